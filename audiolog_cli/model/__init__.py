@@ -1,0 +1,1 @@
+"""The networks and everything that imports torch: features, checkpoints, tagging and training."""

@@ -1,0 +1,303 @@
+"""The records that flow between the commands, and their two formats: TSV with a header, and JSON Lines.
+
+    segment   filename onset offset                         written by `segment`, read by `tag`
+    cell      filename onset offset kind label score        written by `tag`, read by `table`, `summarize`, `eval`, `report`
+    row       filename onset offset scene events            written by `table`, read by `summarize` and by people
+
+Times are seconds from the start of the recording, intervals half-open [onset, offset), three decimals. A last column `time`
+(ISO 8601 with offset) is there when the recording's absolute start is known. JSON Lines also carry an `end` after each file and
+an `error` for a file that failed, so that a reader knows whether it saw everything; TSV has no place for them.
+
+Readers tell the formats apart by the first character and find columns by name; they also read DCASE lists
+(`filename onset offset event_label`) as event cells of score 1. Records are named tuples, not dataclasses: a day of cells is
+half a million records, and a frozen dataclass costs four times as much to make.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from audiolog_cli.errors import RecordError
+
+EVENTS_SEPARATOR = ";"  # published labels contain commas
+
+
+class Segment(NamedTuple):
+    """A stretch of a recording to analyse: [onset, offset) in seconds."""
+
+    filename: str
+    onset: float
+    offset: float
+
+
+class Cell(NamedTuple):
+    """One label heard in [onset, offset) seconds: the scene, or one active event, with its probability."""
+
+    filename: str
+    onset: float
+    offset: float
+    kind: str  # "scene" or "event"
+    label: str  # "" only for a scene that the model cannot name
+    score: float  # probability, 0..1
+    time: str | None = None  # ISO 8601 with offset, when the absolute start is known
+
+
+class Row(NamedTuple):
+    """A stretch of [onset, offset) seconds with one scene and one set of events: the paper's table (section 2.3)."""
+
+    filename: str
+    onset: float
+    offset: float
+    scene: str
+    events: tuple[str, ...]  # alphabetical
+    time: str | None = None
+
+
+class End(NamedTuple):
+    """A recording was analysed to its end (JSON Lines only)."""
+
+    filename: str
+    duration: float  # seconds
+    cells: int
+    weights: str
+    version: str
+
+
+class Failure(NamedTuple):
+    """A recording could not be analysed (JSON Lines only; on stderr otherwise)."""
+
+    filename: str
+    message: str
+
+
+Record = Segment | Cell | Row | End | Failure
+
+SEGMENT_COLUMNS = ("filename", "onset", "offset")
+CELL_COLUMNS = ("filename", "onset", "offset", "kind", "label", "score")
+ROW_COLUMNS = ("filename", "onset", "offset", "scene", "events")
+DCASE_COLUMNS = ("filename", "onset", "offset", "event_label")
+
+
+def check_text(text: str, what: str) -> str:
+    """Return a file name or label that fits in one TSV field; RecordError if a tab or line break is in it."""
+    for character, name in (("\t", "a tab"), ("\n", "a line break"), ("\r", "a carriage return")):
+        if character in text:
+            raise RecordError(f"{what} {text!r} contains {name}: a table cannot hold it, rename it")
+    return text
+
+
+# Writing
+
+
+def tsv_lines(records: Iterable[Record], columns: tuple[str, ...], with_time: bool = False) -> Iterator[str]:
+    """Header, then one line per record; the header waits for the first record or `End` (a failed input leaves no header).
+
+    `columns` is SEGMENT_COLUMNS, CELL_COLUMNS or ROW_COLUMNS, and says which records are written; others are passed over.
+    """
+    kind, line_of = {
+        SEGMENT_COLUMNS: (Segment, _segment_line),
+        CELL_COLUMNS: (Cell, _cell_line),
+        ROW_COLUMNS: (Row, _row_line),
+    }[columns]
+    clean: set[str] = set()
+    header = "\t".join(columns + ("time",) * with_time) + "\n"
+    for record in records:
+        if header and not isinstance(record, Failure):
+            yield header
+            header = ""
+        if isinstance(record, kind):
+            line = line_of(record, clean)
+            yield f"{line}\t{getattr(record, 'time', None) or ''}\n" if with_time else line + "\n"
+
+
+def _checked(text: str, what: str, clean: set[str]) -> str:
+    if text not in clean:
+        clean.add(check_text(text, what))
+    return text
+
+
+def _segment_line(segment: Segment, clean: set[str]) -> str:
+    return f"{_checked(segment.filename, 'file name', clean)}\t{segment.onset:.3f}\t{segment.offset:.3f}"
+
+
+def _cell_line(cell: Cell, clean: set[str]) -> str:
+    filename, onset, offset, kind, label, score, _ = cell
+    if filename not in clean:
+        clean.add(check_text(filename, "file name"))
+    if label not in clean:
+        clean.add(check_text(label, "label"))
+    return f"{filename}\t{onset:.3f}\t{offset:.3f}\t{kind}\t{label}\t{score:.3f}"
+
+
+def _row_line(row: Row, clean: set[str]) -> str:
+    for label in (row.scene, *row.events):
+        _checked(label, "label", clean)
+    filename = _checked(row.filename, "file name", clean)
+    return f"{filename}\t{row.onset:.3f}\t{row.offset:.3f}\t{row.scene}\t{EVENTS_SEPARATOR.join(row.events)}"
+
+
+def jsonl_lines(records: Iterable[Record]) -> Iterator[str]:
+    """One JSON object per record and line; times and scores rounded to three decimals as in TSV."""
+    for record in records:
+        yield json.dumps(as_json(record), ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def as_json(record: Record) -> dict[str, Any]:
+    """The record as the object that JSON Lines hold: `time` only where it is known, `kind` on ends and errors."""
+    fields: dict[str, Any] = record._asdict()
+    if isinstance(record, End | Failure):
+        fields = {"kind": "end" if isinstance(record, End) else "error", **fields}
+    if fields.get("time", "") is None:
+        del fields["time"]
+    for name in ("onset", "offset", "duration", "score"):
+        if name in fields:
+            fields[name] = round(fields[name], 3)
+    return fields
+
+
+# Reading
+
+
+def read(lines: Iterable[str], name: str) -> Iterator[Record]:
+    """Records from the lines of a TSV with header, JSON Lines, or a DCASE list; `name` stands in messages (`rec.tsv:12: ...`).
+
+    A stream holds one kind of record (and ends and errors); streams written one after the other, header and all, are read as
+    one. Raises RecordError with name and line for anything else.
+    """
+    numbered = enumerate(lines, 1)
+    for number, line in numbered:
+        line = line.removeprefix("\ufeff") if number == 1 else line
+        if line.strip():
+            reader = _read_jsonl if line.lstrip().startswith("{") else _read_tsv
+            return reader(chain([(number, line)], numbered), name)
+    raise RecordError(f"{name}: empty, expected a table with a header line or JSON Lines")
+
+
+def read_cells(lines: Iterable[str], name: str) -> Iterator[Cell | End | Failure]:
+    """`read`, for commands that take cells only."""
+    for record in read(lines, name):
+        if isinstance(record, Segment | Row):
+            found = "segments" if isinstance(record, Segment) else "rows"
+            raise RecordError(f"{name}: expected cells ({' '.join(CELL_COLUMNS)}), got {found}; `audiolog tag` writes cells")
+        yield record
+
+
+def _read_tsv(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[Record]:
+    number, header = next(numbered)
+    header = header.rstrip("\r\n")
+    names = header.split("\t")
+    parse, pick = _parser_for(names, f"{name}:{number}")
+    n_columns = len(names)
+    for number, line in numbered:
+        fields = line.rstrip("\r\n").split("\t")
+        if len(fields) != n_columns:
+            if line.isspace():
+                continue
+            raise RecordError(f"{name}:{number}: expected {n_columns} columns, got {len(fields)}")
+        try:
+            yield parse(pick(fields))
+        except ValueError as error:
+            if fields != names:  # a second table follows the first: cat a.tsv b.tsv
+                raise RecordError(f"{name}:{number}: {error}") from None
+
+
+def _parser_for(names: list[str], place: str) -> tuple[Callable[[tuple[str, ...]], Record], Callable[[list[str]], Any]]:
+    """The record parser for a header, and the picker that brings a line's fields into the parser's order."""
+    kinds = ((CELL_COLUMNS, _parse_cell), (ROW_COLUMNS, _parse_row), (DCASE_COLUMNS, _parse_dcase), (SEGMENT_COLUMNS, _parse_segment))
+    for columns, parse in kinds:
+        if set(columns) <= set(names):
+            has_time = "time" in names and columns in (CELL_COLUMNS, ROW_COLUMNS)
+            return parse, itemgetter(*(names.index(column) for column in (*columns, *["time"] * has_time)))
+    wanted = " | ".join(" ".join(columns) for columns, _ in kinds)
+    raise RecordError(f"{place}: expected a header with the columns {wanted}, got {' '.join(names)[:200]!r}")
+
+
+def _parse_cell(fields: tuple[str, ...]) -> Cell:
+    filename, onset, offset, kind, label, score, *time = fields
+    start, end, probability = float(onset), float(offset), float(score)
+    if not (0 <= start <= end < _INFINITY and 0 <= probability <= 1 and kind in _KINDS and (label or kind == "scene")):
+        raise ValueError(_what_is_wrong_with(onset, offset, kind, label, score))
+    return Cell(filename, start, end, kind, label, probability, (time[0] or None) if time else None)
+
+
+_INFINITY = float("inf")
+_KINDS = ("scene", "event")
+
+
+def _what_is_wrong_with(onset: str, offset: str, kind: str, label: str, score: str) -> str:
+    _parse_times(onset, offset)
+    if kind not in _KINDS:
+        return f"expected kind scene or event, got {kind!r}"
+    if not 0 <= float(score) <= 1:
+        return f"expected a score between 0 and 1, got {score!r}"
+    return "expected a label, got an empty field"
+
+
+def _parse_times(onset: str, offset: str) -> tuple[float, float]:
+    start, end = float(onset), float(offset)
+    if not 0 <= start <= end < _INFINITY:
+        raise ValueError(f"expected 0 <= onset <= offset in seconds, got onset {onset!r}, offset {offset!r}")
+    return start, end
+
+
+def _parse_row(fields: tuple[str, ...]) -> Row:
+    filename, onset, offset, scene, events, *time = fields
+    labels = tuple(events.split(EVENTS_SEPARATOR)) if events else ()
+    return Row(filename, *_parse_times(onset, offset), scene, labels, (time[0] or None) if time else None)
+
+
+def _parse_dcase(fields: tuple[str, ...]) -> Cell:
+    filename, onset, offset, label = fields
+    if not label:
+        raise ValueError("expected an event_label, got an empty field")
+    return Cell(filename, *_parse_times(onset, offset), "event", label, 1.0)
+
+
+def _parse_segment(fields: tuple[str, ...]) -> Segment:
+    filename, onset, offset = fields
+    return Segment(filename, *_parse_times(onset, offset))
+
+
+def _read_jsonl(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[Record]:
+    for number, line in numbered:
+        if line.isspace():
+            continue
+        try:
+            yield _from_json(json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise RecordError(f"{name}:{number}: {error}") from None
+        except KeyError as error:
+            raise RecordError(f"{name}:{number}: expected the key {error}, it is missing") from None
+
+
+def _from_json(fields: Any) -> Record:
+    """The record that a parsed line of JSON holds; ValueError, TypeError or KeyError if it holds none."""
+    if not isinstance(fields, dict):
+        raise ValueError(f"expected a JSON object, got {json.dumps(fields)[:60]}")
+    filename = _text(fields, "filename")
+    kind = fields.get("kind")
+    if kind == "end":
+        return End(filename, float(fields["duration"]), int(fields["cells"]), _text(fields, "weights"), _text(fields, "version"))
+    if kind == "error":
+        return Failure(filename, _text(fields, "message"))
+    times = str(fields["onset"]), str(fields["offset"])
+    time = [_text(fields, "time")] if fields.get("time") else []
+    if kind is not None:
+        return _parse_cell((filename, *times, kind, _text(fields, "label"), str(fields["score"]), *time))
+    if "scene" in fields:
+        if not isinstance(fields["events"], list) or not all(isinstance(event, str) for event in fields["events"]):
+            raise ValueError("expected events to be a list of labels")
+        row = _parse_row((filename, *times, _text(fields, "scene"), "", *time))
+        return row._replace(events=tuple(fields["events"]))
+    if "event_label" in fields:
+        return _parse_dcase((filename, *times, _text(fields, "event_label")))
+    return _parse_segment((filename, *times))
+
+
+def _text(fields: dict[str, Any], key: str) -> str:
+    value = fields[key]
+    if not isinstance(value, str):
+        raise ValueError(f"expected {key} to be a string, got {json.dumps(value)[:60]}")
+    return value
