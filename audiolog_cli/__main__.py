@@ -1,0 +1,7 @@
+"""`python -m audiolog_cli` is `audiolog`."""
+
+import sys
+
+from audiolog_cli.cli import main
+
+sys.exit(main())

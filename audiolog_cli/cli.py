@@ -1,0 +1,82 @@
+"""The `audiolog` program: its commands in the order of the pipeline, and how every one of them ends.
+
+Exit codes: 0 all inputs done; 1 nothing succeeded; 2 wrong usage or configuration; 3 some inputs failed, the others were
+written; 4 the language model failed; 5 `--check strict` failed; 130 after Ctrl-C; 141 when the reader of stdout went away (what
+the shell reports for any tool that SIGPIPE ends), silently.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer._click.exceptions import NoArgsIsHelpError, UsageError  # typer carries its own click since 0.26
+
+from audiolog_cli import __version__, terminal
+from audiolog_cli.commands.table import table
+from audiolog_cli.errors import AudiologError
+
+# An option has one environment variable, AUDIOLOG_<OPTION>, in all commands (click would put the command's name into it).
+COMMAND_SETTINGS = {"auto_envvar_prefix": "AUDIOLOG", "max_content_width": 100, "help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    name="audiolog",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings=COMMAND_SETTINGS,
+)
+
+for command in (table,):
+    app.command(context_settings=COMMAND_SETTINGS)(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"audiolog {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def audiolog(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)] = False,
+) -> None:
+    """Long audio in, a log out: which scene, which events, second by second, and a summary in words.
+
+    Example: audiolog tag rec.wav | audiolog summarize --prompt timing
+    """
+
+
+def main() -> int:
+    """Run the command line; returns the exit code. Only here do errors become messages."""
+    terminal.prepare()
+    if "_AUDIOLOG_COMPLETE" in os.environ:  # the shell asks for completions
+        app()
+    try:
+        # Not app(): it would end a closed pipe with code 1 and usage errors with three lines.
+        command = typer.main.get_command(app)
+        with command.make_context("audiolog", sys.argv[1:]) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as exit:
+        return exit.exit_code
+    except AudiologError as error:
+        terminal.complain(str(error))
+        return error.exit_code
+    except NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return 2
+    except UsageError as error:
+        place = error.ctx.command_path if error.ctx else "audiolog"
+        terminal.complain(f"{error.format_message().rstrip('.')}; see `{place} --help`")
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        terminal.close_after_broken_pipe()
+        return 141
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        terminal.complain(f"{place}{terminal.reason(error)}")
+        return 1
+    return 0

@@ -1,0 +1,89 @@
+"""`audiolog table`: cells in, rows out, in the format that the next program or person reads."""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from audiolog_cli import terminal
+from audiolog_cli.commands.options import Quiet
+from audiolog_cli.records import ROW_COLUMNS, Cell, End, Failure, Row, jsonl_lines, read_cells, tsv_lines
+
+
+class TableFormat(StrEnum):
+    """The formats of `table`."""
+
+    tsv = "tsv"
+    jsonl = "jsonl"
+    csv = "csv"
+    github = "github"
+    plain = "plain"
+    html = "html"
+    latex = "latex"
+    raven = "raven"
+    audacity = "audacity"
+
+
+def table(
+    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Cells as `audiolog tag` writes them; - is stdin.")] = "-",
+    format: Annotated[
+        TableFormat, typer.Option(help="tsv, jsonl and csv are for programs, github to latex for people, raven and audacity for editors.")
+    ] = TableFormat.tsv,
+    cells: Annotated[bool, typer.Option("--cells", help="One row per cell instead of merging equal neighbours.")] = False,
+    min_duration: Annotated[float, typer.Option(min=0.0, help="Drop events shorter than this many seconds.")] = 0.0,
+    max_gap: Annotated[float, typer.Option(min=0.0, help="Bridge pauses of one event up to this many seconds.")] = 0.0,
+    quiet: Quiet = False,
+) -> None:
+    """Turn cells into a table: start, end, scene and events of every stretch that stays the same.
+
+    A new row begins when the scene or the events change. Time without cells was not analysed and has no row.
+
+    Example: audiolog tag rec.wav | audiolog table --format github
+    """
+    from audiolog_cli.table import TableOptions
+    from audiolog_cli.table import table as rows_of
+
+    options = TableOptions(cells, min_duration, max_gap)
+    failed: list[Failure] = []
+    with terminal.text_input(file) as (stream, name):
+        records, with_time = _peek_time(read_cells(stream, name))
+        terminal.write_lines(_lines(_note_failures(rows_of(records, options), failed), format, with_time))
+    if failed:
+        raise typer.Exit(3)
+
+
+def _peek_time(records: Iterator[Cell | End | Failure]) -> tuple[Iterator[Cell | End | Failure], bool]:
+    """The records again, and whether the first of them carries a clock time."""
+    from itertools import chain
+
+    first = next(records, None)
+    if first is None:
+        return records, False
+    return chain([first], records), isinstance(first, Cell) and first.time is not None
+
+
+def _note_failures(records: Iterable[Row | End | Failure], failed: list[Failure]) -> Iterator[Row | End | Failure]:
+    """Pass records on; say which recordings failed upstream and remember them for the exit code."""
+    for record in records:
+        if isinstance(record, Failure):
+            failed.append(record)
+            terminal.complain(f"not in the table: {record.message}")
+        yield record
+
+
+def _lines(records: Iterable[Row | End | Failure], format: TableFormat, with_time: bool) -> Iterable[str]:
+    from audiolog_cli import table as tables
+
+    if format is TableFormat.tsv:
+        return tsv_lines(records, ROW_COLUMNS, with_time)
+    if format is TableFormat.jsonl:
+        return jsonl_lines(records)
+    rows = (record for record in records if isinstance(record, Row))
+    if format is TableFormat.csv:
+        return tables.csv_lines(rows, with_time)
+    if format is TableFormat.raven:
+        return tables.raven_lines(rows)
+    if format is TableFormat.audacity:
+        return tables.audacity_lines(rows)
+    return tables.aligned_lines(rows, format.value, with_time)

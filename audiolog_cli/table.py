@@ -1,0 +1,303 @@
+"""Cells to rows, and rows to the formats people and other programs read.
+
+Cells of one file come in order of time; a row is a stretch with one scene and one set of events, run-length encoded. What has
+no cell was not analysed and gets no row. Everything here is a generator and holds one row at a time (plus `max_gap` or
+`min_duration` seconds of them); only the aligned formats (github, plain, html, latex) must see all rows before the first line.
+"""
+
+import csv
+import io
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from audiolog_cli.errors import RecordError
+from audiolog_cli.records import EVENTS_SEPARATOR, ROW_COLUMNS, Cell, End, Failure, Row, check_text, tsv_lines
+
+ALIGNED_FORMATS = {"github": "github", "plain": "plain", "html": "html", "latex": "latex"}  # tabulate's names for them
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """How cells become rows."""
+
+    cells: bool = False  # keep one row per cell, the paper's Table 1, instead of merging equal neighbours
+    min_duration: float = 0.0  # seconds: shorter events are dropped (after bridging)
+    max_gap: float = 0.0  # seconds: pauses of one event up to this long are bridged
+
+
+# Cells -> rows
+
+
+def table(cells: Iterable[Cell | End | Failure], options: TableOptions) -> Iterator[Row | End | Failure]:
+    """Rows from cells in order of time, as AudioLog's table (paper, section 2.3); ends and failures pass through in place.
+
+    RecordError if the cells of a file go back in time.
+    """
+    for part in _split_at_ends(cells):
+        if isinstance(part, End | Failure):
+            yield part
+            continue
+        rows = disjoint(simultaneous(part))
+        if options.max_gap > 0:
+            rows = bridge_gaps(rows, options.max_gap)
+        if options.min_duration > 0:
+            rows = drop_short(rows, options.min_duration)
+        yield from rows if options.cells else merge(rows)
+
+
+def _split_at_ends(cells: Iterable[Cell | End | Failure]) -> Iterator[Iterator[Cell] | End | Failure]:
+    """The stretches of cells between ends and failures, each as an iterator to be used up before the next is asked for."""
+    stream = iter(cells)
+    stop: list[End | Failure] = []
+
+    def stretch(first: Cell) -> Iterator[Cell]:
+        yield first
+        for record in stream:
+            if isinstance(record, Cell):
+                yield record
+            else:
+                stop.append(record)
+                return
+
+    for record in stream:
+        yield stretch(record) if isinstance(record, Cell) else record
+        if stop:
+            yield stop.pop()
+
+
+def simultaneous(cells: Iterable[Cell]) -> Iterator[Row]:
+    """One row for each run of cells with the same file and times: its best scene ("" if none is given) and its events."""
+    stream = iter(cells)
+    first = next(stream, None)
+    while first is not None:
+        filename, onset, offset, _, _, _, time = first
+        scene, best = "", -1.0
+        events: list[str] = []
+        cell: Cell | None = first
+        while cell is not None and cell[1] == onset and cell[2] == offset and cell[0] == filename:
+            _, _, _, kind, label, score, _ = cell
+            if kind == "event":
+                events.append(label)
+            elif score > best:
+                scene, best = label, score
+            cell = next(stream, None)
+        yield Row(filename, onset, offset, scene, tuple(sorted(set(events))) if len(events) > 1 else tuple(events), time)
+        first = cell
+
+
+def disjoint(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows that may overlap (event lists do), cut at every onset and offset into rows that do not.
+
+    >>> overlapping = [Row("a", 0.0, 3.0, "", ("dog",)), Row("a", 2.0, 4.0, "", ("car",))]
+    >>> [(row.onset, row.offset, row.events) for row in disjoint(overlapping)]
+    [(0.0, 2.0, ('dog',)), (2.0, 3.0, ('car', 'dog')), (3.0, 4.0, ('car',))]
+    """
+    active: list[Row] = []  # what sounds from the latest onset on
+    filename, latest = "", 0.0
+    for row in rows:
+        until = row.onset
+        if row.filename != filename:
+            yield from _slices(active, _FOREVER)
+            active = []
+        elif until < latest:
+            raise RecordError(f"{filename}: out of order, {until:.3f} s follows {latest:.3f} s; sort by file and onset")
+        filename, latest = row.filename, until
+        if len(active) == 1 and active[0].offset <= until:  # the usual case: one cell after the other
+            yield active.pop()
+        elif active:
+            yield from _slices(active, until)
+            active = [earlier._replace(onset=until, time=None) for earlier in active if earlier.offset > until]
+        if row.offset > until:
+            active.append(row)
+    yield from _slices(active, _FOREVER)
+
+
+_FOREVER = float("inf")
+
+
+def _slices(active: list[Row], until: float) -> Iterator[Row]:
+    """Disjoint rows of what is active between the latest onset and `until` seconds."""
+    start = max((row.onset for row in active), default=0.0)
+    for end in sorted({min(row.offset, until) for row in active}):
+        if end <= start:
+            continue
+        sounding = [row for row in active if row.offset >= end]
+        events = tuple(sorted({event for row in sounding for event in row.events}))
+        scene = next((row.scene for row in reversed(sounding) if row.scene), "")
+        yield Row(sounding[0].filename, start, end, scene, events, next((row.time for row in sounding if row.onset == start), None))
+        start = end
+
+
+def bridge_gaps(rows: Iterable[Row], max_gap: float) -> Iterator[Row]:
+    """Give an event to the rows of its pauses of at most `max_gap` seconds; never across what was not analysed.
+
+    >>> heard = [Row("a", 0.0, 1.0, "", ("dog",)), Row("a", 1.0, 2.0, "", ()), Row("a", 2.0, 3.0, "", ("dog",))]
+    >>> [row.events for row in bridge_gaps(heard, max_gap=1.0)]
+    [('dog',), ('dog',), ('dog',)]
+    """
+    held: deque[Row] = deque()  # rows that a later event may still reach back to
+    last_heard: dict[str, float] = {}
+    for row in rows:
+        if held and not _follows(row, held[-1]):
+            yield from held
+            held.clear()
+            last_heard.clear()
+        for event in row.events:
+            pause_start = last_heard.get(event, row.onset)
+            if pause_start < row.onset <= pause_start + max_gap:
+                held = deque(_with_event(earlier, event) if earlier.onset >= pause_start else earlier for earlier in held)
+            last_heard[event] = row.offset
+        while held and held[0].onset + max_gap < row.onset:
+            yield held.popleft()
+        held.append(row)
+    yield from held
+
+
+def _follows(row: Row, previous: Row) -> bool:
+    return row.onset == previous.offset and row.filename == previous.filename
+
+
+def _with_event(row: Row, event: str) -> Row:
+    return row._replace(events=tuple(sorted({*row.events, event})))
+
+
+def drop_short(rows: Iterable[Row], min_duration: float) -> Iterator[Row]:
+    """Take events that sound for less than `min_duration` seconds at a time out of their rows; the rows stay.
+
+    >>> heard = [Row("a", 0.0, 1.0, "street", ("dog", "car")), Row("a", 1.0, 2.0, "street", ("car",))]
+    >>> [row.events for row in drop_short(heard, min_duration=2.0)]
+    [('car',), ('car',)]
+    """
+    held: deque[Row] = deque()  # rows with an event whose length is not known yet
+    started: dict[str, float] = {}
+    for row in rows:
+        broken = bool(held) and not _follows(row, held[-1])
+        for event in [event for event in started if broken or event not in row.events]:
+            _drop_if_short(held, event, started.pop(event), min_duration)
+        if broken:
+            yield from held
+            held.clear()
+        for event in row.events:
+            started.setdefault(event, row.onset)
+        held.append(row)
+        while held and held[0].onset + min_duration <= row.offset:  # every event of it ended, or is long enough by now
+            yield held.popleft()
+    for event, onset in started.items():
+        _drop_if_short(held, event, onset, min_duration)
+    yield from held
+
+
+def _drop_if_short(held: deque[Row], event: str, onset: float, min_duration: float) -> None:
+    """Take an event that started at `onset` and ends with the last held row out of the held rows if it was too short."""
+    if held and held[-1].offset - onset < min_duration:
+        for index, row in enumerate(held):
+            if row.onset >= onset:
+                held[index] = row._replace(events=tuple(other for other in row.events if other != event))
+
+
+def merge(rows: Iterable[Row]) -> Iterator[Row]:
+    """Run-length encoding: a new row where the scene or the events change, the file does, or time was not analysed.
+
+    >>> list(merge([Row("a", 0.0, 1.0, "home", ()), Row("a", 1.0, 2.0, "home", ())]))
+    [Row(filename='a', onset=0.0, offset=2.0, scene='home', events=(), time=None)]
+    """
+    stream = iter(rows)
+    current = next(stream, None)
+    if current is None:
+        return
+    filename, onset, offset, scene, events, time = current
+    for row in stream:
+        if row[4] == events and row[3] == scene and row[1] == offset and row[0] == filename:
+            offset = row[2]
+        else:
+            yield Row(filename, onset, offset, scene, events, time)
+            filename, onset, offset, scene, events, time = row
+    yield Row(filename, onset, offset, scene, events, time)
+
+
+# Rows -> text
+
+
+def csv_lines(rows: Iterable[Row], with_time: bool) -> Iterator[str]:
+    """The TSV table as comma-separated values (RFC 4180 quoting, line feeds)."""
+    for line in tsv_lines(rows, ROW_COLUMNS, with_time):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(line.rstrip("\n").split("\t"))
+        yield text.getvalue()
+
+
+def aligned_lines(rows: Iterable[Row], style: str, with_time: bool) -> Iterator[str]:
+    """The paper's table (Start, End, Scene, Event) laid out by tabulate; a File column where there are several files.
+
+    `style` is a key of ALIGNED_FORMATS. Holds all rows: column widths are known only at the end.
+    """
+    from tabulate import tabulate
+
+    table_rows = list(rows)
+    with_file = len({row.filename for row in table_rows}) > 1
+    headers = ["File"] * with_file + ["Start", "End", "Scene", "Event"] + ["Time"] * with_time
+    align = ["left"] * with_file + ["right", "right", "left", "left"] + ["left"] * with_time
+    escape: Callable[[str], str] = (lambda text: text.replace("|", "\\|")) if style == "github" else str
+    body = [
+        [escape(row.filename)] * with_file
+        + [f"{row.onset:.3f}", f"{row.offset:.3f}", escape(row.scene), escape(f"{EVENTS_SEPARATOR} ".join(row.events))]
+        + [row.time or ""] * with_time
+        for row in table_rows
+    ]
+    text = tabulate(body, headers, ALIGNED_FORMATS[style], disable_numparse=True, colalign=align if body else None)
+    yield from (line + "\n" for line in text.split("\n"))
+
+
+def occurrences(rows: Iterable[Row]) -> Iterator[Cell]:
+    """Each scene and each event as one interval from its onset to its offset, in order of offset, then onset.
+
+    >>> rows = [Row("a", 0.0, 1.0, "home", ("dog",)), Row("a", 1.0, 3.0, "home", ())]
+    >>> [(cell.onset, cell.offset, cell.label) for cell in occurrences(rows)]
+    [(0.0, 1.0, 'dog'), (0.0, 3.0, 'home')]
+    """
+    started: dict[tuple[str, str], float] = {}  # (kind, label) -> onset
+    previous: Row | None = None
+    for row in rows:
+        labels = _labels(row)
+        if previous is not None:
+            yield from _ended(started, previous, labels if _follows(row, previous) else set())
+        for label in labels:
+            started.setdefault(label, row.onset)
+        previous = row
+    if previous is not None:
+        yield from _ended(started, previous, set())
+
+
+def _labels(row: Row) -> set[tuple[str, str]]:
+    scene = {("scene", row.scene)} if row.scene else set()
+    return scene | {("event", event) for event in row.events}
+
+
+def _ended(started: dict[tuple[str, str], float], row: Row, going_on: set[tuple[str, str]]) -> Iterator[Cell]:
+    """Take out of `started`, and yield, what ends with `row`."""
+    ended = sorted((started[label], label) for label in started if label not in going_on)
+    for onset, (kind, label) in ended:
+        del started[kind, label]
+        yield Cell(row.filename, onset, row.offset, kind, label, 1.0)
+
+
+def audacity_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """An Audacity label track: onset, offset, label. It has no file column: RecordError for a second recording."""
+    filename = ""
+    for cell in occurrences(rows):
+        if filename and cell.filename != filename:
+            raise RecordError(f"audacity labels hold one recording, the table has {filename} and {cell.filename}; write one file each")
+        filename = cell.filename
+        yield f"{cell.onset:.6f}\t{cell.offset:.6f}\t{check_text(cell.label, 'label')}\n"
+
+
+RAVEN_COLUMNS = ("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)", "Begin File", "Annotation")
+
+
+def raven_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """A Raven selection table over the model's band (0-16 kHz), one selection per scene and event occurrence."""
+    yield "\t".join(RAVEN_COLUMNS) + "\n"
+    for number, cell in enumerate(occurrences(rows), 1):
+        filename, label = check_text(cell.filename, "file name"), check_text(cell.label, "label")
+        yield f"{number}\tSpectrogram 1\t1\t{cell.onset:.6f}\t{cell.offset:.6f}\t0.0\t16000.0\t{filename}\t{label}\n"
