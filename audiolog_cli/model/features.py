@@ -1,0 +1,74 @@
+"""Sound to log-mel spectrogram: mono float32 waves in, decibels per frame and mel band out.
+
+The front-end of HTS-AT and AudioLog (Chen et al., 2022, section 3; the released configuration): power spectrum of a centred,
+reflect-padded STFT with a periodic Hann window, mel bands of slaney scale and slaney norm, 10 log10(max(x, 1e-10)). There is no
+top_db, so digital silence is -100 dB. Nothing is normalised here: that is the network's first BatchNorm. Resampling and
+downmixing are `audio.py`'s work.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+
+POWER_FLOOR = 1e-10  # -100 dB
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """What a network hears: the parameters of its spectrogram."""
+
+    sample_rate: int = 32000  # Hz
+    n_fft: int = 1024  # samples, also the length of the window
+    hop_length: int = 320  # samples between frames: 10 ms
+    n_mels: int = 64
+    fmin: float = 50.0  # Hz
+    fmax: float = 14000.0  # Hz
+
+
+def mel_filter_bank(front_end: FrontEnd) -> Tensor:
+    """The (n_fft // 2 + 1, n_mels) matrix that takes power spectra to mel bands: slaney scale, slaney norm (librosa's default)."""
+    n_frequencies = front_end.n_fft // 2 + 1
+    return torchaudio.functional.melscale_fbanks(
+        n_frequencies,
+        front_end.fmin,
+        front_end.fmax,
+        front_end.n_mels,
+        front_end.sample_rate,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+
+
+class LogMel(nn.Module):
+    """Log-mel spectrogram of a batch of waves, always computed in float32.
+
+    The filter bank is part of the weights (`melW`, as in the released checkpoints): what a network was trained on is what it
+    hears, whatever a configuration says.
+    """
+
+    melW: Tensor
+    window: Tensor
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        super().__init__()
+        self.front_end = front_end
+        self.register_buffer("melW", mel_filter_bank(front_end))
+        self.register_buffer("window", torch.hann_window(front_end.n_fft, periodic=True), persistent=False)
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """Return decibels (B, n_frames, n_mels) of `wave` (B, n_samples) in [-1, 1]; n_frames = 1 + n_samples // hop_length."""
+        with torch.autocast(wave.device.type, enabled=False):
+            power = torchaudio.functional.spectrogram(
+                wave.float(),
+                pad=0,
+                window=self.window,
+                n_fft=self.front_end.n_fft,
+                hop_length=self.front_end.hop_length,
+                win_length=self.front_end.n_fft,
+                power=2.0,
+                normalized=False,
+            )  # (B, n_frequencies, n_frames)
+            mel = power.transpose(1, 2) @ self.melW
+            return torchaudio.functional.amplitude_to_DB(mel, multiplier=10.0, amin=POWER_FLOOR, db_multiplier=0.0)
