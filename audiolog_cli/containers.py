@@ -1,0 +1,170 @@
+"""Names and pipes in, open sound tracks out: where bytes come from and which container they are.
+
+A source is a path, `-` for standard input, or a binary file object; it may be a FIFO or a pipe that is still being
+written. Every path is opened here and handed over as bytes, so a name is never taken for a URL or a playlist, names that
+are not UTF-8 work, and the system's own errors become one line. No sample is decoded here.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import av
+from av.container import InputContainer
+
+from audiolog_cli.errors import AudioError, UsageError
+
+Source = str | os.PathLike[str] | BinaryIO
+
+# libavformat would otherwise also guess at subtitles, images and playlists (which open further files and URLs).
+CONTAINERS = (
+    "wav,w64,aiff,caf,au,voc,flac,mp3,aac,mov,mp4,m4a,3gp,3g2,mj2,ogg,matroska,webm,flv,asf,avi,mpegts,mpeg,ac3,eac3,"
+    "dts,amr,ape,wv,tta,dsf,iff,gsm,sox"
+)
+PCM_FORMATS = ("u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be")
+RAW_FORMATS = (*PCM_FORMATS, "f32le", "f32be", "f64le", "f64be", "alaw", "mulaw")
+
+# RIFF sizes that programs write into a pipe because they cannot know better: 0, all ones (ffmpeg), about 2 GiB (arecord, sox).
+ENDLESS_SIZES = (range(1), range(0x7FFF_0000, 0x8000_1000), range(0xFFFF_F000, 0x1_0000_0000))
+
+
+@dataclass(frozen=True, slots=True)
+class RawFormat:
+    """How headerless PCM is laid out: what `--raw RATE,CHANNELS,FORMAT` says."""
+
+    rate: int  # Hz
+    channels: int
+    format: str  # one of RAW_FORMATS
+
+    @classmethod
+    def parse(cls, text: str) -> "RawFormat":
+        """Read `RATE,CHANNELS,FORMAT`; raise UsageError where that is not what it says.
+
+        >>> RawFormat.parse("16000,1,s16le")
+        RawFormat(rate=16000, channels=1, format='s16le')
+        """
+        parts = text.split(",")
+        if len(parts) != 3 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+            raise UsageError(f"--raw {text}: expected RATE,CHANNELS,FORMAT, such as 44100,2,s16le")
+        rate, channels, name = int(parts[0]), int(parts[1]), parts[2]
+        if not (1 <= rate <= 768_000 and 1 <= channels <= 64):
+            raise UsageError(f"--raw {text}: expected a rate of 1 to 768000 Hz and 1 to 64 channels")
+        if name not in RAW_FORMATS:
+            raise UsageError(f"--raw {text}: unknown sample format {name}; one of {' '.join(RAW_FORMATS)}")
+        return cls(rate, channels, name)
+
+
+class PipeReader:
+    """What a pipe holds right now, never waiting until a block is full: live sound must not lag behind."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._read: Any = getattr(file, "read1", file.read)
+        self._head = b""
+        self.is_empty = False
+
+    def peek(self, size: int) -> bytes:
+        """The first `size` bytes (fewer only at the end of the stream), which `read` will give again."""
+        while len(self._head) < size and (data := self._read(size - len(self._head))):
+            self._head += data
+        self.is_empty = not self._head
+        return self._head
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end of the stream."""
+        if self._head:
+            data, self._head = self._head[:size], self._head[size:]
+            return data
+        return bytes(self._read(size))
+
+
+def source_name(source: Source) -> str:
+    """The source as messages name it: the path as given, `-` for standard input."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return str(getattr(source, "name", "-"))
+
+
+@contextmanager
+def open_bytes(source: Source) -> Iterator[BinaryIO]:
+    """Open a path, `-` or a file object for reading; AudioError names what is wrong with it."""
+    name = source_name(source)
+    if not isinstance(source, (str, os.PathLike)):
+        yield source
+    elif name == "-":
+        if sys.stdin is None:
+            raise AudioError("-: standard input is closed")
+        yield sys.stdin.buffer
+    else:
+        with open_path(name) as file:
+            yield file
+
+
+def open_path(path: str) -> BinaryIO:
+    """Open a file or FIFO; one line for each way this can fail."""
+    try:
+        if os.path.isdir(path):
+            raise AudioError(f"{path}: is a directory; name the recordings in it")
+        if os.path.isfile(path) and os.path.getsize(path) == 0:
+            raise AudioError(f"{path}: empty file")
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise AudioError(f"{path}: no such file") from None
+    except PermissionError:
+        raise AudioError(f"{path}: permission denied") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise AudioError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def is_seekable(file: BinaryIO) -> bool:
+    """Whether the file can be read again from another place; pipes, FIFOs and terminals cannot."""
+    return bool(getattr(file, "seekable", bool)())
+
+
+@contextmanager
+def open_container(source: Source, raw: RawFormat | None = None) -> Iterator[InputContainer]:
+    """Open a source as a libavformat container that has a sound track.
+
+    Raises AudioError when it cannot be read, is no sound file of a known container, or has no sound track.
+    """
+    name = source_name(source)
+    with open_bytes(source) as file:
+        reader: Any = file
+        options = {"format_whitelist": CONTAINERS} if raw is None else raw_options(raw)
+        if not is_seekable(file):
+            reader = PipeReader(file)
+            options |= pipe_options(reader) if raw is None else {}
+            if reader.is_empty:
+                raise AudioError(f"{name}: empty input")
+        with open_demuxer(name, reader, raw.format if raw else None, options) as container:
+            if not container.streams.audio:
+                raise AudioError(f"{name}: no sound track in it")
+            yield container
+
+
+def open_demuxer(name: str, reader: Any, container_format: str | None, options: dict[str, str]) -> InputContainer:
+    """`av.open` with its errors in our words."""
+    try:
+        container: InputContainer = av.open(
+            reader, format=container_format, container_options=options, metadata_errors="replace", buffer_size=65536
+        )
+        return container
+    except (av.error.FFmpegError, EOFError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise AudioError(f"{name}: not a sound file that can be read ({reason})") from None
+
+
+def raw_options(raw: RawFormat) -> dict[str, str]:
+    """The PCM demuxers' options for a layout without header."""
+    return {"sample_rate": str(raw.rate), "ch_layout": f"{raw.channels}C"}
+
+
+def pipe_options(reader: PipeReader) -> dict[str, str]:
+    """Options for a stream that cannot be read twice: little probing, and no trust in made-up WAV sizes."""
+    head = reader.peek(8)
+    options = {"format_whitelist": CONTAINERS, "probesize": "32768", "analyzeduration": "500000"}
+    if head[:4] == b"RIFF" and any(int.from_bytes(head[4:8], "little") in sizes for sizes in ENDLESS_SIZES):
+        options["ignore_length"] = "1"
+    return options

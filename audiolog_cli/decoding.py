@@ -1,0 +1,306 @@
+"""An open sound track in, mono float32 at the track's own rate out, with every sample at its right time.
+
+Frames that cannot be decoded and stretches that are missing become silence of the same length, so that what follows keeps
+its time; what was done is reported as `Damage`. Encoder delay and padding are cut as the container says. Time zero is the
+first sample of the first sound track. Nothing is resampled here, and at most a fraction of a second is held.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from numpy.typing import NDArray
+
+from audiolog_cli.containers import PipeReader
+from audiolog_cli.errors import AudioError
+
+Samples = NDArray[np.float32]
+
+FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
+LOUDEST = 2.0  # lossy decoders overshoot full scale a little; beyond this the file's scale is wrong
+EXACT_TOLERANCE = Fraction(5, 1000)  # seconds a time stamp may be ahead before sound is held to be missing
+COARSE_TOLERANCE = Fraction(100, 1000)  # where stamps are rounded to milliseconds and jitter: Matroska, FLV, ASF
+LONGEST_GAP = Fraction(3600)  # seconds; a larger jump is a broken time stamp, not lost sound
+MERGE_WITHIN = 1.0  # seconds between two stretches of the same damage that are reported as one
+MAX_READ_ERRORS = 100  # in a row before a file is given up
+BLOCK = 0.125  # seconds gathered before they are passed on; a live stream lags behind by this much
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A stretch of a recording that is not what was recorded."""
+
+    onset: float  # seconds from the first sample
+    offset: float
+    reason: str
+
+    def __str__(self) -> str:
+        """As it stands in a warning, after the file's name.
+
+        >>> str(Damage(1.5, 1.593, "broken frame, taken as silence"))
+        '1.500-1.593 s: broken frame, taken as silence'
+        """
+        return f"{self.onset:.3f}-{self.offset:.3f} s: {self.reason}"
+
+
+class DamageWarning(UserWarning):
+    """Damage in a recording that no caller asked to be told about."""
+
+
+Report = Callable[[Damage], None]
+
+
+def warn_of_damage(damage: Damage) -> None:
+    """The default report: a Python warning, so that nothing is hidden."""
+    warnings.warn(str(damage), DamageWarning, stacklevel=2)
+
+
+@dataclass(slots=True)
+class MergedReport:
+    """Passes damage on to `report`, stretches that nearly touch as one; holds a single stretch. Call `close` at the end."""
+
+    report: Report
+    held: Damage | None = None
+
+    def __call__(self, damage: Damage) -> None:
+        held = self.held
+        if held and held.reason == damage.reason and damage.onset <= held.offset + MERGE_WITHIN:
+            self.held = replace(held, offset=max(held.offset, damage.offset))
+            return
+        self.close()
+        self.held = damage
+
+    def close(self) -> None:
+        """Pass on what is held."""
+        if self.held:
+            self.report(self.held)
+        self.held = None
+
+
+@dataclass(slots=True)
+class Clock:
+    """Where the output stands, in exact seconds, over changes of the sample rate."""
+
+    rate: int = 0
+    n_samples: int = 0  # at `rate`, since the last change
+    base: Fraction = field(default_factory=Fraction)  # seconds before the last change
+
+    @property
+    def now(self) -> Fraction:
+        """Seconds of sound passed on so far."""
+        return self.base + Fraction(self.n_samples, self.rate) if self.rate else self.base
+
+    def advance(self, n_samples: int, rate: int) -> None:
+        """Count samples; a new stretch begins where the rate differs."""
+        if rate != self.rate:
+            self.base, self.rate, self.n_samples = self.now, rate, 0
+        self.n_samples += n_samples
+
+
+def mono_blocks(container: InputContainer, channel: str, name: str, report: Report) -> Iterator[tuple[int, Samples]]:
+    """Decode the first sound track to (rate in Hz, samples) blocks in [-1, 1], all finite.
+
+    `channel` is `mix` (the mean of all channels), `left`, `right` or a number from 1. Raises AudioError when the file
+    cannot be read further or has no such channel.
+    """
+    clock = Clock()
+    merged = MergedReport(report)
+    for rate, samples in gathered(timed_frames(container, channel, name, merged)):
+        onset = clock.now
+        clock.advance(len(samples), rate)
+        yield rate, within_full_scale(samples, float(onset), rate, merged)
+    merged.close()
+
+
+def gathered(frames: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
+    """Join frames of the same rate to blocks of BLOCK seconds: frames alone cost more in calls than in arithmetic."""
+    pending: list[Samples] = []
+    pending_rate = n_pending = 0
+    for rate, samples in frames:
+        if pending and (rate != pending_rate or n_pending >= BLOCK * rate):
+            yield pending_rate, np.concatenate(pending)
+            pending, n_pending = [], 0
+        pending.append(samples)
+        pending_rate = rate
+        n_pending += len(samples)
+    if pending:
+        yield pending_rate, np.concatenate(pending)
+
+
+def within_full_scale(samples: Samples, onset: float, rate: int, report: Report) -> Samples:
+    """Replace what is not a number by silence and clip to [-1, 1], reporting both; small overshoots are no damage."""
+    finite = np.isfinite(samples)
+    if not finite.all():
+        bad = np.flatnonzero(~finite)
+        report(Damage(onset + bad[0] / rate, onset + (bad[-1] + 1) / rate, "not numbers (NaN or infinite), taken as silence"))
+        samples = np.where(finite, samples, np.float32(0))
+    loud = np.flatnonzero(np.abs(samples) > LOUDEST)
+    if len(loud):
+        report(Damage(onset + loud[0] / rate, onset + (loud[-1] + 1) / rate, "samples far beyond full scale, clipped"))
+    return np.clip(samples, -1, 1)
+
+
+def timed_frames(container: InputContainer, channel: str, name: str, report: Report) -> Iterator[tuple[int, Samples]]:
+    """Decode frame by frame, with silence where the time stamps say that sound is missing."""
+    stream = container.streams.audio[0]
+    clock = Clock()
+    start: Fraction | None = None  # time stamp of the first sample
+    trouble = ""
+    for item in decoded(container, stream, name):
+        if isinstance(item, str):
+            trouble = item
+            start = declared_start(stream) if start is None else start
+            continue
+        rate = item.sample_rate
+        stamp = time_stamp(item)
+        if stamp is not None:
+            start = stamp if start is None else start
+            n_missing = missing_samples(stamp - start - clock.now, item, trouble, float(clock.now), report)
+            yield from silence(n_missing, rate)
+            clock.advance(n_missing, rate)
+        trouble = ""
+        samples = to_mono(item, channel, name)
+        clock.advance(len(samples), rate)
+        yield rate, samples
+    if start is None and trouble:
+        raise AudioError(f"{name}: the sound cannot be decoded ({trouble}){index_hint(container)}")
+    report_end(stream, float(clock.now), trouble, report)
+
+
+def decoded(container: InputContainer, stream: AudioStream, name: str) -> Iterator[AudioFrame | str]:
+    """Frames in order; a string, the reason, where a packet or a stretch of the file was lost."""
+    stream.codec_context.options = {"err_detect": "crccheck+explode"} if stream.codec_context.name == "flac" else {}
+    for packet in packets(container, stream, name):
+        if isinstance(packet, str):
+            yield packet
+            continue
+        try:
+            frames = packet.decode()
+        except (av.error.FFmpegError, EOFError) as error:
+            yield getattr(error, "strerror", None) or str(error)
+            continue
+        for frame in frames:
+            assert isinstance(frame, AudioFrame)
+            yield frame
+
+
+def packets(container: InputContainer, stream: AudioStream, name: str) -> Iterator[Packet[AudioStream] | str]:
+    """Packets of one stream to the end of the file, reading on after a broken stretch."""
+    n_errors = 0
+    while n_errors < MAX_READ_ERRORS:
+        try:
+            for packet in container.demux(stream):
+                n_errors = 0
+                yield packet
+            return
+        except av.error.FFmpegError as error:
+            n_errors += 1
+            yield error.strerror or str(error)
+        except OSError as error:  # the disk, not the format
+            raise AudioError(f"{name}: {error.strerror or error}") from None
+
+
+def time_stamp(frame: AudioFrame) -> Fraction | None:
+    """Presentation time of a frame in seconds, where the container gives one."""
+    return None if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
+
+
+def declared_start(stream: AudioStream) -> Fraction | None:
+    """Where the container says that its sound begins, for files whose first frames are lost."""
+    if stream.start_time is None or stream.time_base is None:
+        return None
+    return stream.start_time * stream.time_base
+
+
+def missing_samples(gap: Fraction, frame: AudioFrame, trouble: str, now: float, report: Report) -> int:
+    """How many samples of silence a frame that is `gap` seconds late needs before it; reports them."""
+    rate = frame.sample_rate
+    is_coarse = frame.time_base is not None and frame.time_base > Fraction(1, rate)
+    tolerance = COARSE_TOLERANCE if is_coarse else EXACT_TOLERANCE
+    n_missing = round(gap * rate) if gap > (Fraction(1, rate) if trouble and not is_coarse else tolerance) else 0
+    if gap > LONGEST_GAP:
+        report(Damage(now, now, f"time stamps jump by {float(gap):.0f} s, sound taken as continuous"))
+        return 0
+    if n_missing:
+        report(Damage(now, now + n_missing / rate, "broken or missing frames, taken as silence"))
+    elif trouble:
+        report(Damage(now, now, f"damaged data passed over ({trouble})"))
+    return n_missing
+
+
+def silence(n_samples: int, rate: int) -> Iterator[tuple[int, Samples]]:
+    """Zeros in blocks of at most a second."""
+    for first in range(0, n_samples, rate):
+        yield rate, np.zeros(min(rate, n_samples - first), np.float32)
+
+
+def index_hint(container: InputContainer) -> str:
+    """Why an MP4 fails in a pipe: its index may lie behind the sound."""
+    is_mp4_pipe = container.format.name.startswith("mov") and isinstance(container.file, PipeReader)
+    return "; an MP4 or M4A whose index is at its end must be given as a file, not through a pipe" if is_mp4_pipe else ""
+
+
+def report_end(stream: AudioStream, now: float, trouble: str, report: Report) -> None:
+    """Report a recording that breaks off, or ends in data that cannot be read."""
+    declared = declared_seconds(stream) or now
+    if declared > now + 0.1:
+        report(Damage(now, declared, "the file breaks off before the end that its header declares"))
+    elif trouble:
+        report(Damage(now, now, f"the end cannot be read ({trouble})"))
+
+
+def declared_seconds(stream: AudioStream) -> float | None:
+    """Length as the header gives it, for containers that count samples (others estimate it from the bit rate)."""
+    container_format = stream.container.format.name.split(",")[0]
+    if container_format not in ("wav", "w64", "aiff", "caf", "au", "flac", "mov") or not stream.duration:
+        return None
+    return float(stream.duration * stream.time_base) if stream.time_base else None
+
+
+def counted_samples(container: InputContainer) -> int | None:
+    """Number of samples at the file's rate where a PCM or FLAC header tells it and the file is as long as it says."""
+    stream = container.streams.audio[0]
+    seconds = declared_seconds(stream)
+    codec = stream.codec_context.name
+    if seconds is None or not (codec == "flac" or codec.startswith("pcm_")):
+        return None
+    n_samples = round(seconds * stream.sample_rate)
+    if codec == "flac":
+        return n_samples
+    n_bytes = n_samples * stream.channels * stream.format.bits // 8
+    return n_samples if 0 < n_bytes <= container.size else None
+
+
+def to_mono(frame: AudioFrame, channel: str, name: str) -> Samples:
+    """One channel of a frame, or the mean of all, as float32 with full scale at 1."""
+    data: NDArray[Any] = frame.to_ndarray()  # (channels, samples), or (1, samples x channels) where interleaved
+    channels = list(data if frame.format.is_planar else data.reshape(-1, frame.layout.nb_channels).T)
+    if channel != "mix":
+        channels = [channels[channel_index(channel, len(channels), name)]]
+    kind = frame.format.name.removesuffix("p")
+    # Written out: mean(axis=1) over interleaved samples takes ten times as long.
+    total: Samples = channels[0].astype(np.float32)
+    for other in channels[1:]:
+        total += other.astype(np.float32)
+    if kind == "u8":
+        total -= np.float32(FULL_SCALE["u8"] * len(channels))
+    total *= np.float32(1 / (FULL_SCALE[kind] * len(channels)))
+    return total
+
+
+def channel_index(channel: str, n_channels: int, name: str) -> int:
+    """Position of the chosen channel, counted from 0; AudioError where the recording has no such channel."""
+    index = {"left": 0, "right": 1}.get(channel)
+    if index is None:
+        index = int(channel) - 1
+    if index >= n_channels:
+        raise AudioError(f"{name}: no channel {channel}, it has {n_channels}; --channel mix takes the mean of all")
+    return index
