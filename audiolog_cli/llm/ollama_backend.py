@@ -1,0 +1,144 @@
+"""A model served by Ollama, through the `ollama` package and the native API.
+
+Three things the package leaves to us. Its client cannot send `truncate: false` and `shift: false`, without which Ollama cuts a
+long prompt in silence, so a transport adds them to each chat. It sends OLLAMA_API_KEY to any host, so the transport takes it off
+unless the host is ollama.com. And HTTP 200 is not success: how the answer ended is read from its last record.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from audiolog_cli.errors import LLMError
+from audiolog_cli.llm.backend import Broken, Busy, Request, Stream, Usage, cut_off, guarded, one_line, overflow, read_overflow, retried
+
+if TYPE_CHECKING:
+    import httpx
+    import ollama
+
+CLOUD = "ollama.com"
+
+
+@dataclass(frozen=True, slots=True)
+class OllamaBackend:
+    """A model of an Ollama server."""
+
+    model: str
+    host: str  # as in OLLAMA_HOST; "" is Ollama's own default
+    timeout: float  # seconds without a byte
+    keep_alive: str  # how long the model stays loaded, as Ollama writes it ("5m"); "" leaves it to the server
+    temperature: float
+    say: Callable[[str], None]  # for a person to read
+
+    @property
+    def name(self) -> str:
+        """As in --llm."""
+        return f"ollama:{self.model}"
+
+    def stream(self, request: Request) -> Stream:
+        """See Backend."""
+        return guarded(retried(lambda: self._chat(request), self.say), request, self.name)
+
+    def count_tokens(self, prompt: str) -> int | None:
+        """None: Ollama does not count without answering."""
+        return None
+
+    def max_context(self) -> int | None:
+        """The model's own maximum, from /api/show."""
+        with self._errors():
+            model_info = self._client().show(self.model).modelinfo or {}
+        return next((int(value) for key, value in model_info.items() if key.endswith(".context_length")), None)
+
+    def _chat(self, request: Request) -> Stream:
+        options: dict[str, Any] = {"num_ctx": request.context, "num_predict": request.max_tokens, "temperature": self.temperature}
+        last: ollama.ChatResponse | None = None
+        with self._errors():
+            for part in self._client().chat(
+                self.model,
+                [{"role": "user", "content": request.prompt}],
+                stream=True,
+                think=False,
+                format=request.schema,
+                options=options,
+                keep_alive=self.keep_alive or None,
+            ):
+                last = part
+                if part.message.content:
+                    yield part.message.content
+        return self._end(last, request)
+
+    def _end(self, last: "ollama.ChatResponse | None", request: Request) -> Usage:
+        """The cost, from the last record; Broken unless it says that the model had finished."""
+        if last is None:
+            raise Broken(f"{self.name}: the server sent an empty answer")
+        if last.done_reason == "length":
+            raise cut_off(self.name, request)
+        if not last.done:
+            raise Broken(f"{self.name}: the answer broke off before its end (done: false); the model may have run out of context or crashed")
+        if last.done_reason not in ("stop", None):
+            raise Broken(f"{self.name}: the server ended without an answer (done_reason: {last.done_reason})")
+        return Usage(last.prompt_eval_count, last.eval_count)
+
+    def _client(self) -> "ollama.Client":
+        import httpx
+        import ollama
+
+        timeout = httpx.Timeout(self.timeout, connect=min(10.0, self.timeout))
+        return ollama.Client(self.host or None, timeout=timeout, transport=_transport(), follow_redirects=False)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Whatever the package raises, as an LLMError with a cause."""
+        import httpx
+        import ollama
+
+        place = self.host or "127.0.0.1:11434"
+        try:
+            yield
+        except ollama.ResponseError as error:
+            raise self._refusal(error) from None
+        except (ConnectionError, httpx.ConnectError, httpx.ConnectTimeout):
+            raise LLMError(f"{self.name}: no Ollama server at {place}; start it with `ollama serve`, or name its host in OLLAMA_HOST") from None
+        except httpx.TimeoutException:
+            raise LLMError(f"{self.name}: {place} sent nothing for {self.timeout:g} s; raise --timeout") from None
+        except httpx.HTTPError as error:
+            raise Broken(f"{self.name}: the connection to {place} broke: {one_line(str(error))}") from None
+        except ValueError as error:  # not JSON, or not the JSON of a chat
+            raise Broken(f"{self.name}: {place} does not speak Ollama's protocol: {one_line(str(error))}") from None
+
+    def _refusal(self, error: "ollama.ResponseError") -> LLMError:
+        message: Any = error.error
+        try:
+            message = json.loads(str(message))["error"]  # llama.cpp's error inside a string
+        except (ValueError, KeyError, TypeError):
+            pass
+        too_long = read_overflow(message)
+        if too_long:
+            return overflow(self.name, too_long)
+        said = one_line(str(message.get("message", message) if isinstance(message, dict) else message))
+        if error.status_code == 404 and "not found" in said:
+            return LLMError(f"{self.name}: this Ollama has no such model; get it with `ollama pull {self.model}`")
+        if error.status_code == 503:
+            return Busy(f"{self.name}: the server is busy (503: {said})")
+        if error.status_code == -1:
+            return Broken(f"{self.name}: the server failed in the middle of the answer: {said}")
+        return LLMError(f"{self.name}: the server refused ({error.status_code}): {said}")
+
+
+def _transport() -> "httpx.BaseTransport":
+    """HTTP that asks Ollama not to truncate, and keeps its API key from hosts other than Ollama's own."""
+    import httpx
+
+    class StrictTransport(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.host != CLOUD and not request.url.host.endswith("." + CLOUD):
+                request.headers.pop("authorization", None)
+            if request.url.path.endswith("/api/chat"):
+                body = json.loads(request.read()) | {"truncate": False, "shift": False}
+                headers = {name: value for name, value in request.headers.items() if name != "content-length"}
+                request = httpx.Request(request.method, request.url, headers=headers, json=body, extensions=request.extensions)
+            return super().handle_request(request)
+
+    return StrictTransport()

@@ -1,0 +1,272 @@
+"""A model behind an OpenAI-compatible endpoint: ChatGPT, ERNIE Bot (Qianfan), Spark, llama.cpp's server, vLLM, LM Studio.
+
+One strict client on httpx. An answer counts as whole only after a `finish_reason` or `[DONE]`; a stream with neither, an empty one, an
+error inside a 200 and a length limit are errors with a cause. Keys go into one header and are cut out of every message.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from audiolog_cli.errors import LLMError
+from audiolog_cli.llm.backend import (
+    Broken,
+    Busy,
+    ContextOverflow,
+    Request,
+    Stream,
+    Usage,
+    cut_off,
+    guarded,
+    one_line,
+    overflow,
+    read_overflow,
+    retried,
+)
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What differs between the services."""
+
+    base_url: str
+    key_variable: str  # the environment variable that holds its key
+    context: int | None = None  # tokens that its smaller current models hold; None asks the server
+    temperature: float | None = 0.0  # None is not sent: some models take only their own
+    max_tokens_name: str = "max_tokens"
+    schema_type: str = "json_schema"  # or "json_object", where the service knows no schemas
+    usage_option: bool = True  # whether stream_options may be sent
+
+
+PRESETS = {
+    "openai": Preset("https://api.openai.com/v1", "OPENAI_API_KEY", 128_000, None, "max_completion_tokens"),
+    "qianfan": Preset("https://qianfan.baidubce.com/v2", "QIANFAN_API_KEY", 8_192, 0.1),
+    "spark": Preset("https://spark-api-open.xf-yun.com/v1", "SPARK_API_PASSWORD", 8_192, 0.1, schema_type="json_object", usage_option=False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIBackend:
+    """A model of an OpenAI-compatible service."""
+
+    name: str  # as in --llm
+    preset: Preset
+    model: str
+    key: str = field(repr=False)  # "" sends none
+    timeout: float  # seconds without a byte
+    say: Callable[[str], None]  # for a person to read
+
+    def stream(self, request: Request) -> Stream:
+        """See Backend."""
+        return guarded(retried(lambda: self._chat(request), self.say), request, self.name)
+
+    def count_tokens(self, prompt: str) -> int | None:
+        """llama.cpp's server counts; the others do not."""
+        if self.preset.context is not None:
+            return None
+        body = {"model": self.model, "messages": [{"role": "user", "content": prompt}]}
+        answer = self._ask("POST", self.preset.base_url + "/chat/completions/input_tokens", body)
+        count = answer.get("input_tokens") if answer else None
+        return count if isinstance(count, int) else None
+
+    def max_context(self) -> int | None:
+        """From the preset, llama.cpp's /props, or vLLM's list of models."""
+        if self.preset.context is not None:
+            return self.preset.context
+        props = self._ask("GET", self.preset.base_url.removesuffix("/v1") + "/props")
+        found = (props or {}).get("default_generation_settings", {}).get("n_ctx")
+        if isinstance(found, int):
+            return found
+        models = (self._ask("GET", self.preset.base_url + "/models") or {}).get("data") or []
+        lengths = [model.get("max_model_len") for model in models if isinstance(model, dict) and model.get("id") == self.model]
+        return lengths[0] if lengths and isinstance(lengths[0], int) else None
+
+    def _chat(self, request: Request) -> Stream:
+        with self._errors(), self._client() as client:
+            with client.stream("POST", "/chat/completions", json=self._body(request)) as response:
+                if response.status_code != 200:
+                    response.read()
+                    raise self._refusal(response)
+                return (yield from self._answer(_chunks(response), request))
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": request.prompt}],
+            "stream": True,
+            self.preset.max_tokens_name: request.max_tokens,
+        }
+        if self.preset.temperature is not None:
+            body["temperature"] = self.preset.temperature
+        if self.preset.usage_option:
+            body["stream_options"] = {"include_usage": True}
+        if request.schema and self.preset.schema_type == "json_object":
+            body["response_format"] = {"type": "json_object"}
+        elif request.schema:
+            body["response_format"] = {"type": "json_schema", "json_schema": {"name": "entries", "strict": True, "schema": request.schema}}
+        return body
+
+    def _answer(self, chunks: Iterator[Any], request: Request) -> Stream:
+        """The text of the chunks; the end must be said by finish_reason or [DONE]."""
+        finish, seen, prompt_tokens, answer_tokens = "", False, None, None
+        for chunk in chunks:
+            if chunk is DONE:
+                finish = finish or "done"
+                break
+            seen = True
+            error = chunk.get("error") or (chunk if chunk.get("code") not in (None, 0, "0") else None)
+            if error:
+                raise self._error_inside(error)
+            usage = chunk.get("usage") or {}
+            prompt_tokens = usage.get("prompt_tokens", prompt_tokens)
+            answer_tokens = usage.get("completion_tokens", answer_tokens)
+            for choice in (chunk.get("choices") or [])[:1]:
+                finish = choice.get("finish_reason") or finish
+                piece = (choice.get("delta") or choice.get("message") or {}).get("content")
+                if piece:
+                    yield piece
+        if finish == "length":
+            raise cut_off(self.name, request)
+        if finish == "content_filter":
+            raise LLMError(f"{self.name}: the service's content filter stopped the answer")
+        if not seen:
+            raise ContextOverflow(f"{self.name}: the answer is empty, as some servers do when the prompt is longer than their context")
+        if not finish:
+            raise Broken(f"{self.name}: the answer broke off before its end (neither finish_reason nor [DONE])")
+        return Usage(prompt_tokens, answer_tokens)
+
+    def _error_inside(self, error: Any) -> LLMError:
+        too_long = read_overflow(error)
+        if too_long:
+            return overflow(self.name, too_long)
+        return Broken(f"{self.name}: the service answered with an error: {self._said(error)}")
+
+    def _refusal(self, response: "httpx.Response") -> LLMError:
+        """The error for a status that is not 200."""
+        try:
+            body = response.json()
+            error = body.get("error") or body
+        except (ValueError, AttributeError):
+            error = {"message": response.text}
+        too_long = read_overflow(error)
+        if too_long:
+            return overflow(self.name, too_long)
+        status, said = response.status_code, self._said(error)
+        if status in (401, 403):
+            where = f"set {self.preset.key_variable}" if not self.key else f"look at {self.preset.key_variable}"
+            return LLMError(f"{self.name}: the key was refused ({status}: {said}); {where}")
+        if status == 429 and "insufficient_quota" in (_field(error, "code"), _field(error, "type")):
+            return LLMError(f"{self.name}: the account's quota is used up (429: {said})")
+        if status == 429 or status >= 500:
+            return Busy(f"{self.name}: the service is busy ({status}: {said})", _retry_after(response))
+        if status == 404:
+            return LLMError(f"{self.name}: no such address or model (404: {said}); look at the URL and the model's name")
+        return LLMError(f"{self.name}: the service refused ({status}: {said})")
+
+    def _said(self, error: Any) -> str:
+        text = str(_field(error, "message") or error)
+        code = _field(error, "code")
+        text = f"{text} (code {code})" if code not in (None, "") else text
+        return one_line(text.replace(self.key, "***") if self.key else text)
+
+    def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """The JSON object at `url`, or None where the server has nothing there."""
+        with self._errors(), self._client() as client:
+            response = client.request(method, url, json=body)
+            if response.status_code in (404, 405, 501):
+                return None
+            if response.status_code != 200:
+                raise self._refusal(response)
+            answer = response.json()
+        return answer if isinstance(answer, dict) else None
+
+    def _client(self) -> "httpx.Client":
+        import httpx
+
+        host = httpx.URL(self.preset.base_url).host
+        return httpx.Client(
+            base_url=self.preset.base_url,
+            headers={"Authorization": f"Bearer {self.key}"} if self.key else {},
+            timeout=httpx.Timeout(self.timeout, connect=min(10.0, self.timeout)),
+            trust_env=host not in ("localhost", "127.0.0.1", "::1"),  # a local server is not asked through a proxy
+        )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Whatever httpx raises, as an LLMError with a cause."""
+        import httpx
+
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise LLMError(f"{self.name}: no server answers at {self.preset.base_url}; is it running, is the address right?") from None
+        except httpx.TimeoutException:
+            raise LLMError(f"{self.name}: {self.preset.base_url} sent nothing for {self.timeout:g} s; raise --timeout") from None
+        except httpx.HTTPError as error:
+            raise Broken(f"{self.name}: the connection broke: {one_line(str(error))}") from None
+        except ValueError as error:
+            raise Broken(f"{self.name}: the server does not speak OpenAI's protocol: {one_line(str(error))}") from None
+
+
+DONE = object()  # the chunk that `data: [DONE]` stands for
+
+
+def _chunks(response: "httpx.Response") -> Iterator[Any]:
+    """The JSON objects of a server-sent event stream, or of a body that is one JSON object (servers that do not stream)."""
+    if response.headers.get("content-type", "").startswith("application/json"):
+        response.read()
+        if response.content.strip():
+            yield _object(response.text)
+            yield DONE
+        return
+    for data in events(response.iter_lines()):
+        yield DONE if data == "[DONE]" else _object(data)
+
+
+def _object(text: str) -> dict[str, Any]:
+    chunk = json.loads(text)
+    if not isinstance(chunk, dict):
+        raise ValueError(f"expected a JSON object, got {text[:60]!r}")
+    return chunk
+
+
+def events(lines: Iterator[str]) -> Iterator[str]:
+    """The data of server-sent events (WHATWG HTML, 9.2): `data` lines up to an empty line, joined; comments and other fields passed over.
+
+    >>> list(events(iter(["data: a", "", ": ping", "data: b", "data: c", ""])))
+    ['a', 'b\\nc']
+    """
+    data: list[str] = []
+    for line in lines:
+        field_name, _, value = line.partition(":")
+        if field_name in ("data", "error") and line:
+            data.append(value.removeprefix(" "))
+        elif not line and data:
+            yield "\n".join(data)
+            data = []
+    if data:  # a stream may end without its last empty line
+        yield "\n".join(data)
+
+
+def _field(error: Any, name: str) -> Any:
+    return error.get(name) if isinstance(error, dict) else None
+
+
+def _retry_after(response: "httpx.Response") -> float | None:
+    """Seconds from a Retry-After header, which holds a number or a date."""
+    value = response.headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None

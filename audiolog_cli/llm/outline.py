@@ -1,0 +1,313 @@
+"""`outline`: a log written from the rows by rule, without a language model; the embedded default.
+
+In comes one recording, out come the lines of a log, each as soon as it is known; deterministic, nothing invented, and the same
+memory for a day as for a minute: of every label only counts, extremes and the first few times are kept. Three forms, after the
+paper's three prompts: `timing` (scenes in order, when each sound was heard), `overview` (scene by scene, how often and when),
+`brief` (a few sentences without times). All three end with a summary.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from audiolog_cli.llm.clock import clock, length, span
+from audiolog_cli.llm.recording import Recording
+from audiolog_cli.records import Row
+
+SHOWN = 4  # times written out for one sound in one section; the others are counted
+NOT_ANALYSED = "not analysed"
+LONGEST_SECTION = 3600.0  # seconds: a whole night in one bedroom is told hour by hour
+
+
+@dataclass(slots=True)
+class Heard:
+    """When one label was heard, in constant memory; intervals are added in order and grow together where they touch."""
+
+    count: int = 0
+    seconds: float = 0.0
+    onset: float = 0.0  # of the current interval
+    offset: float = -1.0  # of the current interval
+    longest: tuple[float, float] = (0.0, 0.0)
+    first: list[tuple[float, float]] = field(default_factory=list)  # the first SHOWN intervals
+
+    def add(self, onset: float, offset: float) -> None:
+        """Note that the label is there in [onset, offset) seconds."""
+        if onset != self.offset:
+            self.count += 1
+            self.onset = onset
+            if self.count <= SHOWN:
+                self.first.append((onset, offset))
+        self.offset = offset
+        self.seconds += offset - onset
+        if self.count <= SHOWN:
+            self.first[-1] = (self.onset, offset)
+        if offset - self.onset > self.longest[1] - self.longest[0]:
+            self.longest = (self.onset, offset)
+
+
+@dataclass(slots=True)
+class Section:
+    """A stretch with one scene (None: not analysed), or all of a recording's time in it."""
+
+    scene: str | None
+    time: str | None = None  # ISO 8601, of its onset
+    when: Heard = field(default_factory=Heard)
+    events: dict[str, Heard] = field(default_factory=dict)
+    quiet: Heard = field(default_factory=Heard)  # analysed, and no event recognised
+
+    def add(self, row: Row) -> None:
+        """Note what `row` says."""
+        self.when.add(row.onset, row.offset)
+        for event in row.events:
+            self.events.setdefault(event, Heard()).add(row.onset, row.offset)
+        if not row.events:
+            self.quiet.add(row.onset, row.offset)
+
+    def by_time(self) -> list[tuple[str, Heard]]:
+        """Events, the one heard longest first."""
+        return sorted(self.events.items(), key=lambda item: (-item[1].seconds, item[0]))
+
+
+@dataclass(slots=True)
+class Totals:
+    """The whole recording, for the summary."""
+
+    scenes: dict[str, Section] = field(default_factory=dict)  # in order of first appearance
+    whole: Section = field(default_factory=lambda: Section(None))  # events across scene changes
+    missing: Heard = field(default_factory=Heard)  # not analysed, between the first and the last row
+    order: list[str] = field(default_factory=list)  # scenes as they follow each other, at most SCENE_CHANGES + 1
+
+    def add(self, row: Row) -> None:
+        """Note what `row` says."""
+        if row.onset > max(self.whole.when.offset, 0.0):
+            self.missing.add(max(self.whole.when.offset, 0.0), row.onset)
+        self.whole.add(row)
+        self.scenes.setdefault(row.scene, Section(row.scene)).add(row)
+        if len(self.order) <= SCENE_CHANGES and (not self.order or self.order[-1] != row.scene):
+            self.order.append(row.scene)
+
+
+SCENE_CHANGES = 6  # more than these and `brief` does not list the scenes in their order
+
+
+def outline(recording: Recording, form: str) -> Iterator[str]:
+    """The lines of a log (without line ends) of one recording. `form` is overview, timing or brief."""
+    totals = Totals()
+    rows = _noting(recording.rows, totals)
+    yield f"Log of {recording.filename}"
+    if form == "timing":
+        for section in sections(rows):
+            yield ""
+            yield from _timed(section)
+    else:
+        for _ in rows:
+            pass
+    yield ""
+    if not totals.scenes:
+        yield "Nothing of this recording was analysed."
+    else:
+        yield from WRITERS[form](totals, recording)
+    if recording.failure is not None:
+        yield f"The analysis broke off: {recording.failure}"
+
+
+def _noting(rows: Iterable[Row], totals: Totals) -> Iterator[Row]:
+    for row in rows:
+        totals.add(row)
+        yield row
+
+
+def sections(rows: Iterable[Row], start: float = 0.0) -> Iterator[Section]:
+    """Stretches with one scene each, at most LONGEST_SECTION long; what was not analysed from `start` seconds on has scene None.
+
+    A row that is itself longer stays whole.
+    """
+    section: Section | None = None
+    reached = start
+    for row in rows:
+        if row.onset > reached:
+            if section is not None:
+                yield section
+            yield _not_analysed(reached, row.onset)
+            section = None
+        if section is None or section.scene != row.scene or row.offset - section.when.onset > LONGEST_SECTION:
+            if section is not None:
+                yield section
+            section = Section(row.scene, row.time)
+        section.add(row)
+        reached = row.offset
+    if section is not None:
+        yield section
+
+
+def _not_analysed(onset: float, offset: float) -> Section:
+    section = Section(None)
+    section.when.add(onset, offset)
+    return section
+
+
+# The forms
+
+
+def _timed(section: Section) -> Iterator[str]:
+    onset, offset = section.when.onset, section.when.offset
+    at = f", from {section.time}" if section.time else ""
+    title = NOT_ANALYSED if section.scene is None else words(section.scene) or "scene not named"
+    yield f"{span(onset, offset)}, {title} ({length(offset - onset)}{at})"
+    for event, heard in sorted(section.events.items(), key=lambda item: (item[1].first[0], item[0])):
+        yield f"  {words(event)}: {times(heard, section.when)}"
+    if section.quiet.count:
+        yield f"  no event recognised{_silence(section)}"
+
+
+def _silence(section: Section) -> str:
+    onset, offset = section.quiet.longest
+    if not section.events:
+        return ""
+    if section.quiet.count == 1:
+        return f": {span(onset, offset)} ({length(offset - onset)})"
+    return f" for {length(section.quiet.seconds)} in all, at most {span(onset, offset)} ({length(offset - onset)}) at a time"
+
+
+def times(heard: Heard, within: Heard) -> str:
+    """When something was heard inside a section: its times, or `throughout`, and how often and long in all."""
+    if (heard.onset, heard.offset, heard.count) == (within.onset, within.offset, 1):
+        return "throughout"
+    shown = join([span(*interval) for interval in heard.first])
+    if heard.count > SHOWN:
+        shown = f"{', '.join(span(*interval) for interval in heard.first)} and {heard.count - SHOWN} more until {clock(heard.offset)}"
+    total = f"{heard.count} times, {length(heard.seconds)}" if heard.count > 1 else length(heard.seconds)
+    return f"{shown} ({total})"
+
+
+def _overview(totals: Totals, recording: Recording) -> Iterator[str]:
+    analysed = totals.whole.when.seconds
+    for scene, section in totals.scenes.items():
+        share = f"{length(section.when.seconds)}, {percent(section.when.seconds, analysed)} of the time"
+        visits = f", in {section.when.count} stretches" if section.when.count > 1 else ""
+        yield f"{capital(words(scene)) or 'Scene not named'} ({share}{visits})"
+        for event, heard in section.by_time():
+            yield f"  {words(event)}: {_how_often(heard)}"
+        if section.quiet.count:
+            yield f"  no event recognised for {length(section.quiet.seconds)}"
+        yield ""
+    yield from _summary(totals, recording)
+
+
+def _how_often(heard: Heard) -> str:
+    if heard.count == 1:
+        return f"once, {span(*heard.first[0])}"
+    return f"{heard.count} times between {clock(heard.first[0][0])} and {clock(heard.offset)}, {length(heard.seconds)} in all"
+
+
+def _summary(totals: Totals, recording: Recording) -> Iterator[str]:
+    """The closing paragraph of `timing` and `overview`, a line per fact."""
+    whole, end = totals.whole, max(recording.duration or 0.0, totals.whole.when.offset)
+    analysed = whole.when.seconds
+    named = [f"{words(scene)} for {length(section.when.seconds)}" for scene, section in totals.scenes.items() if scene]
+    coverage = f"{length(analysed)} of {length(end)} analysed" if round(end - analysed, 3) > 0 else f"all {length(end)} analysed"
+    yield f"In summary: {coverage}{': ' if named else ''}{join(named)}."
+    ranked = whole.by_time()
+    if ranked:
+        yield "Heard most: " + join([f"{words(event)} ({_amount(heard)})" for event, heard in ranked[:5]]) + "."
+        event, heard = max(ranked, key=lambda item: item[1].longest[1] - item[1].longest[0])
+        yield f"Longest sound: {words(event)}, {span(*heard.longest)} ({length(heard.longest[1] - heard.longest[0])})."
+    if recording.surest:
+        event = min(recording.surest, key=lambda label: (-recording.surest[label][0], label))
+        score, onset = recording.surest[event]
+        yield f"Recognised with the highest score: {words(event)} at {clock(onset)} ({score:.2f})."
+    yield from _gaps(totals, end)
+
+
+def _amount(heard: Heard) -> str:
+    return f"{length(heard.seconds)}, {heard.count} times" if heard.count > 1 else length(heard.seconds)
+
+
+def _gaps(totals: Totals, end: float) -> Iterator[str]:
+    quiet, missing = totals.whole.quiet, totals.missing
+    if quiet.count:
+        onset, offset = quiet.longest
+        longest = f", the longest stretch {span(onset, offset)} ({length(offset - onset)})"
+        yield f"No event recognised for {length(quiet.seconds)} in all{longest}."
+    else:
+        yield "An event was recognised in every second."
+    if end > totals.whole.when.offset:
+        missing.add(totals.whole.when.offset, end)
+    if missing.count:
+        yield f"Not analysed: {join([span(*gap) for gap in missing.first])}" + ("." if missing.count <= SHOWN else f" and {missing.count - SHOWN} more stretches.")
+
+
+def _brief(totals: Totals, recording: Recording) -> Iterator[str]:
+    yield _course(totals)
+    for scene, section in totals.scenes.items():
+        heard = [f"{words(event)} {_share(event_heard, section.when.seconds)}" for event, event_heard in section.by_time()]
+        place = f"{capital(words(scene))}: " if scene else ""
+        rest = "; in between, no event was recognised" if heard and section.quiet.count else ""
+        yield capital(f"{place}{join(heard) or 'no event was recognised'}{rest}.")
+    if totals.missing.count or (recording.duration or 0.0) > totals.whole.when.offset:
+        yield "Not all of the recording was analysed."
+
+
+def _course(totals: Totals) -> str:
+    """How the scenes follow each other, in one sentence."""
+    named = [words(scene) for scene in totals.order if scene]
+    if not named:
+        return f"The recording has {number_of(len(totals.whole.events), 'kind')} of event."
+    if len(totals.order) == 1:
+        return f"The recording is one scene, {named[0]}."
+    if len(totals.order) <= SCENE_CHANGES:
+        return f"The recording starts in the scene {named[0]}, then comes {', then '.join(named[1:])}."
+    by_time = sorted((section for scene, section in totals.scenes.items() if scene), key=lambda section: -section.when.seconds)
+    return f"The recording changes often between scenes; most of it is {join([words(str(section.scene)) for section in by_time[:3]])}."
+
+
+def _share(heard: Heard, seconds: float) -> str:
+    share = heard.seconds / seconds if seconds else 0.0
+    if share >= 0.8:
+        return "nearly all the time"
+    if share >= 0.4:
+        return "much of the time"
+    return "once" if heard.count == 1 else "now and then" if heard.count <= 5 else "again and again"
+
+
+WRITERS: dict[str, Callable[[Totals, Recording], Iterator[str]]] = {"overview": _overview, "timing": _summary, "brief": _brief}
+
+
+# Words
+
+
+def words(label: str) -> str:
+    """A label as a person writes it.
+
+    >>> words("city_center")
+    'city center'
+    """
+    return label.replace("_", " ")
+
+
+def number_of(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> number_of(1, "kind"), number_of(2, "kind")
+    ('1 kind', '2 kinds')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def capital(text: str) -> str:
+    """The text with a capital first letter; the others stay."""
+    return text[:1].upper() + text[1:]
+
+
+def join(parts: list[str]) -> str:
+    """A list in a sentence.
+
+    >>> join(["a"]), join(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+
+
+def percent(part: float, whole: float) -> str:
+    """A share in whole per cent, `under 1 %` instead of a 0 that is none."""
+    share = 100 * part / whole if whole else 0.0
+    return "under 1 %" if 0 < share < 0.5 else f"{share:.0f} %"

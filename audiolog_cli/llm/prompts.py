@@ -1,0 +1,83 @@
+"""What an LLM is asked: the table, the paper's general prompt, and a question (AudioLog, section 3.3.2 and Table 3).
+
+A question is a Markdown file with a front matter of `key: value` lines. The three of the paper are such files in `prompt_files/`,
+word for word; a user's own file or `--ask` replaces the question, never the table or the general prompt.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiolog_cli.errors import UsageError
+
+GENERAL = (
+    "The above table provides a description of acoustic events and scenes from an audio clip, along with their start and end times in seconds."
+)
+BUILT_IN = Path(__file__).parent / "prompt_files"
+KEYS = ("name", "description", "language")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question about a recording."""
+
+    name: str
+    question: str
+    description: str = ""
+    language: str = ""  # of the answer, as a person names it; "" leaves it to the model
+
+
+def find(name: str, folder: Path) -> Prompt:
+    """The prompt called `name`: a built-in one, one of `folder` (`NAME.md`), or the file with that path.
+
+    UsageError if there is none, or the file is not a prompt.
+    """
+    for path in (BUILT_IN / f"{name}.md", folder / f"{name}.md", Path(name)):
+        if path.is_file():
+            return parse(_text(path), str(path))
+    known = ", ".join(prompt.name for prompt in listed(folder))
+    raise UsageError(f"--prompt {name}: no such prompt or file; there is {known}, or write a Markdown file and give its path")
+
+
+def listed(folder: Path) -> list[Prompt]:
+    """The built-in prompts, then those of `folder`."""
+    paths = [BUILT_IN / f"{name}.md" for name in ("overview", "timing", "brief")] + sorted(folder.glob("*.md"))
+    return [parse(_text(path), str(path)) for path in paths]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: a prompt is a text file in UTF-8, this is not") from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
+
+
+def parse(text: str, path: str) -> Prompt:
+    """A prompt from Markdown: `key: value` lines between two lines of `---` (both may be missing), then the question.
+
+    >>> parse("---\\nname: dogs\\n---\\nWhen did dogs bark?\\n", "dogs.md")
+    Prompt(name='dogs', question='When did dogs bark?', description='', language='')
+    """
+    lines = text.removeprefix("\ufeff").splitlines()
+    fields = {"name": Path(path).stem}
+    if lines and lines[0].strip() == "---":
+        end = next((number for number, line in enumerate(lines[1:], 1) if line.strip() == "---"), None)
+        if end is None:
+            raise UsageError(f"{path}:1: the front matter is opened with --- and never closed")
+        for number, line in enumerate(lines[1:end], 2):
+            key, colon, value = (part.strip() for part in line.partition(":"))
+            if not colon or key not in KEYS:
+                raise UsageError(f"{path}:{number}: expected `key: value` with a key of {', '.join(KEYS)}, got {line!r}")
+            fields[key] = value
+        lines = lines[end + 1 :]
+    question = "\n".join(lines).strip()
+    if not question:
+        raise UsageError(f"{path}: the prompt asks nothing; write the question after the front matter")
+    return Prompt(question=question, **fields)
+
+
+def compose(table: str, prompt: Prompt) -> str:
+    """The whole message: table, general prompt, question, and the language of the answer if one is named."""
+    language = f" Write the answer in {prompt.language}." if prompt.language else ""
+    return f"{table}\n\n{GENERAL}\n\n{prompt.question}{language}"
