@@ -60,15 +60,16 @@ class LogMel(nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         """Return decibels (B, n_frames, n_mels) of `wave` (B, n_samples) in [-1, 1]; n_frames = 1 + n_samples // hop_length."""
         with torch.autocast(wave.device.type, enabled=False):
-            power = torchaudio.functional.spectrogram(
+            spectrum = torchaudio.functional.spectrogram(
                 wave.float(),
                 pad=0,
                 window=self.window,
                 n_fft=self.front_end.n_fft,
                 hop_length=self.front_end.hop_length,
                 win_length=self.front_end.n_fft,
-                power=2.0,
+                power=None,
                 normalized=False,
             )  # (B, n_frequencies, n_frames)
+            power = spectrum.real.square() + spectrum.imag.square()  # power=2.0 would take roots and square them again
             mel = power.transpose(1, 2) @ self.melW
             return torchaudio.functional.amplitude_to_DB(mel, multiplier=10.0, amin=POWER_FLOOR, db_multiplier=0.0)

@@ -242,14 +242,13 @@ class WindowAttention(nn.Module):
     def forward(self, windows: Tensor, mask: Tensor | None) -> Tensor:
         """(B, n_windows, 64, dim), same out; `mask` (n_windows, 64, 64) is added to the attention scores."""
         B, N, T, C = windows.shape
-        qkv = self.qkv(windows).view(B, N, T, 3, self.n_heads, C // self.n_heads)
-        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)  # each (B, N, n_heads, T, C / n_heads)
-        bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)  # (n_heads, T, T)
+        qkv = self.qkv(windows).view(B * N, T, 3, self.n_heads, C // self.n_heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B * N, n_heads, T, C / n_heads)
+        bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1).unsqueeze(0)
         if mask is not None:
-            bias = bias + mask.to(bias.dtype).unsqueeze(1)  # (N, n_heads, T, T)
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1) + bias
-        x = scores.softmax(dim=-1) @ v
-        return self.proj(x.transpose(2, 3).reshape(B, N, T, C))
+            bias = (bias + mask.to(bias.dtype).unsqueeze(1)).repeat(B, 1, 1, 1)  # (B * N, n_heads, T, T)
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        return self.proj(x.transpose(1, 2).reshape(B, N, T, C))
 
 
 class MLP(nn.Module):
