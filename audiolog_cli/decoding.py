@@ -192,7 +192,7 @@ def decoded(container: InputContainer, stream: AudioStream, name: str) -> Iterat
             yield frame
 
 
-def packets(container: InputContainer, stream: AudioStream, name: str) -> Iterator[Packet[AudioStream] | str]:
+def packets(container: InputContainer, stream: AudioStream, name: str) -> "Iterator[Packet[AudioStream] | str]":
     """Packets of one stream to the end of the file, reading on after a broken stretch."""
     n_errors = 0
     while n_errors < MAX_READ_ERRORS:
