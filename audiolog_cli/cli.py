@@ -13,7 +13,9 @@ import typer
 from typer._click.exceptions import NoArgsIsHelpError, UsageError  # typer carries its own click since 0.26
 
 from audiolog_cli import __version__, terminal
+from audiolog_cli.commands.summarize import summarize
 from audiolog_cli.commands.table import table
+from audiolog_cli.commands.tag import tag
 from audiolog_cli.errors import AudiologError
 
 # An option has one environment variable, AUDIOLOG_<OPTION>, in all commands (click would put the command's name into it).
@@ -27,7 +29,7 @@ app = typer.Typer(
     context_settings=COMMAND_SETTINGS,
 )
 
-for command in (table,):
+for command in (tag, table, summarize):
     app.command(context_settings=COMMAND_SETTINGS)(command)
 
 
@@ -39,7 +41,9 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def audiolog(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Long audio in, a log out: which scene, which events, second by second, and a summary in words.
 

@@ -205,7 +205,12 @@ def _read_tsv(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[Record
 
 def _parser_for(names: list[str], place: str) -> tuple[Callable[[tuple[str, ...]], Record], Callable[[list[str]], Any]]:
     """The record parser for a header, and the picker that brings a line's fields into the parser's order."""
-    kinds = ((CELL_COLUMNS, _parse_cell), (ROW_COLUMNS, _parse_row), (DCASE_COLUMNS, _parse_dcase), (SEGMENT_COLUMNS, _parse_segment))
+    kinds = (
+        (CELL_COLUMNS, _parse_cell),
+        (ROW_COLUMNS, _parse_row),
+        (DCASE_COLUMNS, _parse_dcase),
+        (SEGMENT_COLUMNS, _parse_segment),
+    )
     for columns, parse in kinds:
         if set(columns) <= set(names):
             has_time = "time" in names and columns in (CELL_COLUMNS, ROW_COLUMNS)

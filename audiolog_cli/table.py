@@ -125,7 +125,9 @@ def _slices(active: list[Row], until: float) -> Iterator[Row]:
         sounding = [row for row in active if row.offset >= end]
         events = tuple(sorted({event for row in sounding for event in row.events}))
         scene = next((row.scene for row in reversed(sounding) if row.scene), "")
-        yield Row(sounding[0].filename, start, end, scene, events, next((row.time for row in sounding if row.onset == start), None))
+        yield Row(
+            sounding[0].filename, start, end, scene, events, next((row.time for row in sounding if row.onset == start), None)
+        )
         start = end
 
 
@@ -287,12 +289,24 @@ def audacity_lines(rows: Iterable[Row]) -> Iterator[str]:
     filename = ""
     for cell in occurrences(rows):
         if filename and cell.filename != filename:
-            raise RecordError(f"audacity labels hold one recording, the table has {filename} and {cell.filename}; write one file each")
+            raise RecordError(
+                f"audacity labels hold one recording, the table has {filename} and {cell.filename}; write one file each"
+            )
         filename = cell.filename
         yield f"{cell.onset:.6f}\t{cell.offset:.6f}\t{check_text(cell.label, 'label')}\n"
 
 
-RAVEN_COLUMNS = ("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)", "Begin File", "Annotation")
+RAVEN_COLUMNS = (
+    "Selection",
+    "View",
+    "Channel",
+    "Begin Time (s)",
+    "End Time (s)",
+    "Low Freq (Hz)",
+    "High Freq (Hz)",
+    "Begin File",
+    "Annotation",
+)
 
 
 def raven_lines(rows: Iterable[Row]) -> Iterator[str]:

@@ -28,7 +28,8 @@ class TableFormat(StrEnum):
 def table(
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Cells as `audiolog tag` writes them; - is stdin.")] = "-",
     format: Annotated[
-        TableFormat, typer.Option(help="tsv, jsonl and csv are for programs, github to latex for people, raven and audacity for editors.")
+        TableFormat,
+        typer.Option(help="tsv, jsonl and csv are for programs, github to latex for people, raven and audacity for editors."),
     ] = TableFormat.tsv,
     cells: Annotated[bool, typer.Option("--cells", help="One row per cell instead of merging equal neighbours.")] = False,
     min_duration: Annotated[float, typer.Option(min=0.0, help="Drop events shorter than this many seconds.")] = 0.0,

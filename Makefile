@@ -1,0 +1,38 @@
+# audiolog: `make` lists the targets. Everything installs into $(VENV); nothing else on the machine is touched.
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN = $(VENV)/bin
+export OMP_NUM_THREADS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,metrics]'
+	@touch $@
+
+install: $(VENV)/installed ## make the virtual environment and install audiolog into it
+
+demo: $(VENV)/installed ## tag the example recording, print its table and its log
+	$(BIN)/audiolog tag examples/farm_morning.flac | $(BIN)/audiolog table --format github
+	$(BIN)/audiolog tag examples/farm_morning.flac | $(BIN)/audiolog summarize --prompt timing
+
+test: lint ## lint, type check and every test that is not slow
+	$(BIN)/pytest -m 'not slow'
+
+lint: $(VENV)/installed-dev ## ruff and mypy
+	$(BIN)/ruff check audiolog_cli tests
+	$(BIN)/ruff format --check audiolog_cli tests
+	$(BIN)/mypy
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

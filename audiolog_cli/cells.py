@@ -1,0 +1,195 @@
+"""Probabilities of windows in, cells out: what was heard in each second, on one grid for the whole recording.
+
+A window's T frames divide its nominal length evenly: frame t covers [t, t + 1) x length / T (the paper's released code reads
+39.06-ms frames as 40 ms and drifts; MODEL facts, section "where the released code goes wrong"). The grid of cells starts at the
+recording's first sample, whatever the windows' hop. All positions are sample counts.
+
+The rule for one cell and one window: `max` takes the highest of the frames whose centre lies in the cell (the one frame around
+the cell's centre if the cell is shorter than a frame), `mean` the average over the cell's time. Windows side by side complete
+each other in the same way; windows that overlap (`--hop` below the window) form several such tilings of the recording, which
+are averaged. A window's scene counts in each cell by the time it covers there. What no window covered has no cell; the padding
+after the recording's end counts for nothing.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiolog_cli.records import Cell
+
+Scores = NDArray[np.float32]
+Rule = Literal["max", "mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowScores:
+    """What the network said about one window."""
+
+    start: int  # first sample of the window in the recording
+    n_samples: int  # valid samples; what follows is padding
+    n_window: int  # nominal length in samples, which the frames divide evenly
+    settled: int  # no later window starts before this sample
+    scene: Scores  # (S,) probabilities, S = 0 for a model without scenes
+    events: Scores  # (T, K) probabilities per frame
+
+
+@dataclass(frozen=True, slots=True)
+class CellScores:
+    """The probabilities of every label in [onset, offset) seconds."""
+
+    onset: float
+    offset: float
+    scene: Scores  # (S,)
+    events: Scores  # (K,)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The names behind the columns of the scores, and from which score on an event is active."""
+
+    scenes: Sequence[str]
+    events: Sequence[str]
+    thresholds: Scores  # (K,)
+
+
+def cell_scores(windows: Iterable[WindowScores], cell: float, rule: Rule, sample_rate: int) -> Iterator[CellScores]:
+    """Bring the scores of windows, in order of their start, to cells of `cell` seconds; yield each as soon as it is complete."""
+    n_cell = round(cell * sample_rate)
+    pending: dict[int, _Pending] = {}
+    tilings: list[int] = []  # per tiling of the recording, where its last window ends
+    for window in windows:
+        end = window.start + window.n_samples
+        tiling = next((i for i, covered in enumerate(tilings) if covered <= window.start), len(tilings))
+        tilings[tiling : tiling + 1] = [end]
+        for index in range(window.start // n_cell, -(-end // n_cell)):
+            lo, hi = max(index * n_cell, window.start), min((index + 1) * n_cell, end)
+            events = frames_in(window, lo - window.start, hi - window.start, rule)
+            pending.setdefault(index, _Pending(lo)).add(tiling, hi, hi - lo, window.scene, events)
+        for index in sorted(pending):
+            if (index + 1) * n_cell <= window.settled:
+                yield pending.pop(index).scores(rule, sample_rate)
+    for index in sorted(pending):
+        yield pending.pop(index).scores(rule, sample_rate)
+
+
+def frames_in(window: WindowScores, lo: int, hi: int, rule: Rule) -> Scores:
+    """(K,) event scores of samples [lo, hi) of a window by the rule in the module's head."""
+    n_frames = len(window.events)
+    if rule == "mean":
+        first, weights = _overlaps(lo, hi, window.n_window, n_frames)
+        return weights @ window.events[first : first + len(weights)]
+    first, last = _centres(lo, hi, window.n_window, n_frames)
+    return window.events[first:last].max(axis=0)
+
+
+@lru_cache(maxsize=4096)
+def _overlaps(lo: int, hi: int, n_window: int, n_frames: int) -> tuple[int, Scores]:
+    """The frames that [lo, hi) touches: the first one's index, and the share of [lo, hi) that each of them covers."""
+    edges = np.arange(n_frames + 1) * (n_window / n_frames)
+    overlap = np.minimum(edges[1:], hi) - np.maximum(edges[:-1], lo)
+    touched = np.flatnonzero(overlap > 0)
+    weights = overlap[touched]
+    return int(touched[0]), (weights / weights.sum()).astype(np.float32)
+
+
+@lru_cache(maxsize=4096)
+def _centres(lo: int, hi: int, n_window: int, n_frames: int) -> tuple[int, int]:
+    """First and last + 1 of the frames whose centre lies in [lo, hi); the frame around the middle if there is none.
+
+    >>> _centres(0, 32_000, 320_000, 32)  # centres at 0.156, 0.469, 0.781, 1.094 s ...
+    (0, 3)
+    >>> _centres(6_400, 9_600, 320_000, 32)  # [0.2, 0.3) s lies within frame 0, [0, 0.3125) s
+    (0, 1)
+    """
+    centres = (np.arange(n_frames) + 0.5) * (n_window / n_frames)
+    first, last = np.searchsorted(centres, (lo, hi))
+    if first < last:
+        return int(first), int(last)
+    middle = (lo + hi) * n_frames // (2 * n_window)
+    return middle, middle + 1
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A cell that later windows may still add to."""
+
+    start: int  # first sample heard
+    end: int = 0  # after the last sample heard
+    n_samples: int = 0  # heard, each tiling counted
+    scene: Scores | float = 0.0  # sum over windows, weighted by samples
+    tilings: dict[int, list[tuple[int, Scores]]] = field(default_factory=dict)  # (samples, events) of each one's windows
+
+    def add(self, tiling: int, end: int, n_samples: int, scene: Scores, events: Scores) -> None:
+        self.end = max(self.end, end)
+        self.n_samples += n_samples
+        self.scene = self.scene + n_samples * scene
+        self.tilings.setdefault(tiling, []).append((n_samples, events))
+
+    def scores(self, rule: Rule, sample_rate: int) -> CellScores:
+        events = np.mean([_joined(parts, rule) for parts in self.tilings.values()], axis=0)
+        return CellScores(self.start / sample_rate, self.end / sample_rate, self.scene / self.n_samples, events)
+
+
+def _joined(parts: list[tuple[int, Scores]], rule: Rule) -> Scores:
+    """(K,) scores of one cell from windows side by side."""
+    if len(parts) == 1:
+        return parts[0][1]
+    n_samples, events = zip(*parts, strict=True)
+    joined: Scores = np.max(events, axis=0) if rule == "max" else np.average(events, axis=0, weights=n_samples)
+    return joined
+
+
+def smoothed(cells: Iterable[CellScores], seconds: float) -> Iterator[CellScores]:
+    """Each cell's scores averaged with those of its neighbours whose middles lie within seconds / 2 of its own.
+
+    Cells apart from each other (what lies between was not analysed) are not neighbours. Holds `seconds` of cells.
+    """
+    held: deque[CellScores] = deque()
+    next_out = 0  # index in `held` of the next cell to yield
+    for cell in cells:
+        if held and cell.onset != held[-1].offset:
+            yield from (_average(held, index, seconds) for index in range(next_out, len(held)))
+            held.clear()
+            next_out = 0
+        held.append(cell)
+        while next_out < len(held) and _middle(cell) - _middle(held[next_out]) > seconds / 2:
+            yield _average(held, next_out, seconds)
+            next_out += 1
+        while next_out and _middle(held[next_out if next_out < len(held) else -1]) - _middle(held[0]) > seconds / 2 + _ROUNDING:
+            held.popleft()
+            next_out -= 1
+    yield from (_average(held, index, seconds) for index in range(next_out, len(held)))
+
+
+_ROUNDING = 1e-6  # seconds; middles are sums of floats
+
+
+def _middle(cell: CellScores) -> float:
+    return (cell.onset + cell.offset) / 2
+
+
+def _average(held: Sequence[CellScores], index: int, seconds: float) -> CellScores:
+    middle = _middle(held[index])
+    near = [cell for cell in held if abs(_middle(cell) - middle) <= seconds / 2 + _ROUNDING]
+    scene, events = (np.mean([getattr(cell, name) for cell in near], axis=0) for name in ("scene", "events"))
+    return replace(held[index], scene=scene, events=events)
+
+
+def cells(scores: Iterable[CellScores], filename: str, labels: Labels) -> Iterator[Cell]:
+    """The cells of a recording: for each stretch its best scene first, then every event at or above its threshold.
+
+    A model without scenes gives the scene "" with score 0: the line says that the second was analysed.
+    """
+    for score in scores:
+        if len(labels.scenes):
+            best = int(score.scene.argmax())
+            yield Cell(filename, score.onset, score.offset, "scene", labels.scenes[best], float(score.scene[best]))
+        else:
+            yield Cell(filename, score.onset, score.offset, "scene", "", 0.0)
+        for index in np.flatnonzero(score.events >= labels.thresholds):
+            yield Cell(filename, score.onset, score.offset, "event", labels.events[index], float(score.events[index]))

@@ -1,0 +1,183 @@
+"""Windows of sound in, probabilities out: the network applied to a recording, batch by batch.
+
+    chunks -> windows -> batches -> network -> WindowScores, of which cells.py makes cells
+
+One batch of windows is held at a time, and decoding runs ahead of the network in a thread by one more. The size of a batch
+never depends on how fast the windows arrive, so a file, a pipe and a second run give the same bytes.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from audiolog_cli import __version__
+from audiolog_cli.audio import Window, windows_at
+from audiolog_cli.audio import windows as cut_windows
+from audiolog_cli.cells import Labels, Rule, Scores, WindowScores, cell_scores, cells, smoothed
+from audiolog_cli.errors import DeviceError, UsageError
+from audiolog_cli.model import checkpoint
+from audiolog_cli.records import Cell, End
+from audiolog_cli.scores import score_file, written
+
+Item = TypeVar("Item")
+
+BATCH_SIZES = {"cpu": 1, "cuda": 32, "mps": 8}  # windows; on a CPU larger batches are slower (they leave the caches)
+
+
+@dataclass(frozen=True, slots=True)
+class Tagger:
+    """A network ready to hear windows."""
+
+    network: nn.Module
+    card: checkpoint.Card
+    device: torch.device
+    batch_size: int  # windows
+
+
+def load(weights: Path, device: str = "auto", batch_size: int = 0) -> Tagger:
+    """Bring the checkpoint at `weights` onto a device; batch_size 0 takes the device's own.
+
+    Raises WeightsError for a checkpoint that cannot be used, DeviceError for a device that is not there.
+    """
+    where = find_device(device)
+    network, card = checkpoint.load(weights)
+    return Tagger(network.to(where).eval(), card, where, batch_size or BATCH_SIZES[where.type])
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name; `auto` is the first there is of cuda, mps, cpu. Any other is that one or a DeviceError."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, is_there in there.items() if is_there))
+    kind, _, number = name.partition(":")
+    if kind not in there or (number and not (number.isdigit() and kind == "cuda")):
+        raise DeviceError(f"--device {name}: expected auto, cpu, cuda, cuda:N or mps")
+    if not there[kind]:
+        raise DeviceError(f"--device {name}: there is none here; --device auto takes what there is")
+    if number and int(number) >= torch.cuda.device_count():
+        raise DeviceError(f"--device {name}: there are only {torch.cuda.device_count()} CUDA devices here, counted from 0")
+    return torch.device(name)
+
+
+@dataclass(frozen=True, slots=True)
+class TagOptions:
+    """How the windows of a recording are laid and their probabilities become cells."""
+
+    hop: float = 0.0  # seconds from window to window; 0 = the window's length. Overlapping windows are averaged
+    cell: float = 1.0  # seconds of a cell
+    pool: Rule = "max"  # over the frames of a cell
+    smooth: float = 0.0  # seconds over which the scores of cells are averaged
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # per event, instead of the checkpoint's
+    scores_dir: Path | None = None  # where the probabilities of all events go, one file per recording
+
+
+def tag(
+    tagger: Tagger, chunks: Iterable[Scores], filename: str, spans: Iterable[tuple[float, float]] | None, options: TagOptions
+) -> Iterator[Cell | End]:
+    """Cells of one recording from its decoded chunks, then its `End`.
+
+    `spans` are the [onset, offset) seconds to analyse, in order of onset; None is all of the recording, window after window.
+    """
+    card = tagger.card
+    rate = card.front_end.sample_rate
+    hop = options.hop or card.window
+    windows = cut_windows(chunks, card.window, hop, rate) if spans is None else windows_at(chunks, spans, card.window, rate)
+    scores = cell_scores(score_windows(tagger, windows, hop if spans is None else 0.0), options.cell, options.pool, rate)
+    if options.smooth:
+        scores = smoothed(scores, options.smooth)
+    if options.scores_dir:
+        scores = written(scores, card.events, score_file(options.scores_dir, filename))
+    n_cells, last = 0, 0.0
+    for cell in cells(scores, filename, labels_of(card, options.thresholds)):
+        n_cells, last = n_cells + 1, cell.offset
+        yield cell
+    yield End(filename, last, n_cells, card.name, __version__)
+
+
+def labels_of(card: checkpoint.Card, thresholds: Mapping[str, float]) -> Labels:
+    """The card's labels with its thresholds, where none is given instead; UsageError for one of a label it does not have."""
+    if unknown := sorted(set(thresholds) - set(card.events)):
+        raise UsageError(f"thresholds: unknown label {unknown[0]!r}; this model's events are {', '.join(card.events[:5])}, ...")
+    numbers = [thresholds.get(event, threshold) for event, threshold in zip(card.events, card.thresholds, strict=True)]
+    return Labels(card.scenes, card.events, np.array(numbers, np.float32))
+
+
+def score_windows(tagger: Tagger, windows: Iterable[Window], hop: float = 0.0) -> Iterator[WindowScores]:
+    """Score windows in order of their start. `hop` (seconds, 0 = not regular) tells when a cell cannot change any more."""
+    n_hop = round(hop * tagger.card.front_end.sample_rate)
+    with closing(ahead(batches(windows, tagger.batch_size), n_ahead=1)) as decoded:
+        for batch in decoded:
+            scenes, events = probabilities(tagger, np.stack([window.samples for window in batch]))
+            for window, scene, event in zip(batch, scenes, events, strict=True):
+                settled = window.start + n_hop
+                yield WindowScores(window.start, window.n_samples, len(window.samples), settled, scene, event)
+
+
+@torch.inference_mode()
+def probabilities(tagger: Tagger, waves: Scores) -> tuple[Scores, Scores]:
+    """Scene probabilities (B, S), softmax, and event probabilities (B, T, K), sigmoid, of waves (B, n_samples)."""
+    output = tagger.network(torch.from_numpy(waves).to(tagger.device))
+    events = output.event_logits.sigmoid().float().cpu().numpy()
+    if output.scene_logits is None:
+        return np.zeros((len(waves), 0), np.float32), events
+    return output.scene_logits.softmax(dim=-1).float().cpu().numpy(), events
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of `size` items, the last one shorter.
+
+    >>> list(batches("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    stream = iter(items)
+    while batch := list(islice(stream, size)):
+        yield batch
+
+
+def ahead(items: Iterable[Item], n_ahead: int) -> Iterator[Item]:
+    """The same items, made up to `n_ahead` + 1 in advance by a thread; its errors are raised here. Close it to stop early."""
+    ready: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(maxsize=n_ahead)
+    stopped = threading.Event()
+
+    def put(entry: tuple[Item | None, BaseException | None]) -> None:
+        while not stopped.is_set():
+            try:
+                ready.put(entry, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    threading.Thread(target=_make, args=(items, put, stopped), daemon=True).start()
+    try:
+        while True:
+            item, end = ready.get()
+            if end is not None:
+                if isinstance(end, StopIteration):
+                    return
+                raise end
+            yield item  # type: ignore[misc]  # an entry without an end has an item
+    finally:
+        stopped.set()
+
+
+def _make(
+    items: Iterable[Item], put: Callable[[tuple[Item | None, BaseException | None]], None], stopped: threading.Event
+) -> None:
+    end: BaseException = StopIteration()
+    try:
+        for item in items:
+            put((item, None))
+            if stopped.is_set():
+                return
+    except BaseException as error:  # handed to the reader, which raises it
+        end = error
+    put((None, end))

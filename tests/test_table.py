@@ -1,0 +1,210 @@
+"""Cells to rows: where a row begins and ends, what bridging and dropping do, and every format to the letter."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiolog_cli.errors import RecordError
+from audiolog_cli.records import Cell, End, Failure, Row
+from audiolog_cli.table import (
+    TableOptions,
+    aligned_lines,
+    audacity_lines,
+    bridge_gaps,
+    csv_lines,
+    disjoint,
+    drop_short,
+    occurrences,
+    raven_lines,
+    table,
+)
+
+
+def scene(onset: float, label: str = "street", filename: str = "a.wav") -> Cell:
+    return Cell(filename, onset, onset + 1, "scene", label, 0.9)
+
+
+def event(onset: float, label: str, filename: str = "a.wav") -> Cell:
+    return Cell(filename, onset, onset + 1, "event", label, 0.8)
+
+
+def row(onset: float, offset: float, *events: str, scene: str = "street", filename: str = "a.wav") -> Row:
+    return Row(filename, onset, offset, scene, events)
+
+
+def rows(heard: list[Cell], /, **options: float | bool) -> list[Row | End | Failure]:
+    return list(table(heard, TableOptions(**options)))  # type: ignore[arg-type]
+
+
+def test_row_ends_when_events_change() -> None:
+    assert rows([scene(0), scene(1), event(1, "dog"), scene(2), event(2, "dog"), scene(3)]) == [
+        row(0, 1),
+        row(1, 3, "dog"),
+        row(3, 4),
+    ]
+
+
+def test_row_ends_when_scene_changes() -> None:
+    assert rows([scene(0, "park"), scene(1, "street")]) == [row(0, 1, scene="park"), row(1, 2, scene="street")]
+
+
+def test_row_ends_where_time_was_not_analysed() -> None:
+    assert rows([scene(0), scene(5)]) == [row(0, 1), row(5, 6)]
+
+
+def test_row_ends_with_the_file() -> None:
+    assert rows([scene(0), scene(1, filename="b.wav")]) == [row(0, 1), row(1, 2, filename="b.wav")]
+
+
+def test_seconds_without_events_keep_their_scene() -> None:
+    """The paper's released code writes no row for them and loses their scene."""
+    assert rows([scene(0), scene(1)]) == [row(0, 2)]
+
+
+def test_events_stand_in_alphabetical_order_and_once() -> None:
+    assert rows([scene(0), event(0, "dog"), event(0, "car"), event(0, "dog")]) == [row(0, 1, "car", "dog")]
+
+
+def test_one_row_per_cell_on_request() -> None:
+    assert rows([scene(0), scene(1)], cells=True) == [row(0, 1), row(1, 2)]
+
+
+def test_ends_and_failures_pass_through_in_place() -> None:
+    end, failure = End("a.wav", 1.0, 1, "w", "v"), Failure("b.wav", "b.wav: empty file")
+    assert list(table([scene(0), end, failure, scene(0, filename="c.wav")], TableOptions())) == [
+        row(0, 1),
+        end,
+        failure,
+        row(0, 1, filename="c.wav"),
+    ]
+
+
+def test_cells_that_go_back_in_time_are_an_error() -> None:
+    with pytest.raises(RecordError, match=r"^a.wav: out of order, 1.000 s follows 2.000 s; sort by file and onset$"):
+        rows([scene(0), scene(2), scene(1)])
+
+
+def test_overlapping_intervals_are_cut_where_they_begin_and_end() -> None:
+    listed = [Cell("a.wav", 0.5, 3.0, "event", "dog", 1.0), Cell("a.wav", 1.0, 2.0, "event", "car", 1.0)]
+    assert rows(listed) == [row(0.5, 1, "dog", scene=""), row(1, 2, "car", "dog", scene=""), row(2, 3, "dog", scene="")]
+
+
+def test_short_pauses_are_bridged_and_longer_ones_not() -> None:
+    cells = [scene(i) for i in range(7)] + [event(i, "dog") for i in (0, 2, 6)]
+    cells.sort(key=lambda cell: cell.onset)
+    assert rows(cells, max_gap=1.0) == [row(0, 3, "dog"), row(3, 6), row(6, 7, "dog")]
+
+
+def test_pauses_are_never_bridged_across_what_was_not_analysed() -> None:
+    assert list(bridge_gaps([row(0, 1, "dog"), row(2, 3, "dog")], max_gap=5.0)) == [row(0, 1, "dog"), row(2, 3, "dog")]
+
+
+def test_short_events_are_dropped_and_their_seconds_stay() -> None:
+    cells = [scene(i) for i in range(4)] + [event(0, "dog"), event(1, "car"), event(2, "car")]
+    cells.sort(key=lambda cell: cell.onset)
+    assert rows(cells, min_duration=2.0) == [row(0, 1), row(1, 3, "car"), row(3, 4)]
+
+
+def test_bridging_comes_before_dropping() -> None:
+    cells = sorted([scene(i) for i in range(3)] + [event(0, "dog"), event(2, "dog")], key=lambda cell: cell.onset)
+    assert rows(cells, max_gap=1.0, min_duration=3.0) == [row(0, 3, "dog")]
+
+
+grids = st.lists(st.sets(st.sampled_from(["car", "dog", "siren"])), min_size=1, max_size=30)
+
+
+def grid_rows(grid: list[set[str]]) -> list[Row]:
+    return [row(i, i + 1, *sorted(events)) for i, events in enumerate(grid)]
+
+
+def runs(grid: list[set[str]], label: str) -> list[tuple[int, int]]:
+    """[onset, offset) of every run of a label, found the plain way."""
+    active = [False, *(label in events for events in grid), False]
+    edges = [i for i in range(len(active) - 1) if active[i] != active[i + 1]]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+@given(grids, st.integers(1, 5))
+def test_bridging_fills_exactly_the_short_pauses(grid: list[set[str]], max_gap: int) -> None:
+    bridged = [set(row.events) for row in bridge_gaps(grid_rows(grid), max_gap)]
+    for label in ("car", "dog", "siren"):
+        expected: list[tuple[int, int]] = []
+        for onset, offset in runs(grid, label):
+            if expected and onset - expected[-1][1] <= max_gap:
+                expected[-1] = (expected[-1][0], offset)
+            else:
+                expected.append((onset, offset))
+        assert runs(bridged, label) == expected
+
+
+@given(grids, st.integers(1, 5))
+def test_dropping_removes_exactly_the_short_runs(grid: list[set[str]], min_duration: int) -> None:
+    kept = [set(row.events) for row in drop_short(grid_rows(grid), min_duration)]
+    for label in ("car", "dog", "siren"):
+        assert runs(kept, label) == [run for run in runs(grid, label) if run[1] - run[0] >= min_duration]
+
+
+intervals = st.tuples(st.integers(0, 20), st.integers(0, 8), st.sampled_from(["car", "dog", "siren"]))
+
+
+@given(st.lists(intervals, max_size=12))
+def test_cut_rows_say_at_every_moment_what_the_intervals_say(listed: list[tuple[int, int, str]]) -> None:
+    overlapping = [row(onset, onset + length, label) for onset, length, label in sorted(listed)]
+    cut = list(disjoint(overlapping))
+    for moment in range(30):
+        sounding = {label for onset, length, label in listed if onset <= moment < onset + length}
+        assert [set(row.events) for row in cut if row.onset <= moment < row.offset] == ([sounding] if sounding else [])
+
+
+TWO_ROWS = [row(0, 1.5, "bird"), row(1.5, 3, scene="park|lot")]
+
+
+def test_csv_quotes_what_needs_it() -> None:
+    assert list(csv_lines([row(0, 1, "car, passing")], with_time=False)) == [
+        "filename,onset,offset,scene,events\n",
+        'a.wav,0.000,1.000,street,"car, passing"\n',
+    ]
+
+
+def test_github_table_is_the_papers_and_escapes_bars() -> None:
+    assert "".join(aligned_lines(TWO_ROWS, "github", with_time=False)) == (
+        "|   Start |   End | Scene     | Event   |\n"
+        "|---------|-------|-----------|---------|\n"
+        "|   0.000 | 1.500 | street    | bird    |\n"
+        "|   1.500 | 3.000 | park\\|lot |         |\n"
+    )
+
+
+def test_aligned_table_of_several_files_names_them() -> None:
+    text = "".join(aligned_lines([row(0, 1), row(0, 1, filename="b.wav")], "plain", with_time=False))
+    assert text == "File      Start    End  Scene    Event\na.wav     0.000  1.000  street\nb.wav     0.000  1.000  street\n"
+
+
+def test_html_escapes_labels() -> None:
+    assert "&lt;b&gt;" in "".join(aligned_lines([row(0, 1, "<b>")], "html", with_time=False))
+
+
+def test_audacity_labels_one_line_per_occurrence() -> None:
+    assert list(audacity_lines([row(0, 1, "dog"), row(1, 2, "dog"), row(2, 3)])) == [
+        "0.000000\t2.000000\tdog\n",
+        "0.000000\t3.000000\tstreet\n",
+    ]
+
+
+def test_audacity_labels_hold_one_recording() -> None:
+    with pytest.raises(RecordError, match=r"one recording, the table has a.wav and b.wav; write one file each$"):
+        list(audacity_lines([row(0, 1), row(0, 1, filename="b.wav")]))
+
+
+def test_raven_selection_table() -> None:
+    assert list(raven_lines([row(0, 1, "dog", scene="")])) == [
+        "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tBegin File\tAnnotation\n",
+        "1\tSpectrogram 1\t1\t0.000000\t1.000000\t0.0\t16000.0\ta.wav\tdog\n",
+    ]
+
+
+def test_occurrences_end_where_time_was_not_analysed() -> None:
+    assert [(cell.onset, cell.offset) for cell in occurrences([row(0, 1, "dog", scene=""), row(2, 3, "dog", scene="")])] == [
+        (0, 1),
+        (2, 3),
+    ]
