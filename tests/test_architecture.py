@@ -1,0 +1,84 @@
+"""The rules of ARCHITECTURE.md that a machine can hold: who imports whom, and what light commands leave alone."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "audiolog_cli"
+
+# From the top: a file imports only from layers below its own, or from files of its own package.
+LAYERS = (
+    ("__main__",),
+    ("cli",),
+    ("commands",),
+    ("model", "llm", "report"),
+    ("scores", "references"),
+    ("cells", "table", "segments", "metrics", "weights"),
+    ("audio", "clock", "labels"),
+    ("decoding",),
+    ("containers",),
+    ("records", "terminal"),
+    ("errors", "__init__"),
+)
+HEAVY = ("torch", "torchaudio", "safetensors")
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def level(name: str) -> int:
+    return next(i for i, layer in enumerate(LAYERS) if name in layer)
+
+
+def imports(path: Path) -> list[str]:
+    """Every module that a file imports, anywhere in it."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def part(path: Path) -> str:
+    """The layer name of a file: its own, or its package's."""
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_imports_only_from_layers_below(path: Path) -> None:
+    own = part(path)
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "audiolog_cli" and len(parts) > 1 and parts[1] != "__version__" and parts[1] != own:
+            assert level(own) < level(parts[1]), f"{path.name} ({own}) imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_model_imports_torch(path: Path) -> None:
+    heavy = [name for name in imports(path) if name.split(".")[0] in HEAVY]
+    assert part(path) == "model" or not heavy
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_stay_readable(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 600
+    assert ast.get_docstring(ast.parse(text)), "a module opens with what goes in, what comes out"
+
+
+ONE_CELL = "filename\tonset\toffset\tkind\tlabel\tscore\na.wav\t0.000\t1.000\tscene\tpark\t0.900\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["tag", "--help"], ["table"], ["summarize", "--quiet"]], ids=" ".join)
+def test_light_commands_never_import_torch(arguments: list[str]) -> None:
+    program = (
+        "import sys; from audiolog_cli.cli import main; sys.argv[0] = 'audiolog'; code = main();"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'torchaudio', 'numpy', 'av', 'httpx', 'ollama'}),"
+        "file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], input=ONE_CELL, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "[]\n")

@@ -1,0 +1,166 @@
+"""Frames to cells: where each frame counts, what overlapping windows do, and that nothing past the end is said."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiolog_cli.cells import CellScores, Labels, Rule, WindowScores, cell_scores, cells, frames_in, smoothed
+from audiolog_cli.records import Cell
+
+RATE = 32_000
+
+
+def window(
+    start: float,
+    frames: list[float],
+    seconds: float = 10.0,
+    valid: float | None = None,
+    settled: float | None = None,
+    scene: float = 1.0,
+) -> WindowScores:
+    """A window of one event; times in seconds."""
+    n_samples = round((seconds if valid is None else valid) * RATE)
+    return WindowScores(
+        round(start * RATE),
+        n_samples,
+        round(seconds * RATE),
+        round((start if settled is None else settled) * RATE),
+        np.array([scene, 1 - scene], np.float32),
+        np.array(frames, np.float32)[:, np.newaxis],
+    )
+
+
+def scored(windows: list[WindowScores], cell: float = 1.0, rule: Rule = "max") -> list[tuple[float, float, float]]:
+    return [(c.onset, c.offset, round(float(c.events[0]), 4)) for c in cell_scores(windows, cell, rule, RATE)]
+
+
+def test_ten_frames_of_ten_seconds_are_ten_cells() -> None:
+    frames = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    assert scored([window(0, frames)]) == [(i, i + 1, pytest.approx(frames[i])) for i in range(10)]
+
+
+def test_max_takes_the_frames_whose_centre_lies_in_the_cell() -> None:
+    """4 frames of 2.5 s, centres at 1.25, 3.75, 6.25, 8.75 s; a cell without a centre takes the frame around its middle."""
+    assert scored([window(0, [0.1, 0.2, 0.3, 0.4])], cell=2.0) == [
+        (0, 2, 0.1),
+        (2, 4, 0.2),
+        (4, 6, 0.3),
+        (6, 8, 0.3),
+        (8, 10, 0.4),
+    ]
+
+
+def test_mean_weighs_frames_by_the_time_they_cover() -> None:
+    """Cell [2, 4) lies 0.5 s in frame 0 and 1.5 s in frame 1: (0.5 * 0.1 + 1.5 * 0.2) / 2 = 0.175."""
+    assert scored([window(0, [0.1, 0.2, 0.3, 0.4])], cell=2.0, rule="mean")[1] == (2, 4, 0.175)
+
+
+def test_256_frames_end_after_ten_seconds_not_after_10_24() -> None:
+    """The released code reads 39.06-ms frames as 40 ms: its second 9 is heard at 8.8 s."""
+    frames = [0.0] * 256
+    frames[round(9.3 / 10 * 256)] = 1.0
+    assert [onset for onset, _, score in scored([window(0, frames)]) if score] == [9.0]
+
+
+def test_the_tail_is_kept_and_nothing_past_the_end_is_said() -> None:
+    """12.4 s: a full window and 2.4 s of the next, whose later frames heard only padding."""
+    heard = scored([window(0, [0.1] * 10), window(10, [0.2, 0.3, 0.4] + [0.9] * 7, valid=2.4)])
+    assert heard[10:] == [(10, 11, 0.2), (11, 12, 0.3), (12, 12.4, 0.4)]
+
+
+def test_overlapping_windows_are_averaged() -> None:
+    windows = [window(0, [0.2] * 10), window(5, [0.4] * 10), window(10, [0.6] * 10)]
+    assert [score for _, _, score in scored(windows)] == pytest.approx([0.2] * 5 + [0.3] * 5 + [0.5] * 5 + [0.6] * 5)
+
+
+@pytest.mark.parametrize(("rule", "score"), [("max", 0.6), ("mean", 0.4)])
+def test_a_cell_across_windows_side_by_side_joins_them(rule: Rule, score: float) -> None:
+    """Cell [9, 12) of windows that meet at 10 s: 1 s at 0.0 and 2 s at 0.6."""
+    heard = scored([window(0, [0.0] * 10), window(10, [0.6] * 10)], cell=3.0, rule=rule)
+    assert heard[3] == (9, 12, score)
+
+
+def test_stretches_that_no_window_covered_have_no_cell_and_clip_theirs() -> None:
+    assert scored([window(3.5, [0.5] * 10, valid=2.0), window(20, [0.5] * 10, valid=1.0)]) == [
+        (3.5, 4, 0.5),
+        (4, 5, 0.5),
+        (5, 5.5, 0.5),
+        (20, 21, 0.5),
+    ]
+
+
+def test_a_cell_is_out_as_soon_as_no_later_window_can_change_it() -> None:
+    heard: list[str] = []
+
+    def live() -> object:
+        for start in (0, 10):
+            heard.append(f"window {start}")
+            yield window(start, [0.5] * 10, settled=start + 10)
+
+    for cell in cell_scores(live(), 1.0, "max", RATE):  # type: ignore[arg-type]
+        heard.append(f"cell {cell.onset:g}")
+    assert heard == ["window 0", *[f"cell {i}" for i in range(10)], "window 10", *[f"cell {i}" for i in range(10, 20)]]
+
+
+def test_scenes_count_by_the_time_their_window_covers() -> None:
+    """Cell [9, 12): 1 s of a window that says 0.9, 2 s of one that says 0.3."""
+    found = list(cell_scores([window(0, [0] * 10, scene=0.9), window(10, [0] * 10, scene=0.3)], 3.0, "max", RATE))[3]
+    assert found.scene.tolist() == pytest.approx([0.5, 0.5])
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=32, max_size=32), st.integers(0, 99), st.integers(1, 100))
+def test_mean_over_parts_adds_up_to_the_mean_over_the_whole(frames: list[float], first: int, length: int) -> None:
+    """A cell's mean is an exact integral, so cutting the cell changes nothing (tenths of seconds)."""
+    last = min(100, first + length)
+    parts = [float(frames_in(window(0, frames), i * 3200, (i + 1) * 3200, "mean")[0]) for i in range(first, last)]
+    whole = float(frames_in(window(0, frames), first * 3200, last * 3200, "mean")[0])
+    assert np.mean(parts) == pytest.approx(whole, abs=1e-5)
+
+
+@given(st.integers(1, 400), st.sampled_from([0.2, 0.5, 1.0, 2.5, 7.0]), st.sampled_from([2.0, 5.0, 10.0]))
+def test_cells_cover_the_recording_once_from_start_to_end(n_tenths: int, cell: float, hop: float) -> None:
+    duration = n_tenths / 10
+    starts = [0.0]
+    while starts[-1] + 10 < duration:
+        starts.append(starts[-1] + hop)
+    windows = [window(start, [0.5] * 32, valid=min(10.0, duration - start), settled=start + hop) for start in starts]
+    heard = scored(windows, cell)
+    assert heard[0][0] == 0 and heard[-1][1] == pytest.approx(duration)
+    assert all(before[1] == after[0] for before, after in zip(heard, heard[1:], strict=False))
+    assert {score for *_, score in heard} == {0.5}
+
+
+def score(onset: float, value: float) -> CellScores:
+    return CellScores(onset, onset + 1, np.array([1.0], np.float32), np.array([value], np.float32))
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0, 5.0, 30.0])
+def test_smoothing_averages_neighbours_within_the_window(seconds: float) -> None:
+    values = [0.0, 0.9, 0.3, 0.0, 0.6, 0.6, 0.0, 0.3]
+    expected = [
+        np.mean([v for other, v in enumerate(values) if abs(other - i) <= seconds / 2]) for i in range(len(values))
+    ]  # fmt: skip
+    found = [float(s.events[0]) for s in smoothed([score(i, v) for i, v in enumerate(values)], seconds)]
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_smoothing_stops_where_time_was_not_analysed() -> None:
+    found = [float(s.events[0]) for s in smoothed([score(0, 0.0), score(1, 0.6), score(5, 0.9)], 3.0)]
+    assert found == pytest.approx([0.3, 0.3, 0.9])
+
+
+def test_scene_first_then_every_event_from_its_threshold_on() -> None:
+    labels = Labels(("home", "street"), ("car", "dog", "siren"), np.array([0.5, 0.5, 0.2], np.float32))
+    heard = CellScores(0.0, 1.0, np.array([0.25, 0.75], np.float32), np.array([0.5, 0.25, 0.25], np.float32))
+    assert list(cells([heard], "a.wav", labels)) == [
+        Cell("a.wav", 0.0, 1.0, "scene", "street", 0.75),
+        Cell("a.wav", 0.0, 1.0, "event", "car", 0.5),
+        Cell("a.wav", 0.0, 1.0, "event", "siren", 0.25),
+    ]
+
+
+def test_a_model_without_scenes_still_says_that_the_second_was_analysed() -> None:
+    labels = Labels((), ("dog",), np.array([0.5], np.float32))
+    heard = CellScores(0.0, 1.0, np.zeros(0, np.float32), np.array([0.1], np.float32))
+    assert list(cells([heard], "a.wav", labels)) == [Cell("a.wav", 0.0, 1.0, "scene", "", 0.0)]
