@@ -1,0 +1,207 @@
+"""Checkpoints: a network and its card in, one safetensors file out, and back.
+
+The card says what the tensors cannot: which network they belong to, what it hears, what its outputs mean, from which score an
+event counts, and where all of it comes from. It is kept in the file's metadata as JSON, one entry per field. Loading is strict:
+every tensor that the network has must be there with its shape, nothing else may be, and all values must be finite. Files of other
+projects are read by `layouts.py`.
+"""
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from audiolog_cli.errors import WeightsError
+from audiolog_cli.model import crnn, efficientat, htsat
+from audiolog_cli.model.features import FrontEnd
+from audiolog_cli.weights import FORMAT, FORMAT_VERSION, Header, read_header
+
+Network = htsat.HTSAT | crnn.CRNN | efficientat.EfficientAT
+
+ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
+    "htsat": (htsat.Config, htsat.HTSAT),
+    "crnn": (crnn.Config, crnn.CRNN),
+    "efficientat": (efficientat.Config, efficientat.EfficientAT),
+}
+WINDOW = 10.0  # seconds
+DEFAULT_THRESHOLD = 0.5
+MAX_NAMED = 3  # keys that an error names before it counts the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a checkpoint holds besides its tensors."""
+
+    architecture: str  # a name of ARCHITECTURES
+    config: dict[str, Any]  # the fields of the architecture's Config
+    front_end: FrontEnd = FrontEnd()
+    scenes: tuple[str, ...] = ()  # one label per scene output; none: no scene branch
+    events: tuple[str, ...] = ()  # one label per event output; none: a backbone to train from
+    thresholds: tuple[float, ...] = ()  # one per event: the score from which it is active
+    provenance: dict[str, str] = field(default_factory=dict)  # source, licence, data, figures, ...
+    window: float = WINDOW  # seconds that the network hears at once
+
+    @classmethod
+    def of(cls, network: Network, scenes: Iterable[str] = (), events: Iterable[str] = (), **more: Any) -> "Card":
+        """The card of a network made here; thresholds are 0.5 unless given. `more` are other fields of the card."""
+        name = next(name for name, (_, kind) in ARCHITECTURES.items() if type(network) is kind)
+        events = tuple(events)
+        more.setdefault("thresholds", (DEFAULT_THRESHOLD,) * len(events))
+        return cls(name, dataclasses.asdict(network.config), network.front_end, tuple(scenes), events, **more)
+
+
+def save(path: Path, network: Network, card: Card) -> None:
+    """Write a checkpoint; `path` is complete or untouched at every moment, also when the disk is full.
+
+    Raises WeightsError if the card does not fit the network, a value is not finite, or the file cannot be written.
+    """
+    _check_card(path, card)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    _check_finite(path, tensors)
+    data = safetensors.torch.save(tensors, metadata_of(card))
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}; nothing was changed") from None
+
+
+def load(path: Path) -> tuple[Network, Card]:
+    """Read a checkpoint: the network, ready to score, and its card. Tensors stored in half precision come back in float32.
+
+    Raises WeightsError that names the file, what was expected and what was found.
+    """
+    header = read_header(path)
+    card = card_of(path, header)
+    network = build(path, card)
+    _check_keys(path, network.state_dict(), header.shapes)
+    try:
+        with safe_open(path, framework="pt") as file:  # maps the file into memory: no second copy of the weights
+            tensors = {name: file.get_tensor(name) for name in header.shapes}
+            _check_finite(path, tensors)
+            network.load_state_dict(tensors)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: the file is damaged ({error}); get or convert it again") from None
+    return network.eval(), card
+
+
+def build(path: Path, card: Card) -> Network:
+    """A new network as the card at `path` describes it, with random weights."""
+    config_type, network_type = ARCHITECTURES[card.architecture]
+    try:
+        return network_type(config_type(**card.config), card.front_end)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, LookupError, AssertionError) as error:
+        raise WeightsError(f"{path}: its configuration does not make a network of kind {card.architecture}: {error}") from None
+
+
+def metadata_of(card: Card) -> dict[str, str]:
+    """The card as the table of strings that safetensors keeps."""
+    fields = {name: json.dumps(value, ensure_ascii=False) for name, value in dataclasses.asdict(card).items()}
+    return {"format": FORMAT, "format_version": str(FORMAT_VERSION), **fields}
+
+
+def read_card(path: Path) -> Card:
+    """The card of a checkpoint alone; the tensors stay on the disk."""
+    return card_of(path, read_header(path))
+
+
+def card_of(path: Path, header: Header) -> Card:
+    """The card in the metadata of the file at `path`, checked against itself."""
+    metadata = header.metadata
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(
+            f"{path}: a safetensors file without audiolog's card; if it is another project's checkpoint, "
+            "`audiolog weights convert` makes one of ours of it"
+        )
+    version = metadata.get("format_version", "")
+    if version != str(FORMAT_VERSION):
+        raise WeightsError(f"{path}: format version {version or 'missing'}, this program reads {FORMAT_VERSION}; update audiolog")
+    try:
+        fields = {entry.name: json.loads(metadata[entry.name]) for entry in dataclasses.fields(Card)}
+        fields |= {name: tuple(fields[name]) for name in ("scenes", "events", "thresholds")}
+        fields["front_end"] = FrontEnd(**fields["front_end"])
+        fields["config"] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields["config"].items()}
+        card = Card(**fields)
+    except KeyError as error:
+        raise WeightsError(f"{path}: its card has no entry {error}; convert or train it again") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path}: its card is damaged ({error}); convert or train it again") from None
+    _check_card(path, card)
+    return card
+
+
+def output_counts(config: Mapping[str, Any]) -> tuple[int, int]:
+    """How many scenes and events a network with this configuration scores; without an event branch, the tagged classes."""
+    return int(config.get("n_scenes", 0)), int(config.get("n_events", 0) or config.get("n_classes", 0))
+
+
+def _check_card(path: Path, card: Card) -> None:
+    if card.architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise WeightsError(f"{path}: a network of kind {card.architecture!r}; this program knows {known}: update audiolog")
+    n_scenes, n_events = output_counts(card.config)
+    found = {"scene labels": card.scenes, "event labels": card.events, "thresholds": card.thresholds}
+    for (what, entries), expected in zip(found.items(), (n_scenes, n_events, n_events), strict=True):
+        if len(entries) != expected:
+            raise WeightsError(f"{path}: expected {expected} {what}, one per output of the network, found {len(entries)}")
+    for labels in (card.scenes, card.events):
+        if len(set(labels)) < len(labels) or not all(isinstance(label, str) and label for label in labels):
+            raise WeightsError(f"{path}: its labels are not all different words")
+    if not all(isinstance(threshold, float | int) and 0 <= threshold <= 1 for threshold in card.thresholds):
+        raise WeightsError(f"{path}: a threshold is not a number from 0 to 1")
+    if not (isinstance(card.window, float | int) and 0 < card.window < float("inf")):
+        raise WeightsError(f"{path}: expected a window of some seconds, found {card.window!r}")
+
+
+def _check_keys(path: Path, expected: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """The tensors of the file are those of the network, each in its shape."""
+    if missing := [name for name in expected if name not in shapes]:
+        raise WeightsError(f"{path}: {named(missing)} missing; get or convert the file again")
+    if extra := [name for name in shapes if name not in expected]:
+        raise WeightsError(f"{path}: {named(extra)} not part of the network; get or convert the file again")
+    for name, tensor in expected.items():
+        if shapes[name] != tuple(tensor.shape):
+            raise WeightsError(f"{path}: {name} has shape {shapes[name]}, expected {tuple(tensor.shape)}")
+
+
+def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            n_bad = int((~torch.isfinite(tensor)).sum())
+            raise WeightsError(f"{path}: {name} holds {n_bad} values that are not finite; the training that made it went wrong")
+
+
+def named(names: list[str]) -> str:
+    """The first few of many names, with the verb that goes with them.
+
+    >>> named(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more are'
+    """
+    rest = len(names) - MAX_NAMED
+    text = ", ".join(names[:MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return f"{text} {'is' if len(names) == 1 else 'are'}"
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside `path`, make sure that it is on the disk, then rename: a reader sees the old file or the whole new one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp's own mode lets nobody else read it
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,229 @@
+"""EfficientAT: small MobileNetV3 taggers of AudioSet; mono waves in, scores of 527 classes for every second out.
+
+The networks `mnXX` of Schmid et al. (2023), "Efficient large-scale audio tagging via transformer-to-CNN knowledge distillation",
+at any width; parameter names are those of the published checkpoints. A tagger scores a stretch of sound as a whole. Scores over
+time come from stretches of 1, 2 and 3 s around each second, whose probabilities are averaged. There is no scene branch and no
+training code for these networks here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+import torchaudio
+from torch import Tensor, nn
+
+from audiolog_cli.model.features import FrontEnd
+from audiolog_cli.model.htsat import Output
+
+FRONT_END = FrontEnd(sample_rate=32000, n_fft=1024, hop_length=320, n_mels=128, fmin=0.0, fmax=15000.0)
+WIN_LENGTH = 800  # samples
+PRE_EMPHASIS = 0.97
+POWER_FLOOR = 1e-5
+SPANS = (1, 2, 3)  # seconds around each second that are scored and averaged
+
+WIDTH_OF_HIDDEN = 1280  # units of the classifier's hidden layer at width 1
+STEM_CHANNELS = 16  # at width 1, as the channels below
+LAST_EXPANSION = 6
+BatchNorm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """An inverted residual block at width 1."""
+
+    kernel: int
+    expanded: int  # channels inside
+    channels: int  # channels out
+    squeezes: bool  # has squeeze and excitation
+    activation: Callable[[], nn.Module]
+    stride: int
+
+
+BLOCKS = (
+    Residual(3, 16, 16, False, nn.ReLU, 1),
+    Residual(3, 64, 24, False, nn.ReLU, 2),
+    Residual(3, 72, 24, False, nn.ReLU, 1),
+    Residual(5, 72, 40, True, nn.ReLU, 2),
+    Residual(5, 120, 40, True, nn.ReLU, 1),
+    Residual(5, 120, 40, True, nn.ReLU, 1),
+    Residual(3, 240, 80, False, nn.Hardswish, 2),
+    Residual(3, 200, 80, False, nn.Hardswish, 1),
+    Residual(3, 184, 80, False, nn.Hardswish, 1),
+    Residual(3, 184, 80, False, nn.Hardswish, 1),
+    Residual(3, 480, 112, True, nn.Hardswish, 1),
+    Residual(3, 672, 112, True, nn.Hardswish, 1),
+    Residual(5, 672, 160, True, nn.Hardswish, 2),
+    Residual(5, 960, 160, True, nn.Hardswish, 1),
+    Residual(5, 960, 160, True, nn.Hardswish, 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """mn04 is width 0.4, mn10 width 1.0, mn40 width 4.0."""
+
+    width: float = 0.4
+    n_classes: int = 527
+
+
+def scaled(channels: float, width: float) -> int:
+    """Channels at a width: a multiple of 8, at least 8 and not below 90 % of the product (MobileNet's rule)."""
+    wanted = channels * width
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * wanted else rounded + 8
+
+
+class EfficientAT(nn.Module):
+    """The network. `forward` scores every second, `forward_clip` a stretch of any length as a whole."""
+
+    def __init__(self, config: Config, front_end: FrontEnd = FRONT_END) -> None:
+        super().__init__()
+        self.config, self.front_end = config, front_end
+        self.mel = LogMel(front_end)
+        stem = scaled(STEM_CHANNELS, config.width)
+        last = scaled(BLOCKS[-1].channels, config.width)
+        hidden = scaled(WIDTH_OF_HIDDEN, config.width)
+        before = [STEM_CHANNELS, *(block.channels for block in BLOCKS)]
+        self.features = nn.Sequential(
+            convolution(1, stem, 3, stride=2, activation=nn.Hardswish),
+            *(InvertedResidual(n_in, block, config.width) for n_in, block in zip(before, BLOCKS, strict=False)),
+            convolution(last, LAST_EXPANSION * last, 1, activation=nn.Hardswish),
+        )
+        self.classifier = nn.Sequential(  # the published numbering counts its pooling and dropout
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(LAST_EXPANSION * last, hidden),
+            nn.Hardswish(),
+            nn.Dropout(0.2),
+            nn.Linear(hidden, config.n_classes),
+        )
+
+    def forward(self, wave: Tensor) -> Output:
+        """Score waves (B, n_samples), any number of seconds: one step of T for each second begun.
+
+        The logit of a step is that of the mean probability of its three stretches; past the ends they hear silence.
+        """
+        mel = self.mel(wave)  # (B, n_mels, frames)
+        frames_per_second = self.front_end.sample_rate // self.front_end.hop_length
+        T = -(-mel.shape[-1] // frames_per_second)
+        probabilities, latents = zip(*(self._spans(mel, T, span * frames_per_second) for span in SPANS), strict=True)
+        logits = torch.stack(probabilities).mean(dim=0).logit(eps=1e-7)
+        latent = torch.stack(latents).mean(dim=(0, 2))
+        return Output(latent=latent, event_logits=logits, tag_logits=logits)
+
+    def _spans(self, mel: Tensor, T: int, n_frames: int) -> tuple[Tensor, Tensor]:
+        """Probabilities (B, T, n_classes) and latents (B, T, C) of T stretches of n_frames, centred on their seconds."""
+        hop = self.front_end.sample_rate // self.front_end.hop_length
+        margin = (n_frames - hop) // 2
+        padded = F.pad(mel, (margin, T * hop + margin - mel.shape[-1]), value=self.mel.silence)
+        spans = padded.unfold(-1, n_frames, hop).transpose(1, 2)  # (B, T, n_mels, n_frames)
+        logits, latent = self.forward_features(spans.flatten(0, 1))
+        return logits.sigmoid().unflatten(0, (-1, T)), latent.unflatten(0, (-1, T))
+
+    def forward_clip(self, wave: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, n_classes) and pooled features (B, C) of waves (B, n_samples) of any length, each scored as a whole."""
+        return self.forward_features(self.mel(wave))
+
+    def forward_features(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """The same of spectrograms (B, n_mels, frames)."""
+        x: Tensor = self.features(mel.unsqueeze(1).to(next(self.parameters()).dtype))
+        return self.classifier(x), x.mean(dim=(2, 3))
+
+
+class LogMel(nn.Module):
+    """The spectrogram of EfficientAT: pre-emphasis, Kaldi mel bands, natural logarithm, brought to about -1..1; float32."""
+
+    bank: Tensor
+    window: Tensor
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        super().__init__()
+        self.front_end = front_end
+        bank, _ = torchaudio.compliance.kaldi.get_mel_banks(
+            front_end.n_mels,
+            front_end.n_fft,
+            front_end.sample_rate,
+            front_end.fmin,
+            front_end.fmax,
+            vtln_low=100.0,
+            vtln_high=-500.0,
+            vtln_warp_factor=1.0,  # no warping: the two corners above have no effect
+        )
+        self.register_buffer("bank", F.pad(bank, (0, 1)), persistent=False)  # Kaldi leaves the highest frequency out
+        self.register_buffer("window", torch.hann_window(WIN_LENGTH, periodic=False), persistent=False)
+        self.silence = _normalised(torch.tensor(POWER_FLOOR).log()).item()
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """(B, n_samples) in [-1, 1] -> (B, n_mels, frames); frames = 1 + (n_samples - 1) // hop_length."""
+        with torch.autocast(wave.device.type, enabled=False):
+            wave = wave.float()
+            spectrum = torchaudio.functional.spectrogram(
+                wave[:, 1:] - PRE_EMPHASIS * wave[:, :-1],
+                pad=0,
+                window=self.window,
+                n_fft=self.front_end.n_fft,
+                hop_length=self.front_end.hop_length,
+                win_length=WIN_LENGTH,
+                power=None,
+                normalized=False,
+            )
+            power = spectrum.real.square() + spectrum.imag.square()
+            return _normalised((self.bank @ power + POWER_FLOOR).log())
+
+
+def _normalised(log_mel: Tensor) -> Tensor:
+    return (log_mel + 4.5) / 5.0
+
+
+class InvertedResidual(nn.Module):
+    """Expand, convolve each channel, squeeze and excite, project; added to the input where the shapes allow."""
+
+    def __init__(self, channels_before: int, block: Residual, width: float) -> None:
+        super().__init__()
+        n_in, n_inside, n_out = (scaled(n, width) for n in (channels_before, block.expanded, block.channels))
+        self.adds = block.stride == 1 and n_in == n_out
+        layers: list[nn.Module] = []
+        if n_inside != n_in:
+            layers.append(convolution(n_in, n_inside, 1, activation=block.activation))
+        layers.append(convolution(n_inside, n_inside, block.kernel, block.stride, n_inside, block.activation))
+        if block.squeezes:
+            layers.append(SqueezeExcitation(n_inside))
+        layers.append(convolution(n_inside, n_out, 1))
+        self.block = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.block(x)
+        return x + y if self.adds else y
+
+
+class SqueezeExcitation(nn.Module):
+    """Weigh the channels by what their means say. The published network could combine several such; it has this one."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conc_se_layers = nn.ModuleList([ChannelWeights(channels, scaled(channels // 4, 1))])
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights: Tensor = self.conc_se_layers[0](x.mean(dim=(2, 3)))  # (B, C)
+        return x * weights[:, :, None, None]
+
+
+class ChannelWeights(nn.Module):
+    def __init__(self, channels: int, bottleneck: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(channels, bottleneck)
+        self.fc2 = nn.Linear(bottleneck, channels)
+
+    def forward(self, means: Tensor) -> Tensor:
+        return torch.sigmoid(self.fc2(F.relu(self.fc1(means))))
+
+
+def convolution(
+    n_in: int, n_out: int, kernel: int, stride: int = 1, groups: int = 1, activation: Callable[[], nn.Module] | None = None
+) -> nn.Sequential:
+    """Convolution, BatchNorm and, if there is one, the activation."""
+    conv = nn.Conv2d(n_in, n_out, kernel, stride, padding=(kernel - 1) // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, BatchNorm(n_out), *([activation()] if activation else []))
