@@ -6,15 +6,18 @@ time come from stretches of 1, 2 and 3 s around each second, whose probabilities
 training code for these networks here.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
+from audiolog_cli.errors import WeightsError
+from audiolog_cli.model import pickles
 from audiolog_cli.model.features import FrontEnd
 from audiolog_cli.model.htsat import Output
 
@@ -22,7 +25,7 @@ FRONT_END = FrontEnd(sample_rate=32000, n_fft=1024, hop_length=320, n_mels=128, 
 WIN_LENGTH = 800  # samples
 PRE_EMPHASIS = 0.97
 POWER_FLOOR = 1e-5
-SPANS = (1, 2, 3)  # seconds around each second that are scored and averaged
+SPANS = (1, 2, 3)
 
 WIDTH_OF_HIDDEN = 1280  # units of the classifier's hidden layer at width 1
 STEM_CHANNELS = 16  # at width 1, as the channels below
@@ -67,6 +70,29 @@ class Config:
 
     width: float = 0.4
     n_classes: int = 527
+    spans: tuple[int, ...] = SPANS  # seconds around each second whose scores are averaged; the work grows with their sum
+
+
+def config_of(tensors: Mapping[str, Tensor]) -> Config:
+    """The sizes of the network that published tensors belong to; KeyError if they are not of this kind."""
+    n_classes, n_hidden = tensors["classifier.5.weight"].shape
+    return Config(width=n_hidden / WIDTH_OF_HIDDEN, n_classes=n_classes)
+
+
+def load_teacher(path: Path, spans: tuple[int, ...] = SPANS) -> "EfficientAT":
+    """A published `mnXX` checkpoint as a frozen network, to be asked for its opinion while another one learns.
+
+    `forward` gives every second of (B, n_samples), `forward_clip` one score for the whole. Of the spans, (1, 2, 3) are the most
+    accurate and (1,) a sixth of the work. WeightsError if the file is not such a checkpoint.
+    """
+    tensors = pickles.read(path)
+    try:
+        config = replace(config_of(tensors), spans=spans)
+        network = EfficientAT(config)
+        network.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise WeightsError(f"{path}: expected an EfficientAT checkpoint (mnXX), found something else: {error}") from None
+    return network.eval().requires_grad_(False)
 
 
 def scaled(channels: float, width: float) -> int:
@@ -104,12 +130,12 @@ class EfficientAT(nn.Module):
     def forward(self, wave: Tensor) -> Output:
         """Score waves (B, n_samples), any number of seconds: one step of T for each second begun.
 
-        The logit of a step is that of the mean probability of its three stretches; past the ends they hear silence.
+        The logit of a step is that of the mean probability of its stretches; past the ends they hear silence.
         """
         mel = self.mel(wave)  # (B, n_mels, frames)
         frames_per_second = self.front_end.sample_rate // self.front_end.hop_length
         T = -(-mel.shape[-1] // frames_per_second)
-        probabilities, latents = zip(*(self._spans(mel, T, span * frames_per_second) for span in SPANS), strict=True)
+        probabilities, latents = zip(*(self._spans(mel, T, span * frames_per_second) for span in self.config.spans), strict=True)
         logits = torch.stack(probabilities).mean(dim=0).logit(eps=1e-7)
         latent = torch.stack(latents).mean(dim=(0, 2))
         return Output(latent=latent, event_logits=logits, tag_logits=logits)
