@@ -1,0 +1,169 @@
+"""Event-based metrics: events of one file matched one to one by label, onset and offset; counts out.
+
+An estimated event is right when its label is, its onset lies within `collar` seconds of the reference's, and its offset within
+max(collar, share x the reference's length). Pairs are chosen so that as many events as possible match (sed_eval's "optimal").
+A substitution is an unmatched reference event whose times fit an unmatched estimated event of another label. Mesaros et al.,
+2016, section 4.4. Rates are taken from the sums of the counts by `segment_based.error_rate`, `f1` and their like.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from audiolog_cli.metrics.activity import Floats, Intervals, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class EventCounts:
+    """What was counted over events; arrays have one entry per label."""
+
+    n_reference: Ints
+    n_estimated: Ints
+    true_positives: Ints
+    substitutions: int
+
+    @property
+    def deletions(self) -> int:
+        """Reference events that nothing matches, not even with another label."""
+        return int(self.n_reference.sum() - self.true_positives.sum()) - self.substitutions
+
+    @property
+    def insertions(self) -> int:
+        """Estimated events that match nothing, not even with another label."""
+        return int(self.n_estimated.sum() - self.true_positives.sum()) - self.substitutions
+
+    def __add__(self, other: "EventCounts") -> "EventCounts":
+        return EventCounts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+    @classmethod
+    def zero(cls, n_labels: int) -> "EventCounts":
+        """The counts of nothing, to start a sum with."""
+        none = np.zeros(n_labels, np.int64)
+        return cls(none, none, none, 0)
+
+
+def event_counts(
+    reference: Intervals, estimate: Intervals, n_labels: int, collar: float = 0.2, share: float = 0.5
+) -> EventCounts:
+    """Match the events of one file; `collar` in seconds, `share` of the reference event's length for its offset.
+
+    >>> dog = Intervals(np.array([1.0]), np.array([3.0]), np.array([0]))
+    >>> heard = Intervals(np.array([1.1, 7.0]), np.array([3.9, 8.0]), np.array([0, 0]))  # 0.9 s late is within half of 2 s
+    >>> event_counts(dog, heard, 1).true_positives, event_counts(dog, heard, 1).insertions
+    (array([1]), 1)
+    """
+    reference_index, estimate_index = _fitting_pairs(reference, estimate, collar, share)
+    same_label = reference.label[reference_index] == estimate.label[estimate_index]
+    matched = match_most(reference_index[same_label], estimate_index[same_label])
+    hits = np.array(sorted(matched), dtype=np.int64)
+    other_label = [
+        (int(i), int(j))
+        for i, j in zip(reference_index[~same_label], estimate_index[~same_label], strict=True)
+        if i not in matched
+    ]
+    return EventCounts(
+        n_reference=np.bincount(reference.label, minlength=n_labels),
+        n_estimated=np.bincount(estimate.label, minlength=n_labels),
+        true_positives=np.bincount(reference.label[hits], minlength=n_labels),
+        substitutions=_count_substitutions(other_label, set(matched.values())),
+    )
+
+
+def _fitting_pairs(reference: Intervals, estimate: Intervals, collar: float, share: float) -> tuple[Ints, Ints]:
+    """Indices (reference, estimate) of all events whose times fit, whatever their labels; sorted."""
+    order = np.argsort(estimate.onset, kind="stable")
+    near = collar + 1e-6  # a little wide: the exact comparison follows
+    first = np.searchsorted(estimate.onset[order], reference.onset - near, side="left")
+    end = np.searchsorted(estimate.onset[order], reference.onset + near, side="right")
+    n_near = end - first
+    i = np.repeat(np.arange(len(reference.onset)), n_near)
+    j = order[np.arange(n_near.sum()) - np.repeat(np.cumsum(n_near) - n_near, n_near) + np.repeat(first, n_near)]
+    fits = np.abs(reference.onset[i] - estimate.onset[j]) <= collar
+    fits &= np.abs(reference.offset[i] - estimate.offset[j]) <= _offset_collars(reference, collar, share)[i]
+    i, j = i[fits], j[fits]
+    by_index = np.lexsort((j, i))
+    return i[by_index], j[by_index]
+
+
+def _offset_collars(reference: Intervals, collar: float, share: float) -> Floats:
+    return np.maximum(collar, share * (reference.offset - reference.onset))
+
+
+def _count_substitutions(pairs: list[tuple[int, int]], taken: set[int]) -> int:
+    """Go through unmatched reference events in order; each takes the first free estimated event that fits in time."""
+    taken = set(taken)
+    substituted: set[int] = set()
+    for i, j in pairs:
+        if i not in substituted and j not in taken:
+            substituted.add(i)
+            taken.add(j)
+    return len(substituted)
+
+
+def match_most(left: Ints, right: Ints) -> dict[int, int]:
+    """The largest one-to-one matching of a bipartite graph of edges (left[n], right[n]); returns {left: right}.
+
+    Edges alone at both ends are taken at once; the rest is matched by augmenting paths (Hopcroft and Karp, 1973).
+
+    >>> match_most(np.array([0, 0, 1]), np.array([5, 6, 5]))  # 0 must leave 5 to 1
+    {0: 6, 1: 5}
+    """
+    if not len(left):
+        return {}
+    alone = (np.bincount(left)[left] == 1) & (np.bincount(right)[right] == 1)
+    matched = dict(zip(left[alone].tolist(), right[alone].tolist(), strict=True))
+    graph: dict[int, list[int]] = {}  # right -> its lefts, in the order of the edges
+    for u, v in zip(right[~alone].tolist(), left[~alone].tolist(), strict=True):
+        graph.setdefault(u, []).append(v)
+    return matched | _augmented(graph)
+
+
+def _augmented(graph: dict[int, list[int]]) -> dict[int, int]:
+    """Greedy first, then augmenting paths, shortest first; returns {v: u} for a graph {u: [v, ...]}."""
+    matching: dict[int, int] = {}
+    for u, neighbours in graph.items():
+        free = next((v for v in neighbours if v not in matching), None)
+        if free is not None:
+            matching[free] = u
+    while True:
+        layers, ends = _layers(graph, matching)
+        if not ends:
+            return matching
+        for v in ends:
+            _augment(v, layers, matching)
+
+
+Layers = tuple[
+    dict[int, int | None], dict[int, list[int]]
+]  # u -> its v one layer back (None: free u); v -> its us one layer back
+
+
+def _layers(graph: dict[int, list[int]], matching: dict[int, int]) -> tuple[Layers, list[int]]:
+    """Breadth-first layers of alternating paths from the free us, up to the first layer with free vs, which are returned too."""
+    busy = set(matching.values())
+    before_u: dict[int, int | None] = {u: None for u in graph if u not in busy}
+    before_v: dict[int, list[int]] = {}
+    layer, ends = list(before_u), list[int]()
+    while layer and not ends:
+        reached: dict[int, list[int]] = {}
+        for u in layer:
+            for v in graph[u]:
+                if v not in before_v:
+                    reached.setdefault(v, []).append(u)
+        before_v |= reached
+        ends = [v for v in reached if v not in matching]
+        layer = [matching[v] for v in reached if v in matching]
+        before_u |= {matching[v]: v for v in reached if v in matching}
+    return (before_u, before_v), ends
+
+
+def _augment(v: int, layers: Layers, matching: dict[int, int]) -> bool:
+    """Walk back from v to a free u and flip the path; each vertex serves one path."""
+    before_u, before_v = layers
+    for u in before_v.pop(v, []):
+        if u in before_u:
+            previous = before_u.pop(u)
+            if previous is None or _augment(previous, layers, matching):
+                matching[v] = u
+                return True
+    return False
