@@ -134,7 +134,7 @@ class EfficientAT(nn.Module):
         """
         mel = self.mel(wave)  # (B, n_mels, frames)
         frames_per_second = self.front_end.sample_rate // self.front_end.hop_length
-        T = -(-mel.shape[-1] // frames_per_second)
+        T = max(1, -(-(mel.shape[-1] - 1) // frames_per_second))
         probabilities, latents = zip(*(self._spans(mel, T, span * frames_per_second) for span in self.config.spans), strict=True)
         logits = torch.stack(probabilities).mean(dim=0).logit(eps=1e-7)
         latent = torch.stack(latents).mean(dim=(0, 2))
