@@ -42,7 +42,9 @@ Stream = Generator[str, None, Usage]  # pieces of text, then what they cost
 class Backend(Protocol):
     """A language model behind some server."""
 
-    name: str  # as in --llm
+    @property
+    def name(self) -> str:
+        """As in --llm."""
 
     def stream(self, request: Request) -> Stream:
         """The answer in pieces as they arrive. LLMError with a cause if it does not come, or not whole."""
@@ -97,7 +99,9 @@ def guarded(stream: Stream, request: Request, name: str) -> Stream:
         text = (text + piece)[-4000:]
         if is_repeating(text):
             stream.close()
-            raise Broken(f"{name}: the model repeats itself without end ({text[-12:]!r}); try another model or a lower --max-tokens")
+            raise Broken(
+                f"{name}: the model repeats itself without end ({text[-12:]!r}); try another model or a lower --max-tokens"
+            )
         yield piece
     if not text.strip():
         raise Broken(f"{name}: the answer is empty; a thinking model may need a higher --max-tokens than {request.max_tokens}")
@@ -157,5 +161,7 @@ def read_overflow(error: object) -> tuple[int | None, int | None] | None:
 def overflow(name: str, found: tuple[int | None, int | None]) -> ContextOverflow:
     """The error for a prompt that the server refused as too long."""
     n_prompt, n_context = found
-    size = f" is {n_prompt} tokens, the model holds {n_context}" if n_prompt and n_context else " is longer than the model's context"
+    size = (
+        f" is {n_prompt} tokens, the model holds {n_context}" if n_prompt and n_context else " is longer than the model's context"
+    )
     return ContextOverflow(f"{name}: the prompt{size}; give the model a larger context, or a shorter table")

@@ -7,12 +7,24 @@ unless the host is ollama.com. And HTTP 200 is not success: how the answer ended
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from audiolog_cli.errors import LLMError
-from audiolog_cli.llm.backend import Broken, Busy, Request, Stream, Usage, cut_off, guarded, one_line, overflow, read_overflow, retried
+from audiolog_cli.llm.backend import (
+    Broken,
+    Busy,
+    Request,
+    Stream,
+    Usage,
+    cut_off,
+    guarded,
+    one_line,
+    overflow,
+    read_overflow,
+    retried,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -76,7 +88,9 @@ class OllamaBackend:
         if last.done_reason == "length":
             raise cut_off(self.name, request)
         if not last.done:
-            raise Broken(f"{self.name}: the answer broke off before its end (done: false); the model may have run out of context or crashed")
+            raise Broken(
+                f"{self.name}: the answer broke off before its end (done: false); the model may have run out of context or crashed"
+            )
         if last.done_reason not in ("stop", None):
             raise Broken(f"{self.name}: the server ended without an answer (done_reason: {last.done_reason})")
         return Usage(last.prompt_eval_count, last.eval_count)
@@ -100,7 +114,9 @@ class OllamaBackend:
         except ollama.ResponseError as error:
             raise self._refusal(error) from None
         except (ConnectionError, httpx.ConnectError, httpx.ConnectTimeout):
-            raise LLMError(f"{self.name}: no Ollama server at {place}; start it with `ollama serve`, or name its host in OLLAMA_HOST") from None
+            raise LLMError(
+                f"{self.name}: no Ollama server at {place}; start it with `ollama serve`, or name its host in OLLAMA_HOST"
+            ) from None
         except httpx.TimeoutException:
             raise LLMError(f"{self.name}: {place} sent nothing for {self.timeout:g} s; raise --timeout") from None
         except httpx.HTTPError as error:
@@ -110,10 +126,8 @@ class OllamaBackend:
 
     def _refusal(self, error: "ollama.ResponseError") -> LLMError:
         message: Any = error.error
-        try:
+        with suppress(ValueError, KeyError, TypeError):
             message = json.loads(str(message))["error"]  # llama.cpp's error inside a string
-        except (ValueError, KeyError, TypeError):
-            pass
         too_long = read_overflow(message)
         if too_long:
             return overflow(self.name, too_long)

@@ -48,7 +48,9 @@ class Preset:
 PRESETS = {
     "openai": Preset("https://api.openai.com/v1", "OPENAI_API_KEY", 128_000, None, "max_completion_tokens"),
     "qianfan": Preset("https://qianfan.baidubce.com/v2", "QIANFAN_API_KEY", 8_192, 0.1),
-    "spark": Preset("https://spark-api-open.xf-yun.com/v1", "SPARK_API_PASSWORD", 8_192, 0.1, schema_type="json_object", usage_option=False),
+    "spark": Preset(
+        "https://spark-api-open.xf-yun.com/v1", "SPARK_API_PASSWORD", 8_192, 0.1, schema_type="json_object", usage_option=False
+    ),
 }
 
 
@@ -89,12 +91,15 @@ class OpenAIBackend:
         return lengths[0] if lengths and isinstance(lengths[0], int) else None
 
     def _chat(self, request: Request) -> Stream:
-        with self._errors(), self._client() as client:
-            with client.stream("POST", "/chat/completions", json=self._body(request)) as response:
-                if response.status_code != 200:
-                    response.read()
-                    raise self._refusal(response)
-                return (yield from self._answer(_chunks(response), request))
+        with (
+            self._errors(),
+            self._client() as client,
+            client.stream("POST", "/chat/completions", json=self._body(request)) as response,
+        ):
+            if response.status_code != 200:
+                response.read()
+                raise self._refusal(response)
+            return (yield from self._answer(_chunks(response), request))
 
     def _body(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -110,7 +115,10 @@ class OpenAIBackend:
         if request.schema and self.preset.schema_type == "json_object":
             body["response_format"] = {"type": "json_object"}
         elif request.schema:
-            body["response_format"] = {"type": "json_schema", "json_schema": {"name": "entries", "strict": True, "schema": request.schema}}
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "entries", "strict": True, "schema": request.schema},
+            }
         return body
 
     def _answer(self, chunks: Iterator[Any], request: Request) -> Stream:
@@ -137,7 +145,9 @@ class OpenAIBackend:
         if finish == "content_filter":
             raise LLMError(f"{self.name}: the service's content filter stopped the answer")
         if not seen:
-            raise ContextOverflow(f"{self.name}: the answer is empty, as some servers do when the prompt is longer than their context")
+            raise ContextOverflow(
+                f"{self.name}: the answer is empty, as some servers do when the prompt is longer than their context"
+            )
         if not finish:
             raise Broken(f"{self.name}: the answer broke off before its end (neither finish_reason nor [DONE])")
         return Usage(prompt_tokens, answer_tokens)
@@ -206,7 +216,9 @@ class OpenAIBackend:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout):
-            raise LLMError(f"{self.name}: no server answers at {self.preset.base_url}; is it running, is the address right?") from None
+            raise LLMError(
+                f"{self.name}: no server answers at {self.preset.base_url}; is it running, is the address right?"
+            ) from None
         except httpx.TimeoutException:
             raise LLMError(f"{self.name}: {self.preset.base_url} sent nothing for {self.timeout:g} s; raise --timeout") from None
         except httpx.HTTPError as error:

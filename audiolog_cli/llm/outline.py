@@ -97,7 +97,7 @@ def outline(recording: Recording, form: str) -> Iterator[str]:
     if form == "timing":
         for section in sections(rows):
             yield ""
-            yield from _timed(section)
+            yield from section_lines(section)
     else:
         for _ in rows:
             pass
@@ -148,7 +148,8 @@ def _not_analysed(onset: float, offset: float) -> Section:
 # The forms
 
 
-def _timed(section: Section) -> Iterator[str]:
+def section_lines(section: Section) -> Iterator[str]:
+    """A section as `timing` tells it: its times and scene, then a line for each event."""
     onset, offset = section.when.onset, section.when.offset
     at = f", from {section.time}" if section.time else ""
     title = NOT_ANALYSED if section.scene is None else words(section.scene) or "scene not named"
@@ -174,7 +175,9 @@ def times(heard: Heard, within: Heard) -> str:
         return "throughout"
     shown = join([span(*interval) for interval in heard.first])
     if heard.count > SHOWN:
-        shown = f"{', '.join(span(*interval) for interval in heard.first)} and {heard.count - SHOWN} more until {clock(heard.offset)}"
+        shown = (
+            f"{', '.join(span(*interval) for interval in heard.first)} and {heard.count - SHOWN} more until {clock(heard.offset)}"
+        )
     total = f"{heard.count} times, {length(heard.seconds)}" if heard.count > 1 else length(heard.seconds)
     return f"{shown} ({total})"
 
@@ -233,7 +236,9 @@ def _gaps(totals: Totals, end: float) -> Iterator[str]:
     if end > totals.whole.when.offset:
         missing.add(totals.whole.when.offset, end)
     if missing.count:
-        yield f"Not analysed: {join([span(*gap) for gap in missing.first])}" + ("." if missing.count <= SHOWN else f" and {missing.count - SHOWN} more stretches.")
+        yield f"Not analysed: {join([span(*gap) for gap in missing.first])}" + (
+            "." if missing.count <= SHOWN else f" and {missing.count - SHOWN} more stretches."
+        )
 
 
 def _brief(totals: Totals, recording: Recording) -> Iterator[str]:

@@ -4,14 +4,12 @@ A question is a Markdown file with a front matter of `key: value` lines. The thr
 word for word; a user's own file or `--ask` replaces the question, never the table or the general prompt.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiolog_cli.errors import UsageError
 
-GENERAL = (
-    "The above table provides a description of acoustic events and scenes from an audio clip, along with their start and end times in seconds."
-)
+GENERAL = "The above table provides a description of acoustic events and scenes from an audio clip, along with their start and end times in seconds."
 BUILT_IN = Path(__file__).parent / "prompt_files"
 KEYS = ("name", "description", "language")
 
@@ -26,14 +24,15 @@ class Prompt:
     language: str = ""  # of the answer, as a person names it; "" leaves it to the model
 
 
-def find(name: str, folder: Path) -> Prompt:
+def find(name: str, folder: Path, language: str = "") -> Prompt:
     """The prompt called `name`: a built-in one, one of `folder` (`NAME.md`), or the file with that path.
 
-    UsageError if there is none, or the file is not a prompt.
+    `language` of the answer goes before the prompt's own. UsageError if there is none, or the file is not a prompt.
     """
     for path in (BUILT_IN / f"{name}.md", folder / f"{name}.md", Path(name)):
         if path.is_file():
-            return parse(_text(path), str(path))
+            prompt = parse(_text(path), str(path))
+            return replace(prompt, language=language or prompt.language)
     known = ", ".join(prompt.name for prompt in listed(folder))
     raise UsageError(f"--prompt {name}: no such prompt or file; there is {known}, or write a Markdown file and give its path")
 

@@ -5,13 +5,16 @@ be used up before the next. What only cells know (scores) and only JSON Lines kn
 Nothing is held but one row.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain, groupby
 
-from audiolog_cli.errors import RecordError
+from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.records import Cell, End, Failure, Record, Row, Segment
-from audiolog_cli.table import TableOptions, merge, table
+from audiolog_cli.table import TableOptions, bridge_gaps, drop_short, merge, table
+
+PLAIN = TableOptions()
 
 
 @dataclass(slots=True)
@@ -25,24 +28,27 @@ class Recording:
     surest: dict[str, tuple[float, float]] = field(default_factory=dict)  # event -> (highest score, its onset in seconds)
 
 
-def recordings(records: Iterable[Record]) -> Iterator[Recording]:
-    """The recordings of a stream, in its order. RecordError for segments, and for rows that go back in time."""
+def recordings(records: Iterable[Record], options: TableOptions = PLAIN) -> Iterator[Recording]:
+    """The recordings of a stream, in its order. RecordError for segments, and for rows that go back in time.
+
+    `options` says which pauses are bridged and which short events dropped.
+    """
     for filename, group in groupby(records, key=lambda record: record.filename):
         recording = Recording(filename, iter(()))
-        recording.rows = _rows(group, recording)
+        recording.rows = _rows(group, recording, options)
         yield recording
 
 
-def _rows(group: Iterator[Record], recording: Recording) -> Iterator[Row]:
+def _rows(group: Iterator[Record], recording: Recording, options: TableOptions) -> Iterator[Row]:
     """The merged rows of one file; ends and failures are noted in `recording`."""
     first = next(group)
     stream = chain([first], group)
     if isinstance(first, Segment):
         raise RecordError(f"{first.filename}: expected cells or rows, got segments; `audiolog tag` turns segments into cells")
     if isinstance(first, Row):
-        yield from merge(_in_order(_noted(stream, recording)))
+        yield from merge(drop_short(bridge_gaps(_in_order(_noted(stream, recording)), options.max_gap), options.min_duration))
         return
-    for record in table(_scored(stream, recording), TableOptions()):
+    for record in table(_scored(stream, recording), options):
         if isinstance(record, Row):
             yield record
         else:
@@ -86,3 +92,49 @@ def _in_order(rows: Iterator[Row]) -> Iterator[Row]:
             )
         reached = row.offset
         yield row
+
+
+# Several recordings as one
+
+
+def together(each: Iterable[Recording]) -> Recording:
+    """Recordings on one time line, in the order of their absolute times where all have one, else as they come, end to end.
+
+    Times count from the start of the first. Holds all rows. InputError if two recordings were made at the same time.
+    """
+    read = [(recording, list(recording.rows)) for recording in each]
+    held = [(recording, rows) for recording, rows in read if rows]
+    starts = [_start(rows) for _, rows in held]
+    known = [start for start in starts if start is not None]
+    if len(known) == len(held):
+        held = [pair for _, pair in sorted(zip(known, held, strict=True), key=lambda item: item[0])]
+        shifts = [start - min(known) for start in sorted(known)]
+    else:
+        lengths = [max(recording.duration or 0.0, rows[-1].offset) for recording, rows in held]
+        shifts = [sum(lengths[:index]) for index in range(len(held))]
+    whole = Recording(" + ".join(recording.filename for recording, _ in held) or "no recording", iter(()))
+    whole.failure = next((recording.failure for recording, _ in read if recording.failure is not None), None)
+    rows: list[Row] = []
+    for (recording, own), shift in zip(held, shifts, strict=True):
+        if rows and own[0].onset + shift < rows[-1].offset:
+            raise InputError(
+                f"{recording.filename} begins before the recording before it has ended; give them one log each, without --together"
+            )
+        rows += [row._replace(filename=whole.filename, onset=row.onset + shift, offset=row.offset + shift) for row in own]
+        whole.duration = max(recording.duration or 0.0, own[-1].offset) + shift
+        for label, (score, onset) in recording.surest.items():
+            if score > whole.surest.get(label, (-1.0, 0.0))[0]:
+                whole.surest[label] = (score, onset + shift)
+    whole.rows = merge(rows)
+    return whole
+
+
+def _start(rows: Sequence[Row]) -> float | None:
+    """When the recording itself began, in seconds since 1970, or None if no row has a time."""
+    row = next((row for row in rows if row.time), None)
+    if row is None or row.time is None:
+        return None
+    try:
+        return round(datetime.fromisoformat(row.time).timestamp() - row.onset, 3)
+    except ValueError:
+        raise RecordError(f"{row.filename}: expected a time in ISO 8601, got {row.time!r}") from None

@@ -1,0 +1,131 @@
+"""Labels in running text: which words of a log stand for which labels of the table.
+
+`labels.tsv` lists concepts with their aliases in several languages (inflected forms are found by stem) and a few umbrella words
+(`vehicle`) with their members. A label of the table that no alias fits is matched by its own words. A concept that a log names and the
+table has not is an invented label: that is why the list is wider than any one table.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+CONCEPTS = Path(__file__).parent / "labels.tsv"
+TOKENS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+SKIPPED = frozenset({"a", "an", "the", "of"})  # inside a phrase: knocking on a door
+LONGEST_PHRASE = 5  # words
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Words of a text that stand for a concept, at [start, end) characters."""
+
+    start: int
+    end: int
+    concept: str
+
+
+@cache
+def stem(word: str) -> str:
+    """A word without its English endings, so that barks, barked and barking are one; other languages mostly stay as they are.
+
+    >>> [stem(word) for word in ("barks", "Barking", "drilling", "buses", "glass", "leaves")]
+    ['bark', 'bark', 'dril', 'bus', 'glas', 'leav']
+    """
+    word = word.lower().removesuffix("'s")
+    if word.endswith("ies") and len(word) > 4:
+        word = word[:-3] + "y"
+    elif word.endswith("es") and len(word) > 4 and word[-3] in "sxzh":
+        word = word[:-2]
+    elif word.endswith("s") and len(word) > 3 and not word.endswith(("ss", "us")):
+        word = word[:-1]
+    for ending in ("ing", "ed"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word[: -len(ending)]
+            break
+    word = word.removesuffix("e") if len(word) > 3 else word
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
+
+
+def phrase(text: str) -> tuple[str, ...]:
+    """A label or alias as stems, without articles."""
+    return tuple(stem(word) for word in TOKENS.findall(text.replace("_", " ")) if word.lower() not in SKIPPED)
+
+
+@cache
+def vocabulary() -> tuple[dict[tuple[str, ...], str], dict[str, str], dict[str, frozenset[str]]]:
+    """(phrase -> concept, CJK alias -> concept, umbrella concept -> its members), from labels.tsv."""
+    phrases: dict[tuple[str, ...], str] = {}
+    characters: dict[str, str] = {}
+    umbrellas: dict[str, frozenset[str]] = {}
+    for line in CONCEPTS.read_text(encoding="utf-8").splitlines()[1:]:
+        concept, members, aliases = line.split("\t")
+        if members:
+            umbrellas[concept] = frozenset(members.split())
+        for alias in [concept, *aliases.split(", ")]:
+            if CJK.search(alias):
+                characters.setdefault(alias, concept)
+            else:
+                phrases.setdefault(phrase(alias), concept)
+    return phrases, characters, umbrellas
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """The words that stand for the labels of one table, and for labels that it does not have."""
+
+    phrases: dict[tuple[str, ...], str]  # stems -> concept
+    labels: dict[str, frozenset[str]]  # concept -> labels of the table that it may mean; none for one that the table lacks
+
+
+def lexicon(labels: Iterable[str]) -> Lexicon:
+    """The lexicon of a table with these labels (scenes and events)."""
+    phrases, _, umbrellas = vocabulary()
+    own = dict(phrases)
+    meant: dict[str, set[str]] = {concept: set() for concept in phrases.values()}
+    for label in labels:
+        words = phrase(label)
+        concept = phrases.get(words, label)
+        meant.setdefault(concept, set()).add(label)
+        if concept == label and words:
+            own[words] = own[words[::-1]] = label
+            for inner in {phrases[words[first:last]] for first, last in _slices(len(words)) if words[first:last] in phrases}:
+                meant[inner].add(label)  # "car" may be meant for passing_car
+    for umbrella, members in umbrellas.items():
+        meant[umbrella] |= {label for member in members for label in meant.get(member, ())}
+    return Lexicon(own, {concept: frozenset(found) for concept, found in meant.items()})
+
+
+def _slices(n_words: int) -> Iterator[tuple[int, int]]:
+    return ((first, last) for first in range(n_words) for last in range(first + 1, n_words + 1))
+
+
+def mentions(text: str, known: Lexicon) -> list[Mention]:
+    """Where `text` names a concept; of overlapping phrases the longest, `metro station` before `metro`."""
+    words = [(match.start(), match.end(), stem(match.group())) for match in TOKENS.finditer(text.replace("_", " "))]
+    words = [word for word in words if text[word[0] : word[1]].lower() not in SKIPPED]
+    found: list[Mention] = []
+    index = 0
+    while index < len(words):
+        for size in range(min(LONGEST_PHRASE, len(words) - index), 0, -1):
+            stems = tuple(word[2] for word in words[index : index + size])
+            between = text[words[index][0] : words[index + size - 1][1]]
+            if stems in known.phrases and not re.search(r"[.,;:!?()\n|]", between):
+                found.append(Mention(words[index][0], words[index + size - 1][1], known.phrases[stems]))
+                index += size
+                break
+        else:
+            index += 1
+    return sorted(found + list(_cjk_mentions(text)), key=lambda mention: mention.start)
+
+
+def _cjk_mentions(text: str) -> Iterator[Mention]:
+    """Chinese has no spaces: its aliases are found as they stand, longest first."""
+    if not CJK.search(text):
+        return
+    _, characters, _ = vocabulary()
+    pattern = "|".join(sorted(map(re.escape, characters), key=len, reverse=True))
+    for match in re.finditer(pattern, text):
+        yield Mention(match.start(), match.end(), characters[match.group()])
