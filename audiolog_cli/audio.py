@@ -19,7 +19,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from audiolog_cli.containers import RawFormat, Source, is_seekable, open_bytes, open_container, source_name
+from audiolog_cli.containers import RawFormat, Source, is_seekable, open_bytes, open_track, source_name
 from audiolog_cli.decoding import Damage, DamageWarning, Report, Samples, counted_samples, mono_blocks, warn_of_damage
 from audiolog_cli.errors import AudioError, UsageError
 
@@ -72,8 +72,8 @@ def decode(source: Source, options: DecodeOptions = DecodeOptions(), report: Rep
     """
     name = source_name(source)
     n_samples = 0
-    with open_container(source, options.raw) as container:
-        blocks = mono_blocks(container, options.channel, name, report)
+    with open_track(source, options.raw) as track:
+        blocks = mono_blocks(track, options.channel, report)
         for chunk in resampled(blocks, options.sample_rate):
             n_samples += len(chunk)
             yield chunk
@@ -83,16 +83,18 @@ def decode(source: Source, options: DecodeOptions = DecodeOptions(), report: Rep
 
 def resampled(blocks: Iterable[tuple[int, Samples]], sample_rate: int) -> Iterator[Samples]:
     """Bring (rate, samples) blocks to one rate; the chunks add up to ceil(seconds x sample_rate) samples."""
-    end = Fraction(0)  # seconds of input so far
+    end = Fraction(0)  # seconds of input, to the end of the stretch
     n_out = 0
     for rate, stretch in groupby(blocks, key=lambda block: block[0]):
         resampler = None if rate == sample_rate else AudioResampler("flt", "mono", sample_rate)
+        n_in = 0
         for _, samples in stretch:
-            end += Fraction(len(samples), rate)
+            n_in += len(samples)
             chunk = convert(resampler, samples, rate) if resampler else samples
             n_out += len(chunk)
             yield chunk
         tail = convert(resampler, None, rate) if resampler else np.zeros(0, np.float32)
+        end += Fraction(n_in, rate)
         n_left = ceil(end * sample_rate) - n_out
         yield np.pad(tail[:n_left], (0, max(0, n_left - len(tail))))
         n_out += n_left
@@ -116,11 +118,11 @@ def duration(source: Source, options: DecodeOptions = DecodeOptions()) -> float 
     with open_bytes(source) as file:
         if not is_seekable(file):
             return None
-        with open_container(source, options.raw) as container:
-            n_samples = counted_samples(container)
+        with open_track(file, options.raw) as track:
+            n_samples = counted_samples(track)
             if n_samples is None:
                 return None
-            rate = container.streams.audio[0].sample_rate
+            rate = track.stream.sample_rate
             return ceil(Fraction(n_samples, rate) * options.sample_rate) / options.sample_rate
 
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from audiolog_cli import riff
 from audiolog_cli.errors import AudioError, UsageError
 
 Source = str | os.PathLike[str] | BinaryIO
@@ -62,22 +64,42 @@ class PipeReader:
 
     def __init__(self, file: BinaryIO) -> None:
         self._read: Any = getattr(file, "read1", file.read)
-        self._head = b""
-        self.is_empty = False
+        self._head = b""  # peeked at, not yet read
+        self.seen = bytearray()  # everything read until `forget`
+        self._is_seeing = True
 
     def peek(self, size: int) -> bytes:
         """The first `size` bytes (fewer only at the end of the stream), which `read` will give again."""
         while len(self._head) < size and (data := self._read(size - len(self._head))):
             self._head += data
-        self.is_empty = not self._head
         return self._head
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end of the stream."""
         if self._head:
             data, self._head = self._head[:size], self._head[size:]
-            return data
-        return bytes(self._read(size))
+        else:
+            data = bytes(self._read(size))
+        if self._is_seeing:
+            self.seen += data
+        return data
+
+    def forget(self) -> None:
+        """Let go of what was read, and keep no more of it."""
+        self._is_seeing = False
+        self.seen = bytearray()
+
+
+@dataclass(frozen=True, slots=True)
+class SoundTrack:
+    """The first sound track of an open container."""
+
+    name: str  # of the source, for messages
+    container: InputContainer
+    stream: AudioStream
+    is_pipe: bool
+    seconds: float | None  # its length as the header declares it, where the header counts samples; the file may be shorter
+    padding: range | None  # samples (from the first that is decoded) to cut where libavformat cannot: the end of MP3 in a pipe
 
 
 def source_name(source: Source) -> str:
@@ -124,24 +146,59 @@ def is_seekable(file: BinaryIO) -> bool:
 
 
 @contextmanager
-def open_container(source: Source, raw: RawFormat | None = None) -> Iterator[InputContainer]:
-    """Open a source as a libavformat container that has a sound track.
+def open_track(source: Source, raw: RawFormat | None = None) -> Iterator[SoundTrack]:
+    """Open the first sound track of a source.
 
     Raises AudioError when it cannot be read, is no sound file of a known container, or has no sound track.
     """
     name = source_name(source)
     with open_bytes(source) as file:
-        reader: Any = file
-        options = {"format_whitelist": CONTAINERS} if raw is None else raw_options(raw)
-        if not is_seekable(file):
-            reader = PipeReader(file)
-            options |= pipe_options(reader) if raw is None else {}
-            if reader.is_empty:
-                raise AudioError(f"{name}: empty input")
-        with open_demuxer(name, reader, raw.format if raw else None, options) as container:
+        pipe = None if is_seekable(file) else PipeReader(file)
+        if pipe and not pipe.peek(1):
+            raise AudioError(f"{name}: empty input")
+        options = raw_options(raw) if raw else {"format_whitelist": CONTAINERS} | (pipe_options(pipe) if pipe else {})
+        with open_demuxer(name, pipe or file, raw.format if raw else None, options) as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: no sound track in it")
-            yield container
+            stream = container.streams.audio[0]
+            padding = mp3_padding(bytes(pipe.seen)) if pipe and container.format.name == "mp3" else None
+            if pipe:
+                pipe.forget()
+            yield SoundTrack(name, container, stream, pipe is not None, declared_seconds(container, file), padding)
+
+
+def declared_seconds(container: InputContainer, file: BinaryIO) -> float | None:
+    """Length as the header gives it, for containers that count samples (others estimate it from the bit rate)."""
+    stream = container.streams.audio[0]
+    container_format = container.format.name.split(",")[0]
+    if container_format == "wav" and is_seekable(file):  # libavformat gives the length of what is there
+        position = file.tell()
+        seconds = riff.declared_seconds(file)
+        file.seek(position)
+        return seconds
+    if container_format not in ("wav", "w64", "aiff", "caf", "au", "flac", "mov") or not stream.duration:
+        return None
+    return float(stream.duration * stream.time_base) if stream.time_base else None
+
+
+def mp3_padding(head: bytes) -> range | None:
+    """The samples that pad the end of an MP3, from its Xing or Info tag with the encoder's delays; None where it has none.
+
+    Counted after the samples that the decoder skips at the start. libavformat cuts them only in files it can seek in.
+    Format: the MP3 Info tag (Gabriel Bouvigne's specification of the LAME tag).
+    """
+    start = max(head.find(b"Xing"), head.find(b"Info"))
+    if start < 36 or int.from_bytes(head[start + 4 : start + 8], "big") & 1 == 0:  # bit 0: a count of frames follows
+        return None
+    flags = int.from_bytes(head[start + 4 : start + 8], "big")
+    n_frames = int.from_bytes(head[start + 8 : start + 12], "big")
+    tag_end = start + 8 + 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
+    delays = int.from_bytes(head[tag_end + 21 : tag_end + 24], "big")
+    n_delay, n_padding = delays >> 12, delays & 0xFFF
+    header = head.rfind(b"\xff", 0, start - 8)
+    n_frame_samples = 1152 if head[header + 1] & 0b1000 else 576  # MPEG 1, or MPEG 2 and 2.5
+    n_end = n_frames * n_frame_samples - n_delay
+    return range(n_end - n_padding, n_end) if n_padding else None
 
 
 def open_demuxer(name: str, reader: Any, container_format: str | None, options: dict[str, str]) -> InputContainer:
@@ -152,8 +209,9 @@ def open_demuxer(name: str, reader: Any, container_format: str | None, options: 
         )
         return container
     except (av.error.FFmpegError, EOFError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise AudioError(f"{name}: not a sound file that can be read ({reason})") from None
+        is_unknown = isinstance(error, av.error.InvalidDataError | EOFError)
+        reason = "" if is_unknown else f" ({getattr(error, 'strerror', None) or error})"
+        raise AudioError(f"{name}: not a sound file that can be read{reason}") from None
 
 
 def raw_options(raw: RawFormat) -> dict[str, str]:

@@ -7,7 +7,7 @@ first sample of the first sound track. Nothing is resampled here, and at most a 
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -15,20 +15,19 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import InputContainer
 from av.packet import Packet
 from numpy.typing import NDArray
 
-from audiolog_cli.containers import PipeReader
+from audiolog_cli.containers import SoundTrack
 from audiolog_cli.errors import AudioError
 
 Samples = NDArray[np.float32]
 
 FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
 LOUDEST = 2.0  # lossy decoders overshoot full scale a little; beyond this the file's scale is wrong
-EXACT_TOLERANCE = Fraction(5, 1000)  # seconds a time stamp may be ahead before sound is held to be missing
-COARSE_TOLERANCE = Fraction(100, 1000)  # where stamps are rounded to milliseconds and jitter: Matroska, FLV, ASF
-LONGEST_GAP = Fraction(3600)  # seconds; a larger jump is a broken time stamp, not lost sound
+EXACT_TOLERANCE = 0.005  # seconds a time stamp may be ahead before sound is held to be missing
+COARSE_TOLERANCE = 0.1  # where stamps are rounded to milliseconds and jitter: Matroska, FLV, ASF
+LONGEST_GAP = 3600.0  # seconds; a larger jump is a broken time stamp, not lost sound
 MERGE_WITHIN = 1.0  # seconds between two stretches of the same damage that are reported as one
 MAX_READ_ERRORS = 100  # in a row before a file is given up
 BLOCK = 0.125  # seconds gathered before they are passed on; a live stream lags behind by this much
@@ -87,16 +86,16 @@ class MergedReport:
 
 @dataclass(slots=True)
 class Clock:
-    """Where the output stands, in exact seconds, over changes of the sample rate."""
+    """Where the output stands, in seconds, over changes of the sample rate."""
 
     rate: int = 0
     n_samples: int = 0  # at `rate`, since the last change
-    base: Fraction = field(default_factory=Fraction)  # seconds before the last change
+    base: float = 0.0  # seconds before the last change
 
     @property
-    def now(self) -> Fraction:
-        """Seconds of sound passed on so far."""
-        return self.base + Fraction(self.n_samples, self.rate) if self.rate else self.base
+    def now(self) -> float:
+        """Seconds of sound passed on so far; a day of them is exact to 0.02 nanoseconds."""
+        return self.base + self.n_samples / self.rate if self.rate else 0.0
 
     def advance(self, n_samples: int, rate: int) -> None:
         """Count samples; a new stretch begins where the rate differs."""
@@ -105,7 +104,7 @@ class Clock:
         self.n_samples += n_samples
 
 
-def mono_blocks(container: InputContainer, channel: str, name: str, report: Report) -> Iterator[tuple[int, Samples]]:
+def mono_blocks(track: SoundTrack, channel: str, report: Report) -> Iterator[tuple[int, Samples]]:
     """Decode the first sound track to (rate in Hz, samples) blocks in [-1, 1], all finite.
 
     `channel` is `mix` (the mean of all channels), `left`, `right` or a number from 1. Raises AudioError when the file
@@ -113,10 +112,10 @@ def mono_blocks(container: InputContainer, channel: str, name: str, report: Repo
     """
     clock = Clock()
     merged = MergedReport(report)
-    for rate, samples in gathered(timed_frames(container, channel, name, merged)):
+    for rate, samples in gathered(timed_frames(track, channel, merged)):
         onset = clock.now
         clock.advance(len(samples), rate)
-        yield rate, within_full_scale(samples, float(onset), rate, merged)
+        yield rate, within_full_scale(samples, onset, rate, merged)
     merged.close()
 
 
@@ -148,37 +147,45 @@ def within_full_scale(samples: Samples, onset: float, rate: int, report: Report)
     return np.clip(samples, -1, 1)
 
 
-def timed_frames(container: InputContainer, channel: str, name: str, report: Report) -> Iterator[tuple[int, Samples]]:
+def timed_frames(track: SoundTrack, channel: str, report: Report) -> Iterator[tuple[int, Samples]]:
     """Decode frame by frame, with silence where the time stamps say that sound is missing."""
-    stream = container.streams.audio[0]
     clock = Clock()
-    start: Fraction | None = None  # time stamp of the first sample
+    start: float | None = None  # time stamp of the first sample
     trouble = ""
-    for item in decoded(container, stream, name):
+    for item in decoded(track):
         if isinstance(item, str):
             trouble = item
-            start = declared_start(stream) if start is None else start
+            start = declared_start(track.stream) if start is None else start
             continue
         rate = item.sample_rate
         stamp = time_stamp(item)
         if stamp is not None:
             start = stamp if start is None else start
-            n_missing = missing_samples(stamp - start - clock.now, item, trouble, float(clock.now), report)
+            n_missing = missing_samples(stamp - start - clock.now, item, trouble, clock.now, report)
             yield from silence(n_missing, rate)
             clock.advance(n_missing, rate)
         trouble = ""
-        samples = to_mono(item, channel, name)
+        samples = without_padding(to_mono(item, channel, track.name), clock.n_samples, track.padding)
         clock.advance(len(samples), rate)
         yield rate, samples
-    if start is None and trouble:
-        raise AudioError(f"{name}: the sound cannot be decoded ({trouble}){index_hint(container)}")
-    report_end(stream, float(clock.now), trouble, report)
+    if trouble and not clock.now:
+        raise AudioError(f"{track.name}: the sound cannot be decoded ({trouble}){index_hint(track)}")
+    report_end(track, clock.now, trouble, report)
 
 
-def decoded(container: InputContainer, stream: AudioStream, name: str) -> Iterator[AudioFrame | str]:
+def without_padding(samples: Samples, n_before: int, padding: range | None) -> Samples:
+    """A frame that begins after `n_before` samples, less what of it is padding."""
+    if padding is None or n_before >= padding.stop or n_before + len(samples) <= padding.start:
+        return samples
+    first, last = max(0, padding.start - n_before), padding.stop - n_before
+    return np.concatenate((samples[:first], samples[last:]))
+
+
+def decoded(track: SoundTrack) -> Iterator[AudioFrame | str]:
     """Frames in order; a string, the reason, where a packet or a stretch of the file was lost."""
-    stream.codec_context.options = {"err_detect": "crccheck+explode"} if stream.codec_context.name == "flac" else {}
-    for packet in packets(container, stream, name):
+    if track.stream.codec_context.name == "flac":  # by default a frame whose checksum is wrong counts as sound
+        track.stream.codec_context.options = {"err_detect": "crccheck+explode"}
+    for packet in packets(track):
         if isinstance(packet, str):
             yield packet
             continue
@@ -192,12 +199,12 @@ def decoded(container: InputContainer, stream: AudioStream, name: str) -> Iterat
             yield frame
 
 
-def packets(container: InputContainer, stream: AudioStream, name: str) -> "Iterator[Packet[AudioStream] | str]":
+def packets(track: SoundTrack) -> "Iterator[Packet[AudioStream] | str]":
     """Packets of one stream to the end of the file, reading on after a broken stretch."""
     n_errors = 0
     while n_errors < MAX_READ_ERRORS:
         try:
-            for packet in container.demux(stream):
+            for packet in track.container.demux(track.stream):
                 n_errors = 0
                 yield packet
             return
@@ -205,30 +212,34 @@ def packets(container: InputContainer, stream: AudioStream, name: str) -> "Itera
             n_errors += 1
             yield error.strerror or str(error)
         except OSError as error:  # the disk, not the format
-            raise AudioError(f"{name}: {error.strerror or error}") from None
+            raise AudioError(f"{track.name}: {error.strerror or error}") from None
 
 
-def time_stamp(frame: AudioFrame) -> Fraction | None:
+def time_stamp(frame: AudioFrame) -> float | None:
     """Presentation time of a frame in seconds, where the container gives one."""
-    return None if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
+    if frame.pts is None or frame.time_base is None:
+        return None
+    return frame.pts * frame.time_base.numerator / frame.time_base.denominator
 
 
-def declared_start(stream: AudioStream) -> Fraction | None:
+def declared_start(stream: AudioStream) -> float | None:
     """Where the container says that its sound begins, for files whose first frames are lost."""
     if stream.start_time is None or stream.time_base is None:
         return None
-    return stream.start_time * stream.time_base
+    return float(stream.start_time * stream.time_base)
 
 
-def missing_samples(gap: Fraction, frame: AudioFrame, trouble: str, now: float, report: Report) -> int:
+def missing_samples(gap: float, frame: AudioFrame, trouble: str, now: float, report: Report) -> int:
     """How many samples of silence a frame that is `gap` seconds late needs before it; reports them."""
+    if gap <= EXACT_TOLERANCE and not trouble:
+        return 0
     rate = frame.sample_rate
     is_coarse = frame.time_base is not None and frame.time_base > Fraction(1, rate)
-    tolerance = COARSE_TOLERANCE if is_coarse else EXACT_TOLERANCE
-    n_missing = round(gap * rate) if gap > (Fraction(1, rate) if trouble and not is_coarse else tolerance) else 0
+    tolerance = COARSE_TOLERANCE if is_coarse else 1.5 / rate if trouble else EXACT_TOLERANCE
     if gap > LONGEST_GAP:
-        report(Damage(now, now, f"time stamps jump by {float(gap):.0f} s, sound taken as continuous"))
+        report(Damage(now, now, f"time stamps jump by {gap:.0f} s, sound taken as continuous"))
         return 0
+    n_missing = round(gap * rate) if gap > tolerance else 0
     if n_missing:
         report(Damage(now, now + n_missing / rate, "broken or missing frames, taken as silence"))
     elif trouble:
@@ -242,41 +253,29 @@ def silence(n_samples: int, rate: int) -> Iterator[tuple[int, Samples]]:
         yield rate, np.zeros(min(rate, n_samples - first), np.float32)
 
 
-def index_hint(container: InputContainer) -> str:
+def index_hint(track: SoundTrack) -> str:
     """Why an MP4 fails in a pipe: its index may lie behind the sound."""
-    is_mp4_pipe = container.format.name.startswith("mov") and isinstance(container.file, PipeReader)
+    is_mp4_pipe = track.is_pipe and track.container.format.name.startswith("mov")
     return "; an MP4 or M4A whose index is at its end must be given as a file, not through a pipe" if is_mp4_pipe else ""
 
 
-def report_end(stream: AudioStream, now: float, trouble: str, report: Report) -> None:
+def report_end(track: SoundTrack, now: float, trouble: str, report: Report) -> None:
     """Report a recording that breaks off, or ends in data that cannot be read."""
-    declared = declared_seconds(stream) or now
+    declared = track.seconds or now
     if declared > now + 0.1:
         report(Damage(now, declared, "the file breaks off before the end that its header declares"))
     elif trouble:
         report(Damage(now, now, f"the end cannot be read ({trouble})"))
 
 
-def declared_seconds(stream: AudioStream) -> float | None:
-    """Length as the header gives it, for containers that count samples (others estimate it from the bit rate)."""
-    container_format = stream.container.format.name.split(",")[0]
-    if container_format not in ("wav", "w64", "aiff", "caf", "au", "flac", "mov") or not stream.duration:
-        return None
-    return float(stream.duration * stream.time_base) if stream.time_base else None
-
-
-def counted_samples(container: InputContainer) -> int | None:
+def counted_samples(track: SoundTrack) -> int | None:
     """Number of samples at the file's rate where a PCM or FLAC header tells it and the file is as long as it says."""
-    stream = container.streams.audio[0]
-    seconds = declared_seconds(stream)
-    codec = stream.codec_context.name
-    if seconds is None or not (codec == "flac" or codec.startswith("pcm_")):
+    codec = track.stream.codec_context
+    if track.seconds is None or not (codec.name == "flac" or codec.name.startswith("pcm_")):
         return None
-    n_samples = round(seconds * stream.sample_rate)
-    if codec == "flac":
-        return n_samples
-    n_bytes = n_samples * stream.channels * stream.format.bits // 8
-    return n_samples if 0 < n_bytes <= container.size else None
+    n_samples = round(track.seconds * codec.sample_rate)
+    n_bytes = n_samples * codec.channels * codec.format.bytes if codec.name != "flac" else 1
+    return n_samples if 0 < n_bytes <= track.container.size else None
 
 
 def to_mono(frame: AudioFrame, channel: str, name: str) -> Samples:

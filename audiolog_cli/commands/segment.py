@@ -1,0 +1,92 @@
+"""`audiolog segment`: recordings in, the stretches to analyse out, for `audiolog tag` or for other tools."""
+
+from collections.abc import Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audiolog_cli import __version__, terminal
+from audiolog_cli.commands.options import Channel, Format, Quiet, Raw, RecordFormat
+from audiolog_cli.errors import InputError
+from audiolog_cli.records import SEGMENT_COLUMNS, End, Failure, Segment, check_text, jsonl_lines, tsv_lines
+
+if TYPE_CHECKING:
+    from audiolog_cli.audio import DecodeOptions
+    from audiolog_cli.decoding import Samples
+    from audiolog_cli.segments import SegmentOptions
+
+
+def segment(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings; - is a recording on stdin.")],
+    window: Annotated[float, typer.Option(help="Seconds of a segment.")] = 10.0,
+    hop: Annotated[float, typer.Option(min=0.0, help="Seconds from one segment's start to the next; 0 is the window.")] = 0.0,
+    skip_quiet: Annotated[
+        float | None, typer.Option(metavar="DBFS", max=0.0, help="Leave out segments that never get this loud, such as -50.")
+    ] = None,
+    channel: Channel = "mix",
+    raw: Raw = "",
+    format: Format = RecordFormat.tsv,
+    quiet: Quiet = False,
+) -> None:
+    """Cut recordings into segments: filename, onset, offset of each.
+
+    The last segment ends with the recording. `audiolog tag` on segments gives what it gives for the whole recording, less what
+    was left out. A recording that cannot be read costs only itself: exit code 3, or 1 if none could be.
+
+    Example: audiolog segment --skip-quiet -50 night.wav | audiolog tag
+    """
+    from audiolog_cli.audio import DecodeOptions, RawFormat
+    from audiolog_cli.segments import SegmentOptions
+
+    options = SegmentOptions(window, hop, skip_quiet)
+    decoding = DecodeOptions(channel=channel, raw=RawFormat.parse(raw) if raw else None)
+    failed: list[str] = []
+    records = _records(files, decoding, options, failed)
+    terminal.write_lines(tsv_lines(records, SEGMENT_COLUMNS) if format is RecordFormat.tsv else jsonl_lines(records))
+    if failed:
+        raise typer.Exit(3 if len(failed) < len(files) else 1)
+
+
+def _records(
+    files: Iterable[str], decoding: "DecodeOptions", options: "SegmentOptions", failed: list[str]
+) -> Iterator[Segment | End | Failure]:
+    """Segments of every file, then an `End` (which makes the header of a table without segments) or a `Failure`."""
+    for path in files:
+        try:
+            name = check_text(path, "file name")
+            seconds = yield from _segments(name, decoding, options)
+            yield End(name, seconds, 0, "", __version__)
+        except InputError as error:
+            failed.append(path)
+            terminal.complain(str(error))
+            yield Failure(path, str(error))
+
+
+def _segments(path: str, decoding: "DecodeOptions", options: "SegmentOptions") -> Generator[Segment, None, float]:
+    """Segments from the header where it can be trusted and nothing is left out, else from the sound; returns its seconds."""
+    from audiolog_cli.audio import Damage, decode, duration
+    from audiolog_cli.segments import from_duration, from_sound
+
+    def report(damage: Damage) -> None:
+        terminal.say(f"{path}: {damage}")
+
+    seconds = duration(path, decoding) if options.skip_quiet is None else None
+    if seconds is not None:
+        yield from (Segment(path, *span) for span in from_duration(seconds, options))
+        return seconds
+    sound = _Counted(decode(path, decoding, report))
+    yield from (Segment(path, *span) for span in from_sound(sound, decoding.sample_rate, options))
+    return sound.n_samples / decoding.sample_rate
+
+
+class _Counted:
+    """Chunks, and how many samples have gone by."""
+
+    def __init__(self, chunks: "Iterable[Samples]") -> None:
+        self.chunks = chunks
+        self.n_samples = 0
+
+    def __iter__(self) -> "Iterator[Samples]":
+        for chunk in self.chunks:
+            self.n_samples += len(chunk)
+            yield chunk
