@@ -69,7 +69,7 @@ def cell_scores(windows: Iterable[WindowScores], cell: float, rule: Rule, sample
         for index in range(window.start // n_cell, -(-end // n_cell)):
             lo, hi = max(index * n_cell, window.start), min((index + 1) * n_cell, end)
             events = frames_in(window, lo - window.start, hi - window.start, rule)
-            pending.setdefault(index, _Pending(lo)).add(tiling, hi, hi - lo, window.scene, events)
+            pending.setdefault(index, _Pending(lo, np.zeros_like(window.scene))).add(tiling, hi, hi - lo, window.scene, events)
         for index in sorted(pending):
             if (index + 1) * n_cell <= window.settled:
                 yield pending.pop(index).scores(rule, sample_rate)
@@ -82,9 +82,11 @@ def frames_in(window: WindowScores, lo: int, hi: int, rule: Rule) -> Scores:
     n_frames = len(window.events)
     if rule == "mean":
         first, weights = _overlaps(lo, hi, window.n_window, n_frames)
-        return weights @ window.events[first : first + len(weights)]
+        mean: Scores = weights @ window.events[first : first + len(weights)]
+        return mean
     first, last = _centres(lo, hi, window.n_window, n_frames)
-    return window.events[first:last].max(axis=0)
+    highest: Scores = window.events[first:last].max(axis=0)
+    return highest
 
 
 @lru_cache(maxsize=4096)
@@ -119,9 +121,9 @@ class _Pending:
     """A cell that later windows may still add to."""
 
     start: int  # first sample heard
+    scene: Scores  # sum over windows, weighted by samples
     end: int = 0  # after the last sample heard
     n_samples: int = 0  # heard, each tiling counted
-    scene: Scores | float = 0.0  # sum over windows, weighted by samples
     tilings: dict[int, list[tuple[int, Scores]]] = field(default_factory=dict)  # (samples, events) of each one's windows
 
     def add(self, tiling: int, end: int, n_samples: int, scene: Scores, events: Scores) -> None:
@@ -191,5 +193,5 @@ def cells(scores: Iterable[CellScores], filename: str, labels: Labels) -> Iterat
             yield Cell(filename, score.onset, score.offset, "scene", labels.scenes[best], float(score.scene[best]))
         else:
             yield Cell(filename, score.onset, score.offset, "scene", "", 0.0)
-        for index in np.flatnonzero(score.events >= labels.thresholds):
+        for index in np.flatnonzero(score.events >= labels.thresholds).tolist():
             yield Cell(filename, score.onset, score.offset, "event", labels.events[index], float(score.events[index]))

@@ -76,10 +76,9 @@ def main() -> int:
         terminal.complain(f"{error.format_message().rstrip('.')}; see `{place} --help`")
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        return 130
+        terminal.leave(130)
     except BrokenPipeError:
-        terminal.close_after_broken_pipe()
-        return 141
+        terminal.leave(141)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         terminal.complain(f"{place}{terminal.reason(error)}")

@@ -7,8 +7,8 @@ UTF-8; bytes of file names that are not UTF-8 pass through unchanged.
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TextIO
+from contextlib import contextmanager, suppress
+from typing import NoReturn, TextIO
 
 from audiolog_cli.errors import InputError
 
@@ -76,6 +76,11 @@ def write_lines(lines: Iterable[str]) -> None:
         flush()
 
 
-def close_after_broken_pipe() -> None:
-    """The reader of stdout has gone: point stdout at nothing so that Python's own flush at exit stays silent."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def leave(code: int) -> NoReturn:
+    """End the program at once: the user interrupted it, or the reader of stdout has gone.
+
+    Python's own way out would write what is left to a closed pipe, and aborts while a thread still waits for stdin.
+    """
+    with suppress(OSError):
+        sys.stdout.flush()
+    os._exit(code)

@@ -1,8 +1,10 @@
-"""What every test may use: the reference data beside the checkout, when it is there."""
+"""What many tests use: the reference data beside the checkout, when it is there; a small network; recordings made on the spot."""
 
 import os
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,3 +17,30 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference data at {folder}; set AUDIOLOG_SHARED")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a seeded, untrained network whose scores lie around 0.5: scenes home, street; events car, dog, siren."""
+    import torch
+
+    from audiolog_cli.model import checkpoint, htsat
+
+    torch.manual_seed(0)
+    network = htsat.HTSAT(htsat.preset("tiny", n_scenes=2, n_events=3))
+    path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
+    checkpoint.save(path, network, checkpoint.Card.of(network, ("home", "street"), ("car", "dog", "siren")))
+    return path
+
+
+def write_wav(path: Path, seconds: float, rate: int = 32_000, channels: int = 1, seed: int = 0) -> Path:
+    """A 16-bit WAV of noise whose level changes every second."""
+    n_samples = round(seconds * rate)
+    levels = np.repeat(np.random.default_rng(seed).uniform(50, 8000, round(seconds) + 1), rate)[:n_samples, np.newaxis]
+    samples = (np.random.default_rng(seed).standard_normal((n_samples, channels)) * levels).clip(-32767, 32767)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path

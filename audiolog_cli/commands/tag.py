@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from io import BufferedReader
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import typer
 
@@ -145,7 +146,7 @@ def _recordings(paths: Iterable[str], outcome: Outcome) -> Iterator[Recording]:
 def _holds_records(path: str) -> bool:
     """Whether the first line is the header of a TSV of records, or JSON: no audio container starts like that."""
     if path == "-":
-        head = sys.stdin.buffer.peek()  # type: ignore[attr-defined]  # stdin is a BufferedReader
+        head = cast(BufferedReader, sys.stdin.buffer).peek()
     elif Path(path).is_file():
         with open(path, "rb") as file:
             head = file.read(4096)

@@ -8,7 +8,7 @@ never depends on how fast the windows arrive, so a file, a pipe and a second run
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -23,7 +23,7 @@ from audiolog_cli import __version__
 from audiolog_cli.audio import Window, windows_at
 from audiolog_cli.audio import windows as cut_windows
 from audiolog_cli.cells import Labels, Rule, Scores, WindowScores, cell_scores, cells, smoothed
-from audiolog_cli.errors import DeviceError, UsageError
+from audiolog_cli.errors import DeviceError, UsageError, WeightsError
 from audiolog_cli.model import checkpoint
 from audiolog_cli.records import Cell, End
 from audiolog_cli.scores import score_file, written
@@ -37,6 +37,7 @@ BATCH_SIZES = {"cpu": 1, "cuda": 32, "mps": 8}  # windows; on a CPU larger batch
 class Tagger:
     """A network ready to hear windows."""
 
+    name: str  # of the weights, as End records say it
     network: nn.Module
     card: checkpoint.Card
     device: torch.device
@@ -50,7 +51,9 @@ def load(weights: Path, device: str = "auto", batch_size: int = 0) -> Tagger:
     """
     where = find_device(device)
     network, card = checkpoint.load(weights)
-    return Tagger(network.to(where).eval(), card, where, batch_size or BATCH_SIZES[where.type])
+    if not card.events:
+        raise WeightsError(f"{weights}: knows no events, it is a backbone to train from: `audiolog train --init {weights}`")
+    return Tagger(weights.stem, network.to(where).eval(), card, where, batch_size or BATCH_SIZES[where.type])
 
 
 def find_device(name: str) -> torch.device:
@@ -100,7 +103,7 @@ def tag(
     for cell in cells(scores, filename, labels_of(card, options.thresholds)):
         n_cells, last = n_cells + 1, cell.offset
         yield cell
-    yield End(filename, last, n_cells, card.name, __version__)
+    yield End(filename, last, n_cells, tagger.name, __version__)
 
 
 def labels_of(card: checkpoint.Card, thresholds: Mapping[str, float]) -> Labels:
@@ -143,7 +146,7 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def ahead(items: Iterable[Item], n_ahead: int) -> Iterator[Item]:
+def ahead(items: Iterable[Item], n_ahead: int) -> Generator[Item, None, None]:
     """The same items, made up to `n_ahead` + 1 in advance by a thread; its errors are raised here. Close it to stop early."""
     ready: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(maxsize=n_ahead)
     stopped = threading.Event()

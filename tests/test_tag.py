@@ -1,0 +1,282 @@
+"""`tag` through real pipes: what it writes, that every way in gives the same bytes, and how it ends when inputs are bad."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from audiolog_cli.errors import DeviceError
+from audiolog_cli.model.tagger import ahead, find_device, load, probabilities
+from tests.conftest import write_wav
+from tests.shell import sh
+
+HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
+    """A folder with the weights, a recording of 23.4 s (two windows and a tail), and every kind of bad file."""
+    folder = tmp_path_factory.mktemp("recordings")
+    shutil.copy(tiny_weights, folder / "w.safetensors")
+    write_wav(folder / "rec.wav", 23.4, rate=44_100, channels=2)
+    write_wav(folder / "other.wav", 3.0, seed=1)
+    write_wav(folder / "silent.wav", 0.0)
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("this is not audio\n" * 50)
+    (folder / "sub").mkdir()
+    (folder / "cut.wav").write_bytes((folder / "rec.wav").read_bytes()[: 44 + 44_100 * 4 * 5])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cells(folder: Path) -> str:
+    result = sh("audiolog tag rec.wav --weights w.safetensors", folder)
+    assert (result.code, result.stderr) == (0, "")
+    return result.stdout
+
+
+def test_every_second_has_its_scene_first_and_the_tail_is_kept(cells: str) -> None:
+    lines = [line.split("\t") for line in cells.splitlines()]
+    assert cells.startswith(HEADER)
+    scenes = [(float(onset), float(offset)) for _, onset, offset, kind, *_ in lines[1:] if kind == "scene"]
+    assert scenes == [*((i, i + 1) for i in range(23)), (23, 23.4)]
+    starts = [i for i, line in enumerate(lines) if line[3] == "scene"]
+    assert all(lines[i - 1][1] != lines[i][1] for i in starts)  # the scene opens its second
+    assert {line[0] for line in lines[1:]} == {"rec.wav"}
+    assert {line[4] for line in lines[1:]} <= {"home", "street", "car", "dog", "siren"}
+
+
+def test_cells_are_what_the_network_says(folder: Path, cells: str) -> None:
+    """Against the network applied by hand to the first ten seconds: the maximum over the frames centred in each second."""
+    from audiolog_cli.audio import decode, windows
+
+    tagger = load(folder / "w.safetensors", "cpu")
+    first = next(windows(decode(folder / "rec.wav"), 10.0, 10.0))
+    scenes, events = probabilities(tagger, first.samples[np.newaxis])
+    centres = (np.arange(events.shape[1]) + 0.5) * 10 / events.shape[1]
+    for second in range(10):
+        expected = events[0, (centres >= second) & (centres < second + 1)].max(axis=0)
+        lines = [line.split("\t") for line in cells.splitlines() if f"\t{second}.000\t{second + 1}.000\t" in line]
+        assert lines[0][4] == ("home", "street")[scenes[0].argmax()]
+        active = {
+            label: round(float(score), 3) for label, score in zip(("car", "dog", "siren"), expected, strict=True) if score >= 0.5
+        }
+        assert {line[4]: float(line[5]) for line in lines[1:]} == pytest.approx(active, abs=1.1e-3)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "audiolog tag rec.wav --weights w.safetensors --batch-size 3",
+        "audiolog tag --weights w.safetensors --files-from <(echo rec.wav)",
+        "AUDIOLOG_WEIGHTS=w.safetensors audiolog tag rec.wav",
+        "cat rec.wav | audiolog tag - --weights w.safetensors | sed s/^-/rec.wav/",
+        "audiolog tag --weights w.safetensors < rec.wav | sed s/^-/rec.wav/",
+        "tail -c +45 rec.wav | audiolog tag --raw 44100,2,s16le --weights w.safetensors | sed s/^-/rec.wav/",
+        "audiolog segment rec.wav | audiolog tag --weights w.safetensors",
+        "audiolog segment rec.wav --format jsonl > s.jsonl; audiolog tag s.jsonl --weights w.safetensors",
+    ],
+)
+def test_every_way_in_gives_the_same_bytes(line: str, folder: Path, cells: str) -> None:
+    result = sh(line, folder)
+    assert (result.code, result.stderr, result.stdout) == (0, "", cells)
+
+
+def test_json_lines_end_with_what_was_done(folder: Path, cells: str) -> None:
+    result = sh("audiolog tag rec.wav --weights w.safetensors --format jsonl", folder)
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    n_cells = len(cells.splitlines()) - 1
+    assert records[-1] == {
+        "kind": "end",
+        "filename": "rec.wav",
+        "duration": 23.4,
+        "cells": n_cells,
+        "weights": "w",
+        "version": "0.1.0",
+    }
+    assert len(records) == n_cells + 1
+    assert sh("audiolog table", folder, cells.encode()) == sh("audiolog table", folder, result.stdout.encode())
+
+
+def test_several_recordings_stand_one_after_the_other(folder: Path, cells: str) -> None:
+    result = sh("audiolog tag rec.wav other.wav --weights w.safetensors", folder)
+    assert (result.code, result.stderr) == (0, "")
+    assert result.stdout.startswith(cells)
+    assert sh("audiolog tag other.wav --weights w.safetensors | tail -n +2", folder).stdout == result.stdout[len(cells) :]
+
+
+def test_segments_are_analysed_and_nothing_else(folder: Path) -> None:
+    segments = b"filename\tonset\toffset\nrec.wav\t3.500\t5.000\nrec.wav\t20.000\t30.000\nother.wav\t0\t1\n"
+    result = sh("audiolog tag --weights w.safetensors | grep scene | cut -f 1-3", folder, segments)
+    assert result.stdout.splitlines() == [
+        "rec.wav\t3.500\t4.000",
+        "rec.wav\t4.000\t5.000",
+        "rec.wav\t20.000\t21.000",
+        "rec.wav\t21.000\t22.000",
+        "rec.wav\t22.000\t23.000",
+        "rec.wav\t23.000\t23.400",
+        "other.wav\t0.000\t1.000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("missing.wav", "missing.wav: no such file"),
+        ("sub", "sub: is a directory; name the recordings in it"),
+        ("empty.wav", "empty.wav: empty file"),
+        ("silent.wav", "silent.wav: no sound in it, 0 samples"),
+    ],
+)
+def test_a_bad_input_is_one_line_and_the_others_are_written(file: str, message: str, folder: Path, cells: str) -> None:
+    alone = sh(f"audiolog tag {file} --weights w.safetensors", folder)
+    assert alone == (1, "", f"audiolog: {message}\n")
+    beside = sh(f"audiolog tag {file} rec.wav --weights w.safetensors", folder)
+    assert beside == (3, cells, f"audiolog: {message}\n")
+    as_json = sh(f"audiolog tag {file} --weights w.safetensors --format jsonl", folder)
+    assert as_json == (
+        1,
+        json.dumps({"kind": "error", "filename": file, "message": message}, separators=(",", ":")) + "\n",
+        alone.stderr,
+    )
+
+
+def test_text_named_wav_is_not_audio(folder: Path) -> None:
+    result = sh("audiolog tag text.wav --weights w.safetensors", folder)
+    assert (result.code, result.stdout) == (1, "")
+    assert result.stderr.startswith("audiolog: text.wav: ") and result.stderr.count("\n") == 1
+
+
+def test_a_truncated_recording_is_analysed_as_far_as_it_goes_and_said_so(folder: Path) -> None:
+    result = sh("audiolog tag cut.wav --weights w.safetensors", folder)
+    assert result.code == 0
+    assert result.stdout.splitlines()[-1].split("\t")[2] == "5.000"
+    assert result.stderr.startswith("audiolog: cut.wav: 5.000-23.400 s: ") and result.stderr.count("\n") == 1
+    assert sh("audiolog tag cut.wav --weights w.safetensors --quiet", folder).stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--weights none.safetensors", "none.safetensors: no such file"),
+        ("--weights w.safetensors --device cuda:x", "--device cuda:x: expected auto, cpu, cuda, cuda:N or mps"),
+        (
+            "--weights w.safetensors --hop 11",
+            "--hop 11: the windows of w.safetensors are 10 s long, sound between them would be lost",
+        ),
+        ("--weights w.safetensors --channel middle", "--channel middle: expected mix, left, right or a number from 1"),
+        (
+            "--weights w.safetensors --thresholds t.tsv",
+            "thresholds: unknown label 'cat'; this model's events are car, dog, siren",
+        ),
+        ("--weights text.wav", None),
+    ],
+)
+def test_wrong_options_end_with_two_before_anything_is_read(options: str, message: str | None, folder: Path) -> None:
+    (folder / "t.tsv").write_text("label\tthreshold\ncat\t0.5\n")
+    result = sh(f"audiolog tag rec.wav {options}", folder)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert message is None or message in result.stderr
+
+
+def test_thresholds_decide_which_events_are_active(folder: Path) -> None:
+    all_events = sh("audiolog tag other.wav --weights w.safetensors --threshold 0 | grep -c event", folder)
+    assert all_events.stdout == "9\n"  # 3 seconds, 3 events
+    (folder / "dog.tsv").write_text("label\tthreshold\ndog\t0\n")
+    only_dog = sh("audiolog tag other.wav --weights w.safetensors --threshold 1 --thresholds dog.tsv | cut -f 5", folder)
+    assert set(only_dog.stdout.split()) - {"label", "home", "street"} == {"dog"}
+
+
+def test_scores_are_written_for_every_cell_and_event(folder: Path) -> None:
+    result = sh("audiolog tag other.wav rec.wav --weights w.safetensors --scores-dir scores --cell 0.5 --threshold 0.5", folder)
+    lines = (folder / "scores" / "other.tsv").read_text().splitlines()
+    assert lines[0] == "onset\toffset\tcar\tdog\tsiren"
+    assert len(lines) == 1 + 6
+    assert len((folder / "scores" / "rec.tsv").read_text().splitlines()) == 1 + 47
+    written = {
+        tuple(line.split("\t")[:2]): dict(zip(("car", "dog", "siren"), line.split("\t")[2:], strict=True)) for line in lines[1:]
+    }
+    events = [line.split("\t") for line in result.stdout.splitlines() if line.startswith("other.wav") and "\tevent\t" in line]
+    assert all(f"{float(written[onset, offset][label]):.3f}" == score for _, onset, offset, _, label, score in events)
+    assert not list((folder / "scores").glob("*.unfinished"))
+
+
+def test_a_closed_pipe_is_silent(folder: Path) -> None:
+    result = sh("audiolog tag rec.wav --weights w.safetensors | head -n 1; echo ${PIPESTATUS[0]}", folder)
+    assert result == (0, HEADER + "141\n", "")
+
+
+def test_interrupt_leaves_whole_lines_and_ends_with_130(folder: Path) -> None:
+    """Ctrl-C while the recording is still coming in: what was heard so far is there, line by line."""
+    audio = (folder / "rec.wav").read_bytes()
+    command = [sys.executable, "-m", "audiolog_cli", "tag", "--weights", "w.safetensors", "--raw", "44100,2,s16le"]
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(audio[44:])
+        process.stdin.flush()
+        lines = [process.stdout.readline() for _ in range(12)]  # two windows are complete, the third waits for more sound
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(timeout=60) == 130
+        assert b"Traceback" not in process.stderr.read()
+    assert all(line.count(b"\t") == 5 for line in [*lines, *rest.splitlines()])
+    assert not rest or rest.endswith(b"\n")
+
+
+def test_live_sound_is_heard_as_it_comes(folder: Path) -> None:
+    """Cells of a window are out before the sound after it exists."""
+    audio = (folder / "rec.wav").read_bytes()[44:]
+    command = [sys.executable, "-m", "audiolog_cli", "tag", "--weights", "w.safetensors", "--raw", "44100,2,s16le"]
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        process.stdin.write(audio[: round(10.5 * 44_100) * 4])
+        process.stdin.flush()
+        heard = b""
+        while b"\t9.000\t10.000\tscene" not in heard:
+            heard += process.stdout.readline()
+        process.stdin.close()
+        process.wait(timeout=60)
+
+
+def test_a_file_name_that_is_not_utf8_passes_through(folder: Path) -> None:
+    name = b"caf\xe9.wav"
+    shutil.copy(folder / "other.wav", os.fsdecode(bytes(folder) + b"/" + name))
+    result = sh("audiolog tag caf*.wav --weights w.safetensors | audiolog table | tail -n 1 | cut -f 1", folder)
+    assert result == (0, os.fsdecode(name) + "\n", "")
+
+
+def test_only_auto_chooses_a_device() -> None:
+    assert find_device("cpu") == torch.device("cpu")
+    assert find_device("auto").type in ("cpu", "cuda", "mps")
+    if not torch.cuda.is_available():
+        with pytest.raises(DeviceError, match=r"^--device cuda: there is none here; --device auto takes what there is$"):
+            find_device("cuda")
+
+
+def test_decoding_ahead_raises_its_errors_here_and_stops_when_closed() -> None:
+    def items() -> object:
+        yield 1
+        raise ValueError("broken")
+
+    stream = ahead(items(), 1)  # type: ignore[var-annotated, arg-type]
+    assert next(stream) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(stream)
+
+    made: list[int] = []
+    endless = ahead((made.append(i) or i for i in range(10**9)), 2)  # type: ignore[func-returns-value]
+    assert [next(endless), next(endless)] == [0, 1]
+    endless.close()
+    time.sleep(0.3)
+    n_made = len(made)
+    time.sleep(0.3)
+    assert len(made) == n_made <= 6
