@@ -26,11 +26,19 @@ class FrontEnd:
     fmin: float = 50.0  # Hz
     fmax: float = 14000.0  # Hz
 
+    @property
+    def spectrum(self) -> tuple[int, int, int]:
+        """What the columns of a spectrogram mean before the mel bands: two front-ends that agree can share a filter bank."""
+        return self.sample_rate, self.n_fft, self.hop_length
+
+
+FRONT_END = FrontEnd()  # of HTS-AT and AudioLog
+
 
 def mel_filter_bank(front_end: FrontEnd) -> Tensor:
     """The (n_fft // 2 + 1, n_mels) matrix that takes power spectra to mel bands: slaney scale, slaney norm (librosa's default)."""
     n_frequencies = front_end.n_fft // 2 + 1
-    return torchaudio.functional.melscale_fbanks(
+    bank: Tensor = torchaudio.functional.melscale_fbanks(
         n_frequencies,
         front_end.fmin,
         front_end.fmax,
@@ -39,6 +47,7 @@ def mel_filter_bank(front_end: FrontEnd) -> Tensor:
         norm="slaney",
         mel_scale="slaney",
     )
+    return bank
 
 
 class LogMel(nn.Module):
@@ -72,4 +81,5 @@ class LogMel(nn.Module):
             )  # (B, n_frequencies, n_frames)
             power = spectrum.real.square() + spectrum.imag.square()  # power=2.0 would take roots and square them again
             mel = power.transpose(1, 2) @ self.melW
-            return torchaudio.functional.amplitude_to_DB(mel, multiplier=10.0, amin=POWER_FLOOR, db_multiplier=0.0)
+            log_mel: Tensor = torchaudio.functional.amplitude_to_DB(mel, multiplier=10.0, amin=POWER_FLOOR, db_multiplier=0.0)
+            return log_mel

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audiolog_cli.model.features import FrontEnd, LogMel
+from audiolog_cli.model.features import FRONT_END, FrontEnd, LogMel
 
 SPEC_SIZE = 256  # side of the picture that the spectrogram is folded into, pixels
 PATCH = 4  # side of a patch, pixels
@@ -71,7 +71,7 @@ class Output:
 class HTSAT(nn.Module):
     """The network. `forward` takes waves, `forward_features` log-mel spectrograms."""
 
-    def __init__(self, config: Config, front_end: FrontEnd = FrontEnd()) -> None:
+    def __init__(self, config: Config, front_end: FrontEnd = FRONT_END) -> None:
         super().__init__()
         self.config, self.front_end = config, front_end
         n_stages = len(config.depths)
@@ -171,7 +171,8 @@ class PatchEmbedding(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, picture: Tensor) -> Tensor:
-        return self.norm(self.proj(picture).permute(0, 2, 3, 1))
+        tokens: Tensor = self.norm(self.proj(picture).permute(0, 2, 3, 1))
+        return tokens
 
 
 class Stage(nn.Module):
@@ -248,17 +249,21 @@ class WindowAttention(nn.Module):
         if mask is not None:
             bias = (bias + mask.to(bias.dtype).unsqueeze(1)).repeat(B, 1, 1, 1)  # (B * N, n_heads, T, T)
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return self.proj(x.transpose(1, 2).reshape(B, N, T, C))
+        projected: Tensor = self.proj(x.transpose(1, 2).reshape(B, N, T, C))
+        return projected
 
 
 class MLP(nn.Module):
+    """The same two layers for every token, with the exact (erf) GELU between them."""
+
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(dim, MLP_RATIO * dim)
         self.fc2 = nn.Linear(MLP_RATIO * dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        y: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return y
 
 
 class PatchMerging(nn.Module):
@@ -271,7 +276,8 @@ class PatchMerging(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         corners = [x[:, row::2, column::2] for row, column in ((0, 0), (1, 0), (0, 1), (1, 1))]
-        return self.reduction(self.norm(torch.cat(corners, dim=-1)))
+        merged: Tensor = self.reduction(self.norm(torch.cat(corners, dim=-1)))
+        return merged
 
 
 def to_windows(x: Tensor) -> Tensor:
