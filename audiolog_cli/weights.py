@@ -70,6 +70,15 @@ class Header:
     dtypes: dict[str, str]  # F32, F16, I64, ...
 
 
+def is_safetensors(path: Path) -> bool:
+    """Whether the file could be safetensors: after the length of the header comes a brace."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(9)[8:] == b"{"
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
+
+
 def read_header(path: Path) -> Header:
     """The header of a safetensors file, checked against the file's size.
 
@@ -86,7 +95,7 @@ def read_header(path: Path) -> Header:
                 raise WeightsError(_cut_off(path, size, 8 + n_header))
             text = b"{" + file.read(n_header - 1)
     except OSError as error:
-        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from None
+        raise WeightsError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
     try:
         entries: dict[str, Any] = json.loads(text)
         metadata = {str(key): str(value) for key, value in entries.pop("__metadata__", {}).items()}

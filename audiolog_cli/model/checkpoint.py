@@ -64,9 +64,9 @@ def save(path: Path, network: Network, card: Card) -> None:
 
     Raises WeightsError if the card does not fit the network, a value is not finite, or the file cannot be written.
     """
-    _check_card(path, card)
+    check_card(path, card)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    _check_finite(path, tensors)
+    check_finite(path, tensors)
     data = safetensors.torch.save(tensors, metadata_of(card))
     try:
         write_atomically(path, data)
@@ -82,11 +82,11 @@ def load(path: Path) -> tuple[Network, Card]:
     header = read_header(path)
     card = card_of(path, header)
     network = build(path, card)
-    _check_keys(path, network.state_dict(), header.shapes)
+    check_keys(path, network.state_dict(), header.shapes)
     try:
         with safe_open(path, framework="pt") as file:  # maps the file into memory: no second copy of the weights
             tensors = {name: file.get_tensor(name) for name in header.shapes}
-            _check_finite(path, tensors)
+            check_finite(path, tensors)
             network.load_state_dict(tensors)
     except (safetensors.SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: the file is damaged ({error}); get or convert it again") from None
@@ -134,7 +134,7 @@ def card_of(path: Path, header: Header) -> Card:
         raise WeightsError(f"{path}: its card has no entry {error}; convert or train it again") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path}: its card is damaged ({error}); convert or train it again") from None
-    _check_card(path, card)
+    check_card(path, card)
     return card
 
 
@@ -143,7 +143,7 @@ def output_counts(config: Mapping[str, Any]) -> tuple[int, int]:
     return int(config.get("n_scenes", 0)), int(config.get("n_events", 0) or config.get("n_classes", 0))
 
 
-def _check_card(path: Path, card: Card) -> None:
+def check_card(path: Path, card: Card) -> None:
     if card.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise WeightsError(f"{path}: a network of kind {card.architecture!r}; this program knows {known}: update audiolog")
@@ -161,7 +161,7 @@ def _check_card(path: Path, card: Card) -> None:
         raise WeightsError(f"{path}: expected a window of some seconds, found {card.window!r}")
 
 
-def _check_keys(path: Path, expected: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
+def check_keys(path: Path, expected: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """The tensors of the file are those of the network, each in its shape."""
     if missing := [name for name in expected if name not in shapes]:
         raise WeightsError(f"{path}: {named(missing)} missing; get or convert the file again")
@@ -172,7 +172,7 @@ def _check_keys(path: Path, expected: Mapping[str, Tensor], shapes: Mapping[str,
             raise WeightsError(f"{path}: {name} has shape {shapes[name]}, expected {tuple(tensor.shape)}")
 
 
-def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             n_bad = int((~torch.isfinite(tensor)).sum())
