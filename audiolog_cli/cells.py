@@ -134,7 +134,9 @@ class _Pending:
 
     def scores(self, rule: Rule, sample_rate: int) -> CellScores:
         events = np.mean([_joined(parts, rule) for parts in self.tilings.values()], axis=0)
-        return CellScores(self.start / sample_rate, self.end / sample_rate, self.scene / self.n_samples, events)
+        return CellScores(
+            self.start / sample_rate, self.end / sample_rate, (self.scene / self.n_samples).astype(np.float32), events
+        )
 
 
 def _joined(parts: list[tuple[int, Scores]], rule: Rule) -> Scores:

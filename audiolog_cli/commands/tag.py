@@ -58,6 +58,7 @@ def tag(
     weights: Annotated[str, typer.Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.")] = "everyday",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 1 on a GPU.")] = 0,
     hop: Annotated[
         float,
         typer.Option(min=0.0, help="Seconds from window to window; below the window's length they overlap and are averaged."),
@@ -90,7 +91,7 @@ def tag(
     from audiolog_cli.model import tagger as model
     from audiolog_cli.weights import find
 
-    hearing = model.load(find(weights), device, batch_size)
+    hearing = model.load(find(weights), device, batch_size, jobs)
     decode_options = DecodeOptions(hearing.card.front_end.sample_rate, channel, RawFormat.parse(raw) if raw else None)
     if hop > hearing.card.window:
         raise UsageError(

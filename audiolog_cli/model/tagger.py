@@ -2,13 +2,17 @@
 
     chunks -> windows -> batches -> network -> WindowScores, of which cells.py makes cells
 
-One batch of windows is held at a time, and decoding runs ahead of the network in a thread by one more. The size of a batch
-never depends on how fast the windows arrive, so a file, a pipe and a second run give the same bytes.
+Decoding runs in one thread, the network in `jobs` others, each on one core: the work is in native code that lets go of Python's
+lock, so threads share the weights and need no copies between processes. One batch per thread and as many again wait or are being
+analysed. A batch never depends on how fast the windows arrive or how many threads there are, so a file, a pipe and a second run
+give the same bytes.
 """
 
+import os
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -42,10 +46,11 @@ class Tagger:
     card: checkpoint.Card
     device: torch.device
     batch_size: int  # windows
+    jobs: int  # batches analysed at the same time
 
 
-def load(weights: Path, device: str = "auto", batch_size: int = 0) -> Tagger:
-    """Bring the checkpoint at `weights` onto a device; batch_size 0 takes the device's own.
+def load(weights: Path, device: str = "auto", batch_size: int = 0, jobs: int = 0) -> Tagger:
+    """Bring the checkpoint at `weights` onto a device; batch_size and jobs 0 take the device's own.
 
     Raises WeightsError for a checkpoint that cannot be used, DeviceError for a device that is not there.
     """
@@ -53,7 +58,10 @@ def load(weights: Path, device: str = "auto", batch_size: int = 0) -> Tagger:
     network, card = checkpoint.load(weights)
     if not card.events:
         raise WeightsError(f"{weights}: knows no events, it is a backbone to train from: `audiolog train --init {weights}`")
-    return Tagger(weights.stem, network.to(where).eval(), card, where, batch_size or BATCH_SIZES[where.type])
+    network = network.to(where).eval()
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = jobs or (n_cores if where.type == "cpu" else 1)
+    return Tagger(weights.stem, network, card, where, batch_size or BATCH_SIZES[where.type], jobs)
 
 
 def find_device(name: str) -> torch.device:
@@ -117,17 +125,20 @@ def labels_of(card: checkpoint.Card, thresholds: Mapping[str, float]) -> Labels:
 def score_windows(tagger: Tagger, windows: Iterable[Window], hop: float = 0.0) -> Iterator[WindowScores]:
     """Score windows in order of their start. `hop` (seconds, 0 = not regular) tells when a cell cannot change any more."""
     n_hop = round(hop * tagger.card.front_end.sample_rate)
-    with closing(ahead(batches(windows, tagger.batch_size), n_ahead=1)) as decoded:
-        for batch in decoded:
-            scenes, events = probabilities(tagger, np.stack([window.samples for window in batch]))
-            for window, scene, event in zip(batch, scenes, events, strict=True):
-                settled = window.start + n_hop
-                yield WindowScores(window.start, window.n_samples, len(window.samples), settled, scene, event)
+    with ThreadPoolExecutor(tagger.jobs, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+        submitted = ((batch, workers.submit(probabilities, tagger, batch)) for batch in batches(windows, tagger.batch_size))
+        with closing(ahead(submitted, n_ahead=tagger.jobs)) as in_order:
+            for batch, result in in_order:
+                scenes, events = result.result()
+                for window, scene, event in zip(batch, scenes, events, strict=True):
+                    settled = window.start + n_hop
+                    yield WindowScores(window.start, window.n_samples, len(window.samples), settled, scene, event)
 
 
 @torch.inference_mode()
-def probabilities(tagger: Tagger, waves: Scores) -> tuple[Scores, Scores]:
-    """Scene probabilities (B, S), softmax, and event probabilities (B, T, K), sigmoid, of waves (B, n_samples)."""
+def probabilities(tagger: Tagger, batch: Sequence[Window]) -> tuple[Scores, Scores]:
+    """Scene probabilities (B, S), softmax, and event probabilities (B, T, K), sigmoid, of B windows."""
+    waves = np.stack([window.samples for window in batch])
     output = tagger.network(torch.from_numpy(waves).to(tagger.device))
     events = output.event_logits.sigmoid().float().cpu().numpy()
     if output.scene_logits is None:
