@@ -14,7 +14,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("commands",),
-    ("model", "llm", "report"),
+    ("model", "llm", "report", "evaluation"),
     ("scores", "references"),
     ("cells", "table", "segments", "metrics", "weights"),
     ("audio", "clock", "labels"),

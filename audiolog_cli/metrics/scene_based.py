@@ -86,13 +86,13 @@ def overlaps(reference: list[Stretch], estimate: list[Stretch], end: float) -> I
             k += 1
 
 
-def longest(stretches: Iterable[tuple[str, float]]) -> str:
-    """The scene that lasts longest of (scene, seconds) pairs: a file's one scene; the first of equals; `NONE` for no pairs.
+def whole_file(stretches: Iterable[Stretch]) -> str:
+    """A file's one scene: the one that lasts longest, the first of equals; `NONE` without any.
 
-    >>> longest([("home", 3.0), ("city", 4.0), ("home", 2.0)])
+    >>> whole_file([(0, 3, "home"), (3, 7, "city"), (7, 9, "home")])
     'home'
     """
     seconds: dict[str, float] = {}
-    for scene, length in stretches:
-        seconds[scene] = seconds.get(scene, 0.0) + length
+    for onset, offset, scene in stretches:
+        seconds[scene] = seconds.get(scene, 0.0) + offset - onset
     return max(seconds, key=seconds.__getitem__, default=NONE)

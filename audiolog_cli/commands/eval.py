@@ -1,0 +1,189 @@
+"""`audiolog eval`: estimates against references, scored as the field does."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audiolog_cli import terminal
+from audiolog_cli.commands.options import Quiet
+from audiolog_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from audiolog_cli.evaluation.figures import FileResult
+    from audiolog_cli.evaluation.material import Material, Options
+
+
+class Decode(StrEnum):
+    """How estimates become active segments."""
+
+    any = "any"
+    mean = "mean"
+    baseline = "baseline"
+
+
+class SceneUnit(StrEnum):
+    """What is counted for scenes."""
+
+    auto = "auto"
+    second = "second"
+    file = "file"
+
+
+class ReportFormat(StrEnum):
+    """The formats of `eval`."""
+
+    tsv = "tsv"
+    json = "json"
+    github = "github"
+
+
+def eval(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE|-]...", help="Estimates: cells, rows, a DCASE list, a list of scenes; - is stdin."),
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH", help="The truth, in the same formats, Imoto's lists or a folder of MAESTRO soft labels; repeatable."
+        ),
+    ] = None,
+    scores_dir: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR", help="Scores, one TSV per recording, as `tag --scores-dir` writes; alone, they are the estimates."
+        ),
+    ] = "",
+    segment: Annotated[float, typer.Option(min=0.001, help="Seconds of a segment.")] = 1.0,
+    decode: Annotated[
+        Decode,
+        typer.Option(
+            help="A segment is active where any part of it is, where its mean is, or by the rule of DCASE 2023 task 4B's baseline."
+        ),
+    ] = Decode.any,
+    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Scores strictly above it are active.")] = 0.5,
+    thresholds: Annotated[
+        str, typer.Option(metavar="FILE", help="The same per label: a TSV with columns label, threshold.")
+    ] = "",
+    tune: Annotated[
+        str, typer.Option(metavar="FILE", help="Write the thresholds with the best F1 per label there, for `tag --thresholds`.")
+    ] = "",
+    durations: Annotated[
+        str, typer.Option(metavar="FILE", help="TSV filename, duration: all recordings, and where each ends.")
+    ] = "",
+    labels: Annotated[str, typer.Option(metavar="FILE", help="The event labels to score, one a line; others are ignored.")] = "",
+    folds: Annotated[str, typer.Option(metavar="FILE", help="TSV filename, fold: figures per fold and their mean as well.")] = "",
+    scene_unit: Annotated[
+        SceneUnit, typer.Option(help="Compare scenes by second or by file; auto: by file where both sides give whole files.")
+    ] = SceneUnit.auto,
+    by_class: Annotated[
+        bool, typer.Option("--by-class", help="Also a line per label and scene, and the confusion of scenes.")
+    ] = False,
+    by_file: Annotated[bool, typer.Option("--by-file", help="Also a line per recording.")] = False,
+    confidence: Annotated[
+        bool, typer.Option("--confidence", help="95 % intervals of error rate, F1 and accuracy, by resampling recordings.")
+    ] = False,
+    library: Annotated[
+        bool,
+        typer.Option(
+            "--library", help="Compute the figures with sed_eval and sed_scores_eval too, fail if they differ; adds PSDS."
+        ),
+    ] = False,
+    plot: Annotated[
+        str, typer.Option(metavar="FILE", help="Draw precision-recall curves and scene confusion (.svg, .png, .pdf).")
+    ] = "",
+    allow_unknown_labels: Annotated[
+        bool, typer.Option("--allow-unknown-labels", help="Ignore estimated labels that the reference does not have.")
+    ] = False,
+    allow_unknown_files: Annotated[
+        bool, typer.Option("--allow-unknown-files", help="Ignore estimated recordings that the reference does not have.")
+    ] = False,
+    format: Annotated[
+        ReportFormat, typer.Option(help="tsv: one figure a line; json: everything; github: Markdown tables.")
+    ] = ReportFormat.tsv,
+    quiet: Quiet = False,
+) -> None:
+    """Score estimates against references: the figures that papers print, computed as the field's libraries do.
+
+    Segment-based and event-based error rate and F1, scene accuracy, and from scores average precision, AUROC and the best F1.
+    What was compared is said on stderr.
+
+    Example: audiolog tag data/*.wav | audiolog eval --reference ref.tsv --format github
+    """
+    from audiolog_cli.evaluation import formats
+    from audiolog_cli.evaluation.figures import file_result
+    from audiolog_cli.evaluation.material import Options
+    from audiolog_cli.evaluation.report import report, summary
+    from audiolog_cli.references import read_labels
+
+    if not reference:
+        raise UsageError("eval needs the truth: --reference PATH")
+    if tune and not scores_dir:
+        raise UsageError("--tune needs scores: --scores-dir DIR, as `audiolog tag --scores-dir` writes them")
+    options = Options(
+        segment,
+        decode.value,
+        threshold,
+        _thresholds(thresholds),
+        tuple(read_labels(labels)) if labels else (),
+        scene_unit.value,
+        allow_unknown_labels,
+        allow_unknown_files,
+    )
+    material = _material(files or [], reference, scores_dir, durations, folds, options)
+    results = [file_result(material, name) for name in material.files]
+    parts = report(material, results, by_class, by_file, confidence)
+    if library:
+        from audiolog_cli.evaluation.library import library_figures
+
+        parts["pooled"]["library"] = library_figures(material, parts["pooled"])
+    if tune:
+        _write_thresholds(tune, material, results)
+    if plot:
+        from audiolog_cli.evaluation.plots import plot as draw
+
+        draw(material, results, plot)
+    for line in summary(parts, material):
+        terminal.say(line)
+    write = {"tsv": formats.tsv_lines, "json": formats.json_lines, "github": formats.github_lines}[format.value]
+    terminal.write_lines(write(parts))
+
+
+def _material(files: list[str], reference: list[str], scores: str, durations: str, folds: str, options: "Options") -> "Material":
+    """Read everything; without files, stdin is the estimate unless there are scores."""
+    from audiolog_cli import references
+    from audiolog_cli.evaluation.material import prepare
+
+    truth = references.read_annotations(reference)
+    estimate = references.read_annotations(files or ["-"]) if files or not scores else None
+    return prepare(
+        truth,
+        estimate,
+        references.score_files(scores) if scores else {},
+        references.read_durations(durations) if durations else {},
+        references.read_folds(folds) if folds else {},
+        options,
+    )
+
+
+def _thresholds(path: str) -> dict[str, float]:
+    from audiolog_cli.scores import read_thresholds
+
+    if not path:
+        return {}
+    with terminal.text_input(path) as (lines, name):
+        return read_thresholds(lines, name)
+
+
+def _write_thresholds(path: str, material: "Material", results: "list[FileResult]") -> None:
+    """The file that `tag --thresholds` reads; labels that the reference lacks are not in it."""
+    from audiolog_cli.evaluation.report import tuned_thresholds
+
+    tuned = tuned_thresholds(material, results)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("label\tthreshold\n")
+        file.writelines(f"{label}\t{threshold!r}\n" for label, threshold in tuned.items())
+    left_out = [label for label in material.labels if label not in tuned]
+    if left_out:
+        terminal.say(f"{path}: no threshold for labels without reference events: {', '.join(left_out)}")

@@ -1,0 +1,215 @@
+"""The report of an evaluation: results of all recordings in, one dictionary with everything that is printed out.
+
+    compared       files, seconds and labels that were compared, and what was left out
+    rules          how each group of figures was computed; printed with the figures
+    pooled         figures of all recordings together: counts are summed over recordings (and folds), then rates are taken
+    folds          the same per fold; mean_of_folds is the plain mean of the folds' rates, another number
+    by_class, by_scene, by_file, confusion, confidence, library    on request, or where there is such a thing
+
+Figures are plain numbers, NaN where undefined.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from audiolog_cli.evaluation.figures import (
+    Figures,
+    FileResult,
+    class_figures,
+    confusion,
+    curves,
+    figures,
+    label_score_figures,
+    mean_over,
+    scene_figures,
+)
+from audiolog_cli.evaluation.material import Material
+from audiolog_cli.metrics import bootstrap, scene_based, segment_based
+from audiolog_cli.metrics.activity import Floats
+from audiolog_cli.metrics.score_based import best_f1
+
+Report = dict[str, Any]
+
+
+def report(material: Material, results: Sequence[FileResult], by_class: bool, by_file: bool, confidence: bool) -> Report:
+    """Everything about an evaluation."""
+    pooled = figures(material, results)
+    parts: Report = {"compared": compared(material, results), "rules": rules(material), "pooled": pooled}
+    if material.folds:
+        folds = fold_figures(material, results)
+        parts |= {"mean_of_folds": mean_over(list(folds.values()), pooled), "folds": folds}
+    if by_class:
+        parts["by_class"] = class_table(material, results)
+    if by_class and material.scenes:
+        parts |= scene_tables(material, results)
+    if by_file:
+        parts["by_file"] = {result.name: {"seconds": result.seconds, **figures(material, [result])} for result in results}
+    if confidence:
+        parts["confidence"] = confidence_intervals(material, results)
+    return parts
+
+
+def compared(material: Material, results: Sequence[FileResult]) -> Report:
+    """What was compared, and what was left out."""
+    estimated = set(material.estimate.names if material.estimate else material.score_paths)
+    return {
+        "files": len(results),
+        "files_in_both": sum(name in estimated for name in material.reference.names),
+        "files_only_in_reference": [name for name in material.files if name not in estimated],
+        "files_only_estimated": [name for name in material.files if name in estimated and name not in material.reference.names],
+        "files_ignored": material.ignored.estimated_files,
+        "seconds": sum(result.seconds for result in results),
+        "segments": _count_segments(results),
+        "labels": list(material.labels),
+        "labels_ignored_in_reference": material.ignored.reference_labels,
+        "labels_ignored_in_estimate": material.ignored.estimated_labels,
+        "failed": material.estimate.annotations.failures if material.estimate else [],
+    }
+
+
+def _count_segments(results: Sequence[FileResult]) -> int:
+    """Segments of all recordings: each label's four counts add up to them."""
+    counts = [result.segments for result in results if len(result.segments.true_positives)]
+    return sum(int(c.true_positives[0] + c.false_positives[0] + c.false_negatives[0] + c.true_negatives[0]) for c in counts)
+
+
+def rules(material: Material) -> dict[str, str]:
+    """How each group of figures was computed, in a few words."""
+    options = material.options
+    above = f" > {options.threshold:g}" if not options.thresholds else " > its label's threshold"
+    scores = material.estimate is None
+    decode = {
+        "any": f"any frame{above}" if scores else "any overlap",
+        "mean": f"mean score{above}" if scores else "more than half covered",
+        "baseline": f"frames{above}, ends floored" if scores else "ends floored",
+    }[options.decode]
+    return {
+        "segment": f"{options.segment:g}-s segments, {decode}",
+        "event": "collar 0.2 s, offset max(0.2 s, 50 %)",
+        "scene": f"per {material.scene_unit}",
+        "score": f"{options.segment:g}-s segments, highest frame",
+    }
+
+
+def fold_figures(material: Material, results: Sequence[FileResult]) -> dict[str, Figures]:
+    """The figures of each fold by itself."""
+    names = sorted({material.folds[result.name] for result in results})
+    return {fold: figures(material, [r for r in results if material.folds[r.name] == fold]) for fold in names}
+
+
+def class_table(material: Material, results: Sequence[FileResult]) -> dict[str, Figures]:
+    """The figures of each event label."""
+    segments = segment_counts_of(results)
+    table: dict[str, Figures] = {}
+    label_curves = curves(results) if material.score_paths else []
+    for column, label in enumerate(material.labels):
+        table[label] = {group: class_figures(*counts[:, column]) for group, counts in segments.items()}
+        if label_curves:
+            table[label]["score"] = label_score_figures(label_curves[column])
+    return table
+
+
+def segment_counts_of(results: Sequence[FileResult]) -> dict[str, np.ndarray[Any, np.dtype[np.int64]]]:
+    """(3, n_labels) true positives, reference and estimate counts per label, of segments and of events."""
+    return {
+        "segment": np.sum([[r.segments.true_positives, r.segments.n_reference, r.segments.n_estimated] for r in results], axis=0),
+        "event": np.sum([[r.events.true_positives, r.events.n_reference, r.events.n_estimated] for r in results], axis=0),
+    }
+
+
+def scene_tables(material: Material, results: Sequence[FileResult]) -> Report:
+    """Accuracy of each scene, and which scene was taken for which."""
+    matrix = confusion(material, results)
+    labels = [*material.scenes, scene_based.NONE]
+    accuracies = scene_based.accuracy_per_class(matrix).tolist()
+    return {
+        "by_scene": {
+            label: {"accuracy": accuracy, "n_reference": total}
+            for label, accuracy, total in zip(labels, accuracies, matrix.sum(axis=1).tolist(), strict=True)
+            if label != scene_based.NONE
+        },
+        "confusion": {"labels": labels, "rows_are_reference": matrix.tolist()},
+    }
+
+
+def tuned_thresholds(material: Material, results: Sequence[FileResult]) -> dict[str, float]:
+    """The threshold with the best F1 of each label that occurs in the reference; scores are never below 0."""
+    best = zip(material.labels, curves(results), strict=True)
+    return {label: max(best_f1(curve).threshold, 0.0) for label, curve in best if curve.n_positive}
+
+
+def confidence_intervals(material: Material, results: Sequence[FileResult]) -> dict[str, dict[str, tuple[float, float]]]:
+    """95 % intervals of the headline figures that are rates of counts, by resampling recordings."""
+    weights = bootstrap.file_weights(len(results))
+    intervals: dict[str, dict[str, tuple[float, float]]] = {}
+    for group, (counts, named) in _resampled(material, results).items():
+        intervals[group] = {name: bootstrap.interval(counts, figure, weights) for name, figure in named.items()}
+    return intervals
+
+
+def _resampled(
+    material: Material, results: Sequence[FileResult]
+) -> dict[str, tuple[Floats, dict[str, Callable[[Floats], float]]]]:
+    """Per group: (n_files, n_counts) counts, and the figures that can be taken of their sums."""
+    n_labels = len(material.labels)
+    groups: dict[str, tuple[Floats, dict[str, Callable[[Floats], float]]]] = {}
+    for group in ("segment", "event"):
+        counts = np.array([_flat_counts(getattr(r, f"{group}s")) for r in results])
+        groups[group] = (
+            counts,
+            {
+                "error_rate": lambda sums: segment_based.error_rate(
+                    sums[0], sums[1], sums[2], sums[3 + n_labels : 3 + 2 * n_labels].sum()
+                ),
+                "f1": lambda sums: segment_based.f1(*sums[3:].reshape(3, n_labels).sum(axis=1)),
+                "macro_f1": lambda sums: segment_based.macro_f1(segment_based.f1_per_class(*sums[3:].reshape(3, n_labels))),
+            },
+        )
+    if material.scenes:
+        matrices = np.array([confusion(material, [r]).ravel() for r in results])
+        side = len(material.scenes) + 1
+        groups["scene"] = (
+            matrices,
+            {
+                name: lambda sums, name=name: scene_figures(sums.reshape(side, side))[name]  # type: ignore[misc]
+                for name in ("accuracy", "overall_accuracy")
+            },
+        )
+    return groups
+
+
+def _flat_counts(counts: Any) -> Floats:
+    """S, D, I, then true positives, reference and estimate counts per label."""
+    per_label = (counts.true_positives, counts.n_reference, counts.n_estimated)
+    errors = [counts.substitutions, counts.deletions, counts.insertions]
+    return np.concatenate((errors, *per_label)).astype(np.float64)
+
+
+def summary(parts: Report, material: Material) -> list[str]:
+    """What was compared, for people: one line each."""
+    facts = parts["compared"]
+    lines = [
+        f"compared {facts['files']} files, {facts['seconds']:.0f} s, {len(facts['labels'])} event labels"
+        + (f", {len(material.scenes)} scenes" if material.scenes else "")
+        + f": {facts['files_in_both']} in both, {len(facts['files_only_in_reference'])} not estimated, "
+        f"{len(facts['files_only_estimated'])} without reference events, {len(facts['files_ignored'])} ignored"
+    ]
+    if facts["files_only_in_reference"]:
+        lines.append(f"not estimated, their events count as deletions: {_some(facts['files_only_in_reference'])}")
+    for side in ("reference", "estimate"):
+        ignored = facts[f"labels_ignored_in_{side}"]
+        if ignored:
+            lines.append(f"ignored in the {side}: {_some([f'{label} ({n})' for label, n in ignored.items()])}")
+    if facts["files_ignored"]:
+        lines.append(f"ignored, not in the reference: {_some(facts['files_ignored'])}")
+    lines += [f"not estimated, the recording failed: {message}" for message in facts["failed"]]
+    if not parts["pooled"]["segment"]["n_reference"]:
+        lines.append("the reference has no events of these labels: error rate, recall and F1 are undefined")
+    return lines
+
+
+def _some(names: Sequence[str], limit: int = 5) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,327 @@
+"""Annotations of many recordings, references and estimates alike, from the formats in which the field keeps them.
+
+    records            cells and rows as `tag` and `table` write them, TSV or JSON Lines
+    DCASE list         filename onset offset event_label
+    soft labels        filename onset offset event_label soft_label; an event where the soft label is strictly above 0.5
+    MAESTRO Real       a folder of `soft_labels_SCENE/NAME.txt` (or one such file): onset offset label soft_label, no header
+    Imoto              path scene_label event_start_time event_end_time event_label
+    scene list         filename scene_label, or filename onset offset scene_label
+
+A format is recognised by its header. What comes out is one `Annotations`: per recording the events and scenes in compact arrays
+(a day of cells is half a million intervals). Also read here: durations, folds, label lists, and score files. No numpy but for
+the scores.
+"""
+
+import math
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from audiolog_cli import terminal
+from audiolog_cli.errors import InputError, RecordError
+from audiolog_cli.records import Cell, End, Failure, Row, Segment, read
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
+SOFT_THRESHOLD = 0.5  # DCASE 2023 task 4B: a hard label is a soft label strictly above this
+WHOLE_FILE = math.inf  # offset of a scene that a list gives for a file without times
+
+
+@dataclass(slots=True)
+class Track:
+    """Labelled intervals of one recording: three arrays of one length."""
+
+    onset: "array[float]" = field(default_factory=lambda: array("d"))  # seconds
+    offset: "array[float]" = field(default_factory=lambda: array("d"))  # seconds
+    label: "array[int]" = field(default_factory=lambda: array("q"))  # index into the vocabulary
+
+    def add(self, onset: float, offset: float, label: int) -> None:
+        """Append one interval."""
+        self.onset.append(onset)
+        self.offset.append(offset)
+        self.label.append(label)
+
+
+@dataclass(slots=True)
+class Annotations:
+    """What one or more files say about recordings."""
+
+    events: dict[str, Track] = field(default_factory=dict)  # by file name; also recordings without events
+    scenes: dict[str, Track] = field(default_factory=dict)  # by file name; only recordings with scenes
+    event_labels: dict[str, int] = field(default_factory=dict)  # label -> index
+    scene_labels: dict[str, int] = field(default_factory=dict)
+    in_cells: bool = False  # events are cut at the borders of cells: touching ones are one event
+    failures: list[str] = field(default_factory=list)  # messages of recordings that could not be analysed
+
+    def add_event(self, filename: str, onset: float, offset: float, label: str) -> None:
+        """An event of a recording."""
+        self.recording(filename).add(onset, offset, self.event_labels.setdefault(label, len(self.event_labels)))
+
+    def add_scene(self, filename: str, onset: float, offset: float, label: str) -> None:
+        """A scene of a recording; one after the other they are one scene as long as the label stays."""
+        self.recording(filename)
+        index = self.scene_labels.setdefault(label, len(self.scene_labels))
+        track = self.scenes.setdefault(filename, Track())
+        if track.label and track.label[-1] == index and track.offset[-1] == onset:
+            track.offset[-1] = offset
+        else:
+            track.add(onset, offset, index)
+
+    def recording(self, filename: str) -> Track:
+        """The events of a recording, known from now on even if it has none."""
+        track = self.events.get(filename)
+        if track is None:
+            track = self.events[filename] = Track()
+        return track
+
+
+def read_annotations(paths: Iterable[str]) -> Annotations:
+    """Everything that the files, folders (MAESTRO) or stdin ("-") say; InputError or RecordError with place and way out."""
+    annotations = Annotations()
+    for path in paths:
+        if path != "-" and Path(path).is_dir():
+            _read_maestro_folder(Path(path), annotations)
+        elif path.endswith(".txt") and not _has_header(path):
+            _read_maestro_file(Path(path), annotations)
+        else:
+            with terminal.text_input(path) as (lines, name):
+                read_lines(lines, name, annotations)
+    return annotations
+
+
+def read_lines(lines: Iterable[str], name: str, annotations: Annotations) -> None:
+    """Add what the lines of one file say; the header decides what they are."""
+    iterator = iter(lines)
+    first = next(iterator, None)
+    if first is None:
+        raise RecordError(f"{name}: empty, expected a table with a header line or JSON Lines")
+    header = first.removeprefix("\ufeff").rstrip("\r\n")
+    columns = header.split("\t")
+    for needed, add_row in _LISTS:
+        if set(needed) <= set(columns):
+            for place, values in _table(iterator, columns, needed, name):
+                _add_row(add_row, annotations, values, place)
+            return
+    _add_records(chain([first], iterator), name, header, annotations)
+
+
+def _add_records(lines: Iterable[str], name: str, header: str, annotations: Annotations) -> None:
+    """Cells, rows or a DCASE list, through the readers of records."""
+    is_list = "event_label" in header and "kind" not in header
+    annotations.in_cells |= not is_list
+    for record in read(lines, name):
+        match record:
+            case Cell(filename, onset, offset, "event", label):
+                annotations.add_event(filename, onset, offset, label)
+            case Cell(filename, onset, offset, _, label):
+                annotations.add_scene(filename, onset, offset, label)
+            case Row(filename, onset, offset, scene, events):
+                annotations.add_scene(filename, onset, offset, scene)
+                for label in events:
+                    annotations.add_event(filename, onset, offset, label)
+            case End(filename):
+                annotations.recording(filename)
+            case Failure(_, message):
+                annotations.failures.append(message)
+            case Segment():
+                raise RecordError(
+                    f"{name}: segments say nothing about scenes or events; expected cells, rows or a list of events"
+                )
+
+
+def _add_row(add: Callable[..., None], annotations: Annotations, values: list[str], place: str) -> None:
+    try:
+        add(annotations, *values)
+    except ValueError as error:
+        raise RecordError(f"{place}: {error}") from None
+
+
+def _add_soft_label(annotations: Annotations, filename: str, onset: str, offset: str, label: str, value: str) -> None:
+    annotations.in_cells = True
+    annotations.recording(filename)
+    times = _times(onset, offset)
+    if _number(value, "soft_label") > SOFT_THRESHOLD:
+        annotations.add_event(filename, *times, label)
+
+
+def _add_imoto(annotations: Annotations, filename: str, scene: str, onset: str, offset: str, label: str) -> None:
+    annotations.add_event(filename, *_times(onset, offset), label)
+    if filename not in annotations.scenes:
+        annotations.add_scene(filename, 0.0, WHOLE_FILE, scene)
+
+
+def _add_timed_scene(annotations: Annotations, filename: str, onset: str, offset: str, scene: str) -> None:
+    annotations.add_scene(filename, *_times(onset, offset), scene)
+
+
+def _add_file_scene(annotations: Annotations, filename: str, scene: str) -> None:
+    if filename in annotations.scenes:
+        raise ValueError(f"{filename} has a scene already: one line per recording, or give onset and offset")
+    annotations.add_scene(filename, 0.0, WHOLE_FILE, scene)
+
+
+# The columns of each list, and what takes their values; the first whose columns are all there is meant.
+_LISTS: tuple[tuple[tuple[str, ...], Callable[..., None]], ...] = (
+    (("filename", "onset", "offset", "event_label", "soft_label"), _add_soft_label),
+    (("path", "scene_label", "event_start_time", "event_end_time", "event_label"), _add_imoto),
+    (("filename", "onset", "offset", "scene_label"), _add_timed_scene),
+    (("filename", "scene_label"), _add_file_scene),
+)
+
+
+def _table(lines: Iterable[str], columns: list[str], needed: tuple[str, ...], name: str) -> Iterator[tuple[str, list[str]]]:
+    """Place and the needed values of each line that follows a header."""
+    picks = [columns.index(column) for column in needed]
+    for number, line in enumerate(lines, 2):
+        values = line.rstrip("\r\n").split("\t")
+        if len(values) != len(columns):
+            if not line.strip():
+                continue
+            raise RecordError(f"{name}:{number}: expected {len(columns)} columns, got {len(values)}")
+        yield f"{name}:{number}", [values[pick] for pick in picks]
+
+
+def _times(onset: str, offset: str) -> tuple[float, float]:
+    start, end = _number(onset, "onset"), _number(offset, "offset")
+    if not 0 <= start <= end:
+        raise ValueError(f"expected 0 <= onset <= offset in seconds, got onset {onset!r}, offset {offset!r}")
+    return start, end
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"expected a number as {what}, got {text!r}")
+    return number
+
+
+# MAESTRO Real
+
+
+def _has_header(path: str) -> bool:
+    with terminal.text_input(path) as (lines, _):
+        first = next(iter(lines), "")
+    return not first[:1].isdigit()
+
+
+def _read_maestro_folder(folder: Path, annotations: Annotations) -> None:
+    paths = sorted(folder.rglob("*.txt"))
+    if not paths:
+        raise InputError(f"{folder}: no .txt files; expected a folder of MAESTRO soft labels (soft_labels_SCENE/NAME.txt)")
+    for path in paths:
+        _read_maestro_file(path, annotations)
+
+
+def _read_maestro_file(path: Path, annotations: Annotations) -> None:
+    """One recording: its name is the file's; its scene is in the folder's name, where that is soft_labels_SCENE."""
+    with terminal.text_input(str(path)) as (lines, name):
+        columns = ["onset", "offset", "label", "soft_label"]
+        for number, line in enumerate(lines, 1):
+            values = line.rstrip("\r\n").split("\t")
+            if len(values) != len(columns):
+                raise RecordError(f"{name}:{number}: expected {len(columns)} columns ({' '.join(columns)}), got {len(values)}")
+            _add_row(_add_soft_label, annotations, [path.stem, *values], f"{name}:{number}")
+    annotations.recording(path.stem)
+    if path.parent.name.startswith("soft_labels_"):
+        annotations.add_scene(path.stem, 0.0, WHOLE_FILE, path.parent.name.removeprefix("soft_labels_"))
+
+
+# Durations, folds, labels, scores
+
+
+def read_durations(path: str) -> dict[str, float]:
+    """Seconds of each recording from a TSV `filename duration`."""
+    durations = {}
+    for place, (filename, duration) in _read_table(path, ("filename", "duration")):
+        try:
+            durations[filename] = _number(duration, "duration")
+        except ValueError as error:
+            raise RecordError(f"{place}: {error}") from None
+        if durations[filename] <= 0:
+            raise RecordError(f"{place}: expected a duration above 0 s, got {duration!r}")
+    return durations
+
+
+def read_folds(path: str) -> dict[str, str]:
+    """The fold of each recording from a TSV `filename fold`."""
+    return {filename: fold for _, (filename, fold) in _read_table(path, ("filename", "fold"))}
+
+
+def _read_table(path: str, needed: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
+    with terminal.text_input(path) as (lines, name):
+        iterator = iter(lines)
+        columns = next(iterator, "").removeprefix("\ufeff").rstrip("\r\n").split("\t")
+        if not set(needed) <= set(columns):
+            raise RecordError(f"{name}:1: expected a header with the columns {' '.join(needed)}, got {' '.join(columns)[:80]!r}")
+        yield from _table(iterator, columns, needed, name)
+
+
+def read_labels(path: str) -> list[str]:
+    """The labels to score, one a line; RecordError if a label comes twice or there is none."""
+    with terminal.text_input(path) as (lines, name):
+        labels = [label for line in lines if (label := line.rstrip("\r\n"))]
+    if not labels:
+        raise RecordError(f"{name}: no labels; expected one a line")
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise RecordError(f"{name}: the label {twice!r} comes twice")
+    return labels
+
+
+class FrameScores(NamedTuple):
+    """The scores of one recording: T frames, K labels."""
+
+    labels: list[str]  # K
+    edges: "NDArray[float64]"  # (T + 1,) borders of the frames in seconds
+    scores: "NDArray[float64]"  # (T, K)
+
+
+def score_files(folder: str) -> dict[str, Path]:
+    """The score files of a folder by the stem of their recording."""
+    paths = {path.stem: path for path in sorted(Path(folder).glob("*.tsv"))}
+    if not paths:
+        raise InputError(f"{folder}: no score files; expected one .tsv per recording, as `audiolog tag --scores-dir` writes them")
+    return paths
+
+
+def read_frame_scores(path: Path) -> FrameScores:
+    """One score file in sed_scores_eval's format: onset, offset, then one column per label; frames follow each other."""
+    import numpy as np
+
+    with terminal.text_input(str(path)) as (lines, name):
+        columns = lines.readline().rstrip("\r\n").split("\t")
+        if columns[:2] != ["onset", "offset"] or len(columns) < 3:
+            raise RecordError(f"{name}:1: expected the columns onset, offset and one per label, got {' '.join(columns)[:80]!r}")
+        table = _numbers(lines, len(columns), name)
+    onset, offset = table[:, 0], table[:, 1]
+    apart = np.flatnonzero((onset[1:] != offset[:-1]) | (offset[1:] <= onset[1:]))
+    if not len(table) or offset[0] <= onset[0] or len(apart):
+        line = 3 + int(apart[0]) if len(apart) else 2
+        raise RecordError(
+            f"{name}:{line}: expected frames that follow each other: onset equal to the offset before, then a later offset"
+        )
+    return FrameScores(columns[2:], np.append(onset, offset[-1]), np.ascontiguousarray(table[:, 2:]))
+
+
+def _numbers(lines: Any, n_columns: int, name: str) -> "NDArray[float64]":
+    """(T, n_columns) of a file's lines after its header."""
+    import numpy as np
+
+    text = lines.read().splitlines()
+    if not text:
+        return np.zeros((0, n_columns))
+    try:
+        table = np.loadtxt(text, delimiter="\t", comments=None, ndmin=2)
+    except ValueError as error:
+        raise RecordError(f"{name}: {str(error).splitlines()[0][:120]}; expected {n_columns} numbers a line") from None
+    if table.shape[1] != n_columns or not np.isfinite(table).all():
+        raise RecordError(f"{name}: expected {n_columns} finite numbers a line")
+    return table
