@@ -29,6 +29,7 @@ CONTAINERS = (
 PCM_FORMATS = ("u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be")
 RAW_FORMATS = (*PCM_FORMATS, "f32le", "f32be", "f64le", "f64be", "alaw", "mulaw")
 
+HEAD = 1 << 16  # bytes at the start of a file that are searched for an MP3's tag
 # RIFF sizes that programs write into a pipe because they cannot know better: 0, all ones (ffmpeg), about 2 GiB (arecord, sox).
 ENDLESS_SIZES = (range(1), range(0x7FFF_0000, 0x8000_1000), range(0xFFFF_F000, 0x1_0000_0000))
 
@@ -160,11 +161,32 @@ def open_track(source: Source, raw: RawFormat | None = None) -> Iterator[SoundTr
         with open_demuxer(name, pipe or file, raw.format if raw else None, options) as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: no sound track in it")
-            stream = container.streams.audio[0]
-            padding = mp3_padding(bytes(pipe.seen)) if pipe and container.format.name == "mp3" else None
             if pipe:
+                head = bytes(pipe.seen)
                 pipe.forget()
-            yield SoundTrack(name, container, stream, pipe is not None, declared_seconds(container, file), padding)
+            else:
+                head = beginning(file)
+            yield sound_track(name, container, file, head)
+
+
+def sound_track(name: str, container: InputContainer, file: BinaryIO, head: bytes) -> SoundTrack:
+    """What an open container says of its first sound track; `head` are the first bytes of the file."""
+    stream = container.streams.audio[0]
+    is_pipe = not is_seekable(file)
+    if container.format.name != "mp3":
+        return SoundTrack(name, container, stream, is_pipe, declared_seconds(container, file), None)
+    padding = mp3_padding(head)
+    seconds = padding.start / stream.sample_rate if padding else None
+    return SoundTrack(name, container, stream, is_pipe, seconds, padding if is_pipe else None)
+
+
+def beginning(file: BinaryIO) -> bytes:
+    """The first bytes of a file that can be seeked, which stays where it is."""
+    position = file.tell()
+    file.seek(0)
+    head = file.read(HEAD)
+    file.seek(position)
+    return head
 
 
 def declared_seconds(container: InputContainer, file: BinaryIO) -> float | None:
@@ -188,9 +210,9 @@ def mp3_padding(head: bytes) -> range | None:
     Format: the MP3 Info tag (Gabriel Bouvigne's specification of the LAME tag).
     """
     start = max(head.find(b"Xing"), head.find(b"Info"))
-    if start < 36 or int.from_bytes(head[start + 4 : start + 8], "big") & 1 == 0:  # bit 0: a count of frames follows
+    if start < 13 or not head[start + 7 : start + 8] or not head[start + 7] & 1:  # bit 0: a count of frames follows
         return None
-    flags = int.from_bytes(head[start + 4 : start + 8], "big")
+    flags = head[start + 7]
     n_frames = int.from_bytes(head[start + 8 : start + 12], "big")
     tag_end = start + 8 + 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
     delays = int.from_bytes(head[tag_end + 21 : tag_end + 24], "big")
@@ -198,7 +220,7 @@ def mp3_padding(head: bytes) -> range | None:
     header = head.rfind(b"\xff", 0, start - 8)
     n_frame_samples = 1152 if head[header + 1] & 0b1000 else 576  # MPEG 1, or MPEG 2 and 2.5
     n_end = n_frames * n_frame_samples - n_delay
-    return range(n_end - n_padding, n_end) if n_padding else None
+    return range(n_end - n_padding, n_end) if 0 < n_padding < n_end else None
 
 
 def open_demuxer(name: str, reader: Any, container_format: str | None, options: dict[str, str]) -> InputContainer:
@@ -211,6 +233,8 @@ def open_demuxer(name: str, reader: Any, container_format: str | None, options: 
     except (av.error.FFmpegError, EOFError, ValueError) as error:
         is_unknown = isinstance(error, av.error.InvalidDataError | EOFError)
         reason = "" if is_unknown else f" ({getattr(error, 'strerror', None) or error})"
+        if not isinstance(reader, PipeReader) and beginning(reader)[4:8] == b"ftyp":
+            raise AudioError(f"{name}: its index is missing, the MP4 or M4A was broken off while it was written") from None
         raise AudioError(f"{name}: not a sound file that can be read{reason}") from None
 
 

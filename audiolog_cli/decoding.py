@@ -1,7 +1,7 @@
 """An open sound track in, mono float32 at the track's own rate out, with every sample at its right time.
 
-Frames that cannot be decoded and stretches that are missing become silence of the same length, so that what follows keeps
-its time; what was done is reported as `Damage`. Encoder delay and padding are cut as the container says. Time zero is the
+Frames that cannot be decoded (packets.py) and stretches that are missing become silence of the same length, so that what
+follows keeps its time; what was done is reported as `Damage`. Encoder delay and padding are cut as the container says. Time zero is the
 first sample of the first sound track. Nothing is resampled here, and at most a fraction of a second is held.
 """
 
@@ -11,15 +11,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.packet import Packet
 from numpy.typing import NDArray
 
 from audiolog_cli.containers import SoundTrack
 from audiolog_cli.errors import AudioError
+from audiolog_cli.packets import Lost, decoded
 
 Samples = NDArray[np.float32]
 
@@ -29,7 +28,6 @@ EXACT_TOLERANCE = 0.005  # seconds a time stamp may be ahead before sound is hel
 COARSE_TOLERANCE = 0.1  # where stamps are rounded to milliseconds and jitter: Matroska, FLV, ASF
 LONGEST_GAP = 3600.0  # seconds; a larger jump is a broken time stamp, not lost sound
 MERGE_WITHIN = 1.0  # seconds between two stretches of the same damage that are reported as one
-MAX_READ_ERRORS = 100  # in a row before a file is given up
 BLOCK = 0.125  # seconds gathered before they are passed on; a live stream lags behind by this much
 
 
@@ -153,9 +151,10 @@ def timed_frames(track: SoundTrack, channel: str, report: Report) -> Iterator[tu
     start: float | None = None  # time stamp of the first sample
     trouble = ""
     for item in decoded(track):
-        if isinstance(item, str):
-            trouble = item
+        if isinstance(item, Lost):
+            trouble = item.reason
             start = declared_start(track.stream) if start is None else start
+            start = start - item.seconds if start is not None else None
             continue
         rate = item.sample_rate
         stamp = time_stamp(item)
@@ -179,40 +178,6 @@ def without_padding(samples: Samples, n_before: int, padding: range | None) -> S
         return samples
     first, last = max(0, padding.start - n_before), padding.stop - n_before
     return np.concatenate((samples[:first], samples[last:]))
-
-
-def decoded(track: SoundTrack) -> Iterator[AudioFrame | str]:
-    """Frames in order; a string, the reason, where a packet or a stretch of the file was lost."""
-    if track.stream.codec_context.name == "flac":  # by default a frame whose checksum is wrong counts as sound
-        track.stream.codec_context.options = {"err_detect": "crccheck+explode"}
-    for packet in packets(track):
-        if isinstance(packet, str):
-            yield packet
-            continue
-        try:
-            frames = packet.decode()
-        except (av.error.FFmpegError, EOFError) as error:
-            yield getattr(error, "strerror", None) or str(error)
-            continue
-        for frame in frames:
-            assert isinstance(frame, AudioFrame)
-            yield frame
-
-
-def packets(track: SoundTrack) -> "Iterator[Packet[AudioStream] | str]":
-    """Packets of one stream to the end of the file, reading on after a broken stretch."""
-    n_errors = 0
-    while n_errors < MAX_READ_ERRORS:
-        try:
-            for packet in track.container.demux(track.stream):
-                n_errors = 0
-                yield packet
-            return
-        except av.error.FFmpegError as error:
-            n_errors += 1
-            yield error.strerror or str(error)
-        except OSError as error:  # the disk, not the format
-            raise AudioError(f"{track.name}: {error.strerror or error}") from None
 
 
 def time_stamp(frame: AudioFrame) -> float | None:
