@@ -17,6 +17,7 @@ from audiolog_cli.commands.segment import segment
 from audiolog_cli.commands.summarize import summarize
 from audiolog_cli.commands.table import table
 from audiolog_cli.commands.tag import tag
+from audiolog_cli.commands.weights import COMMANDS as WEIGHTS_COMMANDS
 from audiolog_cli.errors import AudiologError
 
 # An option has one environment variable, AUDIOLOG_<OPTION>, in all commands (click would put the command's name into it).
@@ -32,6 +33,11 @@ app = typer.Typer(
 
 for command in (segment, tag, table, summarize):
     app.command(context_settings=COMMAND_SETTINGS)(command)
+
+weights_app = typer.Typer(no_args_is_help=True, help="List, find, download, convert and check checkpoints.")
+for name, command in WEIGHTS_COMMANDS.items():
+    weights_app.command(name, context_settings=COMMAND_SETTINGS)(command)
+app.add_typer(weights_app, name="weights", context_settings=COMMAND_SETTINGS)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,197 @@
+"""`audiolog weights`: which checkpoints there are, where they lie, how to get more, and whether one is sound."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from audiolog_cli import terminal
+from audiolog_cli.commands.options import Quiet
+from audiolog_cli.errors import AudiologError, InputError, UsageError, WeightsError
+
+if TYPE_CHECKING:
+    from audiolog_cli.labels import LabelList
+    from audiolog_cli.model.checkpoint import Card, Network
+
+COLUMNS = ("name", "here", "bytes", "knows", "licence", "source")
+
+Labels = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE|NAME",
+        help="What the outputs mean: a TSV with the columns kind, label, or audioset, maestro, maestro-soft, tut.",
+    ),
+]
+
+
+def list_weights(quiet: Quiet = False) -> None:
+    """List the checkpoints that have a name: those on this machine, then published ones that can be had.
+
+    One line each: name, here (yes, or how to get it), size in bytes (- where it is not known), what it scores, licence, source.
+
+    Example: audiolog weights list
+    """
+    from audiolog_cli.pulling import published
+    from audiolog_cli.weights import present
+
+    here = present()
+    known = published()
+    terminal.write_lines(["\t".join(COLUMNS) + "\n"])
+    terminal.write_lines("\t".join([name, *_described(path)]) + "\n" for name, path in here.items())
+    terminal.write_lines(
+        "\t".join([name, "pull" if entry.repo else "by hand", "-", entry.knows, entry.licence, entry.source]) + "\n"
+        for name, entry in known.items()
+        if name not in here
+    )
+
+
+def path(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows, or a path.")] = "everyday",
+    quiet: Quiet = False,
+) -> None:
+    """Print where a checkpoint lies.
+
+    Example: cp "$(audiolog weights path everyday)" /media/stick
+    """
+    from audiolog_cli.weights import find
+
+    terminal.write_lines([f"{find(name)}\n"])
+
+
+def pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows.")],
+    offline: Annotated[bool, typer.Option("--offline", help="Use what the hub's cache already holds; no network.")] = False,
+    labels: Labels = "",
+    quiet: Quiet = False,
+) -> None:
+    """Download a published checkpoint, check its bytes and make it available as --weights NAME.
+
+    HF_ENDPOINT and HF_HOME are honoured; a download that was cut off goes on where it stopped. The result is kept in
+    audiolog/weights in XDG_CACHE_HOME. Prints its path.
+
+    Example: audiolog weights pull clap-htsat-unfused
+    """
+    from dataclasses import replace
+
+    from audiolog_cli.model import checkpoint, layouts
+    from audiolog_cli.pulling import by_name, download, sha256_of
+    from audiolog_cli.weights import SUFFIX, cache_folder
+
+    entry = by_name(name)
+    file = download(entry, offline, terminal.progress_wanted())
+    if not entry.sha256:
+        terminal.say(f"{name}: nobody has pinned this file; its bytes are those that the hub states (SHA-256 {sha256_of(file)})")
+    network, card = layouts.read(file, _label_list(labels))
+    origin = {"source": entry.source, "licence": entry.licence, "sha256": sha256_of(file)}
+    target = cache_folder() / f"{name}{SUFFIX}"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(f"{target.parent}: cannot be made: {terminal.reason(error)}; set XDG_CACHE_HOME") from None
+    checkpoint.save(target, network, replace(card, provenance=card.provenance | origin))
+    terminal.write_lines([f"{target}\n"])
+
+
+def convert(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Another project's checkpoint: .ckpt, .pth, .pt, .bin, .safetensors.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the new checkpoint goes.")],
+    labels: Labels = "",
+    quiet: Quiet = False,
+) -> None:
+    """Make a checkpoint of audiolog's own format of another project's file.
+
+    Known are HTS-AT, AudioLog, EfficientAT (mnXX), and the sound networks of LAION-CLAP, msclap and transformers' CLAP, which have
+    no labels and serve as a start for `audiolog train --init`. Files are read without running anything that they contain.
+
+    Example: audiolog weights convert mn04_as_mAP_432.pt --out mn04.safetensors
+    """
+    from audiolog_cli.model import checkpoint, layouts
+
+    network, card = layouts.read(file, _label_list(labels))
+    checkpoint.save(out, network, card)
+    terminal.say(f"{out}: {_summary(network, card)}")
+    if not card.events:
+        terminal.say("it has no labels: it can start a training (`audiolog train --init`), not tag")
+
+
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE|NAME...", help="Checkpoints of audiolog's own format.")],
+    quiet: Quiet = False,
+) -> None:
+    """Check checkpoints: every tensor there, in its shape and finite, labels and thresholds as many as outputs, one window scored.
+
+    Prints a line for each that is sound. Exit code 2 if one is not.
+
+    Example: audiolog weights check everyday
+    """
+    from audiolog_cli.weights import find
+
+    failed: list[AudiologError] = []
+    for name in files:
+        try:
+            terminal.write_lines([f"{name}: {_checked(find(name))}\n"])
+        except WeightsError as error:
+            failed.append(error)
+            terminal.complain(str(error))
+    if failed:
+        raise typer.Exit(failed[0].exit_code)
+
+
+COMMANDS = {"list": list_weights, "path": path, "pull": pull, "convert": convert, "check": check}
+
+
+def _described(file: Path) -> list[str]:
+    """The columns of `list` behind the name, for a file on this machine; a damaged file says so in its line."""
+    from audiolog_cli.weights import read_header
+
+    try:
+        header = read_header(file)
+        scenes, events, provenance = (json.loads(header.metadata[key]) for key in ("scenes", "events", "provenance"))
+        knows = f"{len(scenes)} scenes, {len(events)} events" if events or scenes else "backbone"
+        origin = [str(provenance.get("licence", "-")), str(provenance.get("source", "-"))]
+    except (WeightsError, KeyError, ValueError, AttributeError, TypeError):
+        return ["damaged", str(file.stat().st_size), "-", "-", str(file)]
+    return ["yes", str(file.stat().st_size), knows, *(" ".join(text.split()) for text in origin)]
+
+
+def _checked(file: Path) -> str:
+    import torch
+
+    from audiolog_cli.model import checkpoint
+
+    network, card = checkpoint.load(file)
+    samples = torch.rand(1, round(card.window * card.front_end.sample_rate), generator=torch.Generator().manual_seed(0)) - 0.5
+    with torch.inference_mode():
+        output = network(samples)
+    expected = {"scenes": card.scenes, "events": card.events}
+    for (what, labels), logits in zip(expected.items(), (output.scene_logits, output.event_logits), strict=True):
+        n_found = 0 if logits is None else logits.shape[-1]
+        if n_found != len(labels):
+            raise WeightsError(f"{file}: expected scores of {len(labels)} {what}, the network gives {n_found}")
+        if logits is not None and not bool(logits.isfinite().all()):
+            raise WeightsError(f"{file}: its scores of {what} are not finite; get or train it again")
+    return f"sound; {_summary(network, card)}"
+
+
+def _summary(network: "Network", card: "Card") -> str:
+    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    return (
+        f"{card.architecture}, {n_parameters / 1e6:.2f} million parameters, {card.front_end.sample_rate} Hz,"
+        f" {len(card.scenes)} scenes, {len(card.events)} events"
+    )
+
+
+def _label_list(name: str) -> "LabelList | None":
+    """The label list of that name, or of that file; None without one."""
+    from audiolog_cli.labels import lists, read_labels
+
+    if not name:
+        return None
+    if name in lists():
+        return lists()[name]
+    try:
+        with terminal.text_input(name) as (stream, place):
+            return read_labels(stream, place)
+    except InputError as error:
+        raise UsageError(f"--labels {error}") from None
