@@ -13,6 +13,7 @@ import typer
 from typer._click.exceptions import NoArgsIsHelpError, UsageError  # typer carries its own click since 0.26
 
 from audiolog_cli import __version__, terminal
+from audiolog_cli.commands.eval import eval
 from audiolog_cli.commands.segment import segment
 from audiolog_cli.commands.summarize import summarize
 from audiolog_cli.commands.table import table
@@ -31,7 +32,7 @@ app = typer.Typer(
     context_settings=COMMAND_SETTINGS,
 )
 
-for command in (segment, tag, table, summarize):
+for command in (segment, tag, table, summarize, eval):
     app.command(context_settings=COMMAND_SETTINGS)(command)
 
 weights_app = typer.Typer(no_args_is_help=True, help="List, find, download, convert and check checkpoints.")
