@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audiolog_cli import terminal
 from audiolog_cli.errors import InputError, RecordError
-from audiolog_cli.records import Cell, End, Failure, Row, Segment, read
+from audiolog_cli.records import Cell, End, Failure, Row, read
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -114,24 +114,21 @@ def _add_records(lines: Iterable[str], name: str, header: str, annotations: Anno
     """Cells, rows or a DCASE list, through the readers of records."""
     is_list = "event_label" in header and "kind" not in header
     annotations.in_cells |= not is_list
+    add_event, add_scene = annotations.add_event, annotations.add_scene
     for record in read(lines, name):
-        match record:
-            case Cell(filename, onset, offset, "event", label):
-                annotations.add_event(filename, onset, offset, label)
-            case Cell(filename, onset, offset, _, label):
-                annotations.add_scene(filename, onset, offset, label)
-            case Row(filename, onset, offset, scene, events):
-                annotations.add_scene(filename, onset, offset, scene)
-                for label in events:
-                    annotations.add_event(filename, onset, offset, label)
-            case End(filename):
-                annotations.recording(filename)
-            case Failure(_, message):
-                annotations.failures.append(message)
-            case Segment():
-                raise RecordError(
-                    f"{name}: segments say nothing about scenes or events; expected cells, rows or a list of events"
-                )
+        if isinstance(record, Cell):  # first: there are millions of them
+            filename, onset, offset, kind, label, _, _ = record
+            (add_event if kind == "event" else add_scene)(filename, onset, offset, label)
+        elif isinstance(record, Row):
+            add_scene(record.filename, record.onset, record.offset, record.scene)
+            for label in record.events:
+                add_event(record.filename, record.onset, record.offset, label)
+        elif isinstance(record, End):
+            annotations.recording(record.filename)
+        elif isinstance(record, Failure):
+            annotations.failures.append(record.message)
+        else:
+            raise RecordError(f"{name}: segments say nothing about scenes or events; expected cells, rows or a list of events")
 
 
 def _add_row(add: Callable[..., None], annotations: Annotations, values: list[str], place: str) -> None:

@@ -59,9 +59,9 @@ def auroc(curve: Curve) -> float:
     """
     if not curve.n_positive or not curve.n_negative:
         return math.nan
-    true_rate = np.concatenate(([0.0], curve.true_positives / curve.n_positive))
-    false_rate = np.concatenate(([0.0], curve.false_positives / curve.n_negative))
-    return float((true_rate[:-1] * np.diff(false_rate)).sum())
+    found_before = np.concatenate(([0], curve.true_positives[:-1]))
+    area = (found_before * np.diff(curve.false_positives, prepend=0)).sum()  # in whole segments: 1 is 1
+    return float(area / (curve.n_positive * curve.n_negative))
 
 
 def d_prime(area: float) -> float:
