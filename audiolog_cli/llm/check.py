@@ -192,6 +192,8 @@ def _problem(
     if statement.denied:
         return "heard then, says the table" if _is_heard(spans, onset, offset, tolerance, time) else ""
     alternatives = [spans, *(table.heard[label] for label in labels)]
+    if statement.scene is not None:  # a sound that goes on into the next scene ends, for this one, with the scene
+        alternatives.append(_both(spans, _union([table.heard[label] for label in _labels(statement.scene, table)])))
     return "" if any(holds(each, onset, offset, tolerance, time.edge) for each in alternatives) else "not at that time"
 
 
@@ -207,7 +209,19 @@ def _untimed_problem(statement: Statement, spans: Spans, table: Table) -> str:
     return "" if together else "not in that scene"
 
 
+def _both(spans: Spans, others: Spans) -> Spans:
+    """Where both are."""
+    return [
+        (max(onset, since), min(offset, until))
+        for onset, offset in spans
+        for since, until in others
+        if onset < until and since < offset
+    ]
+
+
 def _union(groups: Sequence[Spans]) -> Spans:
+    if not groups:
+        return []
     if len(groups) == 1:
         return groups[0]
     joined: Spans = []

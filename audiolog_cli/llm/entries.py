@@ -12,6 +12,7 @@ from typing import Any
 
 from audiolog_cli.llm.backend import Broken
 from audiolog_cli.llm.clock import plain
+from audiolog_cli.llm.outline import sections
 from audiolog_cli.records import Row
 
 TEXT_LENGTH = 160  # characters of one entry's text
@@ -115,18 +116,24 @@ def _held_against(entry: Entry, rows: Sequence[Row]) -> Entry | None:
 
 
 def _uncovered(entries: Sequence[Entry], rows: Sequence[Row]) -> list[Entry]:
-    """The stretches of rows that lie in no entry."""
+    """The stretches of rows that lie in no entry, one entry for each scene of each stretch."""
     spans = sorted((entry.onset, entry.offset) for entry in entries)
-    missing: list[Entry] = []
+    missing: list[Row] = []
     for row in rows:
         reached = row.onset
         for onset, offset in [*spans, (row.offset, row.offset)]:
             if offset < reached or onset > row.offset:
                 continue
             if onset > reached:
-                missing.append(Entry(reached, onset, tuple(labels_of([row]))))
+                missing.append(row._replace(onset=reached, offset=onset))
             reached = max(reached, offset)
-    return _joined(missing)
+    return [
+        Entry(
+            section.when.onset, section.when.offset, ((section.scene,) if section.scene else ()) + tuple(sorted(section.events))
+        )
+        for section in sections(missing, start=rows[0].onset)
+        if section.scene is not None
+    ]
 
 
 def merged(entries: Iterable[Entry]) -> list[Entry]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from audiolog_cli.errors import LLMError
@@ -71,8 +72,12 @@ class OpenAIBackend:
 
     def count_tokens(self, prompt: str) -> int | None:
         """llama.cpp's server counts; the others do not."""
-        if self.preset.context is not None:
+        if self.preset.context is not None or not _counts(self):
             return None
+        return self.counted(prompt)
+
+    def counted(self, prompt: str) -> int | None:
+        """The server's answer to how long `prompt` is, None if it has none."""
         body = {"model": self.model, "messages": [{"role": "user", "content": prompt}]}
         answer = self._ask("POST", self.preset.base_url + "/chat/completions/input_tokens", body)
         count = answer.get("input_tokens") if answer else None
@@ -91,11 +96,7 @@ class OpenAIBackend:
         return lengths[0] if lengths and isinstance(lengths[0], int) else None
 
     def _chat(self, request: Request) -> Stream:
-        with (
-            self._errors(),
-            self._client() as client,
-            client.stream("POST", "/chat/completions", json=self._body(request)) as response,
-        ):
+        with self._errors(), self._client().stream("POST", "/chat/completions", json=self._body(request)) as response:
             if response.status_code != 200:
                 response.read()
                 raise self._refusal(response)
@@ -188,8 +189,8 @@ class OpenAIBackend:
 
     def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """The JSON object at `url`, or None where the server has nothing there."""
-        with self._errors(), self._client() as client:
-            response = client.request(method, url, json=body)
+        with self._errors():
+            response = self._client().request(method, url, json=body)
             if response.status_code in (404, 405, 501):
                 return None
             if response.status_code != 200:
@@ -198,15 +199,7 @@ class OpenAIBackend:
         return answer if isinstance(answer, dict) else None
 
     def _client(self) -> "httpx.Client":
-        import httpx
-
-        host = httpx.URL(self.preset.base_url).host
-        return httpx.Client(
-            base_url=self.preset.base_url,
-            headers={"Authorization": f"Bearer {self.key}"} if self.key else {},
-            timeout=httpx.Timeout(self.timeout, connect=min(10.0, self.timeout)),
-            trust_env=host not in ("localhost", "127.0.0.1", "::1"),  # a local server is not asked through a proxy
-        )
+        return client_for(self.preset.base_url, self.key, self.timeout)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -225,6 +218,29 @@ class OpenAIBackend:
             raise Broken(f"{self.name}: the connection broke: {one_line(str(error))}") from None
         except ValueError as error:
             raise Broken(f"{self.name}: the server does not speak OpenAI's protocol: {one_line(str(error))}") from None
+
+
+@cache
+def _counts(backend: OpenAIBackend) -> bool:
+    """Whether a server counts tokens; asked once. False also where it cannot be reached: the question itself will say so."""
+    try:
+        return backend.counted("") is not None
+    except LLMError:
+        return False
+
+
+@cache
+def client_for(base_url: str, key: str, timeout: float) -> "httpx.Client":
+    """The client of one service: made once, as it loads the machine's certificates, and used by all threads."""
+    import httpx
+
+    return httpx.Client(
+        base_url=base_url,
+        headers={"Authorization": f"Bearer {key}"} if key else {},
+        timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
+        trust_env=httpx.URL(base_url).host
+        not in ("localhost", "127.0.0.1", "::1"),  # a local server is not asked through a proxy
+    )
 
 
 DONE = object()  # the chunk that `data: [DONE]` stands for

@@ -15,6 +15,7 @@ from audiolog_cli.records import Row
 
 SHOWN = 4  # times written out for one sound in one section; the others are counted
 NOT_ANALYSED = "not analysed"
+UNNAMED = "scene not named"
 LONGEST_SECTION = 3600.0  # seconds: a whole night in one bedroom is told hour by hour
 
 
@@ -152,7 +153,7 @@ def section_lines(section: Section) -> Iterator[str]:
     """A section as `timing` tells it: its times and scene, then a line for each event."""
     onset, offset = section.when.onset, section.when.offset
     at = f", from {section.time}" if section.time else ""
-    title = NOT_ANALYSED if section.scene is None else words(section.scene) or "scene not named"
+    title = NOT_ANALYSED if section.scene is None else words(section.scene) or UNNAMED
     yield f"{span(onset, offset)}, {title} ({length(offset - onset)}{at})"
     for event, heard in sorted(section.events.items(), key=lambda item: (item[1].first[0], item[0])):
         yield f"  {words(event)}: {times(heard, section.when)}"
@@ -187,7 +188,7 @@ def _overview(totals: Totals, recording: Recording) -> Iterator[str]:
     for scene, section in totals.scenes.items():
         share = f"{length(section.when.seconds)}, {percent(section.when.seconds, analysed)} of the time"
         visits = f", in {section.when.count} stretches" if section.when.count > 1 else ""
-        yield f"{capital(words(scene)) or 'Scene not named'} ({share}{visits})"
+        yield f"{capital(words(scene) or UNNAMED)} ({share}{visits})"
         for event, heard in section.by_time():
             yield f"  {words(event)}: {_how_often(heard)}"
         if section.quiet.count:
@@ -245,7 +246,7 @@ def _brief(totals: Totals, recording: Recording) -> Iterator[str]:
     yield _course(totals)
     for scene, section in totals.scenes.items():
         heard = [f"{words(event)} {_share(event_heard, section.when.seconds)}" for event, event_heard in section.by_time()]
-        place = f"{capital(words(scene))}: " if scene else ""
+        place = "" if list(totals.scenes) == [""] else f"{capital(words(scene) or UNNAMED)}: "
         rest = "; in between, no event was recognised" if heard and section.quiet.count else ""
         yield capital(f"{place}{join(heard) or 'no event was recognised'}{rest}.")
     if totals.missing.count or (recording.duration or 0.0) > totals.whole.when.offset:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from audiolog_cli.llm.entries import Entry, Mistakes, entries_text, folded, labe
 from audiolog_cli.llm.prompts import GENERAL, Prompt, compose
 from audiolog_cli.records import Row
 
+LONGEST_TOKEN = 16  # characters that a token of a table has on average at the very most; longer messages need no counting
 ENTRY_TOKENS = 110  # of one entry in an answer, at most
 MOST_ENTRIES = 12  # asked of one part
 
@@ -71,16 +73,13 @@ class Asking:
     mistakes: Mistakes = field(default_factory=Mistakes)
 
     def size(self, message: str) -> int:
-        """Tokens of a message: the server's count, or an estimate on the safe side."""
-        estimated = estimate(message)
-        if estimated <= self.budget.room:
-            return estimated
+        """Tokens of a message: the server's own count where it counts, else an estimate on the safe side."""
         exact = self.backend.count_tokens(message)
-        return estimated if exact is None else exact
+        return estimate(message) if exact is None else exact
 
     def fits(self, message: str) -> bool:
         """Whether a message leaves room for its answer."""
-        return self.size(message) <= self.budget.room
+        return len(message) <= self.budget.room * LONGEST_TOKEN and self.size(message) <= self.budget.room
 
     def request(self, message: str) -> Request:
         """A message as a request for prose."""
@@ -107,7 +106,13 @@ def cut(rows: Sequence[Row], asking: Asking) -> list[Sequence[Row]]:
     parts: list[Sequence[Row]] = []
     start = 0
     while start < len(rows):
-        end = start + _longest_fit(rows[start : start + asking.budget.room], asking)
+        rest = rows[start:]
+        end = start + _longest_fit(len(rest), partial(_part_fits, rest, asking))
+        if end == start:
+            raise LLMError(
+                f"{asking.backend.name}: a single row of the table (at {plain(rest[0].onset)} s) does not fit into {asking.budget.room} tokens; "
+                "raise --context, or lower --max-tokens"
+            )
         if end < len(rows):
             end = _last_scene_change(rows, (start + end + 1) // 2, end)
         parts.append(rows[start:end])
@@ -115,20 +120,21 @@ def cut(rows: Sequence[Row], asking: Asking) -> list[Sequence[Row]]:
     return parts
 
 
-def _longest_fit(rows: Sequence[Row], asking: Asking) -> int:
-    """How many of the first rows fit into one message: found by halving, as the message grows with every row."""
-    fit, too_many = 0, len(rows) + 1
+def _part_fits(rows: Sequence[Row], asking: Asking, count: int) -> bool:
+    return asking.fits(part_message(rows[:count], grouped_text(rows[:count]), asking))
+
+
+def _longest_fit(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest count up to `most` that fits, 0 if not even one does: found by doubling, then halving."""
+    fit, too_many = 0, min(32, most + 1)
+    while too_many <= most and fits(too_many):
+        fit, too_many = too_many, min(2 * too_many, most + 1)
     while too_many - fit > 1:
         middle = (fit + too_many) // 2
-        if asking.fits(part_message(rows[:middle], grouped_text(rows[:middle]), asking)):
+        if fits(middle):
             fit = middle
         else:
             too_many = middle
-    if not fit:
-        raise LLMError(
-            f"{asking.backend.name}: a single row of the table (at {plain(rows[0].onset)} s) does not fit into {asking.budget.room} tokens; "
-            "raise --context, or lower --max-tokens"
-        )
     return fit
 
 
@@ -260,18 +266,20 @@ def _again(entries: Sequence[Entry], rows: Sequence[Row], asking: Asking, is_sup
 
 
 def _groups(entries: Sequence[Entry], asking: Asking) -> list[Sequence[Entry]]:
-    """Entries in runs of at most as many tokens as a message has room for."""
-    frame = estimate(part_message([Row("", entries[0].onset, entries[-1].offset, "", ())], "", asking))
-    groups: list[list[Entry]] = []
-    used = 0
-    for entry in entries:
-        tokens = estimate(entries_text([entry]))
-        if not groups or used + tokens > asking.budget.room - frame:
-            groups.append([])
-            used = 0
-        groups[-1].append(entry)
-        used += tokens
-    return [*groups]
+    """Entries in runs whose messages fit; at least one entry each."""
+    groups: list[Sequence[Entry]] = []
+    start = 0
+    while start < len(entries):
+        rest = entries[start:]
+        count = _longest_fit(len(rest), partial(_group_fits, rest, asking))
+        groups.append(rest[: max(count, 1)])
+        start += max(count, 1)
+    return groups
+
+
+def _group_fits(entries: Sequence[Entry], asking: Asking, count: int) -> bool:
+    span = Row("", entries[0].onset, max(entry.offset for entry in entries[:count]), "", ())
+    return asking.fits(part_message([span], entries_text(entries[:count]), asking))
 
 
 def _rows_between(rows: Sequence[Row], onset: float, offset: float) -> list[Row]:

@@ -149,6 +149,10 @@ def _scene_of(
             masked[end - 1] in ":：" or rest[:1] in (":", "：") or (len(inside) == 1 and line.rstrip().endswith((")", ":")))
         )
         return own[0] if is_heading else None
+    if not inside and line[0] == "\x01":  # a heading with a time only: a section whose scene has no name
+        return None
+    if "scene not named" in line.lower():
+        return None
     if own or OF_ALL.search(line) or MISSING in [mention.concept for mention in inside]:
         return None
     return current
@@ -157,15 +161,18 @@ def _scene_of(
 def _in_scene(
     statement: Statement, inside: Sequence[Mention], scenes: frozenset[str], heading: Mention | None
 ) -> Iterator[Statement]:
-    """A statement with its scene; one that names no time is split into its labels, each with the nearest scene before it."""
-    if statement.time is not None:
-        yield statement
-        return
+    """A statement with the nearest scene before it; one that names no time is split into its labels, each with its own."""
     own = [mention for mention in inside if mention.concept in scenes]
-    for mention in statement.mentions:
+
+    def scene_of(mention: Mention) -> Mention | None:
         before = [scene for scene in own if scene.start < mention.start] or own[:1]
-        scene = None if mention.concept in scenes else before[-1] if before else heading
-        yield replace(statement, mentions=(mention,), scene=scene)
+        return None if mention.concept in scenes else before[-1] if before else heading
+
+    if statement.time is None:
+        for mention in statement.mentions:
+            yield replace(statement, mentions=(mention,), scene=scene_of(mention))
+    else:
+        yield replace(statement, scene=scene_of(statement.mentions[0]) if statement.mentions else None)
 
 
 def _sentence(
@@ -174,7 +181,7 @@ def _sentence(
     line = masked[start:end]
     supposed = SUPPOSED.search(line) is not None
     if not inside:
-        owners = [] if OF_ALL.search(line) else heading
+        owners = [] if OF_ALL.search(line) or line[0] == "\x01" else heading
         for time in inside_times:
             yield Statement(tuple(owners), time, False, supposed)
         return
