@@ -8,11 +8,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import NoReturn, TextIO
 
 from audiolog_cli.errors import InputError
 
 _quiet = False
+_progress_shown = 0.0  # when, on the monotonic clock
 
 
 def prepare() -> None:
@@ -32,17 +34,27 @@ def be_quiet(quiet: bool) -> bool:
 def say(message: str) -> None:
     """One line on stderr, unless --quiet."""
     if not _quiet:
-        print(f"audiolog: {message}", file=sys.stderr, flush=True)
+        complain(message)
 
 
 def complain(message: str) -> None:
     """One line on stderr, always: an error."""
+    show_progress("")
     print(f"audiolog: {message}", file=sys.stderr, flush=True)
 
 
 def progress_wanted() -> bool:
     """Whether a progress bar may be drawn: stderr is a terminal and nobody asked for quiet."""
     return not _quiet and sys.stderr.isatty()
+
+
+def show_progress(text: str) -> None:
+    """Replace the progress line, on a terminal and a few times a second at most; an empty text takes it away."""
+    global _progress_shown
+    if not progress_wanted() or (text and monotonic() - _progress_shown < 0.2):
+        return
+    _progress_shown = monotonic()
+    print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 @contextmanager

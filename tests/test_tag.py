@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -108,9 +109,23 @@ def test_json_lines_end_with_what_was_done(folder: Path, cells: str) -> None:
 
 def test_several_recordings_stand_one_after_the_other(folder: Path, cells: str) -> None:
     result = sh("audiolog tag rec.wav other.wav --weights w.safetensors", folder)
-    assert (result.code, result.stderr) == (0, "")
+    assert result.code == 0
+    assert re.fullmatch(r"audiolog: 2 recordings tagged, 0 failed, 0\.01 hours of sound, \d+ times real time\n", result.stderr)
     assert result.stdout.startswith(cells)
     assert sh("audiolog tag other.wav --weights w.safetensors | tail -n +2", folder).stdout == result.stdout[len(cells) :]
+
+
+def test_a_folder_stands_for_its_recordings_and_the_first_failure_can_stop_the_run(folder: Path) -> None:
+    (folder / "night" / "b").mkdir(parents=True)
+    shutil.copy(folder / "other.wav", folder / "night" / "b" / "two.wav")
+    shutil.copy(folder / "other.wav", folder / "night" / "one.WAV")
+    (folder / "night" / "notes.txt").write_text("cloudy")
+    (folder / "night" / "b" / "loop").symlink_to("..")
+    tag = "audiolog tag --weights w.safetensors --quiet"
+    names = "cut -f 1 | uniq | tail -n +2"
+    assert sh(f"{tag} night --recursive | {names}", folder) == (0, "night/one.WAV\nnight/b/two.wav\n", "")
+    assert sh(f"{tag} night --recursive --match 't*' | {names}", folder).stdout == "night/b/two.wav\n"
+    assert sh(f"{tag} missing.wav other.wav --fail-fast", folder) == (1, "", "audiolog: missing.wav: no such file\n")
 
 
 def test_segments_are_analysed_and_nothing_else(folder: Path) -> None:
@@ -140,7 +155,8 @@ def test_a_bad_input_is_one_line_and_the_others_are_written(file: str, message: 
     alone = sh(f"audiolog tag {file} --weights w.safetensors", folder)
     assert alone == (1, "", f"audiolog: {message}\n")
     beside = sh(f"audiolog tag {file} rec.wav --weights w.safetensors", folder)
-    assert beside == (3, cells, f"audiolog: {message}\n")
+    assert (beside.code, beside.stdout) == (3, cells)
+    assert beside.stderr.startswith(f"audiolog: {message}\naudiolog: 1 recordings tagged, 1 failed, ")
     as_json = sh(f"audiolog tag {file} --weights w.safetensors --format jsonl", folder)
     assert as_json == (
         1,

@@ -1,20 +1,23 @@
 """`audiolog tag`: recordings, or segments of them, in; cells out: the scene of every second and the events active in it."""
 
+import hashlib
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from enum import StrEnum
-from io import BufferedReader
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audiolog_cli import terminal
+from audiolog_cli import __version__, terminal
+from audiolog_cli.commands.inputs import Recording, names_in, recordings
 from audiolog_cli.commands.options import Channel, Format, Quiet, Raw, RecordFormat
-from audiolog_cli.errors import InputError, RecordError, UsageError
-from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, Segment, check_text, jsonl_lines, read, tsv_lines
+from audiolog_cli.errors import InputError, UsageError
+from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, check_text, jsonl_lines, tsv_lines
 
 if TYPE_CHECKING:
     from audiolog_cli.audio import DecodeOptions
@@ -28,24 +31,19 @@ class Pool(StrEnum):
     mean = "mean"
 
 
-class Recording(NamedTuple):
-    """One recording to tag: its path (or -), and which [onset, offset) seconds of it; None is all of it."""
-
-    path: str
-    spans: Iterable[tuple[float, float]] | None
-
-
 class Outcome:
-    """How many recordings were tagged and how many failed."""
+    """How many recordings were tagged and how many failed, how much sound, since when."""
 
     def __init__(self) -> None:
         self.done = 0
         self.failed = 0
+        self.seconds = 0.0
+        self.started = monotonic()
 
-    def fail(self, error: Exception) -> None:
-        """Count and say an input's failure; the others go on."""
-        self.failed += 1
-        terminal.complain(str(error))
+    def __str__(self) -> str:
+        speed = self.seconds / max(monotonic() - self.started, 1e-9)
+        hours = self.seconds / 3600
+        return f"{self.done} recordings tagged, {self.failed} failed, {hours:.2f} hours of sound, {speed:.0f} times real time"
 
 
 def tag(
@@ -55,6 +53,13 @@ def tag(
     files_from: Annotated[
         str, typer.Option(metavar="FILE|-", help="Also tag the recordings named in this file, one a line.")
     ] = "",
+    recursive: Annotated[bool, typer.Option("--recursive", help="A folder stands for all recordings in it and below.")] = False,
+    match: Annotated[str, typer.Option(metavar="PATTERN", help="With --recursive: only files of such names, as '*.wav'.")] = "",
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first recording that fails.")] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep a journal there; the same command goes on where an interrupted one stopped."),
+    ] = None,
     weights: Annotated[str, typer.Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.")] = "everyday",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
@@ -88,10 +93,12 @@ def tag(
     Example: audiolog tag rec.wav | audiolog table --format github
     """
     from audiolog_cli.audio import DecodeOptions, RawFormat
+    from audiolog_cli.journal import open_journal
     from audiolog_cli.model import tagger as model
     from audiolog_cli.weights import find
 
-    hearing = model.load(find(weights), device, batch_size, jobs)
+    path = find(weights)
+    hearing = model.load(path, device, batch_size, jobs)
     decode_options = DecodeOptions(hearing.card.front_end.sample_rate, channel, RawFormat.parse(raw) if raw else None)
     if hop > hearing.card.window:
         raise UsageError(
@@ -104,78 +111,89 @@ def tag(
         terminal.say(f"{weights} knows events only: scene labels stay empty")
 
     outcome = Outcome()
-    recordings = _recordings([*(files or []), *_names_in(files_from)] or ["-"], outcome)
-    records = _tagged(recordings, hearing, decode_options, options, outcome)
-    terminal.write_lines(tsv_lines(records, CELL_COLUMNS) if format is RecordFormat.tsv else jsonl_lines(records))
+    inputs = recordings([*(files or []), *names_in(files_from)] or ["-"], recursive, match)
+    with ExitStack() as stack:
+        if resume:
+            stack.enter_context(_continued_by_the_same_command())
+            journal = open_journal(resume, _parameters(path, hearing, hop, channel, raw))
+            options = replace(options, journal=stack.enter_context(journal))
+        records = _tagged(inputs, hearing, decode_options, options, outcome, fail_fast)
+        terminal.write_lines(tsv_lines(records, CELL_COLUMNS) if format is RecordFormat.tsv else jsonl_lines(records))
+    if outcome.done + outcome.failed > 1:
+        terminal.say(str(outcome))
     if outcome.failed:
         raise typer.Exit(3 if outcome.done else 1)
 
 
 def _tagged(
-    recordings: Iterable[Recording], tagger: "Tagger", decoding: "DecodeOptions", options: "TagOptions", outcome: Outcome
+    inputs: Iterable[Recording | InputError],
+    tagger: "Tagger",
+    decoding: "DecodeOptions",
+    options: "TagOptions",
+    outcome: Outcome,
+    fail_fast: bool,
 ) -> Iterator[Cell | End | Failure]:
     """The records of all recordings in order; one that fails becomes a `Failure` where it stopped."""
+    for recording in inputs:
+        path = recording.path if isinstance(recording, Recording) else "-"
+        try:
+            if isinstance(recording, InputError):
+                raise recording
+            yield from _noted(_records(recording, tagger, decoding, options), outcome)
+        except InputError as error:
+            outcome.failed += 1
+            terminal.complain(str(error))
+            yield Failure(path, str(error))
+            if fail_fast:
+                return
+
+
+def _records(recording: Recording, tagger: "Tagger", decoding: "DecodeOptions", options: "TagOptions") -> Iterator[Cell | End]:
+    """The records of one recording; damage in it is said on stderr."""
     from audiolog_cli.audio import Damage, decode
     from audiolog_cli.model.tagger import tag as records_of
 
-    for path, spans in recordings:
+    def report(damage: Damage) -> None:
+        terminal.say(f"{recording.path}: {damage}")
 
-        def report(damage: Damage, path: str = path) -> None:
-            terminal.say(f"{path}: {damage}")
+    filename = check_text(recording.path, "file name")
+    return records_of(tagger, decode(recording.path, decoding, report), filename, recording.spans, options)
 
-        try:
-            yield from records_of(tagger, decode(path, decoding, report), check_text(path, "file name"), spans, options)
+
+def _noted(records: Iterable[Cell | End], outcome: Outcome) -> Iterator[Cell | End]:
+    """Pass the records of a recording on; show how far it is, and count it when it is done."""
+    for record in records:
+        if isinstance(record, End):
             outcome.done += 1
-        except InputError as error:
-            outcome.fail(error)
-            yield Failure(path, str(error))
+            outcome.seconds += record.duration
+        elif record.kind == "scene":
+            terminal.show_progress(f"{record.filename}  {record.offset:.0f} s")
+        yield record
+    terminal.show_progress("")
 
 
-def _recordings(paths: Iterable[str], outcome: Outcome) -> Iterator[Recording]:
-    """What to tag: each path is a recording, or a list of segments whose recordings are meant."""
-    for path in paths:
-        try:
-            if _holds_records(path):
-                with terminal.text_input(path) as (stream, name):
-                    yield from _listed(read(stream, name), name)
-            else:
-                yield Recording(path, None)
-        except InputError as error:
-            outcome.fail(error)
+@contextmanager
+def _continued_by_the_same_command() -> Iterator[None]:
+    """Say after Ctrl-C how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        terminal.complain(f"interrupted; the same command goes on from here: {shlex.join(['audiolog', *sys.argv[1:]])}")
+        raise
 
 
-def _holds_records(path: str) -> bool:
-    """Whether the first line is the header of a TSV of records, or JSON: no audio container starts like that."""
-    if path == "-":
-        head = cast(BufferedReader, sys.stdin.buffer).peek()
-    elif Path(path).is_file():
-        with open(path, "rb") as file:
-            head = file.read(4096)
-    else:
-        return False  # a FIFO cannot be looked into; what is missing, decoding reports
-    first_line = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0]
-    return first_line.startswith(b"{") or b"filename" in first_line.rstrip(b"\r").split(b"\t")
-
-
-def _listed(records: Iterable[object], name: str) -> Iterator[Recording]:
-    """The recordings of a list of segments; the segments of one recording stand together."""
-    segments = (_segment(record, name) for record in records)
-    for path, group in groupby(segments, key=attrgetter("filename")):
-        yield Recording(path, ((segment.onset, segment.offset) for segment in group))
-
-
-def _segment(record: object, name: str) -> Segment:
-    if not isinstance(record, Segment):
-        raise RecordError(f"{name}: expected segments (filename onset offset), got other records; `audiolog segment` writes them")
-    return record
-
-
-def _names_in(path: str) -> list[str]:
-    """The paths in a list of recordings, one a line; blank lines are passed over."""
-    if not path:
-        return []
-    with terminal.text_input(path) as (stream, _):
-        return [name for line in stream if (name := line.rstrip("\r\n"))]
+def _parameters(weights: Path, tagger: "Tagger", hop: float, channel: str, raw: str) -> dict[str, str | float]:
+    """What decides the probabilities of windows: a journal made with other values is of no use."""
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "version": __version__,
+        "weights": digest,
+        "device": tagger.device.type,
+        "hop": hop or tagger.card.window,
+        "channel": channel,
+        "raw": raw,
+    }
 
 
 def _thresholds(common: float | None, path: str, events: Iterable[str]) -> dict[str, float]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +29,7 @@ from audiolog_cli.audio import Window, windows_at
 from audiolog_cli.audio import windows as cut_windows
 from audiolog_cli.cells import Labels, Rule, Scores, WindowScores, cell_scores, cells, smoothed
 from audiolog_cli.errors import DeviceError, UsageError, WeightsError
+from audiolog_cli.journal import Journal, resumed
 from audiolog_cli.model import checkpoint
 from audiolog_cli.records import Cell, End
 from audiolog_cli.scores import score_file, written
@@ -89,10 +91,11 @@ class TagOptions:
     smooth: float = 0.0  # seconds over which the scores of cells are averaged
     thresholds: Mapping[str, float] = field(default_factory=dict)  # per event, instead of the checkpoint's
     scores_dir: Path | None = None  # where the probabilities of all events go, one file per recording
+    journal: Journal | None = None  # where the scores of windows are kept, to go on after an interruption
 
 
 def tag(
-    tagger: Tagger, chunks: Iterable[Scores], filename: str, spans: Iterable[tuple[float, float]] | None, options: TagOptions
+    tagger: Tagger, chunks: Iterable[Scores], filename: str, spans: Sequence[tuple[float, float]] | None, options: TagOptions
 ) -> Iterator[Cell | End]:
     """Cells of one recording from its decoded chunks, then its `End`.
 
@@ -102,7 +105,9 @@ def tag(
     rate = card.front_end.sample_rate
     hop = options.hop or card.window
     windows = cut_windows(chunks, card.window, hop, rate) if spans is None else windows_at(chunks, spans, card.window, rate)
-    scores = cell_scores(score_windows(tagger, windows, hop if spans is None else 0.0), options.cell, options.pool, rate)
+    score = partial(score_windows, tagger, hop=hop if spans is None else 0.0)
+    heard = resumed(options.journal.file_of(filename, spans), windows, score) if options.journal else score(windows)
+    scores = cell_scores(heard, options.cell, options.pool, rate)
     if options.smooth:
         scores = smoothed(scores, options.smooth)
     if options.scores_dir:

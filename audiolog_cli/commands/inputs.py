@@ -1,0 +1,117 @@
+"""Which recordings a command works on: paths, folders, lists of paths, lists of segments."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
+from io import BufferedReader
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from audiolog_cli import terminal
+from audiolog_cli.errors import InputError, RecordError
+from audiolog_cli.records import Segment, read
+
+AUDIO_SUFFIXES = frozenset(
+    [
+        ".wav",
+        ".w64",
+        ".rf64",
+        ".bwf",
+        ".aif",
+        ".aiff",
+        ".caf",
+        ".flac",
+        ".wv",
+        ".ape",
+        ".mp3",
+        ".m4a",
+        ".m4b",
+        ".aac",
+        ".mp4",
+        ".mov",
+        ".3gp",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".webm",
+        ".mka",
+        ".mkv",
+        ".wma",
+        ".amr",
+        ".ac3",
+    ]
+)
+
+
+class Recording(NamedTuple):
+    """One recording: its path (or -), and which [onset, offset) seconds of it; None is all of it."""
+
+    path: str
+    spans: list[tuple[float, float]] | None
+
+
+def recordings(paths: Iterable[str], recursive: bool, match: str) -> Iterator[Recording | InputError]:
+    """The recordings that paths stand for, in order; an input that cannot be used is given as its error, in its place.
+
+    A path is a recording, or a list of segments (told apart by its first bytes), or with `recursive` a folder: then all files
+    below it whose name fits `match`, or that end like sound files where it is empty.
+    """
+    for path in paths:
+        try:
+            if recursive and os.path.isdir(path):
+                yield from (Recording(found, None) for found in _files_below(path, match))
+            elif _holds_records(path):
+                with terminal.text_input(path) as (stream, name):
+                    yield from _listed(read(stream, name), name)
+            else:
+                yield Recording(path, None)
+        except InputError as error:
+            yield error
+
+
+def _files_below(folder: str, match: str) -> Iterator[str]:
+    """Files of a folder and its subfolders by name; links to folders are not followed, so a loop of them is no trap."""
+    for parent, subfolders, names in os.walk(folder):
+        subfolders.sort()
+        for name in sorted(names):
+            if fnmatch(name, match) if match else Path(name).suffix.lower() in AUDIO_SUFFIXES:
+                yield os.path.join(parent, name)
+
+
+def _holds_records(path: str) -> bool:
+    """Whether the first line is the header of a TSV of records, or JSON: no audio container starts like that."""
+    if path == "-":
+        head = cast(BufferedReader, sys.stdin.buffer).peek()
+    elif os.path.isfile(path) and os.access(path, os.R_OK):
+        with open(path, "rb") as file:
+            head = file.read(4096)
+    else:
+        return False  # a FIFO cannot be looked into; what is missing, decoding reports
+    first_line = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0]
+    return first_line.startswith(b"{") or b"filename" in first_line.rstrip(b"\r").split(b"\t")
+
+
+def _listed(records: Iterable[object], name: str) -> Iterator[Recording]:
+    """The recordings of a list of segments; the segments of one recording stand together, in order of onset."""
+    for path, group in groupby((_segment(record, name) for record in records), key=attrgetter("filename")):
+        spans = [(segment.onset, segment.offset) for segment in group]
+        if spans != sorted(spans):
+            raise RecordError(f"{name}: the segments of {path} are not in order of onset; sort them")
+        yield Recording(path, spans)
+
+
+def _segment(record: object, name: str) -> Segment:
+    if not isinstance(record, Segment):
+        raise RecordError(f"{name}: expected segments (filename onset offset), got other records; `audiolog segment` writes them")
+    return record
+
+
+def names_in(path: str) -> list[str]:
+    """The paths in a list of recordings, one a line; blank lines are passed over."""
+    if not path:
+        return []
+    with terminal.text_input(path) as (stream, _):
+        return [name for line in stream if (name := line.rstrip("\r\n"))]

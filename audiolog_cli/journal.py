@@ -1,0 +1,182 @@
+"""The journal of `tag --resume`: the scores of every window analysed so far, so that a crash costs a minute and not the night.
+
+A journal is a folder with one file per recording, named by a hash of the recording's path, size and time of change. A file is a
+sequence of blocks, each with its length and checksum, written and fsynced one batch at a time: after a crash at any moment its
+good part ends with a whole block, and the rest is cut off. What is kept are the network's probabilities, before cells, thresholds
+or formats, so those may differ from run to run; the parameters that change probabilities are written into `parameters.json`,
+and a run with others is refused. A lock on the folder, which the system releases when a process ends however it ends, keeps a
+second run out.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from stat import S_ISREG
+from time import monotonic
+from typing import BinaryIO
+
+import numpy as np
+
+from audiolog_cli.audio import Window
+from audiolog_cli.cells import WindowScores
+from audiolog_cli.errors import InputError, UsageError
+
+BLOCK = struct.Struct("<4sII")  # magic, length of the payload in bytes, its CRC-32
+WINDOW = struct.Struct("<qqqqIII")  # start, n_samples, n_window, settled; numbers of scenes, frames, events
+MAGIC = b"ALJ1"
+END = b"end"
+LARGEST_BLOCK = 1 << 28  # bytes; a larger one is damage
+SYNC_EVERY = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """An open journal: nobody else uses its folder meanwhile."""
+
+    folder: Path
+
+    def file_of(self, recording: str, spans: Sequence[tuple[float, float]] | None) -> Path:
+        """Where the windows of a recording (or of spans of it) are kept; another size or time of change is another recording.
+
+        InputError for what cannot be read a second time.
+        """
+        try:
+            found = os.stat(recording)
+        except FileNotFoundError:
+            what = "standard input cannot be read again, --resume needs files" if recording == "-" else "no such file"
+            raise InputError(f"{recording}: {what}") from None
+        if not S_ISREG(found.st_mode):
+            raise InputError(f"{recording}: not a regular file, --resume needs one that can be read again")
+        identity = f"{os.path.abspath(recording)}\0{found.st_size}\0{found.st_mtime_ns}\0{spans}"
+        return self.folder / (hashlib.sha256(os.fsencode(identity)).hexdigest()[:32] + ".windows")
+
+
+@contextmanager
+def open_journal(folder: Path, parameters: Mapping[str, str | float]) -> Iterator[Journal]:
+    """Make or continue the journal in `folder`; UsageError while another run has it, or if it was made with other parameters."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"--resume {folder}: another run is using this journal; wait for it, or name another folder"
+            ) from None
+        _check_parameters(folder, parameters)
+        yield Journal(folder)
+
+
+def _check_parameters(folder: Path, parameters: Mapping[str, str | float]) -> None:
+    path = folder / "parameters.json"
+    if not path.exists():
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(dict(parameters), indent=1) + "\n", encoding="utf-8")
+        os.replace(unfinished, path)
+        return
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UsageError(f"{path}: damaged; name another folder") from None
+    changes = [
+        f"{name} was {earlier.get(name)!r}, is {parameters.get(name)!r}"
+        for name in dict.fromkeys([*earlier, *parameters])
+        if earlier.get(name) != parameters.get(name)
+    ]
+    if changes:
+        raise UsageError(f"--resume {folder}: made with other parameters: {'; '.join(changes)}; name another folder")
+
+
+def resumed(
+    path: Path, windows: Iterator[Window], score: Callable[[Iterator[Window]], Iterator[WindowScores]]
+) -> Iterator[WindowScores]:
+    """The scores of all windows of a recording: those in the file at `path` first, the others from `score`, noted as they come.
+
+    A recording that is there to its end is not decoded again. Every window is handed to the system before it is passed on, so a
+    killed program loses none; the disk is told to write at most once a second, so a power cut loses no more than that.
+    """
+    n_bytes, n_windows, is_complete = recover(path)
+    if n_windows:
+        with path.open("rb") as file:
+            yield from stored(file, n_bytes)
+    if is_complete:
+        return
+    with path.open("ab") as file:
+        synced = monotonic()
+        for scores in score(islice(windows, n_windows, None)):
+            file.write(block(pack(scores)))
+            file.flush()
+            if monotonic() - synced > SYNC_EVERY:
+                os.fsync(file.fileno())
+                synced = monotonic()
+            yield scores
+        file.write(block(END))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def recover(path: Path) -> tuple[int, int, bool]:
+    """Cut off what is not whole at the end of a file; its bytes, its windows, and whether the recording's end is among them."""
+    if not path.exists():
+        return 0, 0, False
+    n_bytes = n_windows = 0
+    is_complete = False
+    with path.open("r+b") as file:
+        for payload in blocks(file):
+            n_bytes = file.tell()
+            is_complete = payload == END
+            n_windows += not is_complete
+        file.truncate(n_bytes)
+    return n_bytes, n_windows, is_complete
+
+
+def stored(file: BinaryIO, n_bytes: int) -> Iterator[WindowScores]:
+    """The windows in the first `n_bytes` of a file."""
+    for payload in blocks(file):
+        if payload != END:
+            yield unpack(payload)
+        if file.tell() >= n_bytes:
+            return
+
+
+def blocks(file: BinaryIO) -> Iterator[bytes]:
+    """The payloads of a file's blocks, as far as they are whole."""
+    while len(head := file.read(BLOCK.size)) == BLOCK.size:
+        magic, size, checksum = BLOCK.unpack(head)
+        if magic != MAGIC or size > LARGEST_BLOCK:
+            return
+        payload = file.read(size)
+        if len(payload) < size or zlib.crc32(payload) != checksum:
+            return
+        yield payload
+
+
+def block(payload: bytes) -> bytes:
+    """A payload with its length and checksum.
+
+    >>> from io import BytesIO
+    >>> list(blocks(BytesIO(block(b"one") + block(b"two")[:-1])))
+    [b'one']
+    """
+    return BLOCK.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
+
+
+def pack(scores: WindowScores) -> bytes:
+    """A window's scores as bytes, every bit of them."""
+    n_frames, n_events = scores.events.shape
+    head = WINDOW.pack(scores.start, scores.n_samples, scores.n_window, scores.settled, len(scores.scene), n_frames, n_events)
+    return head + scores.scene.astype("<f4").tobytes() + scores.events.astype("<f4").tobytes()
+
+
+def unpack(payload: bytes) -> WindowScores:
+    """The scores that `pack` made bytes of."""
+    start, n_samples, n_window, settled, n_scenes, n_frames, n_events = WINDOW.unpack_from(payload)
+    values = np.frombuffer(payload, "<f4", offset=WINDOW.size).astype(np.float32)
+    return WindowScores(start, n_samples, n_window, settled, values[:n_scenes], values[n_scenes:].reshape(n_frames, n_events))

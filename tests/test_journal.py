@@ -1,0 +1,154 @@
+"""`tag --resume`: killed at any moment, the second run gives the bytes of an uninterrupted one."""
+
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiolog_cli.audio import Window
+from audiolog_cli.cells import WindowScores
+from audiolog_cli.errors import UsageError
+from audiolog_cli.journal import block, open_journal, pack, recover, resumed, unpack
+from tests.conftest import write_wav
+from tests.shell import sh
+
+PARAMETERS: dict[str, str | float] = {"weights": "abc", "hop": 10.0}
+
+
+def scores(index: int) -> WindowScores:
+    values = np.random.default_rng(index).random((32, 3), np.float32)
+    return WindowScores(index * 320_000, 320_000, 320_000, (index + 1) * 320_000, values[0, :2], values)
+
+
+def windows(n: int) -> Iterator[Window]:
+    return (Window(i, i * 320_000, i * 10.0, 320_000, np.zeros(1, np.float32)) for i in range(n))
+
+
+def same(found: list[WindowScores], expected: list[WindowScores]) -> bool:
+    return [pack(one) for one in found] == [pack(one) for one in expected]
+
+
+def test_scores_are_kept_to_the_bit() -> None:
+    assert same([unpack(pack(scores(3)))], [scores(3)])
+    without_scenes = WindowScores(0, 1, 2, 3, np.zeros(0, np.float32), np.zeros((2, 5), np.float32))
+    assert same([unpack(pack(without_scenes))], [without_scenes])
+
+
+@given(st.integers(0, 6), st.data())
+def test_any_cut_and_any_flipped_byte_leave_only_what_is_right(n: int, data: st.DataObject) -> None:
+    """Whatever happened to the end of a journal, a second run gives all windows and scores only the missing ones."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "j"
+        whole = b"".join(block(pack(scores(i))) for i in range(n)) + block(b"end")
+        damaged = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
+        if damaged and data.draw(st.booleans()):
+            damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+        path.write_bytes(bytes(damaged))
+        scored: list[int] = []
+
+        def score(rest: Iterator[Window]) -> Iterator[WindowScores]:
+            for window in rest:
+                scored.append(window.index)
+                yield scores(window.index)
+
+        assert same(list(resumed(path, windows(n), score)), [scores(i) for i in range(n)])
+        assert scored == list(range(n - len(scored), n))
+        assert path.read_bytes() == whole
+        assert recover(path) == (len(whole), n, True)
+
+
+def test_a_run_that_fails_keeps_what_it_had(tmp_path: Path) -> None:
+    def score(rest: Iterator[Window]) -> Iterator[WindowScores]:
+        for window in rest:
+            if window.index == 2:
+                raise OSError("no more memory")
+            yield scores(window.index)
+
+    stream = resumed(tmp_path / "j", windows(5), score)
+    assert same([next(stream), next(stream)], [scores(0), scores(1)])
+    with pytest.raises(OSError, match="no more memory"):
+        next(stream)
+    assert recover(tmp_path / "j")[1:] == (2, False)
+
+
+def test_two_runs_exclude_each_other(tmp_path: Path) -> None:
+    with open_journal(tmp_path, PARAMETERS), pytest.raises(UsageError, match="another run is using this journal"):
+        open_journal(tmp_path, PARAMETERS).__enter__()
+    with open_journal(tmp_path, PARAMETERS):
+        pass  # free again
+
+
+def test_a_journal_of_other_parameters_is_refused_and_the_difference_shown(tmp_path: Path) -> None:
+    with open_journal(tmp_path, PARAMETERS):
+        pass
+    with pytest.raises(UsageError, match=r"made with other parameters: hop was 10.0, is 5.0; name another folder$"):
+        open_journal(tmp_path, {**PARAMETERS, "hop": 5.0}).__enter__()
+
+
+def test_a_changed_recording_is_another_recording(tmp_path: Path) -> None:
+    recording = write_wav(tmp_path / "a.wav", 1.0)
+    with open_journal(tmp_path / "j", PARAMETERS) as journal:
+        before = journal.file_of(str(recording), None)
+        assert before == journal.file_of(str(recording), None) != journal.file_of(str(recording), [(0.0, 1.0)])
+        write_wav(recording, 1.5)
+        assert journal.file_of(str(recording), None) != before
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
+    folder = tmp_path_factory.mktemp("resume")
+    (folder / "w.safetensors").write_bytes(tiny_weights.read_bytes())
+    write_wav(folder / "a.wav", 64.5)
+    write_wav(folder / "b.wav", 31.0, seed=1)
+    return folder
+
+
+COMMAND = ["tag", "a.wav", "b.wav", "--weights", "w.safetensors", "--hop", "5", "--quiet"]
+
+
+def test_killed_at_any_moment_the_next_run_gives_the_same_bytes(folder: Path) -> None:
+    whole = sh(f"audiolog {' '.join(COMMAND)}", folder)
+    assert whole.code == 0
+    n_lines = whole.stdout.count("\n")
+    moments = random.Random(0)
+    for _ in range(3):
+        line = [sys.executable, "-m", "audiolog_cli", *COMMAND, "--resume", "journal"]
+        with subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            for _ in range(moments.randrange(n_lines)):
+                process.stdout.readline()
+            process.send_signal(signal.SIGKILL)
+    resumed_run = sh(f"audiolog {' '.join(COMMAND)} --resume journal", folder)
+    assert resumed_run == whole
+    as_json = sh(f"audiolog {' '.join(COMMAND)} --resume journal --format jsonl | audiolog table", folder)
+    assert as_json.stdout == sh("audiolog table", folder, whole.stdout.encode()).stdout  # formats and thresholds may differ
+
+
+def test_after_an_interrupt_the_way_on_is_said(folder: Path) -> None:
+    line = [sys.executable, "-m", "audiolog_cli", *COMMAND, "--resume", "interrupted"]
+    with subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.wait(timeout=60) == 130
+        message = process.stderr.read().decode()
+    assert message == (
+        "audiolog: interrupted; the same command goes on from here: "
+        "audiolog tag a.wav b.wav --weights w.safetensors --hop 5 --quiet --resume interrupted\n"
+    )
+
+
+def test_standard_input_cannot_be_resumed(folder: Path) -> None:
+    result = sh("audiolog tag - --weights w.safetensors --resume stdin", folder, (folder / "b.wav").read_bytes())
+    assert (result.code, result.stdout) == (1, "")
+    assert result.stderr == "audiolog: -: standard input cannot be read again, --resume needs files\n"
