@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint clean
+.PHONY: help install demo test lint llama-server clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,11 @@ demo: $(VENV)/installed ## tag the example recording, print its table and its lo
 
 test: lint ## lint, type check and every test that is not slow
 	$(BIN)/pytest -m 'not slow'
+
+llama-server: build/llama-server/llama-server ## llama.cpp's own server for the tests that talk to one (Debian, x86-64)
+
+build/llama-server/llama-server:
+	tools/install-llama-server build/llama-server
 
 lint: $(VENV)/installed-dev ## ruff and mypy
 	$(BIN)/ruff check audiolog_cli tests
