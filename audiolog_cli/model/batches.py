@@ -1,0 +1,175 @@
+"""Batches from a pool: which windows come at which step, how their targets are put together, and what is varied on the fly.
+
+In: a filled `Pool`. Out: a function from the number of a training step to a `Batch`; the same step gives the same batch in every
+process, so a resumed run sees what the uninterrupted one would have seen.
+
+Where nobody labelled (scene recordings, what else sounds in a clip) the teacher speaks: an event that the scene may hold (`plausible`)
+is learned from the teacher's probability, and any other event that the teacher is sure of is left out of the loss instead of being
+trained as silence.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from audiolog_cli.errors import UsageError
+from audiolog_cli.model.losses import NO_SCENE, Targets
+from audiolog_cli.model.pool import MISSING, UNLABELLED, Facts, Pool, decode
+
+SOFT_WEIGHT = 0.5  # of a target that only the teacher vouches for
+SURE = 0.4  # from this probability on, the teacher's word against "nobody mixed it in" masks the class
+ROLL_STEPS = 4  # windows are rolled by multiples of this many steps (125 of 1000 frames), so that no place is special
+
+
+@dataclass(slots=True)
+class Batch:
+    """Spectrograms (B, n_frames, n_mels) in decibels, and what they should be heard as."""
+
+    features: Tensor
+    targets: Targets
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """What is varied on the fly, each cheap on a finished spectrogram."""
+
+    gain_db: float = 0.0  # level, uniformly within +-
+    roll: bool = False  # rotate in time, with the targets
+    mixup: float = 0.0  # share of windows that are averaged with another one
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """How the scenes and the teacher's classes bear on the events."""
+
+    plausible: NDArray[np.bool_]  # (n_scenes + 1, n_events): may the scene hold it unlabelled? The last row is for no scene
+    columns: tuple[tuple[int, ...], ...]  # of the teacher's classes, for each event; empty without a teacher
+
+
+def labels_of(facts: Facts) -> Labels:
+    """The tables that a pool's note describes in words."""
+    rows = [[event in facts.plausible.get(scene, ()) for event in facts.events] for scene in facts.scenes]
+    column = {tag: i for i, tag in enumerate(facts.tags)}
+    columns = tuple(tuple(column[tag] for tag in facts.mapping[event]) for event in facts.events) if facts.tags else ()
+    return Labels(np.array([*rows, [False] * len(facts.events)], dtype=bool), columns)
+
+
+def pool_batches(
+    pool: Pool, batch_size: int, seed: int, variation: Variation = Variation(), n_windows: int | None = None
+) -> Callable[[int], Batch]:
+    """The endless series of batches over the first `n_windows` of a pool (all), in a new random order for each pass.
+
+    UsageError if some of them have not been made yet.
+    """
+    indices, labels = made_windows(pool, n_windows), labels_of(pool.facts)
+    orders: dict[int, NDArray[np.int64]] = {}
+
+    def window_at(position: int) -> int:
+        turn, place = divmod(position, len(indices))
+        if turn not in orders:
+            orders.clear()  # one pass at a time; a batch across the border makes two orders twice, which is cheap
+            orders[turn] = np.random.default_rng((seed, turn)).permutation(indices)
+        return int(orders[turn][place])
+
+    def batch(step: int) -> Batch:
+        chosen = [window_at(position) for position in range(step * batch_size, (step + 1) * batch_size)]
+        rng = np.random.default_rng((seed, 1 << 32, step))
+        return vary(read_batch(pool, chosen, labels), variation, rng)
+
+    return batch
+
+
+def made_windows(pool: Pool, n_windows: int | None = None) -> NDArray[np.int64]:
+    """The first `n_windows` of a pool (all); UsageError if some of them have not been made yet."""
+    n_windows = len(pool) if n_windows is None else min(n_windows, len(pool))
+    n_missing = int((pool.state[:n_windows] == MISSING).sum())
+    if n_missing:
+        raise UsageError(
+            f"the pool lacks {n_missing} of its first {n_windows} windows; finish it with `audiolog mix` or use fewer"
+        )
+    return np.arange(n_windows)
+
+
+def read_batch(pool: Pool, chosen: Sequence[int], labels: Labels) -> Batch:
+    """The windows as they are, with their targets."""
+    index = np.asarray(chosen)
+    features = torch.from_numpy(pool.log_mel[index]).float()
+    scene = torch.from_numpy(pool.scene[index]).long()
+    hard = torch.from_numpy(pool.events[index]).float()
+    scenes = one_hot(scene, len(labels.plausible) - 1)
+    labelled = torch.from_numpy(pool.state[index] != UNLABELLED)[:, None, None]
+    if pool.tags is None:
+        return Batch(features, Targets(hard, torch.ones_like(hard) * labelled, scenes))
+    tags = decode(torch.from_numpy(pool.tags[index]))
+    events, weights = event_targets(hard, tags, scene, labels)
+    return Batch(features, Targets(events, weights * labelled, scenes, tags))
+
+
+def event_targets(hard: Tensor, tags: Tensor, scene: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+    """Targets and weights (B, T, n_events) from what was mixed in, what the teacher hears, and what the scene may hold."""
+    opinion = torch.stack([tags[:, :, columns].amax(dim=2) for columns in map(list, labels.columns)], dim=2)
+    plausible = torch.from_numpy(labels.plausible)[scene].unsqueeze(1)  # scene -1 is the last row
+    mixed_in = hard > 0
+    events = torch.where(~mixed_in & plausible, opinion, hard)
+    weights = torch.ones_like(hard)
+    weights[~mixed_in & plausible.expand_as(mixed_in)] = SOFT_WEIGHT
+    weights[~mixed_in & ~plausible & (opinion > SURE)] = 0.0
+    return events, weights
+
+
+def vary(batch: Batch, variation: Variation, rng: np.random.Generator) -> Batch:
+    """Level, place in time, mixup: drawn anew for each window."""
+    B, n_frames, _ = batch.features.shape
+    if variation.gain_db:
+        gains = rng.uniform(-variation.gain_db, variation.gain_db, B).astype(np.float32)
+        batch.features += torch.from_numpy(gains)[:, None, None]
+    if variation.roll:
+        batch = _rolled(batch, rng)
+    if variation.mixup:
+        batch = _mixed(batch, rng.random(B) < variation.mixup, rng)
+    return batch
+
+
+def _rolled(batch: Batch, rng: np.random.Generator) -> Batch:
+    targets = batch.targets
+    assert targets.events is not None
+    B, n_steps = targets.events.shape[:2]
+    n_frames = batch.features.shape[1] - 1  # the last frame of a centred transform belongs to the next window
+    for i, steps in enumerate(rng.integers(0, n_steps // ROLL_STEPS, B) * ROLL_STEPS):
+        frames = int(steps) * n_frames // n_steps
+        batch.features[i, :n_frames] = batch.features[i, :n_frames].roll(frames, dims=0)
+        batch.features[i, n_frames] = batch.features[i, n_frames - 1]
+        for target in (targets.events, targets.event_weights, targets.tags):
+            if target is not None:
+                target[i] = target[i].roll(int(steps), dims=0)
+    return batch
+
+
+def _mixed(batch: Batch, chosen: NDArray[np.bool_], rng: np.random.Generator) -> Batch:
+    """Mixup (Zhang et al., 2018) of spectrograms and targets with the neighbour in the batch; the own part is the larger one."""
+    shares = np.where(chosen, rng.uniform(0.5, 1.0, len(chosen)), 1.0)
+    own = torch.from_numpy(shares.astype(np.float32))
+
+    def mixed(x: Tensor | None) -> Tensor | None:
+        if x is None:
+            return None
+        share = own.view(-1, *[1] * (x.dim() - 1))
+        return share * x + (1 - share) * x.roll(1, dims=0)
+
+    targets, features = batch.targets, mixed(batch.features)
+    assert features is not None
+    weights = targets.event_weights
+    if weights is not None:  # what is not known of either sound is not known of the mixture
+        weights = torch.where(own.view(-1, 1, 1) < 1, torch.minimum(weights, weights.roll(1, dims=0)), weights)
+    return Batch(features, Targets(mixed(targets.events), weights, mixed(targets.scene), mixed(targets.tags)))
+
+
+def one_hot(scene: Tensor, n_scenes: int) -> Tensor:
+    """(B,) indices with NO_SCENE -> (B, n_scenes), all zero for none."""
+    known = (scene != NO_SCENE).float().unsqueeze(1)
+    return F.one_hot(scene.clamp(min=0), n_scenes).float() * known

@@ -1,0 +1,155 @@
+"""A convolutional recurrent network with AudioLog's two branches: what HTS-AT is compared with at the same cost.
+
+In: mono waves at 32 kHz, half a second or longer. Out: the same `Output` as HTS-AT's. Residual blocks of plain 3x3 convolutions
+(He et al., 2016) over the log-mel spectrogram, a bidirectional GRU over time, then the AudioSet head, the event branch and the scene
+branch. A convolution knows that neighbours matter before it has heard a single sound; a transformer has to learn that, which
+costs more sound than an hour or two of training holds. Sizes are a `Config`.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from audiolog_cli.model.features import FRONT_END, FrontEnd, LogMel
+from audiolog_cli.model.htsat import INITIAL_LOGIT_SCALE, Output, spec_augment
+
+STEM_STRIDE = (4, 2)  # time, frequency
+RARE = -4.0  # first bias of events and tags, 2 %: most are absent most of the time, and that need not be learned
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The sizes of a network and which heads it has; a count of 0 leaves the head out."""
+
+    channels: tuple[int, ...] = (48, 96, 192)  # of the stages; each halves time and frequency
+    blocks: tuple[int, ...] = (1, 1, 1)  # residual blocks of each stage
+    stem: int = 32  # channels after the first convolution
+    gru_dim: int = 128  # per direction
+    branch_dim: int = 128  # channels of the two branches and of their embeddings
+    n_classes: int = 0  # AudioSet head: classes tagged over time
+    n_scenes: int = 0  # scene branch
+    n_events: int = 0  # event branch
+    dropout: float = 0.1
+    time_stripe: int = 64  # SpecAugment, as in HTS-AT
+    mel_stripe: int = 8
+
+
+PRESETS = {
+    "base": Config(channels=(64, 128, 256), blocks=(1, 1, 2)),
+    "small": Config(),
+    "tiny": Config(channels=(8, 16, 32), stem=8, gru_dim=16, branch_dim=32),
+}
+
+
+def preset(name: str, n_scenes: int = 0, n_events: int = 0, n_classes: int = 0) -> Config:
+    """The preset of that name with these heads; KeyError if there is none."""
+    return replace(PRESETS[name], n_scenes=n_scenes, n_events=n_events, n_classes=n_classes)
+
+
+class CRNN(nn.Module):
+    """The network. `forward` takes waves, `forward_features` log-mel spectrograms; 32 time steps for 10 s."""
+
+    def __init__(self, config: Config, front_end: FrontEnd = FRONT_END) -> None:
+        super().__init__()
+        self.config, self.front_end = config, front_end
+        self.logmel_extractor = LogMel(front_end)
+        self.bn0 = nn.BatchNorm2d(front_end.n_mels)
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, config.stem, (7, 5), stride=STEM_STRIDE, padding=(3, 2), bias=False),
+            nn.BatchNorm2d(config.stem),
+            nn.ReLU(),
+        )
+        widths = [config.stem, *config.channels]
+        self.stages = nn.Sequential(
+            *(
+                Residual(widths[i] if j == 0 else widths[i + 1], widths[i + 1], stride=2 if j == 0 else 1)
+                for i in range(len(config.channels))
+                for j in range(config.blocks[i])
+            )
+        )
+        self.frames_per_step = STEM_STRIDE[0] << len(config.channels)
+        n_rows = front_end.n_mels // STEM_STRIDE[1] >> len(config.channels)
+        self.gru = nn.GRU(widths[-1] * n_rows, config.gru_dim, bidirectional=True, batch_first=True)
+        self.dropout = nn.Dropout(config.dropout)
+        n_features = widths[-1] + 2 * config.gru_dim
+        if config.n_classes:
+            self.tag_head = nn.Linear(n_features, config.n_classes)
+        if config.n_events:
+            self.sed_conv = nn.Conv1d(n_features, config.branch_dim, 3, padding=1, bias=False)
+            self.bn_sed = nn.BatchNorm1d(config.branch_dim)
+            self.sed_proj = nn.Linear(config.branch_dim, config.branch_dim)
+            self.sed_head = nn.Linear(config.branch_dim, config.n_events)
+        if config.n_scenes:
+            self.asc_proj = nn.Linear(2 * n_features, config.branch_dim, bias=False)
+            self.bn_asc = nn.BatchNorm1d(config.branch_dim)
+            self.asc_head = nn.Linear(config.branch_dim, config.n_scenes)
+        if config.n_scenes and config.n_events:
+            self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
+        for name in ("tag_head", "sed_head"):
+            if hasattr(self, name):
+                nn.init.constant_(getattr(self, name).bias, RARE)
+
+    def forward(self, wave: Tensor) -> Output:
+        """Score waves (B, n_samples) at the front-end's sample rate."""
+        return self.forward_features(self.logmel_extractor(wave))
+
+    def forward_features(self, log_mel: Tensor) -> Output:
+        """Score spectrograms (B, frames, n_mels) in decibels."""
+        n_frames = log_mel.shape[1]
+        x = self.bn0(log_mel.transpose(1, 2).unsqueeze(-1)).squeeze(-1).transpose(1, 2)  # (B, frames, mels)
+        if self.training:
+            x = spec_augment(x, self.config.time_stripe, self.config.mel_stripe)
+        x = self.stem(x.to(self.stem[0].weight.dtype).unsqueeze(1).contiguous(memory_format=torch.channels_last))
+        x = self.stages(x)  # (B, C, T, rows)
+        steps = x.permute(0, 2, 1, 3).flatten(2)  # (B, T, C * rows)
+        x = torch.cat([x.mean(dim=3).transpose(1, 2), self.gru(steps)[0]], dim=2)  # (B, T, C + 2 * gru_dim)
+        return self._heads(self.dropout(on_even_steps(x, (n_frames - 1) / self.frames_per_step)))
+
+    def _heads(self, x: Tensor) -> Output:
+        output = Output(latent=x.mean(dim=1))
+        if self.config.n_classes:
+            output.tag_logits = output.event_logits = self.tag_head(x)
+        if self.config.n_events:
+            frames = F.relu(self.bn_sed(self.sed_conv(x.transpose(1, 2))))  # (B, branch_dim, T)
+            output.event_embedding = F.normalize(self.sed_proj(frames.mean(dim=2)), dim=-1)
+            output.event_logits = self.sed_head(frames.transpose(1, 2))
+        if self.config.n_scenes:
+            pooled = torch.cat([x.mean(dim=1), x.amax(dim=1)], dim=1)
+            scene = F.relu(self.bn_asc(self.asc_proj(pooled)))
+            output.scene_embedding = F.normalize(scene, dim=-1)
+            output.scene_logits = self.asc_head(output.scene_embedding)
+        return output
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions with BatchNorm around a shortcut (average-pooled and projected where the shape changes)."""
+
+    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(n_out)
+        self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(n_out)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or n_in != n_out:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride, ceil_mode=True), nn.Conv2d(n_in, n_out, 1, bias=False), nn.BatchNorm2d(n_out)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + self.shortcut(x))
+
+
+def on_even_steps(x: Tensor, n_steps: float) -> Tensor:
+    """Bring steps (B, T, C) that are centred at 0, 1, ... T - 1 to T equal parts of the window, `n_steps` long, by linear interpolation.
+
+    A strided convolution with symmetric padding centres its first output on the first frame; `Output` promises equal parts.
+    """
+    T = x.shape[1]
+    centres = ((torch.arange(T, device=x.device) + 0.5) * n_steps / T).clamp(max=T - 1)
+    left = centres.long().clamp(max=max(0, T - 2))
+    share = (centres - left).to(x.dtype).unsqueeze(1)  # (T, 1)
+    return x[:, left] * (1 - share) + x[:, (left + 1).clamp(max=T - 1)] * share

@@ -1,0 +1,106 @@
+"""One training experiment from folders to a checkpoint: pools in, records per epoch out, `model.safetensors` at the end.
+
+The parts are `pool.py` (windows), `batches.py` (what a step sees), `training.py` (the loop), `validation.py` (figures and thresholds).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from audiolog_cli.errors import UsageError, WeightsError
+from audiolog_cli.model import checkpoint, validation
+from audiolog_cli.model.batches import Variation, pool_batches
+from audiolog_cli.model.networks import new_network
+from audiolog_cli.model.pool import Facts, open_pool
+from audiolog_cli.model.training import Run, Trainable, TrainOptions, start, train
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What to train on what."""
+
+    pool: Path
+    validation: Path
+    out: Path
+    model: str = "htsat"
+    preset: str = "small"
+    init: Path | None = None  # a checkpoint to start from
+    resume: bool = False
+    variation: Variation = Variation()
+    windows: int | None = None  # of the pool; None for all
+    validation_windows: int | None = None
+
+
+def run(experiment: Experiment, options: TrainOptions, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """Train, yielding a record per epoch; afterwards the best weights are in `out/model.safetensors`, thresholds tuned."""
+    pool, judge = open_pool(experiment.pool), open_pool(experiment.validation)
+    check_alike(pool.facts, judge.facts, experiment)
+    network = new_network(
+        experiment.model, experiment.preset, len(pool.facts.scenes), len(pool.facts.events), len(pool.facts.tags),
+        pool.facts.front_end, options.seed,
+    )  # fmt: skip
+    if experiment.init is not None:
+        say(f"from {experiment.init}: " + take_over(network, experiment.init))
+    state = start(network, options)
+    last = experiment.out / "last.pt"
+    if experiment.resume:
+        restore(state, last)
+        say(f"{last}: continues at step {state.step}")
+    elif last.exists():
+        raise UsageError(f"{last}: there is a run in this folder already; continue it with --resume or give another --out")
+    batches = pool_batches(pool, options.batch_size, options.seed, experiment.variation, experiment.windows)
+
+    def validate(average: Trainable) -> dict[str, float]:
+        return validation.summary(validation.score(average, judge, n_windows=experiment.validation_windows))
+
+    yield from train(state, batches, validate, options, experiment.out)
+    finish(experiment, state, say)
+
+
+def check_alike(training: Facts, judging: Facts, experiment: Experiment) -> None:
+    """UsageError when the two pools do not speak of the same labels and the same spectrograms."""
+    for what in ("events", "scenes", "seconds", "front_end"):
+        if getattr(training, what) != getattr(judging, what):
+            raise UsageError(
+                f"{experiment.validation}: its {what} are not those of {experiment.pool}; make both with the same settings"
+            )
+
+
+def take_over(network: Trainable, path: Path) -> str:
+    """Copy the weights that a checkpoint has in the same shapes; what stays new is said.
+
+    Only heads may stay new: WeightsError if nothing of the checkpoint fits.
+    """
+    known, _ = checkpoint.load(path)
+    given, own = known.state_dict(), network.state_dict()
+    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    if not any(value.dim() > 1 for value in fitting.values()):
+        raise WeightsError(f"{path}: none of its tensors fits this network; give the --model and --preset it was made with")
+    network.load_state_dict(own | fitting)
+    new = [name for name in own if name not in fitting]
+    return f"{len(fitting)} tensors taken over" + (f", {checkpoint.named(new)} new" if new else "")
+
+
+def restore(state: Run, last: Path) -> None:
+    """Continue a run from its `last.pt`."""
+    if not last.is_file():
+        raise UsageError(f"{last}: no such file; there is nothing to resume")
+    state.restore(torch.load(last, weights_only=True, map_location="cpu"))
+
+
+def finish(experiment: Experiment, state: Run, say: Callable[[str], None]) -> None:
+    """Bring the best epoch's weights into a checkpoint, with the thresholds that were best on the validation windows."""
+    network = state.average
+    network.load_state_dict(torch.load(experiment.out / "best.pt", weights_only=True))
+    judge = open_pool(experiment.validation)
+    scores = validation.score(network, judge, n_windows=experiment.validation_windows)
+    card = checkpoint.Card.of(
+        network, judge.facts.scenes, judge.facts.events, thresholds=tuple(validation.tuned_thresholds(scores)), window=judge.facts.seconds,
+        provenance={"epoch": str(state.best_epoch), "score": f"{state.best:.4f}"},
+    )  # fmt: skip
+    path = experiment.out / "model.safetensors"
+    checkpoint.save(path, network, card)
+    say(f"{path}: best epoch {state.best_epoch}, {experiment.out / 'best.pt'}")

@@ -1,0 +1,234 @@
+"""The training loop: batches in, checkpoints and one record per epoch out.
+
+AdamW with warm-up and cosine decay, gradient clipping and accumulation, an exponential moving average (EMA) of the weights that is what gets
+validated and shipped, early stopping, mixed precision on a GPU. Runs can be cut anywhere: `last.pt` holds everything, is replaced
+atomically after every epoch and on Ctrl-C, and a resumed run computes the same losses as one that was never cut, because batch and
+random numbers of a step depend on its number alone. What a batch is, and how a network is scored, is the caller's (`batches.py`,
+`validation.py`).
+"""
+
+import copy
+import math
+import os
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+
+from audiolog_cli.errors import WeightsError
+from audiolog_cli.model.batches import Batch
+from audiolog_cli.model.crnn import CRNN
+from audiolog_cli.model.htsat import HTSAT
+from audiolog_cli.model.losses import LossWeights, Targets, total_loss
+
+Trainable = HTSAT | CRNN
+Validate = Callable[[Trainable], dict[str, float]]
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """How to train; the defaults are HTS-AT's and the paper's where those are published."""
+
+    epochs: int = 200
+    steps: int = 100  # of the optimiser, in an epoch
+    batch_size: int = 32  # windows in a step's forward pass
+    accumulate: int = 1  # forward passes in a step
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.05
+    warmup: int = 300  # steps until the full learning rate
+    clip: float = 1.0  # norm of the gradient
+    ema: float = 0.999
+    patience: int = 50  # epochs without a better score before stopping
+    metric: str = "score"  # key of the validation result that is to rise
+    seed: int = 0
+    device: str = "cpu"
+    precision: str = "fp32"
+    weights: LossWeights = LossWeights()
+
+
+@dataclass(slots=True)
+class Run:
+    """Everything that changes while training, and everything a resumed run needs."""
+
+    network: Trainable
+    average: Trainable  # the EMA of `network`
+    optimizer: torch.optim.Optimizer
+    scaler: GradScaler
+    step: int = 0
+    best: float = -math.inf
+    best_epoch: int = -1
+    sums: dict[str, float] = field(default_factory=dict)  # of the losses of the epoch that is under way
+
+    def state(self) -> dict[str, Any]:
+        """What `last.pt` holds."""
+        parts = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimizer", "scaler")}
+        return parts | {"step": self.step, "best": self.best, "best_epoch": self.best_epoch, "sums": dict(self.sums)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what `state` gave."""
+        for name in ("network", "average", "optimizer", "scaler"):
+            getattr(self, name).load_state_dict(state[name])
+        self.step, self.best, self.best_epoch = state["step"], state["best"], state["best_epoch"]
+        self.sums = dict(state["sums"])
+
+
+def start(network: Trainable, options: TrainOptions) -> Run:
+    """A run at step 0. Biases, norms and other vectors are not decayed, as is usual."""
+    network.to(options.device)
+    matrices = [p for p in network.parameters() if p.dim() > 1]
+    vectors = [p for p in network.parameters() if p.dim() <= 1]
+    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+    scaler = GradScaler(options.device.partition(":")[0], enabled=options.precision == "fp16")
+    return Run(network, copy.deepcopy(network).eval().requires_grad_(False), optimizer, scaler)
+
+
+def train(
+    run: Run, batches: Callable[[int], Batch], validate: Validate, options: TrainOptions, folder: Path
+) -> Iterator[dict[str, Any]]:
+    """Train to the end, yielding one record per epoch; `folder/last.pt` and `folder/best.pt` (the EMA's weights) are kept up to date.
+
+    Ctrl-C and SIGTERM finish the step, save, and raise KeyboardInterrupt.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with stop_requests() as stopping:
+        while (epoch := run.step // options.steps) < options.epochs:
+            began, waited = time.perf_counter(), 0.0
+            first_step = run.step
+            while run.step < (epoch + 1) * options.steps:
+                waited += train_step(run, batches, options)
+                if stopping:
+                    save_atomically(run.state(), folder / "last.pt")
+                    raise KeyboardInterrupt
+            seconds = time.perf_counter() - began
+            record = _record(run, epoch, options, validate(run.average))
+            n_clips = (run.step - first_step) * options.batch_size * options.accumulate
+            record |= {"clips_per_second": round(n_clips / seconds, 2), "waiting": round(waited / seconds, 4)}
+            if record[options.metric] > run.best:
+                run.best, run.best_epoch = record[options.metric], epoch
+                save_atomically(run.average.state_dict(), folder / "best.pt")
+            run.sums = {}
+            save_atomically(run.state(), folder / "last.pt")
+            yield record
+            if epoch - run.best_epoch >= options.patience:
+                return
+
+
+def _record(run: Run, epoch: int, options: TrainOptions, scores: dict[str, float]) -> dict[str, Any]:
+    losses = {name: round(value / options.steps, 6) for name, value in run.sums.items()}
+    rate = learning_rate(run.step - 1, options)
+    return {
+        "epoch": epoch,
+        "step": run.step,
+        "learning_rate": round(rate, 8),
+        **losses,
+        **{k: round(v, 5) for k, v in scores.items()},
+    }
+
+
+def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions) -> float:
+    """One step of the optimiser; returns the seconds that were spent waiting for batches."""
+    torch.manual_seed(options.seed * 1_000_003 + run.step)  # dropout, SpecAugment: of the step, not of the run's history
+    run.network.train()
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate(run.step, options)
+    waited, sums = 0.0, defaultdict(float, run.sums)
+    for part in range(options.accumulate):
+        began = time.perf_counter()
+        batch = batches(run.step * options.accumulate + part)
+        waited += time.perf_counter() - began
+        losses = forward(run.network, batch, options)
+        run.scaler.scale(losses["loss"] / options.accumulate).backward()
+        for name, value in losses.items():
+            sums[name] += value.item() / options.accumulate
+    if not math.isfinite(sums["loss"]):
+        raise WeightsError(f"the loss is not a number at step {run.step}; a lower learning rate or --precision fp32 helps")
+    run.scaler.unscale_(run.optimizer)
+    nn.utils.clip_grad_norm_(run.network.parameters(), options.clip)
+    run.scaler.step(run.optimizer)
+    run.scaler.update()
+    run.optimizer.zero_grad(set_to_none=True)
+    update_average(run.average, run.network, ema_decay(run.step, options.ema))
+    run.sums = dict(sums)
+    run.step += 1
+    return waited
+
+
+def forward(network: Trainable, batch: Batch, options: TrainOptions) -> dict[str, Tensor]:
+    """The losses of a batch, in the precision that was asked for (the losses themselves in fp32)."""
+    dtype, device = PRECISIONS[options.precision], torch.device(options.device)
+    features, targets = batch.features.to(device), to_device(batch.targets, device)
+    with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+        output = network.forward_features(features)
+    for name in ("scene_logits", "event_logits", "tag_logits", "scene_embedding", "event_embedding"):
+        if (value := getattr(output, name)) is not None:
+            setattr(output, name, value.float())
+    return total_loss(output, targets, options.weights, getattr(network, "logit_scale", None))
+
+
+def to_device(targets: Targets, device: torch.device) -> Targets:
+    """The same targets there."""
+    moved = (None if x is None else x.to(device) for x in (targets.events, targets.event_weights, targets.scene, targets.tags))
+    return Targets(*moved)
+
+
+def learning_rate(step: int, options: TrainOptions) -> float:
+    """Linear warm-up, then half a cosine down to 1 % of the full rate at the last step.
+
+    >>> options = TrainOptions(epochs=1, steps=100, warmup=10, learning_rate=1.0)
+    >>> [round(learning_rate(step, options), 3) for step in (0, 9, 55, 99)]
+    [0.1, 1.0, 0.505, 0.01]
+    """
+    if step < options.warmup:
+        return options.learning_rate * (step + 1) / options.warmup
+    progress = (step - options.warmup) / max(1, options.epochs * options.steps - options.warmup)
+    return options.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, progress))) / 2)
+
+
+def ema_decay(step: int, decay: float) -> float:
+    """Shorter memory in the beginning, so that the random start is forgotten."""
+    return min(decay, (1 + step) / (10 + step))
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move the averaged parameters towards the network's; buffers (BatchNorm's statistics) likewise, counters are copied."""
+    current = network.state_dict()
+    for name, value in average.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(current[name], 1 - decay)
+        else:
+            value.copy_(current[name])
+
+
+def save_atomically(state: dict[str, Any], path: Path) -> None:
+    """Write with torch.save under another name, then rename: a reader finds the old file or the new one, never half of it."""
+    partial = path.with_name(path.name + ".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+@contextmanager
+def stop_requests() -> Iterator[list[int]]:
+    """A list that is empty until SIGINT or SIGTERM arrives; the handlers are put back at the end."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

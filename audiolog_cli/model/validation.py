@@ -1,0 +1,135 @@
+"""How good a network is on the windows of a pool: the figures that early stopping and the model card look at.
+
+In: a network and a pool of validation windows. Out: a few numbers by name, or the scores themselves, per second. A second's score is the
+highest of the steps whose centre lies in it, its reference likewise. An event that nobody mixed in but that the scene may hold is
+left out of the count (`Labels.plausible`). Finished recordings are scored by `audiolog eval`, not here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from audiolog_cli.model.batches import labels_of, made_windows
+from audiolog_cli.model.crnn import CRNN
+from audiolog_cli.model.htsat import HTSAT
+from audiolog_cli.model.losses import NO_SCENE
+from audiolog_cli.model.pool import Pool
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores and references of N seconds (events) and M windows (scenes)."""
+
+    events: Array  # (N, n_events) probabilities
+    reference: NDArray[np.bool_]  # (N, n_events)
+    counted: NDArray[np.bool_]  # (N, n_events)
+    scenes: Array  # (M, n_scenes) probabilities
+    scene: NDArray[np.int64]  # (M,) index or NO_SCENE
+
+
+@torch.inference_mode()
+def score(network: HTSAT | CRNN, pool: Pool, batch_size: int = 32, n_windows: int | None = None) -> Scores:
+    """Run the network over the first `n_windows` of a pool (all)."""
+    indices, labels, seconds = made_windows(pool, n_windows), labels_of(pool.facts), round(pool.facts.seconds)
+    events, scenes = [], []
+    device = next(network.parameters()).device
+    for first in range(0, len(indices), batch_size):
+        chosen = indices[first : first + batch_size]
+        output = network.forward_features(torch.from_numpy(pool.log_mel[chosen]).float().to(device))
+        assert output.event_logits is not None and output.scene_logits is not None
+        events.append(by_second(output.event_logits.float().sigmoid().cpu().numpy(), seconds))
+        scenes.append(output.scene_logits.float().softmax(dim=1).cpu().numpy())
+    scene = pool.scene[indices].astype(np.int64)
+    reference = by_second(pool.events[indices], seconds) > 0
+    counted = reference | ~labels.plausible[scene][:, None, :]
+    flat = (-1, reference.shape[2])
+    return Scores(
+        np.concatenate(events).reshape(flat), reference.reshape(flat), counted.reshape(flat), np.concatenate(scenes), scene
+    )
+
+
+def by_second(steps: NDArray[Any], seconds: int) -> NDArray[Any]:
+    """(B, T, K) over steps -> (B, seconds, K): the maximum of the steps whose centre lies in the second."""
+    n_steps = steps.shape[1]
+    second = ((np.arange(n_steps) + 0.5) * seconds / n_steps).astype(int)
+    return np.stack([steps[:, second == s].max(axis=1) for s in range(seconds)], axis=1)
+
+
+def average_precision(scores: Array, reference: NDArray[np.bool_]) -> float:
+    """Area under the precision-recall steps; ties count as one step. NaN without a positive.
+
+    >>> average_precision(np.array([0.9, 0.8, 0.1], np.float32), np.array([True, False, True]))
+    0.8333333333333333
+    """
+    if not reference.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(reference[order])
+    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # the last of each group of equal scores
+    precision, recall = hits[ends] / (ends + 1), hits[ends] / hits[-1]
+    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+
+
+def average_precisions(scores: Scores) -> list[float]:
+    """Average precision of every event class over the counted seconds."""
+    columns = range(scores.events.shape[1])
+    return [
+        average_precision(scores.events[c, k], scores.reference[c, k]) for k in columns if (c := scores.counted[:, k]) is not None
+    ]
+
+
+def best_threshold(scores: Array, reference: NDArray[np.bool_]) -> tuple[float, float]:
+    """The threshold (score >= threshold) of the highest F1, and that F1; (1.0, 0.0) without a positive.
+
+    >>> best_threshold(np.array([0.9, 0.8, 0.1], np.float32), np.array([True, True, False]))
+    (0.45, 1.0)
+    """
+    if not reference.any():
+        return 1.0, 0.0
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(reference[order])
+    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    f1 = 2 * hits[ends] / (ends + 1 + hits[-1])
+    best = int(np.argmax(f1))
+    below = ranked[ends[best] + 1] if ends[best] + 1 < len(ranked) else 0.0
+    return round(float(ranked[ends[best]] + below) / 2, 4), float(f1[best])
+
+
+def tuned_thresholds(scores: Scores) -> list[float]:
+    """For every event class the threshold of its highest F1."""
+    columns = range(scores.events.shape[1])
+    return [
+        best_threshold(scores.events[c, k], scores.reference[c, k])[0] for k in columns if (c := scores.counted[:, k]) is not None
+    ]
+
+
+def micro_f1(scores: Scores, thresholds: Sequence[float]) -> float:
+    """2 TP / (reference + estimate) over all counted seconds and classes; NaN when both are empty."""
+    found = (scores.events >= np.asarray(thresholds)) & scores.counted
+    total = int(found.sum()) + int(scores.reference.sum())
+    return 2 * int((found & scores.reference).sum()) / total if total else float("nan")
+
+
+def scene_accuracy(scores: Scores) -> float:
+    """Mean over the scenes of the share of their windows that are named rightly; NaN without a scene."""
+    right = scores.scenes.argmax(axis=1) == scores.scene
+    present = sorted(set(scores.scene.tolist()) - {NO_SCENE})
+    return float(np.mean([right[scores.scene == s].mean() for s in present])) if present else float("nan")
+
+
+def summary(scores: Scores) -> dict[str, float]:
+    """The figures of a record: macro AP, micro F1 with thresholds tuned on the same windows, scene accuracy, and a score of both."""
+    precisions = [value for value in average_precisions(scores) if not np.isnan(value)]
+    macro_ap, accuracy = float(np.mean(precisions)), scene_accuracy(scores)
+    return {
+        "macro_ap": macro_ap,
+        "micro_f1": micro_f1(scores, tuned_thresholds(scores)),
+        "scene_accuracy": accuracy,
+        "score": macro_ap if np.isnan(accuracy) else 0.7 * macro_ap + 0.3 * accuracy,
+    }

@@ -1,0 +1,31 @@
+"""The words of the default weights: everyday events and scenes, and which events a scene may hold without anyone having labelled them.
+
+Labels are those of the training clips. `PLAUSIBLE` is used twice: in training, where such an event over such a scene is learned from
+a teacher's opinion instead of from silence, and in scoring, where it is left out of the count.
+"""
+
+EVENTS = (
+    "air_conditioner", "airplane", "alarm", "bird", "car", "car_horn", "cat_meow", "chainsaw", "children_playing", "church_bell",
+    "clock_tick", "cough", "cow", "crow", "crying_baby", "dishes", "dog_bark", "door_knock", "door_slam", "drilling", "engine_idling",
+    "fire", "fireworks", "footsteps", "frog", "glass_breaking", "gun_shot", "helicopter", "insects", "jackhammer", "keyboard_typing",
+    "laughter", "music", "phone_ring", "rain", "rooster", "sea_waves", "sheep", "siren", "sneeze", "snoring", "speech", "thunder",
+    "train", "vacuum_cleaner", "water", "wind",
+)  # fmt: skip
+SCENES = (
+    "cafe_restaurant", "forest", "home", "metro_station", "night", "office", "park", "rain", "river", "seaside", "street", "train",
+)  # fmt: skip
+
+PLAUSIBLE: dict[str, tuple[str, ...]] = {
+    "cafe_restaurant": ("speech", "laughter", "dishes", "music", "children_playing", "footsteps", "water", "door_slam"),
+    "forest": ("bird", "crow", "insects", "frog", "wind", "water"),
+    "home": ("fire", "air_conditioner", "vacuum_cleaner", "water", "dishes", "speech", "clock_tick", "door_slam", "footsteps"),
+    "metro_station": ("train", "speech", "footsteps", "alarm", "door_slam", "engine_idling", "air_conditioner", "music", "wind"),
+    "night": ("insects", "frog", "bird", "wind", "water", "dog_bark"),
+    "office": ("keyboard_typing", "speech", "phone_ring", "footsteps", "door_slam", "air_conditioner", "laughter", "clock_tick"),
+    "park": ("bird", "crow", "insects", "wind", "water", "children_playing", "speech", "footsteps", "dog_bark", "car"),
+    "rain": ("rain", "water", "thunder", "wind", "sea_waves", "fire", "car", "bird"),
+    "river": ("water", "bird", "wind", "rain", "insects", "sea_waves", "frog"),
+    "seaside": ("sea_waves", "wind", "water", "bird", "children_playing", "speech", "rain"),
+    "street": ("car", "engine_idling", "car_horn", "speech", "footsteps", "bird", "wind", "siren", "train", "music"),
+    "train": ("train", "speech", "engine_idling", "car", "wind", "footsteps", "church_bell", "alarm", "air_conditioner"),
+}
