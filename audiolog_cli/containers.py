@@ -5,6 +5,7 @@ written. Every path is opened here and handed over as bytes, so a name is never 
 are not UTF-8 work, and the system's own errors become one line. No sample is decoded here.
 """
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -161,6 +162,8 @@ def open_track(source: Source, raw: RawFormat | None = None) -> Iterator[SoundTr
         with open_demuxer(name, pipe or file, raw.format if raw else None, options) as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: no sound track in it")
+            if container.streams.audio[0].codec_context is None:  # not as PyAV's stubs have it
+                raise AudioError(f"{name}: the codec of its sound track is unknown")
             if pipe:
                 head = bytes(pipe.seen)
                 pipe.forget()
@@ -173,11 +176,25 @@ def sound_track(name: str, container: InputContainer, file: BinaryIO, head: byte
     """What an open container says of its first sound track; `head` are the first bytes of the file."""
     stream = container.streams.audio[0]
     is_pipe = not is_seekable(file)
-    if container.format.name != "mp3":
-        return SoundTrack(name, container, stream, is_pipe, declared_seconds(container, file), None)
-    padding = mp3_padding(head)
-    seconds = padding.start / stream.sample_rate if padding else None
+    padding = mp3_padding(head) if container.format.name == "mp3" else None
+    if container.format.name == "wav":  # libavformat gives the length of what is there, not of what was promised
+        seconds = declared_wav_seconds(io.BytesIO(head)) if is_pipe else riff.declared_seconds(file)
+    elif container.format.name == "mp3":
+        seconds = padding.start / stream.sample_rate if padding else None
+    else:
+        seconds = declared_seconds(container)
     return SoundTrack(name, container, stream, is_pipe, seconds, padding if is_pipe else None)
+
+
+def declared_wav_seconds(head: BinaryIO) -> float | None:
+    """Length as the header of a WAV in a pipe gives it, unless its size is made up."""
+    return None if is_endless(head.read(8)) else riff.declared_seconds(head)
+
+
+def is_endless(head: bytes) -> bool:
+    """Whether a RIFF file's size is one that stands for "unknown"."""
+    size = int.from_bytes(head[4:8], "little")
+    return head[:4] == b"RIFF" and any(size in sizes for sizes in ENDLESS_SIZES)
 
 
 def beginning(file: BinaryIO) -> bytes:
@@ -189,16 +206,11 @@ def beginning(file: BinaryIO) -> bytes:
     return head
 
 
-def declared_seconds(container: InputContainer, file: BinaryIO) -> float | None:
+def declared_seconds(container: InputContainer) -> float | None:
     """Length as the header gives it, for containers that count samples (others estimate it from the bit rate)."""
     stream = container.streams.audio[0]
     container_format = container.format.name.split(",")[0]
-    if container_format == "wav" and is_seekable(file):  # libavformat gives the length of what is there
-        position = file.tell()
-        seconds = riff.declared_seconds(file)
-        file.seek(position)
-        return seconds
-    if container_format not in ("wav", "w64", "aiff", "caf", "au", "flac", "mov") or not stream.duration:
+    if container_format not in ("w64", "aiff", "caf", "au", "flac", "mov") or not stream.duration:
         return None
     return float(stream.duration * stream.time_base) if stream.time_base else None
 
@@ -245,8 +257,7 @@ def raw_options(raw: RawFormat) -> dict[str, str]:
 
 def pipe_options(reader: PipeReader) -> dict[str, str]:
     """Options for a stream that cannot be read twice: little probing, and no trust in made-up WAV sizes."""
-    head = reader.peek(8)
     options = {"format_whitelist": CONTAINERS, "probesize": "32768", "analyzeduration": "500000"}
-    if head[:4] == b"RIFF" and any(int.from_bytes(head[4:8], "little") in sizes for sizes in ENDLESS_SIZES):
+    if is_endless(reader.peek(8)):
         options["ignore_length"] = "1"
     return options

@@ -238,6 +238,8 @@ def counted_samples(track: SoundTrack) -> int | None:
     codec = track.stream.codec_context
     if track.seconds is None or not (codec.name == "flac" or codec.name.startswith("pcm_")):
         return None
+    if track.container.format.name == "w64":  # padded to eight bytes, which libavformat takes for sound
+        return None
     n_samples = round(track.seconds * codec.sample_rate)
     n_bytes = n_samples * codec.channels * codec.format.bytes if codec.name != "flac" else 1
     return n_samples if 0 < n_bytes <= track.container.size else None

@@ -75,6 +75,8 @@ class PacketSizes:
 
     def add_good(self, packet: SoundPacket) -> int:
         """Count a packet; returns how many more than their number the broken ones before it were (it may be negative)."""
+        if not packet.size:  # the end: what is broken before it is no sound
+            return 0
         n_uncounted = round(self.n_bytes / self.mean) - self.n_broken if self.n_broken and self.mean else 0
         self.n_broken = self.n_bytes = 0
         self.mean += (packet.size - self.mean) / (20 if self.mean else 1)

@@ -60,12 +60,18 @@ def contents(file: BinaryIO, chunk: Chunk) -> bytes:
 
 
 def declared_seconds(file: BinaryIO) -> float | None:
-    """Length of the sound that the header promises, whether the bytes are there or not; None where it promises nothing."""
+    """Length of the sound that the header promises, whether the bytes are there or not; None where it promises nothing.
+
+    The file's position stays.
+    """
+    position = file.tell()
     byte_rate = 0
+    seconds = None
     for chunk in chunks(file):
         if chunk.name == "fmt ":
             byte_rate = int.from_bytes(contents(file, chunk)[8:12], "little")
         if chunk.name == "data":
-            is_promise = 0 < chunk.size < UNKNOWN_SIZE or chunk.size > UNKNOWN_SIZE
-            return chunk.size / byte_rate if is_promise and byte_rate else None
-    return None
+            seconds = chunk.size / byte_rate if chunk.size not in (0, UNKNOWN_SIZE) and byte_rate else None
+            break
+    file.seek(position)
+    return seconds

@@ -71,7 +71,16 @@ def wav_bytes(data: bytes, rate: int, channels: int, bits: int, code: int = 1, r
     sizes = (len(data) + 36 if riff_size < 0 else riff_size, len(data) if data_size < 0 else data_size)
     block = channels * bits // 8
     fmt = struct.pack("<HHIIHH", code, channels, rate, rate * block, block, bits)
-    return b"RIFF" + struct.pack("<I", sizes[0]) + b"WAVEfmt " + struct.pack("<I", 16) + fmt + b"data" + struct.pack("<I", sizes[1]) + data
+    return (
+        b"RIFF"
+        + struct.pack("<I", sizes[0])
+        + b"WAVEfmt "
+        + struct.pack("<I", 16)
+        + fmt
+        + b"data"
+        + struct.pack("<I", sizes[1])
+        + data
+    )
 
 
 def encode(path: Path, samples: Wave, rate: int) -> Path:

@@ -60,7 +60,9 @@ window_ms = st.integers(1, 3000)
 
 @settings(deadline=None, max_examples=60)
 @given(n_samples=lengths, window=window_ms, hop=window_ms, chunk=st.integers(200, 50_000))
-def test_segments_read_back_from_three_decimals_are_the_windows_of_the_whole(n_samples: int, window: int, hop: int, chunk: int) -> None:
+def test_segments_read_back_from_three_decimals_are_the_windows_of_the_whole(
+    n_samples: int, window: int, hop: int, chunk: int
+) -> None:
     hop = min(hop, window)
     hop, window = (hop * 50, window * 50) if n_samples > 1000 * hop else (hop, window)  # keep the number of windows small
     sound = np.arange(n_samples, dtype=np.float32)
