@@ -1,0 +1,51 @@
+"""The example recording is what its README says: right length, references inside it, sounds where the lists place them."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audiolog_cli import audio
+from audiolog_cli.model.vocabulary import EVENTS, SCENES
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def spans(kind: str) -> list[tuple[float, float, str]]:
+    with (EXAMPLES / f"farm_morning.{kind}s.tsv").open(newline="", encoding="utf-8") as lines:
+        return [
+            (float(row["onset"]), float(row["offset"]), row[f"{kind}_label"]) for row in csv.DictReader(lines, delimiter="\t")
+        ]
+
+
+@pytest.fixture(scope="module")
+def wave() -> np.ndarray:
+    return np.concatenate(list(audio.decode(str(EXAMPLES / "farm_morning.flac"))))
+
+
+def test_recording_lasts_100_seconds_and_is_small_enough_for_a_repository(wave: np.ndarray) -> None:
+    assert wave.size == 100 * audio.SAMPLE_RATE
+    assert (EXAMPLES / "farm_morning.flac").stat().st_size < 2_100_000
+
+
+def test_references_use_the_words_of_the_default_weights() -> None:
+    assert {label for _, _, label in spans("event")} <= set(EVENTS)
+    assert [label for _, _, label in spans("scene")] == ["park", "home"]
+    assert set(SCENES) >= {"park", "home"}
+
+
+def test_scenes_cover_the_recording_without_a_gap() -> None:
+    (first, border, _), (next_onset, end, _) = spans("scene")
+    assert (first, border, end) == (0.0, next_onset, 100.0)
+
+
+def test_every_event_is_louder_than_the_quietest_second_of_its_scene(wave: np.ndarray) -> None:
+    def level(onset: float, offset: float) -> float:
+        part = wave[round(onset * audio.SAMPLE_RATE) : round(offset * audio.SAMPLE_RATE)]
+        return 10 * np.log10(np.mean(part**2) + 1e-12)
+
+    quiet = {label: min(level(t, t + 1) for t in range(int(onset), int(offset))) for onset, offset, label in spans("scene")}
+    for onset, offset, label in spans("event"):
+        place = "park" if onset < spans("scene")[0][1] else "home"
+        assert level(onset, offset) > quiet[place] + 6, label
