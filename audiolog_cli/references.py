@@ -248,8 +248,17 @@ def read_durations(path: str) -> dict[str, float]:
 
 
 def read_folds(path: str) -> dict[str, str]:
-    """The fold of each recording from a TSV `filename fold`."""
-    return {filename: fold for _, (filename, fold) in _read_table(path, ("filename", "fold"))}
+    """The fold in which each recording is tested: a TSV `filename fold`, or MAESTRO's folder of fold*_test.csv."""
+    if not Path(path).is_dir():
+        return {filename: fold for _, (filename, fold) in _read_table(path, ("filename", "fold"))}
+    lists = sorted(Path(path).glob("fold*_test.csv"))
+    if not lists:
+        raise InputError(f"{path}: no fold*_test.csv; expected a TSV filename, fold, or a folder of MAESTRO's lists")
+    return {
+        filename: test_list.name.removeprefix("fold").removesuffix("_test.csv")
+        for test_list in lists
+        for _, (filename,) in _read_table(str(test_list), ("filename",))
+    }
 
 
 def _read_table(path: str, needed: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:

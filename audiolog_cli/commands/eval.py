@@ -73,7 +73,12 @@ def eval(
         str, typer.Option(metavar="FILE", help="TSV filename, duration: all recordings, and where each ends.")
     ] = "",
     labels: Annotated[str, typer.Option(metavar="FILE", help="The event labels to score, one a line; others are ignored.")] = "",
-    folds: Annotated[str, typer.Option(metavar="FILE", help="TSV filename, fold: figures per fold and their mean as well.")] = "",
+    folds: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH", help="TSV filename, fold, or MAESTRO's folder of test lists: also each fold, and the mean of folds."
+        ),
+    ] = "",
     scene_unit: Annotated[
         SceneUnit, typer.Option(help="Compare scenes by second or by file; auto: by file where both sides give whole files.")
     ] = SceneUnit.auto,
