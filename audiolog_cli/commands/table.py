@@ -8,6 +8,7 @@ import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.options import Quiet
+from audiolog_cli.errors import RecordError
 from audiolog_cli.records import ROW_COLUMNS, Cell, End, Failure, Row, jsonl_lines, read_cells, tsv_lines
 
 
@@ -47,11 +48,22 @@ def table(
 
     options = TableOptions(cells, min_duration, max_gap)
     failed: list[Failure] = []
+    broken: list[RecordError] = []
     with terminal.text_input(file) as (stream, name):
-        records, with_time = _peek_time(read_cells(stream, name))
+        records, with_time = _peek_time(_up_to_the_broken_line(read_cells(stream, name), broken))
         terminal.write_lines(_lines(_note_failures(rows_of(records, options), failed), format, with_time))
+    if broken:
+        raise broken[0]
     if failed:
         raise typer.Exit(3)
+
+
+def _up_to_the_broken_line(records: Iterable[Cell | End | Failure], broken: list[RecordError]) -> Iterator[Cell | End | Failure]:
+    """End the stream at a broken line, and keep the error for later: the rows before it are whole and are written."""
+    try:
+        yield from records
+    except RecordError as error:
+        broken.append(error)
 
 
 def _peek_time(records: Iterator[Cell | End | Failure]) -> tuple[Iterator[Cell | End | Failure], bool]:

@@ -1,0 +1,130 @@
+"""The program around the commands: real pipes of the light commands, exact messages and exit codes."""
+
+from pathlib import Path
+
+import pytest
+
+from audiolog_cli import __version__
+from tests.shell import ROOT, sh
+
+CELLS = (
+    "filename\tonset\toffset\tkind\tlabel\tscore\n"
+    "a.wav\t0.000\t1.000\tscene\tpark\t0.900\n"
+    "a.wav\t0.000\t1.000\tevent\tbird\t0.800\n"
+    "a.wav\t1.000\t2.000\tscene\tpark\t0.900\n"
+    "a.wav\t1.000\t2.000\tevent\tbird\t0.700\n"
+    "a.wav\t2.000\t2.500\tscene\tstreet\t0.600\n"
+).encode()
+ROWS = "filename\tonset\toffset\tscene\tevents\na.wav\t0.000\t2.000\tpark\tbird\na.wav\t2.000\t2.500\tstreet\t\n"
+
+
+def test_version() -> None:
+    assert sh("audiolog --version", ROOT) == (0, f"audiolog {__version__}\n", "")
+    assert sh("python -m audiolog_cli --version", ROOT).stdout == f"audiolog {__version__}\n"
+
+
+def test_commands_stand_in_the_order_of_the_pipeline() -> None:
+    help_text = sh("audiolog --help", ROOT).stdout
+    listed = [line.split()[0] for line in help_text.split("Commands:\n")[1].splitlines()]
+    wanted = ["segment", "tag", "table", "summarize"]
+    assert [command for command in listed if command in wanted] == wanted
+
+
+def test_table_through_a_pipe_and_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "cells.tsv").write_bytes(CELLS)
+    assert sh("audiolog table", tmp_path, CELLS) == (0, ROWS, "")
+    assert sh("audiolog table -", tmp_path, CELLS) == (0, ROWS, "")
+    assert sh("audiolog table cells.tsv", tmp_path) == (0, ROWS, "")
+    assert sh("(cat cells.tsv; sed s/a.wav/b.wav/ cells.tsv) | audiolog table | wc -l", tmp_path).stdout == "5\n"
+
+
+def test_unix_tools_work_on_cells() -> None:
+    assert sh("grep event | cut -f 5 | sort | uniq -c", ROOT, CELLS).stdout.split() == ["2", "bird"]
+
+
+def test_json_lines_through_a_pipe_are_the_same_table() -> None:
+    as_json = sh("audiolog table --format jsonl", ROOT, CELLS)
+    assert as_json.stdout == (
+        '{"filename":"a.wav","onset":0.0,"offset":2.0,"scene":"park","events":["bird"]}\n'
+        '{"filename":"a.wav","onset":2.0,"offset":2.5,"scene":"street","events":[]}\n'
+    )
+    from_tsv = sh("audiolog table | audiolog summarize --quiet", ROOT, CELLS)
+    assert from_tsv.code == 0 and from_tsv == sh("audiolog summarize --quiet", ROOT, as_json.stdout.encode())
+
+
+def test_a_table_with_clock_times_keeps_them() -> None:
+    cells = b"filename\tonset\toffset\tkind\tlabel\tscore\ttime\na.wav\t0\t1\tscene\tpark\t0.9\t2026-11-22T06:00:00+01:00\n"
+    assert sh("audiolog table", ROOT, cells).stdout == (
+        "filename\tonset\toffset\tscene\tevents\ttime\na.wav\t0.000\t1.000\tpark\t\t2026-11-22T06:00:00+01:00\n"
+    )
+
+
+def test_every_option_has_one_environment_variable() -> None:
+    assert sh("AUDIOLOG_FORMAT=csv audiolog table | head -n 1", ROOT, CELLS).stdout == "filename,onset,offset,scene,events\n"
+    assert sh("AUDIOLOG_FORMAT=csv audiolog table --format tsv", ROOT, CELLS).stdout == ROWS
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"),
+    [
+        ("audiolog tabel", 2, "No such command 'tabel'. Did you mean 'table'?; see `audiolog --help`"),
+        ("audiolog table --foo", 2, "No such option: --foo (Possible options: --format); see `audiolog table --help`"),
+        (
+            "audiolog table --max-gap x",
+            2,
+            "Invalid value for '--max-gap': 'x' is not a valid float range; see `audiolog table --help`",
+        ),
+        ("audiolog table missing.tsv", 1, "missing.tsv: no such file"),
+        ("audiolog table .", 1, ".: is a directory, expected a file"),
+        ("audiolog table < /dev/null", 1, "stdin: empty, expected a table with a header line or JSON Lines"),
+        (
+            "printf 'filename\\tonset\\toffset\\tkind\\tlabel\\tscore\\na\\tb\\n' | audiolog table -q",
+            1,
+            "stdin:2: expected 6 columns, got 2",
+        ),
+        ("printf '\\200\\201\\n' | audiolog table | head -n 0", 1, None),
+    ],
+)
+def test_an_error_is_one_line_with_the_way_out(line: str, code: int, message: str | None, tmp_path: Path) -> None:
+    result = sh(line, tmp_path)
+    assert (result.code, result.stderr.count("\n")) == (code, 1)
+    assert result.stderr.startswith("audiolog: ")
+    assert message is None or result.stderr == f"audiolog: {message}\n"
+
+
+def test_rows_before_a_broken_line_are_written() -> None:
+    result = sh("audiolog table", ROOT, CELLS + b"broken\n")
+    assert result == (1, ROWS, "audiolog: stdin:7: expected 6 columns, got 1\n")
+
+
+def test_recordings_that_failed_upstream_end_with_three() -> None:
+    stream = (
+        b'{"filename":"a.wav","onset":0,"offset":1,"kind":"scene","label":"park","score":0.9}\n'
+        b'{"kind":"end","filename":"a.wav","duration":1.0,"cells":1,"weights":"w","version":"0"}\n'
+        b'{"kind":"error","filename":"b.wav","message":"b.wav: empty file"}\n'
+    )
+    result = sh("audiolog table", ROOT, stream)
+    assert result == (
+        3,
+        "filename\tonset\toffset\tscene\tevents\na.wav\t0.000\t1.000\tpark\t\n",
+        "audiolog: not in the table: b.wav: empty file\n",
+    )
+    assert sh("audiolog table --format jsonl | tail -n 1", ROOT, stream).stdout.encode() == stream.splitlines(keepends=True)[-1]
+
+
+def test_a_full_disk_is_said() -> None:
+    result = sh("audiolog table > /dev/full", ROOT, CELLS)
+    assert (result.code, result.stderr) == (1, "audiolog: no space left on device\n")
+
+
+def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
+    many = CELLS + b"".join(b"a.wav\t%d\t%d\tscene\tpark\t0.9\n" % (i, i + 1) for i in range(3, 50_000))
+    result = sh("audiolog table --cells | head -n 1; echo ${PIPESTATUS[0]}", tmp_path, many)
+    assert result == (0, "filename\tonset\toffset\tscene\tevents\n141\n", "")
+
+
+def test_rows_come_as_cells_do(tmp_path: Path) -> None:
+    """A live pipe: the row of a scene that ended is out while the next is still going on."""
+    (tmp_path / "cells.tsv").write_bytes(CELLS + b"a.wav\t2.5\t3\tscene\tstreet\t0.9\na.wav\t3\t4\tscene\tstreet\t0.9\n")
+    line = "(cat cells.tsv; sleep 5) | audiolog table | head -n 2"
+    assert sh(f"timeout 4 bash -c '{line}'", tmp_path).stdout == "\n".join(ROWS.split("\n")[:2]) + "\n"
