@@ -13,6 +13,7 @@ from audiolog_cli.errors import AudiologError, InputError, UsageError, WeightsEr
 if TYPE_CHECKING:
     from audiolog_cli.labels import LabelList
     from audiolog_cli.model.checkpoint import Card, Network
+    from audiolog_cli.pulling import Published
 
 COLUMNS = ("name", "here", "bytes", "knows", "licence", "source")
 
@@ -47,7 +48,9 @@ def list_weights(quiet: Quiet = False) -> None:
 
 
 def path(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows, or a path.")] = "everyday",
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows, or a path.")
+    ] = "everyday",
     quiet: Quiet = False,
 ) -> None:
     """Print where a checkpoint lies.
@@ -61,40 +64,56 @@ def path(
 
 def pull(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows.")],
-    offline: Annotated[bool, typer.Option("--offline", help="Use what the hub's cache already holds; no network.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Take what is on this machine already, also in the hub's cache; no network.")
+    ] = False,
     labels: Labels = "",
     quiet: Quiet = False,
 ) -> None:
     """Download a published checkpoint, check its bytes and make it available as --weights NAME.
 
     HF_ENDPOINT and HF_HOME are honoured; a download that was cut off goes on where it stopped. The result is kept in
-    audiolog/weights in XDG_CACHE_HOME. Prints its path.
+    audiolog/weights in XDG_CACHE_HOME; the published file itself is not. Prints the path.
 
     Example: audiolog weights pull clap-htsat-unfused
     """
-    from dataclasses import replace
-
-    from audiolog_cli.model import checkpoint, layouts
-    from audiolog_cli.pulling import by_name, download, sha256_of
+    from audiolog_cli.pulling import by_name, download, downloads_folder, sha256_of
     from audiolog_cli.weights import SUFFIX, cache_folder
 
-    entry = by_name(name)
-    file = download(entry, offline, terminal.progress_wanted())
-    if not entry.sha256:
-        terminal.say(f"{name}: nobody has pinned this file; its bytes are those that the hub states (SHA-256 {sha256_of(file)})")
-    network, card = layouts.read(file, _label_list(labels))
-    origin = {"source": entry.source, "licence": entry.licence, "sha256": sha256_of(file)}
+    entry, label_list = by_name(name), _label_list(labels)
     target = cache_folder() / f"{name}{SUFFIX}"
+    if not target.exists():
+        file = download(entry, offline, terminal.progress_wanted())
+        if not entry.sha256:
+            terminal.say(
+                f"{name}: nobody has pinned this file; its bytes are those that the hub states (SHA-256 {sha256_of(file)})"
+            )
+        _adopt(file, target, entry, label_list)
+        if file.parent == downloads_folder():
+            file.unlink()
+    terminal.write_lines([f"{target}\n"])
+
+
+def _adopt(file: Path, target: Path, entry: "Published", labels: "LabelList | None") -> None:
+    """Write a published file as a checkpoint of our own format that says where it is from."""
+    from dataclasses import replace
+
+    from audiolog_cli.model import checkpoint, layouts  # not before the download: a failed one should not wait for torch
+    from audiolog_cli.pulling import sha256_of
+
+    network, card = layouts.read(file, labels)
+    origin = {"source": entry.source, "licence": entry.licence, "sha256": sha256_of(file)}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WeightsError(f"{target.parent}: cannot be made: {terminal.reason(error)}; set XDG_CACHE_HOME") from None
     checkpoint.save(target, network, replace(card, provenance=card.provenance | origin))
-    terminal.write_lines([f"{target}\n"])
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Another project's checkpoint: .ckpt, .pth, .pt, .bin, .safetensors.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Another project's checkpoint: .ckpt, .pth, .pt, .bin, .safetensors.")
+    ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the new checkpoint goes.")],
     labels: Labels = "",
     quiet: Quiet = False,
