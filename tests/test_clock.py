@@ -1,0 +1,227 @@
+"""Where the start of a recording is found, in which zone, and the clock time of its seconds."""
+
+import contextlib
+import struct
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiolog_cli.clock import at, start_of, time_source
+from audiolog_cli.errors import AudioError, UsageError
+from tests.audio_files import wav_bytes
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SIX = datetime(2026, 11, 22, 6)
+
+
+def start(path: str | Path, **options: str | bool) -> datetime:
+    source = time_source(**options)  # type: ignore[arg-type]
+    assert source is not None
+    return start_of(str(path), source)
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        ("audiomoth", "card/20261122_060000.WAV", SIX),
+        ("audiomoth", "24F319046055BD8B_20261122_060000T.WAV", SIX),
+        ("audiomoth", "5BF1CAEC.WAV", datetime(2018, 11, 18, 20, 26, 20, tzinfo=UTC)),
+        ("songmeter", "SMM01234_20261122_060000.wav", SIX),
+        ("songmeter", "S4A00123_20261122$060000.wav", SIX),
+        ("zoom", "261122-060000.WAV", SIX),
+        ("zoom", "261122_060000_Tr1.WAV", SIX),
+        ("iso", "garden 2026-11-22T06:00:00.250Z.flac", SIX.replace(microsecond=250_000, tzinfo=UTC)),
+        ("iso", "2026-11-22_06-00-00-0330.ogg", SIX.replace(tzinfo=timezone(timedelta(hours=-3, minutes=-30)))),
+        ("iso", "20261122T060000+01-00.ogg", SIX.replace(tzinfo=timezone(timedelta(hours=1)))),
+        ("unix", "mic2-1795327200.opus", SIX.replace(tzinfo=UTC)),
+        ("unix", "1795327200.5.opus", SIX.replace(microsecond=500_000, tzinfo=UTC)),
+        ("unix", "1795327200250.opus", SIX.replace(microsecond=250_000, tzinfo=UTC)),
+        ("auto", "2026-11-22 06.00.00.m4a", SIX),
+        ("auto", "20261122_060000.WAV", SIX),
+        ("auto", "261122_060000.WAV", SIX),
+        ("auto", "1795327200.wav", SIX.replace(tzinfo=UTC)),
+        ("rec_%d.%m.%Y-%Hh%M", "rec_22.11.2026-06h00.wav", SIX),
+        ("%Y-%m-%d/%H%M%S", "/data/2026-11-22/060000.wav", SIX),
+        ("%y%j_%H", "26326_06.wav", SIX),
+        ("t%s_", "t1795327200_a.wav", SIX.replace(tzinfo=UTC)),
+        ("%Y%m%d%H%M%S%z", "20261122060000+0000.wav", SIX.replace(tzinfo=UTC)),
+    ],
+)
+def test_time_in_a_name(pattern: str, path: str, expected: datetime) -> None:
+    found = start(path, name_time=pattern)
+    assert (found, found.utcoffset()) == (expected, expected.utcoffset())
+
+
+@pytest.mark.parametrize(
+    "name", ["20261122.wav", "interview.wav", "ZOOM0001.WAV", "12345_1234567.wav", "5551234567.wav", "9120261122_060000.wav"]
+)
+def test_a_name_without_a_time_is_an_error_not_a_guess(name: str) -> None:
+    with pytest.raises(AudioError) as error:
+        start(name, name_time="auto")
+    assert str(error.value) == f"{name}: no time found in its name (--name-time auto)"
+
+
+def test_a_name_with_a_day_that_does_not_exist() -> None:
+    with pytest.raises(AudioError, match=r"^20260230_060000\.WAV: its time is none: day "):
+        start("20260230_060000.WAV", name_time="audiomoth")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"name_time": "recorder"},
+            "--name-time recorder: expected one of auto audiomoth songmeter zoom iso unix, or a pattern such as",
+        ),
+        ({"name_time": "%Y%q"}, "--name-time %Y%q: unknown code %q; known are %Y %y"),
+        ({"name_time": "%H%M"}, "--name-time %H%M: expected each part of a date once: %Y %m %d, %Y %j, or %s for Unix time"),
+        ({"name_time": "%Y%m%d%Y"}, "--name-time %Y%m%d%Y: expected each part of a date once"),
+        ({"start_time": "6 o'clock"}, "--start-time 6 o'clock: expected ISO 8601, such as 2026-11-22T06:00:00+01:00"),
+        ({"start_time": "2026-11-22"}, "--start-time 2026-11-22: expected ISO 8601, such as"),
+        (
+            {"start_time": "2026-11-22T06:00", "name_time": "iso"},
+            "--start-time: the start is given already; leave out --name-time",
+        ),
+        (
+            {"name_time": "iso", "tz": "Europe/Berln"},
+            "--tz Europe/Berln: unknown zone; expected a name such as Europe/Berlin, or an offset",
+        ),
+        ({"name_time": "iso", "tz": "../etc"}, "--tz ../etc: unknown zone"),
+        ({"name_time": "iso", "tz": "+25:00"}, "--tz +25:00: unknown zone"),
+        ({"tz": "UTC"}, "--tz UTC: no time to apply it to; give --start-time, --name-time or --header-time as well"),
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        time_source(**options)  # type: ignore[arg-type]
+    assert str(error.value).startswith(message)
+
+
+def test_nothing_asked_for_is_no_time() -> None:
+    assert time_source() is None
+
+
+# Headers
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+
+
+def recorder_wav(path: Path, *chunks: bytes) -> Path:
+    """A WAV with chunks before and after the sound; sizes as a recorder writes them."""
+    wav = wav_bytes(bytes(801), 8000, 1, 8)
+    path.write_bytes(wav[:36] + b"".join(chunks[:1]) + wav[36:] + b"\0" + b"".join(chunks[1:]))
+    return path
+
+
+AUDIOMOTH = b"Recorded at 06:00:00 22/11/2026 (UTC%s) by AudioMoth 24F319046055BD8B at medium gain while battery was 4.2V."
+
+
+@pytest.mark.parametrize(("zone", "hours"), [(b"", 0.0), (b"+2", 2.0), (b"-3:30", -3.5)])
+def test_audiomoth_s_comment_carries_its_zone(zone: bytes, hours: float, tmp_path: Path) -> None:
+    comment = chunk(b"LIST", b"INFO" + chunk(b"ICMT", AUDIOMOTH % zone + b"\0") + chunk(b"IART", b"AudioMoth\0"))
+    found = start(recorder_wav(tmp_path / "a.wav", comment), header_time=True)
+    assert found.isoformat() == SIX.replace(tzinfo=timezone(timedelta(hours=hours))).isoformat()
+
+
+def bext(date: bytes, time: bytes) -> bytes:
+    return chunk(b"bext", bytes(320) + date + time + bytes(264))
+
+
+@pytest.mark.parametrize("separators", [(b"-", b":"), (b"_", b"-"), (b".", b" ")])
+def test_bext_origination_has_no_zone(separators: tuple[bytes, bytes], tmp_path: Path) -> None:
+    date, time = separators[0].join((b"2026", b"11", b"22")), separators[1].join((b"06", b"00", b"00"))
+    path = recorder_wav(tmp_path / "a.wav", chunk(b"JUNK", bytes(3)), bext(date, time))  # after the sound
+    assert start(path, header_time=True) == SIX
+    assert start(path, header_time=True, tz="Europe/Berlin") == SIX.replace(tzinfo=BERLIN)
+
+
+def test_guano_timestamp(tmp_path: Path) -> None:
+    guano = chunk(b"guan", b"GUANO|Version: 1.0\nMake: Wildlife Acoustics\nTimestamp: 2026-11-22T06:00:00.5+01:00\n")
+    assert start(recorder_wav(tmp_path / "a.wav", guano), header_time=True).isoformat() == "2026-11-22T06:00:00.500000+01:00"
+
+
+def test_a_header_goes_before_a_name_and_a_name_helps_where_there_is_none(tmp_path: Path) -> None:
+    options = {"header_time": True, "name_time": "audiomoth"}
+    with_header = recorder_wav(tmp_path / "20200101_000000.wav", bext(b"2026-11-22", b"06:00:00"))
+    without = recorder_wav(tmp_path / "20261122_070000.wav", bext(bytes(10), bytes(8)))
+    assert start(with_header, **options) == SIX
+    assert start(without, **options) == SIX + timedelta(hours=1)
+
+
+def test_a_header_without_a_time(tmp_path: Path) -> None:
+    path = recorder_wav(tmp_path / "rec.wav")
+    with pytest.raises(AudioError, match=r"rec\.wav: no time found in its header \(--header-time\)$"):
+        start(path, header_time=True)
+    with pytest.raises(AudioError, match=r"in its header \(--header-time\) nor in its name \(--name-time iso\)$"):
+        start(path, header_time=True, name_time="iso")
+    with pytest.raises(AudioError, match="^-: no time found in its header"):
+        start("-", header_time=True)
+    with pytest.raises(AudioError, match="gone.wav: no such file$"):
+        start(tmp_path / "gone.wav", header_time=True)
+
+
+@given(data=st.binary(max_size=400), place=st.integers(12, 200))
+def test_no_header_is_worse_than_no_time(data: bytes, place: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzz.wav"
+    wav = (
+        wav_bytes(bytes(100), 8000, 1, 8)
+        + chunk(b"LIST", b"INFO" + chunk(b"ICMT", AUDIOMOTH % b""))
+        + bext(b"2026-11-22", b"06:00:00")
+    )
+    path.write_bytes(wav[:place] + data + wav[place + len(data) :])
+    with contextlib.suppress(AudioError):
+        assert start(path, header_time=True).year > 0
+
+
+# Zones
+
+
+def test_a_zone_is_applied_where_the_source_has_none() -> None:
+    assert at(start("20261122_060000.WAV", name_time="audiomoth"), 0) == "2026-11-22T06:00:00.000"
+    assert at(start("20261122_060000.WAV", name_time="audiomoth", tz="UTC"), 0) == "2026-11-22T06:00:00.000+00:00"
+    assert at(start("20260722_060000.WAV", name_time="audiomoth", tz="Europe/Berlin"), 0) == "2026-07-22T06:00:00.000+02:00"
+
+
+def test_a_time_with_a_zone_is_shown_in_the_one_asked_for() -> None:
+    assert at(start("-", start_time="2026-11-22T06:00:00Z", tz="Asia/Kolkata"), 0) == "2026-11-22T11:30:00.000+05:30"
+
+
+def test_clocks_go_back_within_a_recording() -> None:
+    begin = start("-", start_time="2026-10-25T02:30:00", tz="Europe/Berlin")  # the first half past two
+    assert [at(begin, seconds) for seconds in (0, 1799.999, 1800, 3600)] == [
+        "2026-10-25T02:30:00.000+02:00",
+        "2026-10-25T02:59:59.999+02:00",
+        "2026-10-25T02:00:00.000+01:00",
+        "2026-10-25T02:30:00.000+01:00",
+    ]
+
+
+def test_clocks_go_forward_within_a_recording() -> None:
+    begin = start("20260329_013000.WAV", name_time="audiomoth", tz="Europe/Berlin")
+    assert at(begin, 1800) == "2026-03-29T03:00:00.000+02:00"
+
+
+def test_a_time_that_the_zone_leaves_out_is_an_error() -> None:
+    with pytest.raises(AudioError) as error:
+        start("20260329_023000.WAV", name_time="audiomoth", tz="Europe/Berlin")
+    assert str(error.value) == (
+        "20260329_023000.WAV: 2026-03-29 02:30:00 does not exist in Europe/Berlin, clocks go forward there; "
+        "if the recorder does not, give --tz an offset such as +01:00"
+    )
+    assert at(start("20260329_023000.WAV", name_time="audiomoth", tz="+01:00"), 0) == "2026-03-29T02:30:00.000+01:00"
+
+
+@given(seconds=st.floats(0, 1e6), begin=st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)))
+def test_clock_times_are_as_far_apart_as_the_seconds(seconds: float, begin: datetime) -> None:
+    first = begin.replace(tzinfo=UTC).astimezone(BERLIN).replace(microsecond=0)
+    passed = datetime.fromisoformat(at(first, seconds)) - datetime.fromisoformat(at(first, 0))
+    assert abs(passed.total_seconds() - seconds) <= 0.0005001
