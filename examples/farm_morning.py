@@ -9,12 +9,12 @@ A farmyard (the scene `park`: birds, animals, a light breeze), then a kitchen (`
 import sys
 from pathlib import Path
 
-import av
 import numpy as np
 
 from audiolog_cli import audio
 from audiolog_cli.model.augment import SAMPLE_RATE, Wave, decibels, equalise, fade, noise, rms
 from audiolog_cli.model.mixing import EDGE, Span, add_event, cross_fade, loop
+from audiolog_cli.model.soundfiles import span_lines, write_flac, write_list
 
 YARD, KITCHEN = 64.0, 36.0  # seconds
 FADE = SAMPLE_RATE // 2
@@ -76,29 +76,9 @@ def compose(stamps: Path) -> tuple[Wave, list[Span], list[Span]]:
     return np.clip(wave * (0.7 / max(0.7, float(np.abs(wave).max()))), -1, 1), events, scenes
 
 
-def write_flac(wave: Wave, path: Path) -> None:
-    """16 bit, mono, 32 kHz."""
-    samples = np.round(wave * 32767).astype(np.int16)[None]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("flac", rate=SAMPLE_RATE, layout="mono", options={"compression_level": "12"})
-        for start in range(0, samples.shape[1], 4096):
-            frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(samples[:, start : start + 4096]), format="s16", layout="mono"
-            )
-            frame.sample_rate = SAMPLE_RATE
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-
-
-def write_spans(spans: list[Span], column: str, path: Path) -> None:
-    """A DCASE list."""
-    lines = [f"farm_morning.flac\t{onset:.3f}\t{offset:.3f}\t{label}\n" for onset, offset, label in spans]
-    path.write_text(f"filename\tonset\toffset\t{column}\n" + "".join(lines), encoding="utf-8")
-
-
 if __name__ == "__main__":
     stamps_folder, out = Path(sys.argv[1]), Path(sys.argv[2])
     composed, in_it, places = compose(stamps_folder)
     write_flac(composed, out / "farm_morning.flac")
-    write_spans(in_it, "event_label", out / "farm_morning.events.tsv")
-    write_spans(places, "scene_label", out / "farm_morning.scenes.tsv")
+    write_list(span_lines("farm_morning.flac", in_it), "event_label", out / "farm_morning.events.tsv")
+    write_list(span_lines("farm_morning.flac", places), "scene_label", out / "farm_morning.scenes.tsv")

@@ -1,0 +1,63 @@
+"""`audiolog mix`: isolated clips in; long recordings with their references, or a pool of training windows, out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiolog_cli import terminal
+from audiolog_cli.commands.options import Quiet
+from audiolog_cli.errors import UsageError
+
+
+def mix(
+    clips: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders with clips.tsv and the sounds it names.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the recordings and lists, or the pool, go.")],
+    recordings: Annotated[int, typer.Option(min=0, help="Compose so many recordings.")] = 0,
+    windows: Annotated[int, typer.Option(min=0, help="Make a pool of so many windows of 10 s for `audiolog train`.")] = 0,
+    split: Annotated[str, typer.Option(help="Which clips: train, val or test.")] = "train",
+    seconds: Annotated[float, typer.Option(min=1, help="Length of a recording.")] = 300.0,
+    recipe: Annotated[str, typer.Option(help="How windows are mixed: train, plain or validation.")] = "train",
+    all_labels: Annotated[
+        bool, typer.Option("--all-labels", help="The vocabulary is every label of the clips, not that of the default weights.")
+    ] = False,
+    teacher: Annotated[
+        Path | None, typer.Option(metavar="CHECKPOINT", help="A tagger whose opinion of each window is kept.")
+    ] = None,
+    teacher_map: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TSV: event, the teacher's classes that mean it.")
+    ] = None,
+    part: Annotated[
+        str, typer.Option(metavar="K/N", help="Make only every N-th window, from the K-th on; run N of them.")
+    ] = "0/1",
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Decoded clips, kept between runs [default: OUT/cache].")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same sounds.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Mix isolated clips over scene recordings; onsets and offsets are known.
+
+    Recordings are FLAC files beside events.tsv, scenes.tsv and ignore.tsv (events that a scene may hold unlabelled).
+
+    Example: audiolog mix clips/ --split val --recordings 12 --out composed/
+    """
+    if (recordings > 0) == (windows > 0):
+        raise UsageError("give either --recordings or --windows, and how many")
+    from audiolog_cli.model.composing import Plan
+    from audiolog_cli.model.production import Source, write_pool, write_recordings
+
+    source = Source(tuple(clips), split, cache or out / "cache", not all_labels)
+    if recordings:
+        terminal.write_lines(
+            f"{out / name}\n" for name in write_recordings(source, Plan(seconds), seed, recordings, out, terminal.say)
+        )
+    else:
+        write_pool(source, recipe, seed, windows, out, teacher, teacher_map, _part(part), terminal.say)
+
+
+def _part(text: str) -> tuple[int, int]:
+    k, _, n = text.partition("/")
+    if not (k.isdigit() and n.isdigit() and int(k) < int(n)):
+        raise UsageError(f"--part {text}: expected K/N with K from 0 to N - 1")
+    return int(k), int(n)
