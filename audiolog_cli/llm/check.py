@@ -8,8 +8,10 @@ not a label at a time; a claim whose label it cannot read (unknown words, `it` a
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from audiolog_cli.llm.clock import clock
 from audiolog_cli.llm.entries import TOLERANCE
@@ -28,6 +30,7 @@ class Table:
 
     heard: dict[str, Spans]  # label -> when; QUIET and MISSING too
     scenes: frozenset[str]
+    changes: Sequence[float]  # seconds at which the scene changes
     end: float  # seconds
     start_of_day: float | None  # seconds after midnight at which the recording starts, where that is known
     rows: Sequence[Row]
@@ -90,7 +93,8 @@ def table_of(rows: Sequence[Row], duration: float | None = None) -> Table:
     if end > reached:
         _add(heard.setdefault(MISSING, []), reached, end)
     scenes = frozenset(row.scene for row in rows if row.scene)
-    return Table(heard, scenes, end, _start_of_day(rows), rows, lexicon(heard.keys() - {QUIET, MISSING}))
+    changes = [row.onset for before, row in pairwise(rows) if row.scene != before.scene]
+    return Table(heard, scenes, changes, end, _start_of_day(rows), rows, lexicon(heard.keys() - {QUIET, MISSING}))
 
 
 def _add(spans: Spans, onset: float, offset: float) -> None:
@@ -142,15 +146,34 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterable[Claim]:
                 problem,
             )
         return
+    loosely = _loosely(statement, onset, offset, table)
     for mention in statement.mentions:
         is_pseudo = mention.concept in (QUIET, MISSING)
         if statement.time is None and (is_pseudo or (statement.supposed and not table.known.labels.get(mention.concept))):
             continue
         labels = _labels(mention, table)
-        problem = _problem(statement, labels, onset, offset, table, is_pseudo)
+        problem = _problem(statement, labels, (onset, offset), table, mention in loosely)
         start = min(mention.start, statement.time.start) if statement.time else mention.start
         end = max(mention.end, statement.time.end) if statement.time else mention.end
         yield Claim(start, end, " ".join(text[start:end].split()), onset, offset, tuple(sorted(labels)), problem)
+
+
+def _loosely(statement: Statement, onset: float | None, offset: float | None, table: Table) -> Sequence[Mention]:
+    """The labels of a statement that need only be heard somewhere in its time.
+
+    `From 0 to 16 s in the city center cars are heard`: the time is the scene's, the cars are somewhere in it. `Cars pass in the street
+    from 0:05`: the time is the cars', the street is around it. In a row of a table the time is the scene's.
+    """
+    if statement.time is None or onset is None or offset is None:
+        return ()
+    scenes = [mention for mention in statement.mentions if _labels(mention, table) and _labels(mention, table) <= table.scenes]
+    events = [mention for mention in statement.mentions if mention not in scenes]
+    if statement.time.in_row:
+        return events
+    if not scenes or not events:
+        return ()
+    spans = _union([table.heard[label] for scene in scenes for label in _labels(scene, table)])
+    return events if onset < offset and holds(spans, onset, offset, TOLERANCE + statement.time.slack) else scenes
 
 
 def _labels(mention: Mention, table: Table) -> frozenset[str]:
@@ -175,25 +198,25 @@ def _past_end(time: Time, offset: float | None, table: Table) -> str:
 
 
 def _problem(
-    statement: Statement, labels: frozenset[str], onset: float | None, offset: float | None, table: Table, is_pseudo: bool
+    statement: Statement, labels: frozenset[str], when: tuple[float | None, float | None], table: Table, loosely: bool
 ) -> str:
-    """What is wrong with a claim, "" if nothing is."""
-    time = statement.time
+    """What is wrong with the claim that one of `labels` is there at `when`, "" if nothing is."""
+    time, (onset, offset) = statement.time, when
     if time is not None and _past_end(time, offset, table):
         return _past_end(time, offset, table)
     if not labels:
-        if statement.denied or (is_pseudo and time is None):
-            return ""
-        return "not in the table"
+        return "" if statement.denied else "not in the table"
     spans = _union([table.heard[label] for label in labels])
     if time is None or onset is None or offset is None:
         return _untimed_problem(statement, spans, table)
     tolerance = TOLERANCE + time.slack
     if statement.denied:
-        return "heard then, says the table" if _is_heard(spans, onset, offset, tolerance, time) else ""
+        return "heard then, says the table" if _is_heard(spans, onset, offset, tolerance) else ""
+    if loosely:
+        is_there = any(start - tolerance < offset and onset < end + tolerance for start, end in spans)
+        return "" if is_there else "not at that time"
     alternatives = [spans, *(table.heard[label] for label in labels)]
-    if statement.scene is not None:  # a sound that goes on into the next scene ends, for this one, with the scene
-        alternatives.append(_both(spans, _union([table.heard[label] for label in _labels(statement.scene, table)])))
+    alternatives.append(_cut(spans, table.changes))  # a sound that goes on into the next scene ends, for this one, with the scene
     return "" if any(holds(each, onset, offset, tolerance, time.edge) for each in alternatives) else "not at that time"
 
 
@@ -209,14 +232,13 @@ def _untimed_problem(statement: Statement, spans: Spans, table: Table) -> str:
     return "" if together else "not in that scene"
 
 
-def _both(spans: Spans, others: Spans) -> Spans:
-    """Where both are."""
-    return [
-        (max(onset, since), min(offset, until))
-        for onset, offset in spans
-        for since, until in others
-        if onset < until and since < offset
-    ]
+def _cut(spans: Spans, positions: Sequence[float]) -> Spans:
+    """Spans cut at the given positions."""
+    pieces: Spans = []
+    for onset, offset in spans:
+        bounds = [onset, *positions[bisect_right(positions, onset) : bisect_left(positions, offset)], offset]
+        pieces += zip(bounds, bounds[1:], strict=False)
+    return pieces
 
 
 def _union(groups: Sequence[Spans]) -> Spans:
@@ -254,7 +276,7 @@ def holds(spans: Spans, onset: float, offset: float, tolerance: float, edge: str
     return any(abs(start - onset) <= tolerance for start, _ in spans) and any(abs(end - offset) <= tolerance for _, end in spans)
 
 
-def _is_heard(spans: Spans, onset: float, offset: float, tolerance: float, time: Time) -> bool:
+def _is_heard(spans: Spans, onset: float, offset: float, tolerance: float) -> bool:
     """Whether something sounds in the middle of a time in which it is denied."""
     if onset == offset:
         return any(start + tolerance < onset < end - tolerance for start, end in spans)

@@ -138,7 +138,7 @@ class OllamaBackend:
             return Busy(f"{self.name}: the server is busy (503: {said})")
         if error.status_code == -1:
             return Broken(f"{self.name}: the server failed in the middle of the answer: {said}")
-        return LLMError(f"{self.name}: the server refused ({error.status_code}): {said}")
+        return LLMError(f"{self.name}: the server refused ({error.status_code}: {said})")
 
 
 def _transport() -> "httpx.BaseTransport":

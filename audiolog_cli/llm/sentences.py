@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from audiolog_cli.llm.outline import UNNAMED
 from audiolog_cli.llm.times import Time, times
 from audiolog_cli.llm.words import Lexicon, Mention, mentions
 
@@ -44,7 +45,7 @@ JOINING = re.compile(
     re.IGNORECASE,
 )
 DENIED = re.compile(
-    r"\b(?:no|not|never|without|none|neither|nor|kein|keine|keinen|nicht|ohne|niemals|pas|aucune?|jamais|sans|sin|ningún|ninguna|nunca)\b(?! only\b| longer\b| just\b)"
+    r"\b(?:no|not|never|without|nobody|no one|none|neither|nor|kein|keine|keinen|nicht|ohne|niemals|pas|aucune?|jamais|sans|sin|ningún|ninguna|nunca)\b(?! only\b| longer\b| just\b)"
     r"|n't\b|没有|无",
     re.IGNORECASE,
 )
@@ -55,6 +56,12 @@ SUPPOSED = re.compile(
 )
 OF_ALL = re.compile(
     r"\b(?:recording|audio|clip|log|table|file|summary|overall|Aufnahme|enregistrement|grabación)\b|录音|音频", re.IGNORECASE
+)
+HEADING_BEFORE = re.compile(r"\W*(?:(?:scene|location|place|Szene|Ort|scène|lieu|escena|lugar|场景)\W*)?", re.IGNORECASE)
+BESIDE_TIMES = re.compile(  # words that a clause of times may hold and still speak of the label before it
+    r"\b(?:at|from|to|until|till|between|and|again|then|also|later|once|more|times?|briefly|about|around|approximately|seconds?|minutes?|the|in|on|of|for|"
+    r"which|it|is|was|are|were|heard|occurs?|lasts?|lasting|starts?|starting|begins?|beginning|ends?|ending|with|events?|sounds?|sounding|audible|noted|present|there|continu\w+|specifically|especially|mainly|mostly|intermittently|repeatedly|finally|another|und|um|von|bis|et|de|y|a|desde|hasta)\b|\W|\d|\x01",
+    re.IGNORECASE,
 )
 LATER = re.compile(
     r"\b(?:later|afterwards|throughout|finally|also later|subsequently|später|plus tard|más tarde)\b|之后|随后", re.IGNORECASE
@@ -69,6 +76,7 @@ class Statement:
     time: Time | None
     denied: bool
     supposed: bool  # suggests, perhaps: not a claim when it names no time
+    of_all: bool = False  # speaks of the whole recording
     scene: Mention | None = None  # the scene that the sentence, or the heading above it, speaks of
 
     @property
@@ -92,6 +100,7 @@ def statements(text: str, known: Lexicon, scenes: frozenset[str]) -> list[Statem
     """All statements of a log, in its order. `scenes` are the concepts that are scenes in the table."""
     for pattern in (NAMES, DATES):
         text = pattern.sub(lambda match: " " * len(match.group()), text)
+    text = re.sub(UNNAMED, lambda match: "\x03" * len(match.group()), text, flags=re.IGNORECASE)
     text = re.sub(r"[*`#>\"“”‘_]", " ", text)
     found_times = times(text)
     masked = text
@@ -106,7 +115,7 @@ def statements(text: str, known: Lexicon, scenes: frozenset[str]) -> list[Statem
         inside = [mention for mention in found_mentions if start <= mention.start < end]
         scene = _scene_of(masked, start, end, inside, scenes, scene)
         for statement in _sentence(masked, start, end, inside, inside_times, heading):
-            stated += _in_scene(statement, inside, scenes, scene)
+            stated += _in_scene(statement, masked, inside, scenes, scene)
         if inside:
             heading = inside[-1:]
     return stated
@@ -145,30 +154,30 @@ def _scene_of(
     own = [mention for mention in inside if mention.concept in scenes]
     if own and len(own) == 1 and inside[0] is own[0]:
         rest = masked[own[0].end : end].strip(" \x01")
-        is_heading = (
-            masked[end - 1] in ":：" or rest[:1] in (":", "：") or (len(inside) == 1 and line.rstrip().endswith((")", ":")))
-        )
-        return own[0] if is_heading else None
+        alone = len(inside) == 1 and (line.rstrip().endswith((")", ":")) or not rest)
+        begins = HEADING_BEFORE.fullmatch(masked[start : own[0].start].replace("\x01", " "))
+        return own[0] if rest[:1] in (":", "：") or line[-1] in ":：" or (alone and begins) else None
     if not inside and line[0] == "\x01":  # a heading with a time only: a section whose scene has no name
         return None
-    if "scene not named" in line.lower():
-        return None
-    if own or OF_ALL.search(line) or MISSING in [mention.concept for mention in inside]:
+    if own or "\x03" in line or OF_ALL.search(line) or MISSING in [mention.concept for mention in inside]:
         return None
     return current
 
 
 def _in_scene(
-    statement: Statement, inside: Sequence[Mention], scenes: frozenset[str], heading: Mention | None
+    statement: Statement, masked: str, inside: Sequence[Mention], scenes: frozenset[str], heading: Mention | None
 ) -> Iterator[Statement]:
     """A statement with the nearest scene before it; one that names no time is split into its labels, each with its own."""
     own = [mention for mention in inside if mention.concept in scenes]
 
     def scene_of(mention: Mention) -> Mention | None:
-        before = [scene for scene in own if scene.start < mention.start] or own[:1]
+        before = [scene for scene in own if scene.start < mention.start]
+        before = before or [scene for scene in own[:1] if not CLAUSE_END.search(masked, mention.end, scene.start)]
         return None if mention.concept in scenes else before[-1] if before else heading
 
-    if statement.time is None:
+    if statement.time is None and statement.of_all and not statement.denied:
+        yield from (replace(statement, mentions=(mention,)) for mention in statement.mentions)
+    elif statement.time is None:
         for mention in statement.mentions:
             yield replace(statement, mentions=(mention,), scene=scene_of(mention))
     else:
@@ -187,7 +196,7 @@ def _sentence(
         return
     pairs = _paired(_clauses(masked, start, end, inside, inside_times), masked)
     for clause, run, when in pairs:
-        yield Statement(tuple(run), when, _is_denied(masked, clause, run), supposed)
+        yield Statement(tuple(run), when, _is_denied(masked, clause, run), supposed, OF_ALL.search(line) is not None)
 
 
 def _is_denied(masked: str, clause: Clause, run: Sequence[Mention]) -> bool:
@@ -272,8 +281,13 @@ def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, li
             last = (clause, labels)
         elif times_first and any(later.runs for later in clauses[index + 1 :]):
             pending = clause.times
-        elif last:
+        elif last and not _speaks_of_something_else(masked, clause):
             yield from ((last[0], last[1], time) for time in clause.times)
+
+
+def _speaks_of_something_else(masked: str, clause: Clause) -> bool:
+    """Whether a clause with times and no label has words of its own: `one approaches at 30 s`."""
+    return len(BESIDE_TIMES.sub(" ", masked[clause.start : clause.end]).split()) > 0
 
 
 def _labels(clause: Clause) -> list[Mention]:

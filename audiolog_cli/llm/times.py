@@ -23,6 +23,7 @@ class Time:
     offset: float
     slack: float = 0.0  # seconds of vagueness beyond the usual tolerance
     edge: str = ""  # "onset" or "offset" for a point that is said to be one
+    in_row: bool = False  # two columns of a table: what stands beside it is somewhere in that range
     clock_of_day: bool = False  # HH:MM:SS with leading zeros or two-digit hours: may be a time of day
 
 
@@ -114,7 +115,7 @@ def _range(text: str, match: re.Match[str]) -> list[Time]:
     if offset < onset:
         return []
     slack = _slack(text, match.start(), f"{first} {unit}" if ":" not in first else first, last)
-    return [Time(match.start(), end, onset, offset, slack, "", _is_clock(first) and _is_clock(last))]
+    return [Time(match.start(), end, onset, offset, slack, "", match.re is CELLS, _is_clock(first) and _is_clock(last))]
 
 
 def _listed(text: str, match: re.Match[str]) -> list[Time]:
@@ -138,7 +139,7 @@ def _point(text: str, match: re.Match[str]) -> list[Time]:
             return []
     edge = "onset" if EDGE_ONSET.search(before) else "offset" if EDGE_OFFSET.search(before) else ""
     second = seconds(said)
-    return [Time(match.start(), match.end(), second, second, _slack(text, match.start(), said), edge, _is_clock(said))]
+    return [Time(match.start(), match.end(), second, second, _slack(text, match.start(), said), edge, False, _is_clock(said))]
 
 
 def _unit_of(quantity: str) -> str:

@@ -89,7 +89,7 @@ def lexicon(labels: Iterable[str]) -> Lexicon:
         words = phrase(label)
         concept = phrases.get(words, label)
         meant.setdefault(concept, set()).add(label)
-        if concept == label and words:
+        if words and words not in phrases:
             own[words] = own[words[::-1]] = label
             for inner in {phrases[words[first:last]] for first, last in _slices(len(words)) if words[first:last] in phrases}:
                 meant[inner].add(label)  # "car" may be meant for passing_car

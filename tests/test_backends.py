@@ -1,0 +1,431 @@
+"""Language model servers, good and bad, through the real command: what is sent, what comes out, how each failure is told.
+
+The bytes have the shapes that Ollama 0.33, llama.cpp's server and llama-cpp-python were seen to send; a local server replays them.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from audiolog_cli.errors import LLMError, UsageError
+from audiolog_cli.llm.backend import Request, is_repeating
+from audiolog_cli.llm.endpoint import Connection, open_backend
+from audiolog_cli.llm.openai_backend import PRESETS, OpenAIBackend, events
+from audiolog_cli.llm.parts import collect
+from tests.logs_helper import cells_tsv
+from tests.replay_server import Answer, Asked, answering
+from tests.shell import Result, sh
+
+KEY = "sk-very-secret-0123456789"
+TABLE = cells_tsv({"farm": [(0, 10)]}, {"dog_bark": [(2, 5)]})
+SAID = "A dog barks from 2 to 5 seconds."
+QUIET_CHECK = "--check off --context 4096 --cache off"
+
+
+def ollama(
+    answer: Callable[[Asked], Answer], tmp_path: Path, options: str = QUIET_CHECK, **environment: str
+) -> tuple[Result, list[Asked]]:
+    def respond(asked: Asked) -> Answer:
+        return (
+            Answer(json.dumps({"model_info": {"llama.context_length": 131072}})) if asked.path == "/api/show" else answer(asked)
+        )
+
+    with answering(respond) as (url, asked):
+        done = sh(f"audiolog summarize --llm ollama:m {options}", tmp_path, TABLE, OLLAMA_HOST=url, **environment)
+    return done, [one for one in asked if one.path == "/api/chat"]
+
+
+def service(
+    answer: Callable[[Asked], Answer], tmp_path: Path, options: str = QUIET_CHECK, **environment: str
+) -> tuple[Result, list[Asked], str]:
+    def respond(asked: Asked) -> Answer:
+        return answer(asked) if asked.path == "/v1/chat/completions" else Answer('{"error": {"message": "File Not Found"}}', 404)
+
+    with answering(respond) as (url, asked):
+        done = sh(f"audiolog summarize --llm {url}#m {options}", tmp_path, TABLE, **environment)
+    return done, [one for one in asked if one.path == "/v1/chat/completions"], f"{url}/v1#m"
+
+
+def chat(*pieces: str, last: dict[str, object] | None = None) -> Answer:
+    """An Ollama stream: one JSON object a line."""
+    end = {"done": True, "done_reason": "stop", "prompt_eval_count": 120, "eval_count": 9} if last is None else last
+    lines = [{"model": "m", "message": {"role": "assistant", "content": piece}, "done": False} for piece in pieces]
+    lines += [{"model": "m", "message": {"role": "assistant", "content": ""}, **end}] if end else []
+    return Answer([json.dumps(line).encode() + b"\n" for line in lines], content_type="application/x-ndjson")
+
+
+def sse(*chunks: dict[str, object] | str, **options: object) -> Answer:
+    """A server-sent event stream."""
+    data = [chunk if isinstance(chunk, str) else json.dumps(chunk) for chunk in chunks]
+    return Answer([f"data: {one}\n\n".encode() for one in data], content_type="text/event-stream", **options)  # type: ignore[arg-type]
+
+
+def delta(text: str | None, finish: str | None = None) -> dict[str, object]:
+    return {"choices": [{"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish}]}
+
+
+STOP = delta(None, "stop")
+TOO_LONG = {
+    "code": 400,
+    "message": "request (1212 tokens) exceeds",
+    "type": "exceed_context_size_error",
+    "n_prompt_tokens": 1212,
+    "n_ctx": 1024,
+}
+
+
+# Ollama
+
+
+def test_ollama_answers_in_a_stream(tmp_path: Path) -> None:
+    done, asked = ollama(lambda _: chat("A dog barks", " from 2 to 5 seconds."), tmp_path)
+    assert (done.code, done.stdout) == (0, SAID + "\n")
+    assert len(asked) == 1
+
+
+def test_ollama_answers_in_one_piece(tmp_path: Path) -> None:
+    whole = {
+        "model": "m",
+        "message": {"role": "assistant", "content": SAID},
+        "done": True,
+        "done_reason": "stop",
+        "prompt_eval_count": 120,
+    }
+    done, _ = ollama(lambda _: Answer(json.dumps(whole)), tmp_path)
+    assert (done.code, done.stdout) == (0, SAID + "\n")
+
+
+def test_ollama_is_always_told_the_context_and_not_to_truncate(tmp_path: Path) -> None:
+    _, (asked,) = ollama(lambda _: chat(SAID), tmp_path, QUIET_CHECK + " --keep-alive 5m --max-tokens 300")
+    body = asked.body
+    assert body["options"] == {"num_ctx": 4096, "num_predict": 300, "temperature": 0.0}
+    assert (body["truncate"], body["shift"], body["stream"], body["keep_alive"], body["think"]) == (
+        False,
+        False,
+        True,
+        "5m",
+        False,
+    )
+    assert body["messages"][0]["content"].startswith(
+        "Start(s)\tEnd(s)\tScene\tEvent\n0\t2\tfarm\t(no event recognised)\n2\t5\tfarm\tdog_bark\n"
+    )
+
+
+def test_ollama_gets_what_its_model_holds_without_context(tmp_path: Path) -> None:
+    _, (asked,) = ollama(lambda _: chat(SAID), tmp_path, "--check off")
+    assert asked.body["options"]["num_ctx"] == 8192
+
+
+def test_ollama_key_stays_here(tmp_path: Path) -> None:
+    _, (asked,) = ollama(lambda _: chat(SAID), tmp_path, OLLAMA_API_KEY=KEY)
+    assert "authorization" not in {name.lower() for name in asked.headers}
+
+
+OLLAMA_FAILURES = {
+    "model missing": (
+        Answer('{"error": "model \'m\' not found"}', 404),
+        "this Ollama has no such model; get it with `ollama pull m`",
+    ),
+    "bad option": (
+        Answer('{"error": "option \\"num_ctx\\" must be of type integer"}', 500),
+        'the server refused (500: option "num_ctx" must',
+    ),
+    "bad request": (Answer('{"error": "invalid character"}', 400), "the server refused (400: invalid character)"),
+    "done false": (chat("A dog", last={"done": False}), "the answer broke off before its end (done: false)"),
+    "no end": (chat("A dog", last={}), "the answer broke off before its end (done: false)"),
+    "nothing": (Answer("", content_type="application/x-ndjson"), "the server sent an empty answer"),
+    "empty text": (chat(""), "the answer is empty"),
+    "unloaded": (
+        chat("", last={"done": True, "done_reason": "unload"}),
+        "the server ended without an answer (done_reason: unload)",
+    ),
+    "length": (
+        chat("A dog", last={"done": True, "done_reason": "length"}),
+        "the answer was cut off at 1024 tokens; raise --max-tokens",
+    ),
+    "error in the stream": (
+        Answer([b'{"message": {"role": "assistant", "content": "A"}, "done": false}\n', b'{"error": "out of memory"}\n']),
+        "the server failed in the middle of the answer: out of memory",
+    ),
+    "too long": (
+        Answer(json.dumps({"error": json.dumps({"error": TOO_LONG})}), 400),
+        "the prompt is 1212 tokens, the model holds 1024",
+    ),
+    "too long, said in words": (
+        Answer('{"error": "the prompt is longer than the context length currently available"}', 400),
+        "the prompt is longer than the model's context",
+    ),
+    "cut in silence": (
+        chat(SAID, last={"done": True, "done_reason": "stop", "prompt_eval_count": 12}),
+        "the server cut the prompt in silence: it read 12 tokens of at least",
+    ),
+    "endless": (chat(*["a dog barks. "] * 60), "the model repeats itself without end"),
+    "no JSON": (Answer("<html>", content_type="text/html"), "does not speak Ollama's protocol"),
+    "cut connection": (
+        Answer('{"message": {"role": "assistant", "content": "A"}, "done": false}\n', broken=True),
+        "the connection to",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OLLAMA_FAILURES)
+def test_ollama_failures_are_exit_4_with_a_cause(case: str, tmp_path: Path) -> None:
+    answer, message = OLLAMA_FAILURES[case]
+    done, _ = ollama(lambda _: answer, tmp_path)
+    last = done.stderr.splitlines()[-1]
+    assert done.code == 4
+    assert last.startswith("audiolog: ollama:m: ")
+    assert message in last
+
+
+def test_ollama_busy_is_asked_again(tmp_path: Path) -> None:
+    answers = [Answer('{"error": "server busy"}', 503), chat(SAID)]
+    done, asked = ollama(lambda _: answers.pop(0), tmp_path)
+    assert (done.code, done.stdout, len(asked)) == (0, SAID + "\n", 2)
+    assert "audiolog: ollama:m: the server is busy (503: server busy); trying again in 1 s\n" in done.stderr
+
+
+def test_ollama_not_running(tmp_path: Path) -> None:
+    done = sh("audiolog summarize --llm ollama:m", tmp_path, TABLE, OLLAMA_HOST="http://127.0.0.1:9")
+    assert (done.code, done.stdout) == (4, "")
+    assert done.stderr == (
+        "audiolog: ollama:m: no Ollama server at http://127.0.0.1:9; start it with `ollama serve`, or name its host in OLLAMA_HOST\n"
+    )
+
+
+def test_ollama_that_says_nothing_runs_into_the_timeout(tmp_path: Path) -> None:
+    def slow(_: Asked) -> Answer:
+        time.sleep(1.5)
+        return chat(SAID)
+
+    done, _ = ollama(slow, tmp_path, QUIET_CHECK + " --timeout 0.5")
+    assert done.code == 4
+    assert "sent nothing for 0.5 s; raise --timeout" in done.stderr
+
+
+def test_more_context_than_the_model_holds_is_refused(tmp_path: Path) -> None:
+    done, asked = ollama(lambda _: chat(SAID), tmp_path, "--context 200000")
+    assert (done.code, asked) == (4, [])
+    assert done.stderr == "audiolog: ollama:m: --context 200000 is more than the 131072 tokens that the model holds\n"
+
+
+def test_recorded_ollama_answers_replayed(shared: Path, tmp_path: Path) -> None:
+    recorded = (shared / "llm" / "wire_ollama.txt").read_text()
+    cases = {part.split("\n", 1)[0]: part.split("\n", 1)[1] for part in recorded.split("\n## ")[1:]}
+    bodies = {name: (text.rsplit("\n-> ", 1)[0], int(text.rsplit("\n-> ", 1)[1].split()[0])) for name, text in cases.items()}
+    expected = {
+        "chat-stream": "cut off at 1024 tokens",
+        "missing": "ollama pull m",
+        "bad-option": 'refused (500: option "num_ctx"',
+        "generation-overrun-shift-false": "done: false",
+        "unload": "done_reason: unload",
+        "too-long stream": "the prompt is 1212 tokens, the model holds 1024",
+        'too-long n=130 num_ctx=1024 extra={"shift":false}': "longer than the model's context",
+    }
+    for name, message in expected.items():
+        body, status = bodies[name]
+        done, _ = ollama(lambda _, body=body, status=status: Answer(body, status), tmp_path)  # type: ignore[misc]
+        assert (done.code, message in done.stderr) == (4, True), (name, done.stderr)
+    body, _ = bodies["think-false"]
+    done, _ = ollama(lambda _: Answer(body.replace('"prompt_eval_count":21', '"prompt_eval_count":121')), tmp_path)
+    assert (done.code, done.stdout) == (0, json.loads(body)["message"]["content"] + "\n")
+
+
+# OpenAI-compatible services
+
+
+def test_a_service_answers_in_a_stream(tmp_path: Path) -> None:
+    usage = {"choices": [], "usage": {"prompt_tokens": 120, "completion_tokens": 9}}
+    done, (asked,), _ = service(
+        lambda _: sse(delta("A dog barks"), delta(" from 2 to 5 seconds."), STOP, usage, "[DONE]"), tmp_path, AUDIOLOG_API_KEY=KEY
+    )
+    assert (done.code, done.stdout) == (0, SAID + "\n")
+    assert asked.headers["Authorization"] == f"Bearer {KEY}"
+    assert (asked.body["model"], asked.body["max_tokens"], asked.body["stream"], asked.body["temperature"]) == (
+        "m",
+        1024,
+        True,
+        0.0,
+    )
+
+
+GOOD_STREAMS = {
+    "usage with null choices": sse(delta(SAID), STOP, {"choices": None, "usage": {"prompt_tokens": 120}}, "[DONE]"),
+    "a finish_reason, no [DONE]": sse(delta(SAID), STOP),
+    "[DONE], no finish_reason": sse(delta(SAID), "[DONE]"),
+    "comments and other fields": Answer(
+        f": ping\n\nevent: message\nid: 7\ndata: {json.dumps(delta(SAID, 'stop'))}\n\n", content_type="text/event-stream"
+    ),
+    "no empty line at the end": Answer(f"data: {json.dumps(delta(SAID, 'stop'))}\n", content_type="text/event-stream"),
+    "carriage returns": Answer(f"data: {json.dumps(delta(SAID, 'stop'))}\r\n\r\n", content_type="text/event-stream"),
+    "not streamed": Answer(json.dumps({"choices": [{"message": {"content": SAID}, "finish_reason": "stop"}]})),
+    "Spark's code of success": sse({"code": 0, "message": "Success", **delta(SAID)}, "[DONE]"),
+}
+
+
+@pytest.mark.parametrize("case", GOOD_STREAMS)
+def test_ways_to_end_well(case: str, tmp_path: Path) -> None:
+    done, _, _ = service(lambda _: GOOD_STREAMS[case], tmp_path)
+    assert (done.code, done.stdout) == (0, SAID + "\n")
+
+
+QUOTA = {"error": {"message": "You exceeded your current quota", "type": "insufficient_quota", "code": "insufficient_quota"}}
+SERVICE_FAILURES = {
+    "no end": (sse(delta("A dog")), "the answer broke off before its end (neither finish_reason nor [DONE])"),
+    "empty stream": (
+        Answer("", content_type="text/event-stream"),
+        "the answer is empty, as some servers do when the prompt is longer",
+    ),
+    "empty text": (sse(STOP, "[DONE]"), "the answer is empty"),
+    "length": (sse(delta("A dog"), delta(None, "length"), "[DONE]"), "the answer was cut off at 1024 tokens; raise --max-tokens"),
+    "filter": (sse(delta(None, "content_filter")), "the service's content filter stopped the answer"),
+    "wrong key": (
+        Answer(json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}"}}), 401),
+        "the key was refused (401: Incorrect API key provided: ***); look at AUDIOLOG_API_KEY",
+    ),
+    "quota": (Answer(json.dumps(QUOTA), 429), "the account's quota is used up (429: You exceeded your current quota"),
+    "wait for long": (
+        Answer('{"error": {"message": "slow down"}}', 429, headers={"Retry-After": "3600"}),
+        "it asks to wait 3600 s, try again then",
+    ),
+    "no address": (Answer('{"error": {"message": "File Not Found"}}', 404), "no such address or model (404: File Not Found)"),
+    "moved": (Answer("", 307, headers={"Location": "http://127.0.0.1:9/"}), "the service refused (307"),
+    "too long": (Answer(json.dumps({"error": TOO_LONG}), 400), "the prompt is 1212 tokens, the model holds 1024"),
+    "too long, llama-cpp-python": (
+        Answer(
+            json.dumps(
+                {
+                    "error": {
+                        "message": "maximum context length is 2048 tokens. However, you requested 3683 tokens",
+                        "code": "context_length_exceeded",
+                    }
+                }
+            ),
+            400,
+        ),
+        "the prompt is 3683 tokens, the model holds 2048",
+    ),
+    "error inside 200": (
+        sse(delta("A"), {"error": {"message": "overloaded", "code": 503}}),
+        "the service answered with an error: overloaded (code 503)",
+    ),
+    "Spark's error inside 200": (
+        Answer('{"code": 11200, "message": "AppIdNoAuthError", "sid": "x"}'),
+        "the service answered with an error: AppIdNoAuthError (code 11200)",
+    ),
+    "no JSON": (sse("{broken"), "the server does not speak OpenAI's protocol"),
+    "not an object": (sse("[1]"), "the server does not speak OpenAI's protocol: expected a JSON object, got '[1]'"),
+    "cut connection": (replace(sse(delta("A dog")), broken=True), "the connection broke"),
+    "endless": (sse(*[delta("0:05 dog, ")] * 60), "the model repeats itself without end"),
+    "cut in silence": (
+        sse(delta(SAID), STOP, {"choices": [], "usage": {"prompt_tokens": 12}}),
+        "the server cut the prompt in silence",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SERVICE_FAILURES)
+def test_service_failures_are_exit_4_with_a_cause_and_no_key(case: str, tmp_path: Path) -> None:
+    answer, message = SERVICE_FAILURES[case]
+    done, _, name = service(lambda _: answer, tmp_path, AUDIOLOG_API_KEY=KEY)
+    last = done.stderr.splitlines()[-1]
+    assert done.code == 4
+    assert last.startswith(f"audiolog: {name}: ")
+    assert message in last
+    assert KEY not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_a_busy_service_is_asked_again_when_it_says(status: int, tmp_path: Path) -> None:
+    answers = [Answer('{"error": {"message": "busy"}}', status, headers={"Retry-After": "0"})] * 2 + [sse(delta(SAID), STOP)]
+    done, asked, name = service(lambda _: answers.pop(0), tmp_path)
+    assert (done.code, done.stdout, len(asked)) == (0, SAID + "\n", 3)
+    assert f"audiolog: {name}: the service is busy ({status}: busy); trying again in 0 s\n" in done.stderr
+
+
+def test_no_service_there(tmp_path: Path) -> None:
+    done = sh("audiolog summarize --llm http://127.0.0.1:9#m", tmp_path, TABLE)
+    assert (done.code, done.stdout) == (4, "")
+    assert (
+        done.stderr
+        == "audiolog: http://127.0.0.1:9/v1#m: no server answers at http://127.0.0.1:9/v1; is it running, is the address right?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("llm", "message"),
+    [
+        ("gpt-4", "--llm gpt-4: expected outline, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL or URL#MODEL"),
+        ("ollama:", "--llm ollama:: expected outline"),
+        ("http://127.0.0.1:8080", "--llm http://127.0.0.1:8080: expected http(s)://HOST:PORT/v1#MODEL"),
+        ("openai:gpt-4o-mini", "--llm openai:gpt-4o-mini: no key; put it into the environment variable OPENAI_API_KEY"),
+        ("spark:lite", "--llm spark:lite: no key; put it into the environment variable SPARK_API_PASSWORD"),
+        (
+            f"http://user:{KEY}@127.0.0.1:9#m",
+            "--llm: keys do not belong in a URL; put the key into the environment variable AUDIOLOG_API_KEY",
+        ),
+    ],
+)
+def test_wrong_llm_is_exit_2(llm: str, message: str, tmp_path: Path) -> None:
+    done = sh(f"audiolog summarize --llm '{llm}'", tmp_path, TABLE, OPENAI_API_KEY="", SPARK_API_PASSWORD="")
+    assert (done.code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"audiolog: {message}")
+    assert KEY not in done.stderr
+
+
+def test_a_key_with_a_line_break_is_refused_without_showing_it(tmp_path: Path) -> None:
+    done = sh("audiolog summarize --llm openai:m", tmp_path, TABLE, OPENAI_API_KEY=f"{KEY}\nx")
+    assert (done.code, done.stderr) == (2, "audiolog: OPENAI_API_KEY holds characters that no key has; set it again\n")
+
+
+@pytest.mark.parametrize(
+    ("service_name", "variable"), [("openai", "OPENAI_API_KEY"), ("qianfan", "QIANFAN_API_KEY"), ("spark", "SPARK_API_PASSWORD")]
+)
+def test_presets_send_what_their_service_wants(service_name: str, variable: str) -> None:
+    backend = open_backend(f"{service_name}:m", Connection(), {variable: KEY, "AUDIOLOG_API_KEY": "other"}, print)
+    assert isinstance(backend, OpenAIBackend)
+    assert KEY not in repr(backend)
+    schema = {"type": "object", "properties": {"text": {"type": "string", "maxLength": 9}}}
+    with answering(lambda _: sse(delta(SAID), STOP)) as (url, asked):
+        local = replace(backend, preset=replace(PRESETS[service_name], base_url=url))
+        assert collect(local, Request("the table", 4096, 100, schema))[0] == SAID
+    body, (one,) = asked[0].body, asked
+    assert one.headers["Authorization"] == f"Bearer {KEY}"
+    wanted = {
+        "openai": ({"max_completion_tokens": 100}, "temperature", "json_schema"),
+        "qianfan": ({"max_tokens": 100, "temperature": 0.1}, "max_completion_tokens", "json_schema"),
+        "spark": ({"max_tokens": 100, "temperature": 0.1}, "stream_options", "json_object"),
+    }[service_name]
+    assert wanted[0].items() <= body.items()
+    assert wanted[1] not in body
+    assert body["response_format"]["type"] == wanted[2]
+
+
+def test_a_key_goes_only_to_its_own_service() -> None:
+    backend = open_backend("http://127.0.0.1:9#m", Connection(), {"OPENAI_API_KEY": KEY}, print)
+    assert isinstance(backend, OpenAIBackend)
+    assert backend.key == ""
+
+
+def test_events_of_a_stream() -> None:
+    assert list(events(iter(["data: a", "", ":x", "event: y", "data:b", "data: c", "", "", "data: d"]))) == ["a", "b\nc", "d"]
+
+
+def test_repetition_is_told_from_a_long_list() -> None:
+    assert is_repeating("x" * 240)
+    assert is_repeating("dog at 0:05, " * 30)
+    assert not is_repeating("".join(f"dog at 0:{second:02d}, " for second in range(60)))
+    assert not is_repeating("=" * 80)
+
+
+def test_a_refused_prompt_names_both_lengths() -> None:
+    backend = OpenAIBackend("x", replace(PRESETS["openai"], base_url="http://127.0.0.1:9"), "m", "", 1.0, print)
+    with pytest.raises(LLMError, match="no server answers at"):
+        collect(backend, Request("table", 4096, 100))
+    with pytest.raises(UsageError, match="not a URL"):
+        open_backend("http://[1#m", Connection(), {}, print)

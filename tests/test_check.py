@@ -1,0 +1,294 @@
+"""The check of a finished log: times and labels in running text, what is claimed of them, and how much of what is wrong it finds."""
+
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from audiolog_cli.llm.check import Claim, check, holds, marked, table_of
+from audiolog_cli.llm.outline import words
+from audiolog_cli.llm.sentences import MISSING, QUIET
+from audiolog_cli.llm.times import times
+from audiolog_cli.llm.words import lexicon, mentions, stem, vocabulary
+from audiolog_cli.records import Row
+from tests.logs_helper import Spans, rows
+
+CITY = rows(
+    {"city_center": [(0, 16)], "metro_station": [(16, 36)], "residential_area": [(36, 60)]},
+    {
+        "car": [(0, 5), (9, 12), (40, 43)],
+        "large_vehicle": [(2, 5)],
+        "footsteps": [(6, 9)],
+        "people_talking": [(10, 16)],
+        "metro_leaving": [(17, 19)],
+        "metro_approaching": [(30, 33)],
+        "birds_singing": [(40, 41), (45, 52), (55, 60)],
+    },
+)
+NIGHT = rows(
+    {"home": [(0, 300)], "kitchen": [(300, 480)], "street": [(480, 600)]},
+    {
+        "snoring": [(20, 140)],
+        "alarm": [(285, 300)],
+        "footsteps": [(300, 310), (470, 480)],
+        "dishes": [(320, 400)],
+        "phone_ring": [(410, 425)],
+        "speech": [(425, 465)],
+        "door_slam": [(480, 481)],
+        "car": [(490, 520), (540, 580)],
+        "dog_bark": [(530, 533)],
+    },
+)
+TABLES = {"city": CITY, "night": NIGHT}
+
+
+def wrong(text: str, table: list[Row] = CITY) -> list[tuple[str, str]]:
+    return [(claim.text, claim.problem) for claim in check(text, table_of(table)).wrong]
+
+
+# Times
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("at 0:05, 0:12 and 0:20", [(5, 5), (12, 12), (20, 20)]),
+        ("from 1:02:03 to 1:02:05.5", [(3723, 3725.5)]),
+        ("Car sounds from 0s to 5s", [(0, 5)]),
+        ("City Center Scene (0-16 seconds):", [(0, 16)]),
+        ("Between time 2 seconds and 5 seconds", [(2, 5)]),
+        ("* start: 0 s\n* end: 10 s", [(0, 10)]),
+        ("start time: 5, end time: 9", [(5, 9)]),
+        ("| 0 | 16 | city |", [(0, 16)]),
+        ("0\t16\tcity", [(0, 16)]),
+        ("At 5, 7 and 9 seconds", [(5, 5), (7, 7), (9, 9)]),
+        ("between minutes 2 and 5", [(120, 300)]),
+        ("from 1 min 5 s to 1 min 10 s", [(65, 70)]),
+        ("von 5 bis 12 Sekunden, um 1:05", [(5, 12), (65, 65)]),
+        ("de 5 à 12 secondes", [(5, 12)]),
+        ("从5秒到12秒，第7秒", [(5, 12), (7, 7)]),
+        ("for 5 seconds, every 30 seconds, 12 seconds long", []),
+        ("3 times, 6 s in all; 40 s; a 5-second clip of 2 minutes", []),
+        ("5 and 6 dogs, in 3 scenes, 47 % of the time", []),
+    ],
+)
+def test_times_and_durations_are_told_apart(text: str, expected: list[tuple[float, float]]) -> None:
+    assert [(time.onset, time.offset) for time in times(text)] == expected
+
+
+def test_vague_times_have_slack() -> None:
+    assert [time.slack for time in times("at 0:05, at about 0:05, in minute 5")] == [0.0, 3.0, 30.0]
+
+
+# Words
+
+
+def test_inflected_words_share_a_stem() -> None:
+    assert {stem(word) for word in ("bark", "barks", "barked", "Barking")} == {"bark"}
+    assert {stem(word) for word in ("dish", "dishes")} == {"dish"}
+
+
+def test_labels_are_found_inflected_translated_and_by_their_own_words() -> None:
+    text = "Barking dogs, the hum of the machine, ein Hund, metro station, 狗叫"
+    found = [(text[each.start : each.end], each.concept) for each in mentions(text, lexicon(["dog_bark", "machine_hum"]))]
+    assert found == [
+        ("Barking dogs", "dog_bark"),
+        ("hum of the machine", "machine_hum"),
+        ("Hund", "dog_bark"),
+        ("metro station", "metro_station"),
+        ("狗叫", "dog_bark"),
+    ]
+
+
+def test_umbrella_words_mean_any_of_their_labels() -> None:
+    assert lexicon(["car", "bus", "speech"]).labels["vehicle"] == {"car", "bus"}
+
+
+def test_every_alias_means_one_concept() -> None:
+    phrases, characters, umbrellas = vocabulary()
+    concepts = set(phrases.values()) | set(characters.values())
+    assert len(concepts) > 80
+    assert all(members <= concepts for members in umbrellas.values())
+
+
+# Claims
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Birds sing from 45 to 52 seconds.", []),
+        ("Birds sing from 47 to 54 seconds.", [("Birds sing from 47 to 54 seconds", "not at that time")]),
+        ("A dog barks at 0:05.", [("dog barks at 0:05", "not in the table")]),
+        ("A car at 2:05.", [("car at 2:05", "past the end of the recording, 1:00")]),
+        ("From 0 to 5 s a car, and from 6 to 9 s footsteps.", []),
+        (
+            "From 0 to 5 s footsteps, and from 6 to 9 s a car.",
+            [("From 0 to 5 s footsteps"[5:], "not at that time"), ("6 to 9 s a car", "not at that time")],
+        ),
+        ("No dog is heard, and no birds between 0:00 and 0:30.", []),
+        ("No birds between 0:40 and 0:50.", [("birds between 0:40 and 0:50", "heard then, says the table")]),
+        ("There are no cars.", [("cars", "heard, says the table")]),
+        ("It may be a harbour, perhaps with a siren.", []),
+        ("Vehicles pass from 0:02 to 0:05.", []),
+        ("Nothing was heard from 0:19 to 0:30.", []),
+        ("Nothing was heard from 0:40 to 0:50.", [("Nothing was heard from 0:40 to 0:50", "not at that time")]),
+        ("In the metro station birds sing.", [("birds sing", "not in that scene")]),
+        ("The recording lasts 60 s, from 0:00 to 1:00.", []),
+        ("Not only cars but also footsteps are heard.", []),
+    ],
+)
+def test_claims(text: str, expected: list[tuple[str, str]]) -> None:
+    assert wrong(text) == expected
+
+
+def test_times_of_day_are_times_where_the_start_is_known() -> None:
+    dated = [row._replace(time=f"2026-05-01T06:00:{int(row.onset):02d}+02:00") for row in CITY]
+    assert wrong("A metro leaves from 06:00:17 to 06:00:19.", dated) == []
+    assert wrong("A metro leaves from 06:00:27 to 06:00:29.", dated)[0][1] == "not at that time"
+    assert wrong("A metro leaves at 2026-05-01T06:00:17+02:00.", dated) == []
+
+
+def test_coverage_is_of_rows_and_labels() -> None:
+    report = check("The city center lasts from 0:00 to 0:16.", table_of(CITY))
+    inside = sum(row.offset <= 16 for row in CITY)
+    assert report.rows_covered == inside / len(CITY)
+    assert report.labels_covered == pytest.approx(1 / 10)
+    assert "car" in report.labels_missing
+    assert check("", table_of(CITY)).precision is None
+
+
+def test_pseudo_labels_are_never_listed() -> None:
+    assert {QUIET, MISSING}.isdisjoint(table_of(CITY).labels)
+
+
+def test_wrong_claims_are_marked_behind_their_words() -> None:
+    text = "A car at 0:02, a dog at 0:10."
+    assert marked(text, check(text, table_of(CITY))) == "A car at 0:02, a dog at 0:10 [not in the table]."
+
+
+def test_a_range_is_right_inside_a_span_or_from_one_onset_to_an_offset() -> None:
+    spans = [(5.0, 7.0), (12.0, 20.0)]
+    right = [(5, 7), (5, 20), (13, 15), (6, 6), (4.2, 7.9)]
+    wrong_times = [(9, 9), (9, 14), (7.5, 11), (0, 30)]
+    assert [holds(spans, *each, tolerance=1.0) for each in right + wrong_times] == [True] * 5 + [False] * 4
+
+
+# How much it finds
+
+
+INVENTED = ("fireworks", "church_bell", "helicopter", "crying_baby", "chainsaw", "glass_breaking")
+EVENTS = ("dog_bark", "car", "rain", "siren", "footsteps", "speech", "train", "music", "door_slam")
+STYLES = (
+    "{Label} can be heard from {onset} to {offset} seconds.",
+    "{Label}: {onset_clock}–{offset_clock}",
+    "Between {onset_clock} and {offset_clock}, there is {label}.",
+    "From {onset} s to {offset} s {label} is heard.",
+    "- {label} ({onset}-{offset} seconds)",
+    "{Label} (event): between time {onset} seconds and {offset} seconds.",
+)
+
+
+def synthetic_table(rng: random.Random) -> tuple[Spans, Spans]:
+    """Ten minutes with two or three scenes and four events, each once or twice, never touching another time of its own."""
+    bounds = [0, *sorted(rng.sample(range(100, 500, 50), 2)), 600]
+    scenes: Spans = dict(
+        zip(
+            rng.sample(("home", "street", "park", "office"), 3),
+            ([(a, b)] for a, b in zip(bounds, bounds[1:], strict=False)),
+            strict=True,
+        )
+    )
+    events: Spans = {}
+    for event in rng.sample(EVENTS, 4):
+        starts = rng.sample(range(10, 520, 60), rng.choice((1, 2)))
+        events[event] = sorted((start, start + rng.randint(2, 20)) for start in starts)
+    return scenes, events
+
+
+def sentence(rng: random.Random, label: str, onset: float, offset: float) -> str:
+    def clock(seconds: float) -> str:
+        return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+    text = words(label)
+    return rng.choice(STYLES).format(
+        label=text, Label=text.capitalize(), onset=onset, offset=offset, onset_clock=clock(onset), offset_clock=clock(offset)
+    )
+
+
+def synthetic_logs(count: int) -> Iterator[tuple[str, str, str, list[Row]]]:
+    """(log, the wrong sentence, how it is wrong, rows); every other log is right and has no wrong sentence."""
+    for number in range(count):
+        rng = random.Random(number)
+        scenes, events = synthetic_table(rng)
+        claims = [(label, *span) for label, spans in [*scenes.items(), *events.items()] for span in spans]
+        sentences = [sentence(rng, *claim) for claim in claims]
+        kind, bad = "", ""
+        if number % 2:
+            kind = ("shifted", "swapped", "invented", "past the end")[number // 2 % 4]
+            index = rng.randrange(len(scenes), len(claims))
+            label, onset, offset = claims[index]
+            if kind == "shifted":
+                onset, offset = onset + 25, offset + 25
+            elif kind == "swapped":
+                label = next(
+                    other
+                    for other, spans in events.items()
+                    if other != label and not any(a - 2 <= onset and offset <= b + 2 for a, b in spans)
+                )
+            elif kind == "invented":
+                label = rng.choice(INVENTED)
+            else:
+                onset, offset = onset + 600, offset + 600
+            bad = sentences[index] = sentence(rng, label, onset, offset)
+        yield "\n".join(sentences), bad, kind, rows(scenes, events)
+
+
+def test_200_synthetic_logs_nearly_all_wrong_claims_found_and_no_false_alarm() -> None:
+    found, missed, alarms = 0, [], []
+    for text, bad, kind, table in synthetic_logs(200):
+        report = check(text, table_of(table))
+        start = text.index(bad) if bad else -1
+        hits = [claim for claim in report.wrong if bad and start <= claim.start < start + len(bad)]
+        alarms += [(claim.text, claim.problem) for claim in report.wrong if claim not in hits]
+        if bad:
+            found += bool(hits)
+            missed += [] if hits else [(kind, bad)]
+    assert alarms == []
+    assert found >= 95, missed
+
+
+def hand_written() -> list[tuple[str, str, str]]:
+    """(table, `right` or `wrong: ...`, log) of logs.md."""
+    text = (Path(__file__).parent / "logs.md").read_text(encoding="utf-8")
+    return [
+        (match[1], match[2], match[3].strip())
+        for match in re.finditer(r"^## (\w+), (.*)\n((?:(?!## ).*\n?)*)", text, re.MULTILINE)
+    ]
+
+
+def score_hand_written() -> tuple[int, int, list[str], list[str]]:
+    """(right logs, wrong logs, headings of right ones found fault with, headings of wrong ones passed)."""
+    logs = hand_written()
+    verdicts = [(verdict, text, check(text, table_of(TABLES[table])).wrong) for table, verdict, text in logs]
+    alarms = [
+        f"{text[:60]!r}: {[(claim.text, claim.problem) for claim in found]}"
+        for verdict, text, found in verdicts
+        if verdict == "right" and found
+    ]
+    passed = [f"{verdict}: {text[:60]!r}" for verdict, text, found in verdicts if verdict != "right" and not found]
+    n_right = sum(verdict == "right" for verdict, _, _ in verdicts)
+    return n_right, len(logs) - n_right, alarms, passed
+
+
+def test_hand_written_logs_are_scored_as_the_documentation_says() -> None:
+    n_right, n_wrong, alarms, passed = score_hand_written()
+    assert (n_right, n_wrong) == (18, 19)
+    assert (alarms, passed) == ([], [])
+
+
+def test_a_claim_says_where_it_stands() -> None:
+    (claim,) = check("Cats at 0:05.", table_of(CITY)).claims
+    assert claim == Claim(0, 12, "Cats at 0:05", 5.0, 5.0, (), "not in the table")
