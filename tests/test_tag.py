@@ -115,6 +115,23 @@ def test_several_recordings_stand_one_after_the_other(folder: Path, cells: str) 
     assert sh("audiolog tag other.wav --weights w.safetensors | tail -n +2", folder).stdout == result.stdout[len(cells) :]
 
 
+def test_clock_times_from_the_name_across_the_change_to_winter_time(folder: Path) -> None:
+    shutil.copy(folder / "other.wav", folder / "20261025_025958.wav")
+    tag = "audiolog tag 20261025_025958.wav --weights w.safetensors --threshold 1"
+    result = sh(f"{tag} --name-time audiomoth --tz UTC | cut -f 2,7", folder)
+    assert (
+        result.stdout
+        == "onset\ttime\n0.000\t2026-10-25T02:59:58.000+00:00\n1.000\t2026-10-25T02:59:59.000+00:00\n2.000\t2026-10-25T03:00:00.000+00:00\n"
+    )
+    result = sh(f"{tag} --start-time 2026-10-25T02:59:58+02:00 --tz Europe/Berlin | cut -f 7 | tail -n 2", folder)
+    assert result.stdout == "2026-10-25T02:59:59.000+02:00\n2026-10-25T02:00:00.000+01:00\n"
+    as_rows = sh(f"{tag} --name-time iso --tz +01:00 | audiolog table | tail -n 1", folder)
+    assert as_rows.stdout.endswith("\t2026-10-25T02:59:58.000+01:00\n")
+    unknown = sh("audiolog tag other.wav --weights w.safetensors --name-time audiomoth", folder)
+    assert (unknown.code, unknown.stdout, unknown.stderr.count("\n")) == (1, "", 1)
+    assert unknown.stderr.startswith("audiolog: other.wav: ")
+
+
 def test_a_folder_stands_for_its_recordings_and_the_first_failure_can_stop_the_run(folder: Path) -> None:
     (folder / "night" / "b").mkdir(parents=True)
     shutil.copy(folder / "other.wav", folder / "night" / "b" / "two.wav")

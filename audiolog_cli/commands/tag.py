@@ -21,6 +21,7 @@ from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, check_text, j
 
 if TYPE_CHECKING:
     from audiolog_cli.audio import DecodeOptions
+    from audiolog_cli.clock import TimeSource
     from audiolog_cli.model.tagger import Tagger, TagOptions
 
 
@@ -79,6 +80,21 @@ def tag(
     smooth: Annotated[float, typer.Option(min=0.0, help="Average the scores over this many seconds; 0 does not.")] = 0.0,
     channel: Channel = "mix",
     raw: Raw = "",
+    start_time: Annotated[
+        str, typer.Option(metavar="ISO8601", help="When the recording began; cells then carry clock times.")
+    ] = "",
+    name_time: Annotated[
+        str,
+        typer.Option(
+            metavar="PATTERN", help="The same from file names: auto, audiomoth, songmeter, zoom, iso, unix, or strftime codes."
+        ),
+    ] = "",
+    header_time: Annotated[
+        bool, typer.Option("--header-time", help="The same from WAV headers: bext, GUANO, AudioMoth's comment.")
+    ] = False,
+    tz: Annotated[
+        str, typer.Option(metavar="ZONE", help="The zone of clock times that carry none, as Europe/Berlin or +01:00.")
+    ] = "",
     scores_dir: Annotated[
         Path | None, typer.Option(help="Write the scores of all events there, one TSV per recording (sed_scores_eval's format).")
     ] = None,
@@ -93,6 +109,7 @@ def tag(
     Example: audiolog tag rec.wav | audiolog table --format github
     """
     from audiolog_cli.audio import DecodeOptions, RawFormat
+    from audiolog_cli.clock import time_source
     from audiolog_cli.journal import open_journal
     from audiolog_cli.model import tagger as model
     from audiolog_cli.weights import find
@@ -104,6 +121,7 @@ def tag(
         raise UsageError(
             f"--hop {hop:g}: the windows of {weights} are {hearing.card.window:g} s long, sound between them would be lost"
         )
+    clock = time_source(start_time, name_time, header_time, tz)
     wanted = _thresholds(threshold, thresholds, hearing.card.events)
     model.labels_of(hearing.card, wanted)  # a wrong label is said before the first recording is opened
     options = model.TagOptions(hop, cell, pool.value, smooth, wanted, scores_dir)
@@ -117,8 +135,10 @@ def tag(
             stack.enter_context(_continued_by_the_same_command())
             journal = open_journal(resume, _parameters(path, hearing, hop, channel, raw))
             options = replace(options, journal=stack.enter_context(journal))
-        records = _tagged(inputs, hearing, decode_options, options, outcome, fail_fast)
-        terminal.write_lines(tsv_lines(records, CELL_COLUMNS) if format is RecordFormat.tsv else jsonl_lines(records))
+        records = _tagged(inputs, hearing, decode_options, options, clock, outcome, fail_fast)
+        terminal.write_lines(
+            tsv_lines(records, CELL_COLUMNS, clock is not None) if format is RecordFormat.tsv else jsonl_lines(records)
+        )
     if outcome.done + outcome.failed > 1:
         terminal.say(str(outcome))
     if outcome.failed:
@@ -130,6 +150,7 @@ def _tagged(
     tagger: "Tagger",
     decoding: "DecodeOptions",
     options: "TagOptions",
+    clock: "TimeSource | None",
     outcome: Outcome,
     fail_fast: bool,
 ) -> Iterator[Cell | End | Failure]:
@@ -139,7 +160,8 @@ def _tagged(
         try:
             if isinstance(recording, InputError):
                 raise recording
-            yield from _noted(_records(recording, tagger, decoding, options), outcome)
+            records = _records(recording, tagger, decoding, options)
+            yield from _noted(_timed(records, path, clock) if clock else records, outcome)
         except InputError as error:
             outcome.failed += 1
             terminal.complain(str(error))
@@ -158,6 +180,15 @@ def _records(recording: Recording, tagger: "Tagger", decoding: "DecodeOptions", 
 
     filename = check_text(recording.path, "file name")
     return records_of(tagger, decode(recording.path, decoding, report), filename, recording.spans, options)
+
+
+def _timed(records: Iterator[Cell | End], path: str, clock: "TimeSource") -> Iterator[Cell | End]:
+    """The records with the clock times of their onsets."""
+    from audiolog_cli.clock import at, start_of
+
+    start = start_of(path, clock)
+    for record in records:
+        yield record._replace(time=at(start, record.onset)) if isinstance(record, Cell) else record
 
 
 def _noted(records: Iterable[Cell | End], outcome: Outcome) -> Iterator[Cell | End]:
