@@ -153,6 +153,8 @@ def eval(
         terminal.say(line)
     write = {"tsv": formats.tsv_lines, "json": formats.json_lines, "github": formats.github_lines}[format.value]
     terminal.write_lines(write(parts))
+    if parts["compared"]["failed"]:
+        raise typer.Exit(3)
 
 
 def _material(files: list[str], reference: list[str], scores: str, durations: str, folds: str, options: "Options") -> "Material":

@@ -132,7 +132,10 @@ def _wide(what: str, rows: Mapping[str, Any], wanted: Mapping[str, tuple[str, ..
 
 def _confusion_table(confusion: Mapping[str, Any]) -> Iterator[str]:
     yield "\n"
-    rows = [[label, *map(_short, row)] for label, row in zip(confusion["labels"], confusion["rows_are_reference"], strict=True)]
+    rows = [
+        [label, *(f"{value:g}" for value in row)]
+        for label, row in zip(confusion["labels"], confusion["rows_are_reference"], strict=True)
+    ]
     yield from _table(["reference \\ estimate", *confusion["labels"]], rows)
 
 

@@ -191,7 +191,7 @@ def summary(parts: Report, material: Material) -> list[str]:
     """What was compared, for people: one line each."""
     facts = parts["compared"]
     lines = [
-        f"compared {facts['files']} files, {facts['seconds']:.0f} s, {len(facts['labels'])} event labels"
+        f"compared {facts['files']} files, {facts['seconds']:.0f} s ({facts['segments']} segments), {len(facts['labels'])} event labels"
         + (f", {len(material.scenes)} scenes" if material.scenes else "")
         + f": {facts['files_in_both']} in both, {len(facts['files_only_in_reference'])} not estimated, "
         f"{len(facts['files_only_estimated'])} without reference events, {len(facts['files_ignored'])} ignored"

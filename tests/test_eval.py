@@ -1,0 +1,369 @@
+"""`audiolog eval` through real shell pipes: what it prints, what it refuses, and what its options change."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.shell import ROOT, Result, sh
+
+# Two recordings. rec1: a car for 3 s, a dog from 2 s to 4 s. rec2: a dog in the second second.
+REFERENCE = "filename\tonset\toffset\tevent_label\nrec1.wav\t0.0\t3.0\tcar\nrec1.wav\t2.0\t4.0\tdog\nrec2.wav\t1.0\t2.0\tdog\n"
+SCENES = "filename\tscene_label\nrec1.wav\tstreet\nrec2.wav\tpark\n"
+CELLS = """filename	onset	offset	kind	label	score
+data/rec1.wav	0.000	1.000	scene	street	0.900
+data/rec1.wav	0.000	1.000	event	car	0.900
+data/rec1.wav	1.000	2.000	scene	street	0.900
+data/rec1.wav	1.000	2.000	event	car	0.800
+data/rec1.wav	2.000	3.000	scene	street	0.900
+data/rec1.wav	2.000	3.000	event	car	0.700
+data/rec1.wav	3.000	4.000	scene	park	0.500
+data/rec1.wav	3.000	4.000	event	car	0.600
+data/rec2.wav	0.000	1.000	scene	park	0.900
+data/rec2.wav	1.000	2.000	scene	park	0.900
+data/rec2.wav	1.000	2.000	event	dog	0.700
+"""
+SCORES = {
+    "rec1": "onset\toffset\tcar\tdog\n0.0\t1.0\t0.9\t0.1\n1.0\t2.0\t0.8\t0.1\n2.0\t3.0\t0.7\t0.4\n3.0\t4.0\t0.6\t0.3\n",
+    "rec2": "onset\toffset\tcar\tdog\n0.0\t1.0\t0.1\t0.2\n1.0\t2.0\t0.2\t0.7\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "ref.tsv").write_text(REFERENCE)
+    (tmp_path / "scenes.tsv").write_text(SCENES)
+    (tmp_path / "cells.tsv").write_text(CELLS)
+    (tmp_path / "scores").mkdir()
+    for name, text in SCORES.items():
+        (tmp_path / f"scores/{name}.tsv").write_text(text)
+    return tmp_path
+
+
+def report(done: Result) -> Any:
+    assert done.code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_cells_from_a_pipe_against_lists(folder: Path) -> None:
+    done = sh("cat cells.tsv | audiolog eval --reference ref.tsv --reference scenes.tsv --format github --by-class", folder)
+    # Second 2 of rec1 misses the dog, second 3 takes it for a car: 2 errors in 6 references. Of 4 s of street 3 are recognised.
+    assert done.stdout == (
+        "| metric                 | value | rule                                  |\n"
+        "| ---------------------- | ----- | ------------------------------------- |\n"
+        "| segment error rate     | 0.333 | 1-s segments, any overlap             |\n"
+        "| segment f1             | 0.727 | 1-s segments, any overlap             |\n"
+        "| segment precision      | 0.800 | 1-s segments, any overlap             |\n"
+        "| segment recall         | 0.667 | 1-s segments, any overlap             |\n"
+        "| segment macro f1       | 0.679 | 1-s segments, any overlap             |\n"
+        "| event f1               | 0.800 | collar 0.2 s, offset max(0.2 s, 50 %) |\n"
+        "| event macro f1         | 0.833 | collar 0.2 s, offset max(0.2 s, 50 %) |\n"
+        "| event error rate       | 0.333 | collar 0.2 s, offset max(0.2 s, 50 %) |\n"
+        "| scene accuracy         | 0.875 | per second                            |\n"
+        "| scene overall accuracy | 0.833 | per second                            |\n"
+        "\n"
+        "| label | segment f1 | segment precision | segment recall | segment error rate | segment n reference | "
+        "segment n estimated | event f1 |\n"
+        "| ----- | ---------- | ----------------- | -------------- | ------------------ | ------------------- | "
+        "------------------- | -------- |\n"
+        "| car   | 0.857      | 0.750             | 1.000          | 0.333              | 3                   | "
+        "4                   | 1.000    |\n"
+        "| dog   | 0.500      | 1.000             | 0.333          | 0.667              | 3                   | "
+        "1                   | 0.667    |\n"
+        "\n"
+        "| scene  | scene accuracy | scene n reference |\n"
+        "| ------ | -------------- | ----------------- |\n"
+        "| park   | 1.000          | 2                 |\n"
+        "| street | 0.750          | 4                 |\n"
+        "\n"
+        "| reference \\ estimate | park | street | (none) |\n"
+        "| -------------------- | ---- | ------ | ------ |\n"
+        "| park                 | 2    | 0      | 0      |\n"
+        "| street               | 1    | 3      | 0      |\n"
+        "| (none)               | 0    | 0      | 0      |\n"
+    )
+    assert done.stderr == (
+        "audiolog: compared 2 files, 6 s (6 segments), 2 event labels, 2 scenes: "
+        "2 in both, 0 not estimated, 0 without reference events, 0 ignored\n"
+    )
+    assert done.code == 0
+
+
+def test_tsv_has_one_figure_a_line_for_grep(folder: Path) -> None:
+    done = sh(
+        "audiolog eval cells.tsv --reference ref.tsv --by-file -q | grep -P '^(scope|file)\\t.*segment_(f1|error_rate)\\t|^scope'",
+        folder,
+    )
+    assert done.stdout == (
+        "scope\tname\tmetric\tvalue\trule\n"
+        "file\trec1\tsegment_error_rate\t0.4\t1-s segments, any overlap\n"
+        "file\trec1\tsegment_f1\t0.6666666666666666\t1-s segments, any overlap\n"
+        "file\trec2\tsegment_error_rate\t0.0\t1-s segments, any overlap\n"
+        "file\trec2\tsegment_f1\t1.0\t1-s segments, any overlap\n"
+    )
+    assert done.stderr == ""
+
+
+def test_rows_score_like_the_cells_they_were_made_of(folder: Path) -> None:
+    arguments = "--reference ref.tsv --reference scenes.tsv --by-class"
+    cells = sh(f"audiolog eval cells.tsv {arguments}", folder)
+    rows = sh(f"audiolog table cells.tsv | audiolog eval {arguments}", folder)
+    assert rows == cells
+    assert rows.code == 0
+
+
+def test_a_list_against_itself_is_perfect(folder: Path) -> None:
+    figures = report(sh("audiolog eval ref.tsv --reference ref.tsv --format json", folder))["pooled"]
+    assert figures["segment"]["f1"] == figures["segment"]["macro_f1"] == figures["event"]["f1"] == 1
+    assert figures["segment"]["error_rate"] == figures["event"]["error_rate"] == 0
+
+
+@pytest.mark.parametrize(("decode", "f1"), [("any", 2 / 3), ("mean", 1.0), ("baseline", 0.0)])
+def test_the_rule_of_decoding_changes_the_figure_and_stands_beside_it(tmp_path: Path, decode: str, f1: float) -> None:
+    (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na\t0\t1\tdog\n")
+    (tmp_path / "est.tsv").write_text("filename\tonset\toffset\tevent_label\na\t0.1\t0.9\tdog\na\t1.6\t1.9\tdog\n")
+    found = report(sh(f"audiolog eval est.tsv --reference ref.tsv --decode {decode} --format json", tmp_path))
+    assert found["pooled"]["segment"]["f1"] == (pytest.approx(f1) if f1 else None)
+    rules = {"any": "any overlap", "mean": "more than half covered", "baseline": "ends floored"}
+    assert found["rules"]["segment"] == f"1-s segments, {rules[decode]}"
+
+
+def test_the_length_of_segments(folder: Path) -> None:
+    counts = [
+        report(sh(f"audiolog eval cells.tsv --reference ref.tsv --segment {length} --format json", folder))["pooled"]["segment"]
+        for length in (1, 0.5, 2)
+    ]
+    assert [count["n_reference"] for count in counts] == [6, 12, 4]
+
+
+def test_durations_cut_events_off_and_name_quiet_recordings(folder: Path) -> None:
+    (folder / "durations.tsv").write_text("filename\tduration\nrec1.wav\t2.0\nrec2.wav\t2.0\nquiet.wav\t10.0\n")
+    done = sh("audiolog eval cells.tsv --reference ref.tsv --durations durations.tsv --format json", folder)
+    found = report(done)
+    assert found["pooled"]["segment"]["n_reference"] == 3  # two seconds of car, one of dog
+    assert (found["compared"]["seconds"], found["compared"]["segments"]) == (14.0, 14)
+    assert done.stderr == (
+        "audiolog: compared 3 files, 14 s (14 segments), 2 event labels: 2 in both, 1 not estimated, 0 without reference events, 0 ignored\n"
+        "audiolog: not estimated, their events count as deletions: quiet\n"
+    )
+
+
+def test_a_recording_that_was_not_estimated_is_all_deletions(folder: Path) -> None:
+    done = sh("grep -v rec2 cells.tsv | audiolog eval --reference ref.tsv --format json", folder)
+    assert report(done)["pooled"]["segment"]["deletions"] == 2  # one in rec1, all of rec2
+    assert "not estimated, their events count as deletions: rec2" in done.stderr
+
+
+def test_an_unknown_label_is_refused_or_left_out_on_request(folder: Path) -> None:
+    done = sh("sed 's/dog/wolf/' cells.tsv | audiolog eval --reference ref.tsv", folder)
+    assert done == Result(
+        1,
+        "",
+        "audiolog: the label 'wolf' is estimated, but not in the reference (which has car, dog, ...); "
+        "add it with --labels, or leave it out with --allow-unknown-labels\n",
+    )
+    done = sh("sed 's/dog/wolf/' cells.tsv | audiolog eval --reference ref.tsv --allow-unknown-labels --format json", folder)
+    assert report(done)["compared"]["labels_ignored_in_estimate"] == {"wolf": 1}
+    assert "audiolog: ignored in the estimate: wolf (1)\n" in done.stderr
+
+
+def test_labels_choose_what_is_scored(folder: Path) -> None:
+    (folder / "labels.txt").write_text("dog\ncat\n")
+    done = sh("audiolog eval cells.tsv --reference ref.tsv --labels labels.txt --format json", folder)
+    found = report(done)
+    assert found["compared"]["labels"] == ["dog", "cat"]
+    assert found["pooled"]["segment"]["macro_f1"] == 0.25  # dog 0.5; the cat, undefined, counts 0
+    assert "ignored in the reference: car (1)" in done.stderr
+    assert "ignored in the estimate: car (4)" in done.stderr
+
+
+def test_an_unknown_recording_is_refused_or_left_out_on_request(folder: Path) -> None:
+    done = sh("sed 's/rec2/rec3/' cells.tsv | audiolog eval --reference ref.tsv", folder)
+    assert done.code == 1
+    assert done.stderr == (
+        "audiolog: rec3: estimated, but not in the reference (which names rec1, ...); list it in --durations "
+        "if nothing happens in it, or leave it out with --allow-unknown-files\n"
+    )
+    done = sh("sed 's/rec2/rec3/' cells.tsv | audiolog eval --reference ref.tsv --allow-unknown-files --format json", folder)
+    assert report(done)["compared"]["files_ignored"] == ["rec3"]
+
+
+def test_an_empty_reference_has_no_error_rate(folder: Path) -> None:
+    (folder / "empty.tsv").write_text(REFERENCE.splitlines(keepends=True)[0])
+    (folder / "labels.txt").write_text("car\ndog\n")
+    done = sh("audiolog eval cells.tsv --reference empty.tsv --reference scenes.tsv --labels labels.txt | head -2", folder)
+    assert done.stdout.splitlines()[1].split("\t")[2:4] == ["segment_error_rate", "nan"]
+    assert "the reference has no events of these labels: error rate, recall and F1 are undefined" in done.stderr
+
+
+def test_names_that_share_a_stem_are_compared_whole(tmp_path: Path) -> None:
+    table = "filename\tonset\toffset\tevent_label\nx/a.wav\t0\t1\tdog\ny/a.wav\t0\t2\tdog\n"
+    (tmp_path / "ref.tsv").write_text(table)
+    found = report(sh("audiolog eval ref.tsv --reference ref.tsv --by-file --format json", tmp_path))
+    assert list(found["by_file"]) == ["x/a.wav", "y/a.wav"]
+
+
+def test_a_failed_recording_is_named_and_ends_with_code_3(folder: Path) -> None:
+    failure = '{"kind":"error","filename":"rec2.wav","message":"rec2.wav: not audio"}'
+    cell = '{"filename":"rec1.wav","onset":0,"offset":3,"kind":"event","label":"car","score":0.9}'
+    done = sh(f"printf '%s\\n' '{cell}' '{failure}' | audiolog eval --reference ref.tsv --format json", folder)
+    assert done.code == 3
+    assert json.loads(done.stdout)["pooled"]["segment"]["deletions"] == 3
+    assert "audiolog: not estimated, the recording failed: rec2.wav: not audio\n" in done.stderr
+
+
+def test_scenes_by_second_or_by_file(folder: Path) -> None:
+    line = "audiolog eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit {} --format json"
+    by_second, by_file = (report(sh(line.format(unit), folder)) for unit in ("second", "file"))
+    assert (by_second["rules"]["scene"], by_second["pooled"]["scene"]["accuracy"]) == ("per second", 0.875)
+    assert (by_file["rules"]["scene"], by_file["pooled"]["scene"]["accuracy"]) == ("per file", 1.0)
+
+
+def test_scores_alone_are_the_estimate(folder: Path) -> None:
+    done = sh("audiolog eval --reference ref.tsv --scores-dir scores --format json --by-class < /dev/null", folder)
+    found = report(done)
+    assert found["pooled"]["segment"]["error_rate"] == pytest.approx(2 / 6)  # above 0.5 as in the cells
+    assert found["rules"]["segment"] == "1-s segments, any frame > 0.5"
+    # dog: 0.7 right, 0.4 right, 0.3 right, the rest below: perfect above 0.25
+    assert found["by_class"]["dog"]["score"]["best_threshold"] == 0.25
+    assert found["by_class"]["dog"]["score"]["average_precision"] == 1.0
+
+
+def test_tuned_thresholds_are_read_back_and_reach_the_best_f1(folder: Path) -> None:
+    done = sh("audiolog eval --reference ref.tsv --scores-dir scores --tune thresholds.tsv --format json", folder)
+    best = report(done)["pooled"]["score"]["best_f1"]
+    assert (folder / "thresholds.tsv").read_text() == "label\tthreshold\ncar\t0.6499999999999999\ndog\t0.25\n"
+    line = "audiolog eval --reference ref.tsv --scores-dir scores --thresholds thresholds.tsv --format json"
+    tuned = report(sh(line, folder))
+    assert tuned["pooled"]["segment"]["f1"] == best == 1.0
+    assert tuned["rules"]["segment"] == "1-s segments, any frame > its label's threshold"
+
+
+def test_a_label_without_reference_gets_no_threshold(folder: Path) -> None:
+    (folder / "labels.txt").write_text("dog\ncar\n")
+    (folder / "ref.tsv").write_text("".join(line for line in REFERENCE.splitlines(keepends=True) if "dog" not in line))
+    done = sh(
+        "audiolog eval --reference ref.tsv --scores-dir scores --labels labels.txt --tune t.tsv --allow-unknown-files", folder
+    )
+    assert (folder / "t.tsv").read_text() == "label\tthreshold\ncar\t0.6499999999999999\n"
+    assert "t.tsv: no threshold for labels without reference events: dog" in done.stderr
+
+
+def test_folds_are_given_apart_pooled_and_as_a_mean(folder: Path) -> None:
+    (folder / "folds.tsv").write_text("filename\tfold\nrec1.wav\tone\nrec2.wav\ttwo\n")
+    found = report(sh("audiolog eval cells.tsv --reference ref.tsv --folds folds.tsv --format json", folder))
+    rates = {name: figures["segment"]["error_rate"] for name, figures in found["folds"].items()}
+    assert rates == {"one": 0.4, "two": 0.0}
+    assert found["mean_of_folds"]["segment"]["error_rate"] == 0.2
+    assert found["pooled"]["segment"]["error_rate"] == pytest.approx(2 / 6)
+    table = sh("audiolog eval cells.tsv --reference ref.tsv --folds folds.tsv -q | cut -f 1 | uniq", folder).stdout
+    assert table == "scope\npooled\nmean_of_folds\nfold\n"
+
+
+def test_confidence_intervals_enclose_the_figure_and_repeat(folder: Path) -> None:
+    line = "audiolog eval cells.tsv --reference ref.tsv --reference scenes.tsv --confidence"
+    first, second = sh(line, folder), sh(line, folder)
+    assert first == second
+    rows = [row.split("\t") for row in first.stdout.splitlines()]
+    assert rows[0][-2:] == ["low", "high"]
+    bounded = [row for row in rows[1:] if row[-1]]
+    assert {row[2] for row in bounded} == {
+        *(f"{group}_{name}" for group in ("segment", "event") for name in ("error_rate", "f1", "macro_f1")),
+        "scene_accuracy",
+        "scene_overall_accuracy",
+    }
+    for row in bounded:
+        value, low, high = (float(row[i]) for i in (3, 5, 6))
+        assert low <= value <= high
+    assert [row[5:] for row in bounded if row[2] == "segment_error_rate"] == [["0.0", "0.4"]]  # rec2 twice, rec1 twice
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"),
+    [
+        ("audiolog eval cells.tsv", 2, "eval needs the truth: --reference PATH"),
+        ("audiolog eval cells.tsv --reference none.tsv", 1, "none.tsv: no such file"),
+        ("audiolog eval cells.tsv --reference ref.tsv --tune t", 2, "--tune needs scores: --scores-dir DIR"),
+        ("audiolog eval cells.tsv --reference ref.tsv --plot x.svg", 2, "--plot: nothing to draw"),
+        (
+            "mkdir bad; cp ref.tsv bad/rec1.tsv; audiolog eval --reference ref.tsv --scores-dir bad",
+            1,
+            "rec1.tsv:1: expected the columns onset",
+        ),
+        ("audiolog eval cells.tsv --reference scores", 1, "scores: no .txt files"),
+        (
+            "audiolog eval cells.tsv --reference ref.tsv --durations d.tsv",
+            1,
+            "rec2: in the reference, but --durations does not list it",
+        ),
+        ("audiolog eval cells.tsv --reference ref.tsv --segment 0", 2, "0 is not in the range"),
+    ],
+)
+def test_mistakes_are_one_line_that_names_the_place(folder: Path, line: str, code: int, message: str) -> None:
+    (folder / "d.tsv").write_text("filename\tduration\nrec1.wav\t4\n")
+    if "--plot" in line:
+        pytest.importorskip("matplotlib", reason="the extra `metrics` is not installed")
+    done = sh(line, folder)
+    assert (done.code, done.stdout) == (code, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_plots(folder: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `metrics` is not installed")
+    line = "audiolog eval cells.tsv --reference ref.tsv --reference scenes.tsv --scores-dir scores -q --plot out.svg"
+    assert sh(line, folder).code == 0
+    drawn = (folder / "out.svg").read_text()
+    assert all(text in drawn for text in ("dog (1.00)", "recall", "precision", "street", "0.75"))
+    assert "<svg" in drawn
+    done = sh(line.replace("out.svg", "out.doc"), folder)
+    assert (done.code, done.stderr) == (2, "audiolog: --plot out.doc: expected a name that ends in .svg, .pdf, .png\n")
+
+
+def test_the_libraries_are_asked_and_agree(folder: Path) -> None:
+    pytest.importorskip("sed_eval", reason="the extra `metrics` is not installed")
+    pytest.importorskip("sed_scores_eval", reason="the extra `metrics` is not installed")
+    line = "audiolog eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit file --scores-dir scores --library"
+    found = report(sh(f"{line} --format json", folder))["pooled"]["library"]
+    assert found["figures_that_agree"] == 16  # 5 by segment, 5 by event, 2 of scenes, 4 from scores
+    assert 0 <= found["psds1"] <= 1
+    for decode in ("mean", "baseline"):
+        done = sh(f"audiolog eval --reference ref.tsv --scores-dir scores --decode {decode} --library --format json", folder)
+        assert report(done)["pooled"]["library"]["figures_that_agree"] == 14
+
+
+def test_a_disagreement_with_the_libraries_is_an_error() -> None:
+    from audiolog_cli.errors import AudiologError
+    from audiolog_cli.evaluation.library import count_agreeing
+
+    assert count_agreeing({"segment": {"f1": 0.5}}, {"segment": {"f1": 0.5 + 1e-7}}) == 1
+    with pytest.raises(AudiologError, match="segment f1: 0.5 here, 0.51 by the field's library"):
+        count_agreeing({"segment": {"f1": 0.5}}, {"segment": {"f1": 0.51}})
+    with pytest.raises(AudiologError, match="segment f1: nan here"):
+        count_agreeing({"segment": {"f1": float("nan")}}, {"segment": {"f1": 0.51}})
+
+
+def test_without_the_extra_the_options_that_need_it_say_so(folder: Path) -> None:
+    program = (
+        "import sys; sys.modules['sed_eval'] = sys.modules['matplotlib'] = None;"
+        "from audiolog_cli.cli import main; sys.exit(main())"
+    )
+    (folder / "bare.py").write_text(program)
+    for option, name in (("--library", "sed_eval"), ("--plot x.svg", "matplotlib")):
+        done = sh(f"{sys.executable} bare.py eval cells.tsv --reference ref.tsv --reference scenes.tsv {option}", folder)
+        assert done.code == 2
+        assert f"{name} is not installed; pip install 'audiolog[metrics]' brings it" in done.stderr
+    assert sh(f"{sys.executable} bare.py eval cells.tsv --reference ref.tsv", folder).code == 0
+
+
+def test_the_examples_of_the_manual(folder: Path) -> None:
+    """docs/evaluation.md: each console block is run where the files of this test lie; stderr is not shown there."""
+    blocks = re.findall(r"```console\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(), re.DOTALL)
+    assert len(blocks) >= 5
+    for block in blocks:
+        for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            line, _, output = example.partition("\n")
+            assert sh(line, folder).stdout == output, line
