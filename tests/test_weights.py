@@ -12,9 +12,9 @@ import torch
 
 from audiolog_cli import pulling, weights
 from audiolog_cli.errors import WeightsError
-from audiolog_cli.model import htsat
 from audiolog_cli.pulling import Published
 from tests.hub import Hub, serving
+from tests.layout_files import mini, transformers
 from tests.shell import Result, sh
 
 NAME = "clap-htsat-unfused"
@@ -25,33 +25,10 @@ HUB_CHUNK = 10 * 2**20  # bytes that the hub's client writes at once, and goes o
 @pytest.fixture(scope="module")
 def published() -> bytes:
     """A small sound network as transformers writes its CLAP, beside a text network of 25 MB."""
-    torch.manual_seed(0)
-    network = htsat.HTSAT(htsat.Config(embed_dim=8, depths=(1, 2, 1, 1), heads=(1, 2, 2, 4)))
-    tensors = {"text_model.embeddings.word_embeddings.weight": torch.zeros(25 * 2**18)}
-    for key, tensor in network.state_dict().items():
-        parts = {"query": 0, "key": 1, "value": 2} if ".qkv." in key else {"qkv": None}
-        for part, number in parts.items():
-            value = tensor if number is None else tensor.chunk(3)[number].clone()
-            tensors["audio_model.audio_encoder." + transformers_name(key).replace("qkv", part)] = value
-    del tensors["audio_model.audio_encoder.logmel_extractor.melW"]
+    tensors = transformers(mini()) | {"text_model.embeddings.word_embeddings.weight": torch.zeros(25 * 2**18)}
     file = io.BytesIO()
     torch.save(tensors, file)
     return file.getvalue()
-
-
-def transformers_name(key: str) -> str:
-    """What transformers calls a parameter of HTS-AT."""
-    for ours, theirs in (
-        ("bn0.", "batch_norm."),
-        (".norm1.", ".layernorm_before."),
-        (".norm2.", ".layernorm_after."),
-        (".attn.proj.", ".attention.output.dense."),
-        (".attn.", ".attention.self."),
-        (".mlp.fc1.", ".intermediate.dense."),
-        (".mlp.fc2.", ".output.dense."),
-    ):
-        key = key.replace(ours, theirs)
-    return key
 
 
 def pull(folder: Path, hub: Hub, line: str = f"audiolog weights pull {NAME} -q") -> Result:

@@ -69,7 +69,8 @@ def read_any(path: Path) -> tuple[Network, Card]:
 def _fits(name: str, value: Tensor, state: dict[str, Tensor], card: Card, front_end: FrontEnd) -> bool:
     if name not in state or state[name].shape != value.shape or name.startswith(LABEL_LAYERS):
         return False
-    return not name.startswith(FRONT_END_LAYERS) or card.front_end.spectrum == front_end.spectrum
+    hears, heard = ((one.sample_rate, one.n_fft) for one in (front_end, card.front_end))
+    return hears == heard or not name.startswith(FRONT_END_LAYERS)
 
 
 def modules(names: tuple[str, ...]) -> str:
