@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs llama-server clean
+.PHONY: help install demo test lint bench docs llama-server clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ demo: $(VENV)/installed ## tag the example recording, print its table and its lo
 test: lint ## lint, type check and every test that is not slow
 	$(BIN)/pytest -m 'not slow'
 
+bench: $(VENV)/installed ## how fast the light commands start, records flow and recordings are tagged here
+	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python benchmarks/records.py
+	$(BIN)/python benchmarks/tag.py
+
 docs: $(VENV)/installed-dev ## write what documents quote: the command reference, and the output of every console block
 	$(BIN)/python tools/command_docs.py > docs/commands.md
 	$(BIN)/python tools/console_blocks.py --write README.md $(wildcard docs/*.md)
@@ -39,8 +44,8 @@ build/llama-server/llama-server:
 	tools/install-llama-server build/llama-server
 
 lint: $(VENV)/installed-dev ## ruff and mypy
-	$(BIN)/ruff check audiolog_cli tests tools
-	$(BIN)/ruff format --check audiolog_cli tests tools
+	$(BIN)/ruff check audiolog_cli tests tools benchmarks
+	$(BIN)/ruff format --check audiolog_cli tests tools benchmarks
 	$(BIN)/mypy
 
 clean: ## remove the virtual environment and caches
