@@ -30,6 +30,7 @@ CONTAINERS = (
 PCM_FORMATS = ("u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be")
 RAW_FORMATS = (*PCM_FORMATS, "f32le", "f32be", "f64le", "f64be", "alaw", "mulaw")
 
+RATES = range(100, 1_000_001)  # Hz; outside it is a damaged header, and the resampler's filter would fill the memory
 HEAD = 1 << 16  # bytes at the start of a file that are searched for an MP3's tag
 # RIFF sizes that programs write into a pipe because they cannot know better: 0, all ones (ffmpeg), about 2 GiB (arecord, sox).
 ENDLESS_SIZES = (range(1), range(0x7FFF_0000, 0x8000_1000), range(0xFFFF_F000, 0x1_0000_0000))
@@ -54,8 +55,8 @@ class RawFormat:
         if len(parts) != 3 or not (parts[0].isdecimal() and parts[1].isdecimal()):
             raise UsageError(f"--raw {text}: expected RATE,CHANNELS,FORMAT, such as 44100,2,s16le")
         rate, channels, name = int(parts[0]), int(parts[1]), parts[2]
-        if not (1 <= rate <= 768_000 and 1 <= channels <= 64):
-            raise UsageError(f"--raw {text}: expected a rate of 1 to 768000 Hz and 1 to 64 channels")
+        if rate not in RATES or not 1 <= channels <= 64:
+            raise UsageError(f"--raw {text}: expected a rate of {RATES[0]} to {RATES[-1]} Hz and 1 to 64 channels")
         if name not in RAW_FORMATS:
             raise UsageError(f"--raw {text}: unknown sample format {name}; one of {' '.join(RAW_FORMATS)}")
         return cls(rate, channels, name)

@@ -16,7 +16,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
-from audiolog_cli.containers import SoundTrack
+from audiolog_cli.containers import RATES, SoundTrack
 from audiolog_cli.errors import AudioError
 from audiolog_cli.packets import Lost, decoded
 
@@ -156,7 +156,7 @@ def timed_frames(track: SoundTrack, channel: str, report: Report) -> Iterator[tu
             start = declared_start(track.stream) if start is None else start
             start = start - item.seconds if start is not None else None
             continue
-        rate = item.sample_rate
+        rate = checked_rate(item.sample_rate, track.name)
         stamp = time_stamp(item)
         if stamp is not None:
             start = stamp if start is None else start
@@ -170,6 +170,13 @@ def timed_frames(track: SoundTrack, channel: str, report: Report) -> Iterator[tu
     if trouble and not clock.now:
         raise AudioError(f"{track.name}: the sound cannot be decoded ({trouble}){index_hint(track)}")
     report_end(track, clock.now, trouble, report)
+
+
+def checked_rate(rate: int, name: str) -> int:
+    """The sample rate in Hz, if it is one; AudioError otherwise."""
+    if rate not in RATES:
+        raise AudioError(f"{name}: a sample rate of {rate} Hz, expected {RATES[0]} to {RATES[-1]}: is the file damaged?")
+    return rate
 
 
 def without_padding(samples: Samples, n_before: int, padding: range | None) -> Samples:

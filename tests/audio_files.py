@@ -70,7 +70,7 @@ def wav_bytes(data: bytes, rate: int, channels: int, bits: int, code: int = 1, r
     """A WAV around PCM bytes, with the header's sizes as given (-1 the right ones); code 1 is integer, 3 float."""
     sizes = (len(data) + 36 if riff_size < 0 else riff_size, len(data) if data_size < 0 else data_size)
     block = channels * bits // 8
-    fmt = struct.pack("<HHIIHH", code, channels, rate, rate * block, block, bits)
+    fmt = struct.pack("<HHIIHH", code, channels, rate, min(rate * block, 0xFFFF_FFFF), block, bits)
     return (
         b"RIFF"
         + struct.pack("<I", sizes[0])

@@ -181,7 +181,7 @@ def test_raw_pcm_has_no_header() -> None:
     [
         ("44100,2", "--raw 44100,2: expected RATE,CHANNELS,FORMAT, such as 44100,2,s16le"),
         ("x,2,s16le", "--raw x,2,s16le: expected RATE,CHANNELS,FORMAT, such as 44100,2,s16le"),
-        ("0,2,s16le", "--raw 0,2,s16le: expected a rate of 1 to 768000 Hz and 1 to 64 channels"),
+        ("0,2,s16le", "--raw 0,2,s16le: expected a rate of 100 to 1000000 Hz and 1 to 64 channels"),
         ("8000,1,s16", "--raw 8000,1,s16: unknown sample format s16; one of u8 s8 s16le"),
     ],
 )
@@ -434,6 +434,11 @@ def test_errors_name_the_file_and_what_is_wrong(tmp_path: Path, monkeypatch: pyt
         with pytest.raises(AudioError) as error:
             list(decode(path))
         assert str(error.value) == message
+
+
+def test_a_sample_rate_that_cannot_be_is_an_error_before_the_resampler_eats_the_memory() -> None:
+    with pytest.raises(AudioError, match=r"^-: a sample rate of 1358937984 Hz, expected 100 to 1000000: is the file damaged\?$"):
+        list(decode(io.BytesIO(wav_bytes(bytes(800), 1_358_937_984, 1, 16))))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
