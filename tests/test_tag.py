@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from audiolog_cli.audio import Window
 from audiolog_cli.errors import DeviceError
+from audiolog_cli.model.htsat import Output
 from audiolog_cli.model.tagger import ahead, find_device, load, probabilities
 from tests.conftest import write_wav
 from tests.shell import sh
@@ -307,6 +310,32 @@ def test_only_auto_chooses_a_device() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(DeviceError, match=r"^--device cuda: there is none here; --device auto takes what there is$"):
             find_device("cuda")
+
+
+class Cramped(torch.nn.Module):
+    """A network with memory for two windows: real allocations beyond what the system has for more."""
+
+    def forward(self, wave: torch.Tensor) -> Output:
+        if len(wave) > 2:
+            torch.empty(2**60)  # no computer has it
+        return Output(latent=wave[:, :1], event_logits=wave[:, :6].reshape(-1, 2, 3), scene_logits=wave[:, :2])
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny_weights: Path) -> None:
+    batch = [Window(i, 0, 0.0, 8, np.full(8, i / 10, np.float32)) for i in range(7)]
+    tagger = replace(load(tiny_weights, "cpu"), network=Cramped())
+    scenes, events = probabilities(tagger, batch)
+    assert (scenes.shape, events.shape) == ((7, 2), (7, 2, 3))
+    assert events[:, 0, 0] == pytest.approx([1 / (1 + np.exp(-i / 10)) for i in range(7)])
+
+
+def test_not_even_one_window_fits(tiny_weights: Path) -> None:
+    class Full(torch.nn.Module):
+        def forward(self, wave: torch.Tensor) -> Output:
+            raise torch.OutOfMemoryError(str(wave.shape))
+
+    with pytest.raises(DeviceError, match="^not enough memory on cpu for one window; try --jobs 1, or a smaller model$"):
+        probabilities(replace(load(tiny_weights, "cpu"), network=Full()), [Window(0, 0, 0.0, 8, np.zeros(8, np.float32))])
 
 
 def test_decoding_ahead_raises_its_errors_here_and_stops_when_closed() -> None:

@@ -140,10 +140,25 @@ def score_windows(tagger: Tagger, windows: Iterable[Window], hop: float = 0.0) -
                     yield WindowScores(window.start, window.n_samples, len(window.samples), settled, scene, event)
 
 
-@torch.inference_mode()
 def probabilities(tagger: Tagger, batch: Sequence[Window]) -> tuple[Scores, Scores]:
-    """Scene probabilities (B, S), softmax, and event probabilities (B, T, K), sigmoid, of B windows."""
-    waves = np.stack([window.samples for window in batch])
+    """Scene probabilities (B, S), softmax, and event probabilities (B, T, K), sigmoid, of B windows.
+
+    A batch that does not fit into memory is halved; DeviceError if not even one window fits.
+    """
+    try:
+        return _forward(tagger, np.stack([window.samples for window in batch]))
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; on a CPU only its message tells
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+    if len(batch) == 1:
+        raise DeviceError(f"not enough memory on {tagger.device} for one window; try --jobs 1, or a smaller model")
+    half = len(batch) // 2
+    parts = [probabilities(tagger, part) for part in (batch[:half], batch[half:])]
+    return np.concatenate([scenes for scenes, _ in parts]), np.concatenate([events for _, events in parts])
+
+
+@torch.inference_mode()
+def _forward(tagger: Tagger, waves: Scores) -> tuple[Scores, Scores]:
     output = tagger.network(torch.from_numpy(waves).to(tagger.device))
     events = output.event_logits.sigmoid().float().cpu().numpy()
     if output.scene_logits is None:
