@@ -5,6 +5,8 @@ worked by hand in test_metrics.py.
 """
 
 import math
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audiolog_cli.evaluation.library import libraries
+from audiolog_cli.evaluation import figures
+from audiolog_cli.evaluation.library import libraries, library_figures
+from audiolog_cli.evaluation.material import Options, prepare
 from audiolog_cli.metrics import activity, event_based, score_based, segment_based
 from audiolog_cli.metrics.activity import Intervals
+from audiolog_cli.references import WHOLE_FILE, Annotations
 
 pytest.importorskip("sed_eval", reason="the extra `metrics` is not installed")
 pytest.importorskip("sed_scores_eval", reason="the extra `metrics` is not installed")
@@ -22,6 +27,7 @@ pytest.importorskip("sed_scores_eval", reason="the extra `metrics` is not instal
 LABELS = ["car", "dog", "speech"]
 RANDOM = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FEWER = settings(RANDOM, max_examples=150)
+FEWEST = settings(RANDOM, max_examples=60)
 
 # Times on a grid of 50 ms up to 8 s, often on whole seconds: borders, touching events and equal times are common.
 times = st.one_of(
@@ -165,3 +171,44 @@ def test_figures_from_scores_are_those_of_sed_scores_eval(
         assert ours.threshold == thresholds[label]
         assert is_close(score_based.average_precision(curve), average_precision[label])
         assert is_close(score_based.auroc(curve), area[label])
+
+
+recordings = st.lists(
+    st.tuples(
+        events, events, st.one_of(st.none(), frame_scores), st.sampled_from(["home", "city"]), st.sampled_from(["home", "park"])
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@FEWEST
+@given(
+    recordings,
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(["any", "mean", "baseline"]),
+    st.sampled_from([0.5, 1.0]),
+    st.sampled_from([None, 4.0, 8.5]),
+)
+def test_the_whole_comparison_agrees_with_the_libraries(
+    material: Any, with_estimate: bool, in_cells: bool, decode: activity.Decode, segment: float, duration: float | None
+) -> None:
+    """What `eval --library` does: it raises where a figure differs by more than 1e-6."""
+    reference, estimate = Annotations(), Annotations(in_cells=in_cells)
+    for index, (true, heard, _, scene, other_scene) in enumerate(material):
+        for side, rows, label in ((reference, true, scene), (estimate, heard, other_scene)):
+            side.add_scene(str(index), 0.0, WHOLE_FILE, label)
+            for onset, offset, column in rows:
+                side.add_event(str(index), onset, offset, LABELS[column])
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {str(index): Path(folder, f"{index}.tsv") for index, row in enumerate(material) if row[2] is not None}
+        for index, path in paths.items():
+            rows = [f"{t * 0.25}\t{(t + 1) * 0.25}\t{a}\t{b}\t{c}\n" for t, (a, b, c) in enumerate(material[int(index)][2])]
+            path.write_text("onset\toffset\t" + "\t".join(LABELS) + "\n" + "".join(rows))
+        durations = {str(index): duration for index in range(len(material))} if duration else {}
+        options = Options(segment=segment, decode=decode, labels=tuple(LABELS))
+        given = prepare(reference, estimate if with_estimate or not paths else None, paths, durations, {}, options)
+        results = [figures.file_result(given, name) for name in given.files]
+        agreement, _ = library_figures(given, figures.figures(given, results))
+        assert agreement["figures_that_agree"] >= 10

@@ -142,7 +142,9 @@ def eval(
     if library:
         from audiolog_cli.evaluation.library import library_figures
 
-        parts["pooled"]["library"] = library_figures(material, parts["pooled"])
+        parts["pooled"]["library"], notes = library_figures(material, parts["pooled"])
+        for note in notes:
+            terminal.say(note)
     if tune:
         _write_thresholds(tune, material, results)
     if plot:

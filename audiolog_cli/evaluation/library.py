@@ -50,16 +50,20 @@ class File(NamedTuple):
     frames: FrameScores | None
 
 
-def library_figures(material: Material, ours: Figures) -> dict[str, float]:
-    """How many figures agree, and those that only the libraries have; AudiologError where one differs by more than TOLERANCE."""
+def library_figures(material: Material, ours: Figures) -> tuple[dict[str, float], list[str]]:
+    """How many figures agree, and those that only the libraries have; AudiologError where one differs by more than TOLERANCE.
+
+    Also returns what to tell the user: which figures the libraries could not compute.
+    """
     files = [_file(material, name) for name in material.files]
     theirs = {"segment": segment_figures(material, files), "event": event_figures(material, files)}
     if material.scenes and material.scene_unit == "file":
         theirs["scene"] = scene_figures(material)
     extra: dict[str, float] = {}
+    notes: list[str] = []
     if material.score_paths:
-        theirs["score"], extra = score_figures(material, files)
-    return {"figures_that_agree": count_agreeing(ours, theirs), **extra}
+        theirs["score"], extra, notes = score_figures(material, files)
+    return {"figures_that_agree": count_agreeing(ours, theirs), **extra}, notes
 
 
 def count_agreeing(ours: Figures, theirs: Figures) -> int:
@@ -147,49 +151,73 @@ def scene_figures(material: Material) -> dict[str, float]:
         return {"accuracy": average, "overall_accuracy": metrics.results_overall_metrics()["accuracy"]}
 
 
-def score_figures(material: Material, files: Sequence[File]) -> tuple[dict[str, float], dict[str, float]]:
-    """By sed_scores_eval: the figures that we have too, and PSDS1, PSDS2 and the best event-based F1, which we do not.
+class Inputs(NamedTuple):
+    """What sed_scores_eval takes, by recording."""
 
-    PSDS is in 0..1, with up to 100 false alarms an hour; PSDS2 counts alarms on other labels and is NaN with a single one.
+    scores: dict[str, Any]  # data frames
+    truth: dict[str, list[tuple[float, float, str]]]  # onset, offset, label
+    durations: dict[str, float]  # seconds
+
+
+def score_figures(material: Material, files: Sequence[File]) -> tuple[dict[str, float], dict[str, float], list[str]]:
+    """By sed_scores_eval: the figures that we have too; PSDS1, PSDS2 and the best event-based F1, which we do not; and notes.
+
+    PSDS is in 0..1, with up to 100 false alarms an hour.
     """
-    merged = [activity.merge_touching(file.reference) for file in files]
-    columns = sorted({int(label) for events in merged for label in events.label})
+    columns = _occurring(material, files)
     if not columns:
-        return {}, dict.fromkeys(("psds1", "psds2", "event_best_macro_f1"), math.nan)
-    labels = [material.labels[column] for column in columns]
+        return {}, dict.fromkeys(("psds1", "psds2", "event_best_macro_f1"), math.nan), []
     with libraries("sed_scores_eval") as (library,):
-        create = library.base_modules.scores.create_score_dataframe
-        frames = {file.name: _frames(file, len(material.labels)) for file in files}
-        scores = {name: create(values[:, columns], edges, labels) for name, (edges, values) in frames.items()}
-        truth = {
-            file.name: [(on, off, material.labels[k]) for on, off, k in zip(*map(np.ndarray.tolist, events), strict=True)]
-            for file, events in zip(files, merged, strict=True)
-        }
-        durations = {file.name: file.seconds for file in files}
-        common = {"audio_durations": durations, "segment_length": material.options.segment}
-        best, *_ = library.segment_based.best_fscore(scores, truth, **common)
-        precision, _ = library.segment_based.average_precision(scores, truth, **common)
-        event_best, *_ = library.collar_based.best_fscore(scores, truth, **COLLARS)
-        psds = library.intersection_based.psds
+        inputs = _inputs(material, files, columns, library)
+        common = {"audio_durations": inputs.durations, "segment_length": material.options.segment}
+        best, *_ = library.segment_based.best_fscore(inputs.scores, inputs.truth, **common)
+        precision, _ = library.segment_based.average_precision(inputs.scores, inputs.truth, **common)
+        area, _ = library.segment_based.auroc(inputs.scores, inputs.truth, **common)
         theirs = {
             "average_precision": precision["mean"],
             "best_macro_f1": best["macro_average"],
             "best_f1": best["micro_average"],
         }
-        theirs |= _area(library, scores, truth, common, files, labels)
-        return theirs, {
-            "psds1": float(psds(scores, truth, durations, **PSDS1)[0]),
-            "psds2": float(psds(scores, truth, durations, **PSDS2)[0]) if len(labels) > 1 else math.nan,
-            "event_best_macro_f1": float(event_best["macro_average"]),
-        }
+        if not math.isnan(area["mean"]):  # a label that is active everywhere: the library divides by zero, we leave it out
+            theirs["auroc"] = float(area["mean"])
+        event_best, *_ = library.collar_based.best_fscore(inputs.scores, inputs.truth, **COLLARS)
+        extra, notes = _psds(library, inputs)
+        return theirs, {**extra, "event_best_macro_f1": float(event_best["macro_average"])}, notes
 
 
-def _area(
-    library: ModuleType, scores: Any, truth: Any, common: Any, files: Sequence[File], labels: list[str]
-) -> dict[str, float]:
-    """The mean AUROC, unless a label is active everywhere: then the library divides by zero and we leave that label out."""
-    area, _ = library.segment_based.auroc(scores, truth, **common)
-    return {} if any(math.isnan(area[label]) for label in labels) else {"auroc": float(area["mean"])}
+def _psds(library: ModuleType, inputs: Inputs) -> tuple[dict[str, float], list[str]]:
+    """PSDS1 and PSDS2. The library breaks on some material, such as a single label (PSDS2): then NaN, and a note says why."""
+    figures, notes = {}, []
+    for name, setting in (("psds1", PSDS1), ("psds2", PSDS2)):
+        try:
+            figures[name] = float(library.intersection_based.psds(*inputs, **setting)[0])
+        except (IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+            figures[name] = math.nan
+            notes.append(f"sed_scores_eval could not compute {name.upper()}: {type(error).__name__}: {error}")
+    return figures, notes
+
+
+def _inputs(material: Material, files: Sequence[File], columns: list[int], library: ModuleType) -> Inputs:
+    """Scores and merged events of the labels in `columns`."""
+    inputs = Inputs({}, {}, {file.name: file.seconds for file in files})
+    for file in files:
+        edges, scores = _frames(file, len(material.labels))
+        labels = [material.labels[column] for column in columns]
+        inputs.scores[file.name] = library.base_modules.scores.create_score_dataframe(scores[:, columns], edges, labels)
+        events = activity.merge_touching(file.reference)
+        rows = zip(events.onset.tolist(), events.offset.tolist(), events.label.tolist(), strict=True)
+        inputs.truth[file.name] = [(onset, offset, material.labels[label]) for onset, offset, label in rows if label in columns]
+    return inputs
+
+
+def _occurring(material: Material, files: Sequence[File]) -> list[int]:
+    """The columns of the labels that the reference has within the recordings' durations."""
+    options, n_labels = material.options, len(material.labels)
+    occurs = np.zeros(n_labels, bool)
+    for file in files:
+        n_segments = activity.count_segments(file.seconds, options.segment)
+        occurs |= activity.target_segments(file.reference, n_segments, n_labels, options.segment).any(axis=0)
+    return np.flatnonzero(occurs).tolist()
 
 
 def _frames(file: File, n_labels: int) -> tuple[activity.Floats, activity.Floats]:
