@@ -17,7 +17,9 @@ FARM_EVENTS: Spans = {
 
 def cells(scenes: Spans, events: Spans, filename: str = "farm.wav", score: float = 0.9) -> Iterator[Cell]:
     """Cells of one second: a scene for each second of `scenes`, and every event that sounds in it."""
-    seconds = sorted((second, scene) for scene, spans in scenes.items() for onset, offset in spans for second in range(int(onset), int(offset)))
+    seconds = sorted(
+        (second, scene) for scene, spans in scenes.items() for onset, offset in spans for second in range(int(onset), int(offset))
+    )
     for second, scene in seconds:
         yield Cell(filename, float(second), second + 1.0, "scene", scene, score)
         for event, spans in sorted(events.items()):

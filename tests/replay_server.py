@@ -44,7 +44,11 @@ def answering(answer: Callable[[Asked], Answer]) -> Iterator[tuple[str, list[Ask
         do_GET = do_POST  # noqa: N815
 
         def reply(self, given: Answer) -> None:
-            pieces = given.body if isinstance(given.body, list) else [given.body.encode() if isinstance(given.body, str) else given.body]
+            pieces = (
+                given.body
+                if isinstance(given.body, list)
+                else [given.body.encode() if isinstance(given.body, str) else given.body]
+            )
             self.send_response(given.status)
             self.send_header("content-type", given.content_type)
             self.send_header("content-length", str(sum(map(len, pieces)) + 1000 * given.broken))

@@ -308,8 +308,8 @@ def marked(text: str, report: Report) -> str:
     >>> marked("A dog at 0:45.", Report([Claim(2, 13, "dog at 0:45", 45.0, 45.0, ("dog",), "not at that time")], 0.0, 1.0))
     'A dog at 0:45 [dog: not at that time].'
     """
-    for claim in sorted(report.wrong, key=lambda claim: -claim.end):
-        text = f"{text[: claim.end]} [{_marking(claim)}]{text[claim.end :]}"
+    for end, marking in sorted({(claim.end, _marking(claim)) for claim in report.wrong}, reverse=True):
+        text = f"{text[:end]} [{marking}]{text[end:]}"
     return text
 
 
