@@ -31,6 +31,8 @@ PCM_FORMATS = ("u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be")
 RAW_FORMATS = (*PCM_FORMATS, "f32le", "f32be", "f64le", "f64be", "alaw", "mulaw")
 
 RATES = range(100, 1_000_001)  # Hz; outside it is a damaged header, and the resampler's filter would fill the memory
+# Larger packets of PCM halve the work of decoding a file; from a pipe they would wait until they are full.
+FILE_OPTIONS = {"format_whitelist": CONTAINERS, "max_size": "65536"}
 HEAD = 1 << 16  # bytes at the start of a file that are searched for an MP3's tag
 # RIFF sizes that programs write into a pipe because they cannot know better: 0, all ones (ffmpeg), about 2 GiB (arecord, sox).
 ENDLESS_SIZES = (range(1), range(0x7FFF_0000, 0x8000_1000), range(0xFFFF_F000, 0x1_0000_0000))
@@ -159,7 +161,7 @@ def open_track(source: Source, raw: RawFormat | None = None) -> Iterator[SoundTr
         pipe = None if is_seekable(file) else PipeReader(file)
         if pipe and not pipe.peek(1):
             raise AudioError(f"{name}: empty input")
-        options = raw_options(raw) if raw else {"format_whitelist": CONTAINERS} | (pipe_options(pipe) if pipe else {})
+        options = raw_options(raw) if raw else pipe_options(pipe) if pipe else FILE_OPTIONS
         with open_demuxer(name, pipe or file, raw.format if raw else None, options) as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: no sound track in it")
