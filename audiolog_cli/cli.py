@@ -36,8 +36,8 @@ for command in (segment, tag, table, summarize, eval):
     app.command(context_settings=COMMAND_SETTINGS)(command)
 
 weights_app = typer.Typer(no_args_is_help=True, help="List, find, download, convert and check checkpoints.")
-for name, command in WEIGHTS_COMMANDS.items():
-    weights_app.command(name, context_settings=COMMAND_SETTINGS)(command)
+for name, subcommand in WEIGHTS_COMMANDS.items():
+    weights_app.command(name, context_settings=COMMAND_SETTINGS)(subcommand)
 app.add_typer(weights_app, name="weights", context_settings=COMMAND_SETTINGS)
 
 

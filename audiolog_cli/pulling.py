@@ -150,6 +150,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def origin_of(path: Path, entry: Published | None = None) -> dict[str, str]:
+    """Where a published file is from, for the card of what is made of it: its sum, and source and licence where the sum is pinned.
+
+    `entry` says what the file is where that is known without its sum.
+    """
+    found = sha256_of(path)
+    known = entry or next((entry for entry in published().values() if entry.sha256 == found), None)
+    return {"sha256": found} | ({"source": known.source, "licence": known.licence} if known else {})
+
+
 def _no_answer(error: Exception, entry: Published) -> str:
     """Why the hub does not offer the file, in one line."""
     from huggingface_hub import errors

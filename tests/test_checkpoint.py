@@ -208,6 +208,16 @@ def test_a_pytorch_file_is_told_how_to_become_a_checkpoint(tmp_path: Path) -> No
         load(tmp_path / "w.pt")
 
 
+def test_finite_weights_whose_scores_are_not(tmp_path: Path) -> None:
+    def swell(tensors: dict[str, Tensor]) -> None:
+        tensors["bn_sed.weight"].fill_(1e30)
+        tensors["sed_head.weight"].fill_(1e30)
+
+    network, card = load(rewritten(written(tmp_path), swell))
+    with pytest.raises(WeightsError, match="its scores of events are not finite"):
+        checkpoint.check_scores(tmp_path / "w.safetensors", network, card)
+
+
 # Saving
 
 

@@ -247,6 +247,8 @@ def test_convert_then_tag_then_check(tmp_path: Path, shared: Path) -> None:
     assert converted.code == 0
     assert converted.stdout == f"mn04.safetensors: sound; {summary}"
     assert converted.stderr == f"audiolog: mn04.safetensors: {summary}"
+    provenance = json.loads(weights.read_header(tmp_path / "mn04.safetensors").metadata["provenance"])
+    assert provenance["licence"] == "MIT"  # its bytes are known
     tagged = sh("audiolog tag town.opus --weights ./mn04.safetensors -q | awk '$2 == 9 && $4 == \"event\"' | cut -f 5", tmp_path)
     assert tagged.code == 0
     assert "Dog" in tagged.stdout.splitlines()

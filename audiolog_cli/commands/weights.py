@@ -1,6 +1,7 @@
 """`audiolog weights`: which checkpoints there are, where they lie, how to get more, and whether one is sound."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,15 +100,14 @@ def _adopt(file: Path, target: Path, entry: "Published", labels: "LabelList | No
     from dataclasses import replace
 
     from audiolog_cli.model import checkpoint, layouts  # not before the download: a failed one should not wait for torch
-    from audiolog_cli.pulling import sha256_of
+    from audiolog_cli.pulling import origin_of
 
     network, card = layouts.read(file, labels)
-    origin = {"source": entry.source, "licence": entry.licence, "sha256": sha256_of(file)}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WeightsError(f"{target.parent}: cannot be made: {terminal.reason(error)}; set XDG_CACHE_HOME") from None
-    checkpoint.save(target, network, replace(card, provenance=card.provenance | origin))
+    checkpoint.save(target, network, replace(card, provenance=card.provenance | origin_of(file, entry)))
 
 
 def convert(
@@ -125,10 +125,13 @@ def convert(
 
     Example: audiolog weights convert mn04_as_mAP_432.pt --out mn04.safetensors
     """
+    from dataclasses import replace
+
     from audiolog_cli.model import checkpoint, layouts
+    from audiolog_cli.pulling import origin_of
 
     network, card = layouts.read(file, _label_list(labels))
-    checkpoint.save(out, network, card)
+    checkpoint.save(out, network, replace(card, provenance=card.provenance | origin_of(file)))
     terminal.say(f"{out}: {_summary(network, card)}")
     if not card.events:
         terminal.say("it has no labels: it can start a training (`audiolog train --init`), not tag")
@@ -157,7 +160,7 @@ def check(
         raise typer.Exit(failed[0].exit_code)
 
 
-COMMANDS = {"list": list_weights, "path": path, "pull": pull, "convert": convert, "check": check}
+COMMANDS: dict[str, Callable[..., None]] = {"list": list_weights, "path": path, "pull": pull, "convert": convert, "check": check}
 
 
 def _described(file: Path) -> list[str]:
@@ -175,21 +178,10 @@ def _described(file: Path) -> list[str]:
 
 
 def _checked(file: Path) -> str:
-    import torch
-
     from audiolog_cli.model import checkpoint
 
     network, card = checkpoint.load(file)
-    samples = torch.rand(1, round(card.window * card.front_end.sample_rate), generator=torch.Generator().manual_seed(0)) - 0.5
-    with torch.inference_mode():
-        output = network(samples)
-    expected = {"scenes": card.scenes, "events": card.events}
-    for (what, labels), logits in zip(expected.items(), (output.scene_logits, output.event_logits), strict=True):
-        n_found = 0 if logits is None else logits.shape[-1]
-        if n_found != len(labels):
-            raise WeightsError(f"{file}: expected scores of {len(labels)} {what}, the network gives {n_found}")
-        if logits is not None and not bool(logits.isfinite().all()):
-            raise WeightsError(f"{file}: its scores of {what} are not finite; get or train it again")
+    checkpoint.check_scores(file, network, card)
     return f"sound; {_summary(network, card)}"
 
 

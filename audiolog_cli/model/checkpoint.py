@@ -179,6 +179,19 @@ def check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
             raise WeightsError(f"{path}: {name} holds {n_bad} values that are not finite; the training that made it went wrong")
 
 
+@torch.inference_mode()
+def check_scores(path: Path, network: Network, card: Card) -> None:
+    """Let the network hear one window of noise; WeightsError unless every scene and event gets a finite score."""
+    noise = torch.rand(1, round(card.window * card.front_end.sample_rate), generator=torch.Generator().manual_seed(0)) - 0.5
+    output = network(noise)
+    for what, labels, logits in (("scenes", card.scenes, output.scene_logits), ("events", card.events, output.event_logits)):
+        n_found = 0 if logits is None else logits.shape[-1]
+        if n_found != len(labels):
+            raise WeightsError(f"{path}: expected scores of {len(labels)} {what}, the network gives {n_found}")
+        if logits is not None and not bool(logits.isfinite().all()):
+            raise WeightsError(f"{path}: its scores of {what} are not finite; get or train it again")
+
+
 def named(names: list[str]) -> str:
     """The first few of many names, with the verb that goes with them.
 
