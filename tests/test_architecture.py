@@ -18,7 +18,7 @@ LAYERS = (
     ("scores", "references", "pulling"),
     ("journal",),
     ("cells", "table", "segments", "metrics", "weights"),
-    ("audio", "clock"),
+    ("audio", "clock", "stitching"),
     ("decoding",),
     ("packets",),
     ("containers",),

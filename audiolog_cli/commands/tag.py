@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from audiolog_cli.audio import DecodeOptions
     from audiolog_cli.clock import TimeSource
     from audiolog_cli.model.tagger import Tagger, TagOptions
+    from audiolog_cli.stitching import Samples
+
+    Sound = tuple[Recording, Iterator[Samples]] | InputError
 
 
 class Pool(StrEnum):
@@ -95,6 +98,10 @@ def tag(
     tz: Annotated[
         str, typer.Option(metavar="ZONE", help="The zone of clock times that carry none, as Europe/Berlin or +01:00.")
     ] = "",
+    split_files: Annotated[
+        bool,
+        typer.Option("--split-files", help="Files whose clock times follow one another are one recording, named by its first."),
+    ] = False,
     scores_dir: Annotated[
         Path | None, typer.Option(help="Write the scores of all events there, one TSV per recording (sed_scores_eval's format).")
     ] = None,
@@ -122,6 +129,9 @@ def tag(
             f"--hop {hop:g}: the windows of {weights} are {hearing.card.window:g} s long, sound between them would be lost"
         )
     clock = time_source(start_time, name_time, header_time, tz)
+    if split_files and (clock is None or resume):
+        needed = "is not for --resume" if resume else "needs --name-time or --header-time"
+        raise UsageError(f"--split-files {needed}: it tells by the files' clock times where a recording goes on")
     wanted = _thresholds(threshold, thresholds, hearing.card.events)
     model.labels_of(hearing.card, wanted)  # a wrong label is said before the first recording is opened
     options = model.TagOptions(hop, cell, pool.value, smooth, wanted, scores_dir)
@@ -135,7 +145,8 @@ def tag(
             stack.enter_context(_continued_by_the_same_command())
             journal = open_journal(resume, _parameters(path, hearing, hop, channel, raw))
             options = replace(options, journal=stack.enter_context(journal))
-        records = _tagged(inputs, hearing, decode_options, options, clock, outcome, fail_fast)
+        sounds = _joined(inputs, decode_options, clock) if split_files and clock else _sounds(inputs, decode_options)
+        records = _tagged(sounds, hearing, options, clock, outcome, fail_fast)
         terminal.write_lines(
             tsv_lines(records, CELL_COLUMNS, clock is not None) if format is RecordFormat.tsv else jsonl_lines(records)
         )
@@ -146,21 +157,23 @@ def tag(
 
 
 def _tagged(
-    inputs: Iterable[Recording | InputError],
+    sounds: "Iterable[Sound]",
     tagger: "Tagger",
-    decoding: "DecodeOptions",
     options: "TagOptions",
     clock: "TimeSource | None",
     outcome: Outcome,
     fail_fast: bool,
 ) -> Iterator[Cell | End | Failure]:
     """The records of all recordings in order; one that fails becomes a `Failure` where it stopped."""
-    for recording in inputs:
-        path = recording.path if isinstance(recording, Recording) else "-"
+    from audiolog_cli.model.tagger import tag as records_of
+
+    for sound in sounds:
+        path = "-" if isinstance(sound, InputError) else sound[0].path
         try:
-            if isinstance(recording, InputError):
-                raise recording
-            records = _records(recording, tagger, decoding, options)
+            if isinstance(sound, InputError):
+                raise sound
+            recording, chunks = sound
+            records = records_of(tagger, chunks, check_text(path, "file name"), recording.spans, options)
             yield from _noted(_timed(records, path, clock) if clock else records, outcome)
         except InputError as error:
             outcome.failed += 1
@@ -170,16 +183,32 @@ def _tagged(
                 return
 
 
-def _records(recording: Recording, tagger: "Tagger", decoding: "DecodeOptions", options: "TagOptions") -> Iterator[Cell | End]:
-    """The records of one recording; damage in it is said on stderr."""
+def _decoded(recording: Recording, decoding: "DecodeOptions") -> "Iterator[Samples]":
+    """A recording's sound; damage in it is said on stderr."""
     from audiolog_cli.audio import Damage, decode
-    from audiolog_cli.model.tagger import tag as records_of
 
     def report(damage: Damage) -> None:
         terminal.say(f"{recording.path}: {damage}")
 
-    filename = check_text(recording.path, "file name")
-    return records_of(tagger, decode(recording.path, decoding, report), filename, recording.spans, options)
+    return decode(recording.path, decoding, report)
+
+
+def _sounds(inputs: Iterable[Recording | InputError], decoding: "DecodeOptions") -> "Iterator[Sound]":
+    """Each recording with its sound."""
+    return (one if isinstance(one, InputError) else (one, _decoded(one, decoding)) for one in inputs)
+
+
+def _joined(inputs: Iterable[Recording | InputError], decoding: "DecodeOptions", clock: "TimeSource") -> "Iterator[Sound]":
+    """The same for files that a recorder cut one recording into."""
+    from audiolog_cli.clock import start_of
+    from audiolog_cli.stitching import stitched
+
+    return stitched(
+        inputs,
+        lambda recording: start_of(recording.path, clock),
+        lambda recording: _decoded(recording, decoding),
+        decoding.sample_rate,
+    )
 
 
 def _timed(records: Iterator[Cell | End], path: str, clock: "TimeSource") -> Iterator[Cell | End]:

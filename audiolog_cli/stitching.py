@@ -1,0 +1,61 @@
+"""Files that a recorder cut one recording into, joined again: the hours of a night as one stream of sound.
+
+In: recordings in order, and when each began. Out: groups of files whose clock times follow one another, each as one stream under
+the first file's name, so that an event across a cut is one event and windows run on over it. A file belongs to the group before
+it if it begins within TOLERANCE of where the group's sound ends; the times of a group are therefore never further off than that.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiolog_cli.errors import InputError
+
+Samples = NDArray[np.float32]
+Item = TypeVar("Item")
+
+TOLERANCE = 0.5  # seconds
+
+
+def stitched(
+    files: Iterable[Item | InputError],
+    start_of: Callable[[Item], datetime],
+    decode: Callable[[Item], Iterator[Samples]],
+    sample_rate: int,
+) -> Iterator[tuple[Item, Iterator[Samples]] | InputError]:
+    """Each group's first file and the sound of all its files; errors among the files pass through in place.
+
+    A group's stream must be used up, or given up, before the next group is asked for. A file that fails raises its error in the
+    stream; the files after it begin a new group.
+    """
+    queue = iter(files)
+    waiting: list[Item | InputError] = []
+
+    def sound(first: Item) -> Iterator[Samples]:
+        start, n_samples = start_of(first), 0
+        file: Item | InputError = first
+        while not isinstance(file, InputError):
+            for chunk in decode(file):
+                n_samples += len(chunk)
+                yield chunk
+            following = next(queue, None)
+            if following is None:
+                return
+            if isinstance(following, InputError) or not _follows(start_of(following), start, n_samples / sample_rate):
+                waiting.append(following)
+                return
+            file = following
+
+    while True:
+        file = waiting.pop() if waiting else next(queue, None)
+        if file is None:
+            return
+        yield file if isinstance(file, InputError) else (file, sound(file))
+
+
+def _follows(start: datetime, group_start: datetime, group_seconds: float) -> bool:
+    """Whether a file that began at `start` goes on where a group of `group_seconds` ends."""
+    return abs((start - group_start).total_seconds() - group_seconds) <= TOLERANCE

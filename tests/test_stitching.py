@@ -1,0 +1,74 @@
+"""Files of one night as one recording: what belongs together, and that windows and events run on over the cut."""
+
+import shutil
+import wave
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from audiolog_cli.errors import AudioError, InputError
+from audiolog_cli.stitching import stitched
+from tests.conftest import write_wav
+from tests.shell import sh
+
+RATE = 100  # samples a second, here
+BEGIN = datetime(2026, 11, 22, 6, 0, 0)
+
+
+def groups(starts_and_seconds: list[tuple[float, float] | InputError]) -> list[tuple[float, float] | str]:
+    """Start and length in seconds of each group of files given by start and length."""
+
+    def decode(file: tuple[float, float]) -> Iterator[np.ndarray]:
+        for _ in range(round(file[1])):
+            yield np.zeros(RATE, np.float32)
+
+    found: list[tuple[float, float] | str] = []
+    for group in stitched(starts_and_seconds, lambda file: BEGIN + timedelta(seconds=file[0]), decode, RATE):
+        if isinstance(group, InputError):
+            found.append(str(group))
+        else:
+            (start, _), sound = group
+            found.append((start, sum(len(chunk) for chunk in sound) / RATE))
+    return found
+
+
+def test_files_that_follow_one_another_are_one_recording() -> None:
+    assert groups([(0, 60), (60, 60), (120.4, 30)]) == [(0, 150)]
+
+
+def test_a_pause_begins_a_new_recording() -> None:
+    assert groups([(0, 60), (61, 60), (121, 60)]) == [(0, 60), (61, 120)]
+
+
+def test_a_clock_that_drifts_is_followed_no_further_than_half_a_second() -> None:
+    assert groups([(0, 10), (10.3, 10), (20.6, 10)]) == [(0, 20), (20.6, 10)]
+
+
+def test_errors_stand_in_their_place() -> None:
+    assert groups([(0, 10), AudioError("b.wav: no such file"), (10, 10)]) == [(0, 10), "b.wav: no such file", (10, 10)]
+
+
+def test_the_files_of_a_night_give_what_the_night_in_one_file_gives(tmp_path: Path, tiny_weights: Path) -> None:
+    """47 s cut at 16 and 32 s, in the middle of windows: the same cells, under the first file's name."""
+    night = write_wav(tmp_path / "night.wav", 47.0)
+    with wave.open(str(night)) as whole:
+        for start in (0, 16, 32):
+            with wave.open(str(tmp_path / f"20261122_0600{start:02d}.WAV"), "wb") as part:
+                part.setparams(whole.getparams())
+                part.writeframes(whole.readframes(16 * 32_000))
+    shutil.copy(tiny_weights, tmp_path / "w.safetensors")
+    tag = "audiolog tag --weights w.safetensors --quiet"
+    joined = sh(f"{tag} 2026*.WAV --name-time audiomoth --tz UTC --split-files", tmp_path)
+    alone = sh(f"{tag} night.wav --start-time 2026-11-22T06:00:00Z", tmp_path)
+    assert (joined.code, joined.stderr) == (0, "")
+    assert joined.stdout == alone.stdout.replace("night.wav", "20261122_060000.WAV")
+
+
+def test_without_clock_times_nothing_can_be_joined(tmp_path: Path, tiny_weights: Path) -> None:
+    result = sh(f"audiolog tag a.wav --split-files --weights {tiny_weights}", tmp_path)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "audiolog: --split-files needs --name-time or --header-time: it tells by the files' clock times where a recording goes on\n"
+    )
