@@ -210,7 +210,7 @@ def test_a_pytorch_file_is_told_how_to_become_a_checkpoint(tmp_path: Path) -> No
 
 def test_finite_weights_whose_scores_are_not(tmp_path: Path) -> None:
     def swell(tensors: dict[str, Tensor]) -> None:
-        tensors["bn_sed.weight"].fill_(1e30)
+        tensors["bn_sed.bias"].fill_(1e30)
         tensors["sed_head.weight"].fill_(1e30)
 
     network, card = load(rewritten(written(tmp_path), swell))
