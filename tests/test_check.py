@@ -41,7 +41,30 @@ NIGHT = rows(
         "dog_bark": [(530, 533)],
     },
 )
-TABLES = {"city": CITY, "night": NIGHT}
+WARD = rows(
+    {"bedroom": [(0, 120), (200, 300)], "corridor": [(120, 200)]},
+    {
+        "snoring": [(0, 60)],
+        "cough": [(75, 77)],
+        "footsteps": [(125, 140)],
+        "speech": [(140, 190), (210, 225)],
+        "alarm": [(200, 210)],
+        "rain": [(240, 300)],
+    },
+)
+HARBOUR = rows(
+    {"beach": [(0, 60)], "cafe_restaurant": [(60, 150)], "street": [(150, 180)]},
+    {
+        "sea_waves": [(0, 60)],
+        "bird": [(10, 15), (30, 38)],
+        "dishes": [(62, 70), (100, 110)],
+        "laughter": [(80, 84)],
+        "music": [(90, 150)],
+        "bus": [(155, 165)],
+        "motorcycle": [(170, 175)],
+    },
+)
+TABLES = {"city": CITY, "night": NIGHT, "ward": WARD, "harbour": HARBOUR}
 
 
 def wrong(text: str, table: list[Row] = CITY) -> list[tuple[str, str]]:
@@ -260,18 +283,18 @@ def test_200_synthetic_logs_nearly_all_wrong_claims_found_and_no_false_alarm() -
     assert found >= 95, missed
 
 
-def hand_written() -> list[tuple[str, str, str]]:
-    """(table, `right` or `wrong: ...`, log) of logs.md."""
-    text = (Path(__file__).parent / "logs.md").read_text(encoding="utf-8")
+def hand_written(name: str) -> list[tuple[str, str, str]]:
+    """(table, `right` or `wrong: ...`, log) of a file of logs."""
+    text = (Path(__file__).parent / name).read_text(encoding="utf-8")
     return [
         (match[1], match[2], match[3].strip())
         for match in re.finditer(r"^## (\w+), (.*)\n((?:(?!## ).*\n?)*)", text, re.MULTILINE)
     ]
 
 
-def score_hand_written() -> tuple[int, int, list[str], list[str]]:
-    """(right logs, wrong logs, headings of right ones found fault with, headings of wrong ones passed)."""
-    logs = hand_written()
+def score_hand_written(name: str) -> tuple[int, int, list[str], list[str]]:
+    """(right logs, wrong logs, the right ones found fault with, the wrong ones passed)."""
+    logs = hand_written(name)
     verdicts = [(verdict, text, check(text, table_of(TABLES[table])).wrong) for table, verdict, text in logs]
     alarms = [
         f"{text[:60]!r}: {[(claim.text, claim.problem) for claim in found]}"
@@ -283,10 +306,9 @@ def score_hand_written() -> tuple[int, int, list[str], list[str]]:
     return n_right, len(logs) - n_right, alarms, passed
 
 
-def test_hand_written_logs_are_scored_as_the_documentation_says() -> None:
-    n_right, n_wrong, alarms, passed = score_hand_written()
-    assert (n_right, n_wrong) == (18, 19)
-    assert (alarms, passed) == ([], [])
+def test_hand_written_logs_are_told_apart() -> None:
+    assert score_hand_written("logs.md") == (18, 19, [], [])
+    assert score_hand_written("logs_second.md") == (15, 17, [], [])
 
 
 def test_a_claim_says_where_it_stands() -> None:

@@ -226,10 +226,23 @@ def _untimed_problem(statement: Statement, spans: Spans, table: Table) -> str:
     if not scene_labels or statement.scene in statement.mentions:
         return "heard, says the table" if statement.denied and not scene_labels else ""
     within = _union([table.heard[label] for label in scene_labels])
-    together = any(onset < until and since < offset for onset, offset in spans for since, until in within)
+    onset, offset = _position(statement.scene_time, table)
+    if onset is not None and offset is not None:
+        within = _both(within, [(onset - TOLERANCE, offset + TOLERANCE)])
+    together = bool(_both(spans, within))
     if statement.denied:
         return "heard in that scene, says the table" if together else ""
     return "" if together else "not in that scene"
+
+
+def _both(spans: Spans, others: Spans) -> Spans:
+    """Where both are."""
+    return [
+        (max(onset, since), min(offset, until))
+        for onset, offset in spans
+        for since, until in others
+        if onset < until and since < offset
+    ]
 
 
 def _cut(spans: Spans, positions: Sequence[float]) -> Spans:

@@ -36,7 +36,7 @@ NAMES = re.compile(r"^Log of .*$|\b[\w-]+\.(?:wav|flac|mp3|m4a|aac|ogg|opus|webm
 DATES = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。；！？]|\n")
 CLAUSE_END = re.compile(
-    r"[,，、|\t]|\b(?:and|while|whereas|then|followed by|but|before|after|und|während|dann|aber|et|puis|mais|y|luego|pero)\b",
+    r"[,，、|\t:：]|\b(?:and|while|whereas|then|followed by|but|before|after|und|während|dann|aber|et|puis|mais|y|luego|pero)\b",
     re.IGNORECASE,
 )
 JOINING = re.compile(
@@ -58,6 +58,7 @@ OF_ALL = re.compile(
     r"\b(?:recording|audio|clip|log|table|file|summary|overall|Aufnahme|enregistrement|grabación)\b|录音|音频", re.IGNORECASE
 )
 HEADING_BEFORE = re.compile(r"\W*(?:(?:scene|location|place|Szene|Ort|scène|lieu|escena|lugar|场景)\W*)?", re.IGNORECASE)
+HEADING_AFTER = re.compile(r"(?:[\s\x01\[\](),\d]|scenes?|Szene|scène|escena)*[:：]", re.IGNORECASE)
 BESIDE_TIMES = re.compile(  # words that a clause of times may hold and still speak of the label before it
     r"\b(?:at|from|to|until|till|between|and|again|then|also|later|once|more|times?|briefly|about|around|approximately|seconds?|minutes?|the|in|on|of|for|"
     r"which|it|is|was|are|were|heard|occurs?|lasts?|lasting|starts?|starting|begins?|beginning|ends?|ending|with|events?|sounds?|sounding|audible|noted|present|there|continu\w+|specifically|especially|mainly|mostly|intermittently|repeatedly|finally|another|und|um|von|bis|et|de|y|a|desde|hasta)\b|\W|\d|\x01",
@@ -78,6 +79,7 @@ class Statement:
     supposed: bool  # suggests, perhaps: not a claim when it names no time
     of_all: bool = False  # speaks of the whole recording
     scene: Mention | None = None  # the scene that the sentence, or the heading above it, speaks of
+    scene_time: Time | None = None  # where that heading names a time
 
     @property
     def end(self) -> int:
@@ -110,12 +112,17 @@ def statements(text: str, known: Lexicon, scenes: frozenset[str]) -> list[Statem
     stated: list[Statement] = []
     heading: list[Mention] = []
     scene: Mention | None = None
+    scene_time: Time | None = None
     for start, end in _sentences(masked):
         inside_times = [time for time in found_times if start <= time.start < end]
         inside = [mention for mention in found_mentions if start <= mention.start < end]
-        scene = _scene_of(masked, start, end, inside, scenes, scene)
-        for statement in _sentence(masked, start, end, inside, inside_times, heading):
-            stated += _in_scene(statement, masked, inside, scenes, scene)
+        before, scene = scene, _scene_of(masked, start, end, inside, scenes, scene)
+        if scene is not before:
+            scene_time = _time_of(scene, inside, inside_times)
+        elif scene and not inside and inside_times:  # `start: 0 s, end: 16 s` below the heading
+            scene_time = inside_times[0]
+        for statement in _sentence(masked, start, end, inside, inside_times, heading, scenes):
+            stated += _in_scene(statement, masked, inside, scenes, (scene, scene_time))
         if inside:
             heading = inside[-1:]
     return stated
@@ -156,7 +163,7 @@ def _scene_of(
         rest = masked[own[0].end : end].strip(" \x01")
         alone = len(inside) == 1 and (line.rstrip().endswith((")", ":")) or not rest)
         begins = HEADING_BEFORE.fullmatch(masked[start : own[0].start].replace("\x01", " "))
-        return own[0] if rest[:1] in (":", "：") or line[-1] in ":：" or (alone and begins) else None
+        return own[0] if HEADING_AFTER.match(rest) or line[-1] in ":：" or (alone and begins) else None
     if not inside and line[0] == "\x01":  # a heading with a time only: a section whose scene has no name
         return None
     if own or "\x03" in line or OF_ALL.search(line) or MISSING in [mention.concept for mention in inside]:
@@ -164,29 +171,47 @@ def _scene_of(
     return current
 
 
+def _time_of(scene: Mention | None, inside: Sequence[Mention], inside_times: Sequence[Time]) -> Time | None:
+    """The range beside the scene of a heading: `Kitchen (0:40-1:10)`."""
+    others = [mention.start for mention in inside if mention is not scene]
+    ranges = [time for time in inside_times[:1] if time.onset < time.offset and all(time.start < other for other in others)]
+    return ranges[0] if scene and ranges else None
+
+
 def _in_scene(
-    statement: Statement, masked: str, inside: Sequence[Mention], scenes: frozenset[str], heading: Mention | None
+    statement: Statement,
+    masked: str,
+    inside: Sequence[Mention],
+    scenes: frozenset[str],
+    heading: tuple[Mention | None, Time | None],
 ) -> Iterator[Statement]:
     """A statement with the nearest scene before it; one that names no time is split into its labels, each with its own."""
     own = [mention for mention in inside if mention.concept in scenes]
 
-    def scene_of(mention: Mention) -> Mention | None:
+    def placed(mention: Mention) -> Statement:
         before = [scene for scene in own if scene.start < mention.start]
         before = before or [scene for scene in own[:1] if not CLAUSE_END.search(masked, mention.end, scene.start)]
-        return None if mention.concept in scenes else before[-1] if before else heading
+        scene = None if mention.concept in scenes else before[-1] if before else heading[0]
+        return replace(statement, scene=scene, scene_time=heading[1] if scene and scene is heading[0] else None)
 
-    if statement.time is None and statement.of_all and not statement.denied:
+    if statement.time is not None:
+        yield placed(statement.mentions[0]) if statement.mentions else statement
+    elif statement.of_all and not statement.denied:
         yield from (replace(statement, mentions=(mention,)) for mention in statement.mentions)
-    elif statement.time is None:
-        for mention in statement.mentions:
-            yield replace(statement, mentions=(mention,), scene=scene_of(mention))
     else:
-        yield replace(statement, scene=scene_of(statement.mentions[0]) if statement.mentions else None)
+        yield from (replace(placed(mention), mentions=(mention,)) for mention in statement.mentions)
 
 
 def _sentence(
-    masked: str, start: int, end: int, inside: Sequence[Mention], inside_times: Sequence[Time], heading: Sequence[Mention]
+    masked: str,
+    start: int,
+    end: int,
+    inside: Sequence[Mention],
+    inside_times: Sequence[Time],
+    heading: Sequence[Mention],
+    scenes: frozenset[str],
 ) -> Iterator[Statement]:
+    """The statements of one sentence; `heading` is what it speaks of if it names no label itself."""
     line = masked[start:end]
     supposed = SUPPOSED.search(line) is not None
     if not inside:
@@ -196,25 +221,24 @@ def _sentence(
         return
     pairs = _paired(_clauses(masked, start, end, inside, inside_times), masked)
     for clause, run, when in pairs:
-        yield Statement(tuple(run), when, _is_denied(masked, clause, run), supposed, OF_ALL.search(line) is not None)
+        yield Statement(tuple(run), when, _is_denied(masked, clause, run, scenes), supposed, OF_ALL.search(line) is not None)
 
 
-def _is_denied(masked: str, clause: Clause, run: Sequence[Mention]) -> bool:
-    """Whether a `no` stands before these labels, or a `not` behind them, with no other label between."""
+def _is_denied(masked: str, clause: Clause, run: Sequence[Mention], scenes: frozenset[str]) -> bool:
+    """Whether a `no` stands before these labels, or a `not` behind them, with nothing but a scene following."""
     labels = _labels(clause)
     if any(mention.concept in (QUIET, MISSING) for mention in run):
         return False
     for match in DENIED.finditer(masked, clause.start, clause.end):
         if any(match.start() < label.end and match.end() > label.start for label in labels):
             continue  # the `no` of "no event recognised"
+        before = [label for label in labels if label.end <= match.start()]
         after = [label for label in labels if label.start >= match.end()]
-        if after and after[0] in run:
-            return True
-        if (
-            not after
-            and labels[-1] in run
-            and not re.fullmatch(r"no|without|kein\w*|ohne|sans|sin", match.group(), re.IGNORECASE)
-        ):
+        is_verbal = re.fullmatch(r"no|without|kein\w*|ohne|sans|sin", match.group(), re.IGNORECASE) is None
+        if before and is_verbal and all(label.concept in scenes for label in after):
+            if before[-1] in run:
+                return True
+        elif after and after[0] in run:
             return True
     return False
 
@@ -230,6 +254,8 @@ def _clauses(masked: str, start: int, end: int, inside: Sequence[Mention], insid
         if any(item.start < match.end() and item.end > match.start() for item in items):
             continue  # inside a phrase
         alike = bool(before and after) and type(before[-1]) is type(after[0])
+        if match.group() in ":：" and not (alike and isinstance(before[-1], Mention)):
+            continue  # `rooster: 0:05` is one clause, `farm: rooster` is two
         if (
             alike
             and not _has_own_times(before, after, items)

@@ -114,8 +114,9 @@ def _range(text: str, match: re.Match[str]) -> list[Time]:
     end = match.end() + (unit_after.end() if unit_after and not _unit_of(last) else 0)
     if offset < onset:
         return []
+    in_row = match.re is CELLS or bool(re.search(r"\|\s*$", before) and re.match(r"\s*\|", text[end:]))
     slack = _slack(text, match.start(), f"{first} {unit}" if ":" not in first else first, last)
-    return [Time(match.start(), end, onset, offset, slack, "", match.re is CELLS, _is_clock(first) and _is_clock(last))]
+    return [Time(match.start(), end, onset, offset, slack, "", in_row, _is_clock(first) and _is_clock(last))]
 
 
 def _listed(text: str, match: re.Match[str]) -> list[Time]:
