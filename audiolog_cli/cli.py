@@ -14,6 +14,7 @@ from typer._click.exceptions import NoArgsIsHelpError, UsageError  # typer carri
 
 from audiolog_cli import __version__, terminal
 from audiolog_cli.commands.eval import eval
+from audiolog_cli.commands.report import report
 from audiolog_cli.commands.segment import segment
 from audiolog_cli.commands.summarize import summarize
 from audiolog_cli.commands.table import table
@@ -32,7 +33,7 @@ app = typer.Typer(
     context_settings=COMMAND_SETTINGS,
 )
 
-for command in (segment, tag, table, summarize, eval):
+for command in (segment, tag, table, summarize, eval, report):
     app.command(context_settings=COMMAND_SETTINGS)(command)
 
 weights_app = typer.Typer(no_args_is_help=True, help="List, find, download, convert and check checkpoints.")
@@ -61,10 +62,10 @@ def audiolog(
 
 def main() -> int:
     """Run the command line; returns the exit code. Only here do errors become messages."""
-    terminal.prepare()
     if "_AUDIOLOG_COMPLETE" in os.environ:  # the shell asks for completions
         app()
     try:
+        terminal.prepare()
         # Not app(): it would end a closed pipe with code 1 and usage errors with three lines.
         command = typer.main.get_command(app)
         with command.make_context("audiolog", sys.argv[1:]) as context:

@@ -17,6 +17,8 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import ENOSPC
+from io import FileIO
 from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
@@ -27,7 +29,7 @@ import numpy as np
 
 from audiolog_cli.audio import Window
 from audiolog_cli.cells import WindowScores
-from audiolog_cli.errors import InputError, UsageError
+from audiolog_cli.errors import AudiologError, InputError, UsageError
 
 BLOCK = struct.Struct("<4sII")  # magic, length of the payload in bytes, its CRC-32
 WINDOW = struct.Struct("<qqqqIII")  # start, n_samples, n_window, settled; numbers of scenes, frames, events
@@ -108,18 +110,27 @@ def resumed(
             yield from stored(file, n_bytes)
     if is_complete:
         return
-    with path.open("ab") as file:
+    with path.open("ab", buffering=0) as file:
         synced = monotonic()
         for scores in score(islice(windows, n_windows, None)):
-            file.write(block(pack(scores)))
-            file.flush()
-            if monotonic() - synced > SYNC_EVERY:
-                os.fsync(file.fileno())
-                synced = monotonic()
+            due = monotonic() - synced > SYNC_EVERY
+            append(file, pack(scores), due)
+            synced = monotonic() if due else synced
             yield scores
-        file.write(block(END))
-        file.flush()
-        os.fsync(file.fileno())
+        append(file, END, to_disk=True)
+
+
+def append(file: FileIO, payload: bytes, to_disk: bool) -> None:
+    """Add a block, and wait for the disk to have it; AudiologError if there is no room for it."""
+    data = block(payload)
+    try:
+        if file.write(data) < len(data):  # the disk took a part of it
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        if to_disk:
+            os.fsync(file.fileno())
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+        raise AudiologError(f"{file.name}: the journal cannot go on: {what}; make room, then the same command goes on") from None
 
 
 def recover(path: Path) -> tuple[int, int, bool]:

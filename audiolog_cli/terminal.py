@@ -11,14 +11,16 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import NoReturn, TextIO
 
-from audiolog_cli.errors import InputError
+from audiolog_cli.errors import AudiologError, InputError
 
 _quiet = False
 _progress_shown = 0.0  # when, on the monotonic clock
 
 
 def prepare() -> None:
-    """Make the standard streams UTF-8 with plain line feeds, whatever the locale says."""
+    """Make the standard streams UTF-8 with plain line feeds, whatever the locale says; AudiologError if there is no stdout."""
+    if sys.stdout is None:
+        raise AudiologError("standard output is closed, there is nowhere to write to")
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n" if stream is not sys.stdin else None)
@@ -40,12 +42,13 @@ def say(message: str) -> None:
 def complain(message: str) -> None:
     """One line on stderr, always: an error."""
     show_progress("")
-    print(f"audiolog: {message}", file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        print(f"audiolog: {message}", file=sys.stderr, flush=True)
 
 
 def progress_wanted() -> bool:
     """Whether a progress bar may be drawn: stderr is a terminal and nobody asked for quiet."""
-    return not _quiet and sys.stderr.isatty()
+    return not _quiet and sys.stderr is not None and sys.stderr.isatty()
 
 
 def show_progress(text: str) -> None:
@@ -61,6 +64,8 @@ def show_progress(text: str) -> None:
 def text_input(path: str) -> Iterator[tuple[TextIO, str]]:
     """Open a text file, or stdin for "-"; gives the stream and the name that stands for it in messages."""
     if path == "-":
+        if sys.stdin is None:
+            raise InputError("stdin: closed, expected a table")
         yield sys.stdin, "stdin"
         return
     try:

@@ -83,6 +83,8 @@ def _files_below(folder: str, match: str) -> Iterator[str]:
 
 def _holds_records(path: str) -> bool:
     """Whether the first line is the header of a TSV of records, or JSON: no audio container starts like that."""
+    if path == "-" and sys.stdin is None:
+        return False
     if path == "-":
         head = cast(BufferedReader, sys.stdin.buffer).peek()
     elif os.path.isfile(path) and os.access(path, os.R_OK):
