@@ -1,7 +1,7 @@
 """Fine-tuning's start: the weights of any known checkpoint into a network that is to be trained, and an account of it.
 
-Taken is every tensor of the same name and shape, but for the last layers of the two branches, whose outputs are labels of the old
-task. The mel filter bank is taken only where both networks hear the same spectrum: at another sample rate its bands would mean
+Taken is every tensor of the same name and shape; the last layers of the two branches, whose outputs are labels, only where the old
+task has the same labels. The mel filter bank is taken only where both networks hear the same spectrum: at another sample rate its bands would mean
 other frequencies. Nothing is taken by resemblance, cut or stretched.
 """
 
@@ -9,15 +9,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
 from audiolog_cli.errors import WeightsError
 from audiolog_cli.model import checkpoint, layouts
 from audiolog_cli.model.checkpoint import Card, Network
 from audiolog_cli.model.features import FrontEnd
 from audiolog_cli.weights import FORMAT, is_safetensors, read_header
 
-LABEL_LAYERS = ("sed_head.", "asc_head.")
+SCENE_LAYER, EVENT_LAYER = "asc_head.", "sed_head."
 FRONT_END_LAYERS = ("logmel_extractor.", "mel.")
 
 
@@ -38,15 +36,36 @@ class Report:
         return "\n".join(lines)
 
 
-def take(network: Network, path: Path) -> Report:
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the first and the last numbers of a network stand for."""
+
+    front_end: FrontEnd
+    scenes: tuple[str, ...]
+    events: tuple[str, ...]
+
+    def same(self, name: str, card: Card) -> bool:
+        """Whether the parameter of that name means here what it means in the network of that card."""
+        if name.startswith(FRONT_END_LAYERS):
+            hears, heard = ((one.sample_rate, one.n_fft) for one in (self.front_end, card.front_end))
+            return hears == heard
+        if name.startswith(SCENE_LAYER):
+            return self.scenes == card.scenes
+        return self.events == card.events if name.startswith(EVENT_LAYER) else True
+
+
+def take(network: Network, path: Path, scenes: tuple[str, ...] = (), events: tuple[str, ...] = ()) -> Report:
     """Put the weights of the checkpoint at `path`, of our own format or any known layout, into `network`.
 
+    `scenes` and `events` are what the network is to score, in its order.
     Raises WeightsError if the file cannot be used, or nothing in it fits.
     """
     source, card = read_any(path)
     given, state = source.state_dict(), network.state_dict()
-    taken = {name: value for name, value in given.items() if _fits(name, value, state, card, network.front_end)}
-    if not taken:
+    fitting = {name: value for name, value in given.items() if name in state and state[name].shape == value.shape}
+    means = Meaning(network.front_end, scenes, events)
+    taken = {name: value for name, value in fitting.items() if means.same(name, card)}
+    if not any(value.dim() > 1 and not name.startswith(FRONT_END_LAYERS) for name, value in taken.items()):
         raise WeightsError(
             f"{path}: no tensor fits this network ({card.architecture} of other sizes?); choose the same preset as it has"
         )
@@ -64,13 +83,6 @@ def read_any(path: Path) -> tuple[Network, Card]:
     if is_safetensors(path) and read_header(path).metadata.get("format") == FORMAT:
         return checkpoint.load(path)
     return layouts.read(path)
-
-
-def _fits(name: str, value: Tensor, state: dict[str, Tensor], card: Card, front_end: FrontEnd) -> bool:
-    if name not in state or state[name].shape != value.shape or name.startswith(LABEL_LAYERS):
-        return False
-    hears, heard = ((one.sample_rate, one.n_fft) for one in (front_end, card.front_end))
-    return hears == heard or not name.startswith(FRONT_END_LAYERS)
 
 
 def modules(names: tuple[str, ...]) -> str:

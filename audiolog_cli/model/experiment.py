@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from audiolog_cli.errors import UsageError, WeightsError
+from audiolog_cli.errors import UsageError
 from audiolog_cli.model import checkpoint, validation
+from audiolog_cli.model.backbone import take
 from audiolog_cli.model.batches import Variation, pool_batches
 from audiolog_cli.model.networks import new_network
 from audiolog_cli.model.pool import Facts, open_pool
@@ -27,7 +28,7 @@ class Experiment:
     out: Path
     model: str = "htsat"
     preset: str = "small"
-    init: Path | None = None  # a checkpoint to start from
+    init: Path | None = None  # a checkpoint to start from: our own, or of any layout that layouts.py reads
     resume: bool = False
     variation: Variation = Variation()
     windows: int | None = None  # of the pool; None for all
@@ -43,7 +44,8 @@ def run(experiment: Experiment, options: TrainOptions, say: Callable[[str], None
         pool.facts.front_end, options.seed,
     )  # fmt: skip
     if experiment.init is not None:
-        say(f"from {experiment.init}: " + take_over(network, experiment.init))
+        for line in str(take(network, experiment.init, pool.facts.scenes, pool.facts.events)).splitlines():
+            say(line)
     state = start(network, options)
     last = experiment.out / "last.pt"
     if experiment.resume:
@@ -67,21 +69,6 @@ def check_alike(training: Facts, judging: Facts, experiment: Experiment) -> None
             raise UsageError(
                 f"{experiment.validation}: its {what} are not those of {experiment.pool}; make both with the same settings"
             )
-
-
-def take_over(network: Trainable, path: Path) -> str:
-    """Copy the weights that a checkpoint has in the same shapes; what stays new is said.
-
-    Only heads may stay new: WeightsError if nothing of the checkpoint fits.
-    """
-    known, _ = checkpoint.load(path)
-    given, own = known.state_dict(), network.state_dict()
-    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
-    if not any(value.dim() > 1 for value in fitting.values()):
-        raise WeightsError(f"{path}: none of its tensors fits this network; give the --model and --preset it was made with")
-    network.load_state_dict(own | fitting)
-    new = [name for name in own if name not in fitting]
-    return f"{len(fitting)} tensors taken over" + (f", {checkpoint.named(new)} new" if new else "")
 
 
 def restore(state: Run, last: Path) -> None:
