@@ -191,9 +191,9 @@ def _psds(library: ModuleType, inputs: Inputs) -> tuple[dict[str, float], list[s
     for name, setting in (("psds1", PSDS1), ("psds2", PSDS2)):
         try:
             figures[name] = float(library.intersection_based.psds(*inputs, **setting)[0])
-        except (IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+        except (AssertionError, IndexError, TypeError, ValueError) as error:
             figures[name] = math.nan
-            notes.append(f"sed_scores_eval could not compute {name.upper()}: {type(error).__name__}: {error}")
+            notes.append(f"sed_scores_eval could not compute {name.upper()} ({type(error).__name__}: {error})")
     return figures, notes
 
 
