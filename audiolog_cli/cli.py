@@ -14,11 +14,13 @@ from typer._click.exceptions import NoArgsIsHelpError, UsageError  # typer carri
 
 from audiolog_cli import __version__, terminal
 from audiolog_cli.commands.eval import eval
+from audiolog_cli.commands.mix import mix
 from audiolog_cli.commands.report import report
 from audiolog_cli.commands.segment import segment
 from audiolog_cli.commands.summarize import summarize
 from audiolog_cli.commands.table import table
 from audiolog_cli.commands.tag import tag
+from audiolog_cli.commands.train import train
 from audiolog_cli.commands.weights import COMMANDS as WEIGHTS_COMMANDS
 from audiolog_cli.errors import AudiologError
 

@@ -1,0 +1,138 @@
+"""`audiolog report`: cells in, one page to look at out; or one picture."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
+
+import typer
+
+from audiolog_cli import terminal
+from audiolog_cli.commands.options import Quiet
+from audiolog_cli.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from audiolog_cli.report.page import Part, Sound
+    from audiolog_cli.report.timeline import Recording
+
+TOLERANCE = 1.5  # seconds that a recording and its cells may differ in length: a cell, and some rounding
+
+
+class ReportFormat(StrEnum):
+    """The formats of `report`."""
+
+    html = "html"
+    svg = "svg"
+    png = "png"
+
+
+def report(
+    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Cells as `audiolog tag` writes them; - is stdin.")] = "-",
+    audio: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="The recording, to be seen and heard; repeatable, matched by name.")
+    ] = None,
+    log: Annotated[str, typer.Option(metavar="FILE", help="A log to put beside it, as `audiolog summarize` writes it.")] = "",
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The page; - is stdout.")] = "-",
+    format: Annotated[
+        ReportFormat, typer.Option(help="html is a page to explore; svg and png are one picture, drawn by matplotlib.")
+    ] = ReportFormat.html,
+    embed: Annotated[
+        float, typer.Option(min=0.0, metavar="SECONDS", help="Recordings up to this long are put into the page, others linked.")
+    ] = 600.0,
+    quiet: Quiet = False,
+) -> None:
+    """Make a page that shows at a glance what was heard when, with the sound one click away.
+
+    It is one HTML file that needs no network. A recording longer than --embed stays where it is, and the page links to it.
+
+    Example: audiolog tag rec.flac | audiolog report --audio rec.flac -o report.html
+    """
+    from audiolog_cli.records import read_cells
+    from audiolog_cli.report.timeline import recordings
+
+    if format is not ReportFormat.html and (audio or log):
+        raise UsageError(f"--format {format.value}: a picture shows neither --audio nor --log; leave them out")
+    with terminal.text_input(file) as (stream, name):
+        found = recordings(read_cells(stream, name))
+    failed = [recording.filename for recording in found if recording.failure is not None]
+    for recording in found:
+        if recording.failure is not None:
+            terminal.complain(f"not finished: {recording.failure}")
+    if all(recording.is_empty for recording in found):
+        raise InputError(f"{name}: no cells, there is nothing to show")
+    if format is ReportFormat.html:
+        from audiolog_cli.report.page import page
+
+        _write(page(list(_parts(found, audio or [], log, output, embed))).encode(), output)
+    else:
+        from audiolog_cli.report.figure import picture
+
+        _write(picture([recording for recording in found if not recording.is_empty], format.value), output)
+    if failed:
+        raise typer.Exit(3)
+
+
+def _write(content: bytes, output: str) -> None:
+    """Write to stdout, or to a file under a name of its own first, so that a page is never half there."""
+    if output == "-":
+        sys.stdout.buffer.write(content)
+        return
+    unfinished = Path(f"{output}.unfinished")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(output)
+    except OSError as error:
+        raise InputError(f"{output}: {terminal.reason(error)}") from None
+
+
+def _parts(found: Sequence["Recording"], audio: Sequence[str], log: str, output: str, embed: float) -> Iterator["Part"]:
+    """What the page shows of each recording."""
+    from audiolog_cli.report.log import logs
+    from audiolog_cli.report.page import Part
+
+    paths = _matched(found, audio)
+    texts: dict[str, str] = {}
+    if log:
+        with terminal.text_input(log) as (stream, name):
+            texts = logs(stream.read(), found, name)
+    for recording in found:
+        path = paths.get(recording.filename)
+        yield Part(recording, _sound(path, recording, output, embed) if path else None, texts.get(recording.filename, ""))
+
+
+def _matched(found: Iterable["Recording"], audio: Sequence[str]) -> dict[str, str]:
+    """The path of each recording's sound: by its whole name, then by the last part; one alone belongs to one alone."""
+    filenames = [recording.filename for recording in found]
+    if len(filenames) == len(audio) == 1:
+        return {filenames[0]: audio[0]}
+    matched: dict[str, str] = {}
+    for path in audio:
+        whole = [filename for filename in filenames if filename == path]
+        last = whole or [filename for filename in filenames if os.path.basename(filename) == os.path.basename(path)]
+        if len(last) != 1:
+            reason = "no cells of a recording of this name" if not last else f"{len(last)} recordings have this name"
+            raise UsageError(f"--audio {path}: {reason}; the cells are of {', '.join(filenames[:5])}")
+        matched[last[0]] = path
+    return matched
+
+
+def _sound(path: str, recording: "Recording", output: str, embed: float) -> "Sound":
+    """A recording measured, and embedded if it is short."""
+    from base64 import b64encode
+
+    from audiolog_cli.report.audio_strip import opus, strip
+    from audiolog_cli.report.page import Sound
+
+    is_short = recording.duration <= 1000 * embed
+    measured = strip(path, with_picture=is_short)
+    if abs(measured.duration - recording.duration / 1000) > TOLERANCE:
+        terminal.say(
+            f"{path}: {measured.duration:.3f} s long, its cells end at {recording.duration / 1000:.3f} s; is it the same recording?"
+        )
+    if is_short:
+        return Sound(measured, f"data:audio/ogg;base64,{b64encode(opus(path)).decode('ascii')}")
+    folder = os.path.dirname(os.path.abspath(output)) if output != "-" else os.getcwd()
+    return Sound(measured, quote(os.fsencode(os.path.relpath(path, folder))))

@@ -1,0 +1,137 @@
+"""What a recording looks and sounds like: loudness over time, a spectrogram of a short one, and the sound itself as Opus.
+
+In: the path of a recording; out: small arrays of bytes for the page, and an Ogg Opus file. numpy and PyAV are imported by
+the functions that need them, so that a report without sound starts fast.
+"""
+
+import io
+from dataclasses import dataclass
+from math import log10
+from typing import TYPE_CHECKING
+
+from audiolog_cli import terminal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_COLUMNS = 6000  # of loudness: three for each pixel of a wide window
+MAX_PICTURE_COLUMNS = 3000  # of a spectrogram
+FRAME_SAMPLES = 640  # 20 ms at 32 kHz
+N_FFT = 1024
+N_BANDS = 64
+LOWEST_BAND = 50.0  # Hz, as the models' filter banks
+HIGHEST_BAND = 14_000.0  # Hz
+FLOOR = -100.0  # dBFS that byte 0 stands for
+RANGE = 70.0  # dB of a spectrogram, below its loudest point
+OPUS_RATE = 48_000  # Hz, Opus's own
+OPUS_BITS = 48_000  # a second, for one channel
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Loudness, and the spectrogram of a short recording, as bytes for the page."""
+
+    step: float  # milliseconds of one level
+    levels: bytes  # RMS in half decibels above -100 dBFS
+    picture_step: float  # milliseconds of one column
+    picture: bytes  # (columns, N_BANDS), the lowest band first; 255 is the loudest point, 0 is 70 dB below; b"" for a long one
+    duration: float  # seconds of sound
+
+
+def strip(path: str, with_picture: bool) -> Strip:
+    """Decode a recording once and measure it in frames of 20 ms; AudioError if there is no sound in it."""
+    import numpy as np
+
+    from audiolog_cli.audio import SAMPLE_RATE, decode, windows
+
+    powers: list[NDArray[np.float32]] = []
+    bands: list[NDArray[np.float32]] = []
+    weights, hann = band_weights(), np.hanning(FRAME_SAMPLES).astype(np.float32)
+    n_samples = 0
+    for window in windows(decode(path), 1.0, 1.0):
+        frames = window.samples.reshape(-1, FRAME_SAMPLES)[: -(-window.n_samples // FRAME_SAMPLES)]
+        powers.append(np.mean(frames**2, axis=1))
+        n_samples += window.n_samples
+        if with_picture:
+            bands.append((np.abs(np.fft.rfft(frames * hann, N_FFT)) ** 2 @ weights).astype(np.float32))
+        terminal.show_progress(f"{path}: {window.onset / 60:.0f} min measured")
+    terminal.show_progress("")
+    frame = 1000 * FRAME_SAMPLES / SAMPLE_RATE
+    levels, n_level = averaged(np.concatenate(powers)[:, np.newaxis], MAX_COLUMNS)
+    picture, n_column = averaged(np.concatenate(bands), MAX_PICTURE_COLUMNS) if with_picture else (None, 1)
+    return Strip(
+        frame * n_level,
+        (2 * np.clip(decibels(levels) - FLOOR, 0, -FLOOR)).round().astype(np.uint8).tobytes(),
+        frame * n_column,
+        b"" if picture is None else shades(decibels(picture)),
+        n_samples / SAMPLE_RATE,
+    )
+
+
+def averaged(values: "NDArray[np.float32]", most: int) -> "tuple[NDArray[np.float32], int]":
+    """Means over groups of n rows, so that at most `most` are left; and n. The last group may be smaller."""
+    import numpy as np
+
+    n = -(-len(values) // most)
+    starts = np.arange(0, len(values), n)
+    sizes = np.diff(np.append(starts, len(values)))
+    return (np.add.reduceat(values, starts, axis=0) / sizes[:, np.newaxis]).astype(np.float32), n
+
+
+def decibels(power: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Decibels of a power, where 1 is full scale; silence is -120 dB."""
+    import numpy as np
+
+    return (10 * np.log10(np.maximum(power, 1e-12))).astype(np.float32)
+
+
+def shades(levels: "NDArray[np.float32]") -> bytes:
+    """The upper 70 dB as bytes."""
+    import numpy as np
+
+    scaled = np.clip(1 + (levels - levels.max()) / RANGE, 0, 1)
+    return bytes((255 * scaled).round().astype(np.uint8))
+
+
+def band_weights() -> "NDArray[np.float32]":
+    """Triangles, evenly spaced on the mel scale (O'Shaughnessy, 1987): (n_fft / 2 + 1, bands), each with the sum 1."""
+    import numpy as np
+
+    from audiolog_cli.audio import SAMPLE_RATE
+
+    lowest, highest = (2595 * log10(1 + edge / 700) for edge in (LOWEST_BAND, HIGHEST_BAND))
+    mel_edges = np.linspace(lowest, highest, N_BANDS + 2)
+    edges = 700 * (10 ** (mel_edges / 2595) - 1)  # Hz
+    bins = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)[:, np.newaxis]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    weights = np.maximum(0, np.minimum(rising, falling))
+    nearest = np.abs(bins - edges[1:-1]).argmin(axis=0)  # the lowest bands are narrower than a bin
+    empty = weights.sum(axis=0) == 0
+    weights[nearest[empty], np.flatnonzero(empty)] = 1
+    result: NDArray[np.float32] = (weights / weights.sum(axis=0)).astype(np.float32)
+    return result
+
+
+def opus(path: str) -> bytes:
+    """The recording as mono Ogg Opus at 48 kbit/s (RFC 7845)."""
+    import av
+    from av.audio.frame import AudioFrame
+
+    from audiolog_cli.audio import DecodeOptions, decode
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="ogg") as container:
+        stream = container.add_stream("libopus", rate=OPUS_RATE, layout="mono")
+        stream.bit_rate = OPUS_BITS
+        n_samples = 0
+        for chunk in decode(path, DecodeOptions(sample_rate=OPUS_RATE)):
+            if not len(chunk):
+                continue
+            frame = AudioFrame.from_ndarray(chunk[None], "flt", "mono")
+            frame.sample_rate, frame.pts = OPUS_RATE, n_samples
+            n_samples += len(chunk)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file.getvalue()

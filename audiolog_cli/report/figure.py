@@ -1,0 +1,79 @@
+"""The timeline as one picture, SVG or PNG, for papers and e-mail; drawn by matplotlib (extra `metrics`).
+
+One panel per recording: the scenes as a band, one lane per event label, the score as opacity.
+"""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from audiolog_cli.errors import UsageError
+from audiolog_cli.report.summary import NO_SCENE, moment
+from audiolog_cli.report.timeline import Recording, Track
+
+WIDTH = 9.0  # inches
+LANE = 0.24  # inches
+MARGINS = 1.3  # inches, for title, axis and legend
+MOST_SHAPES = 20_000  # more cells than these become an image inside the SVG, which would be tens of megabytes otherwise
+EVENT_COLOUR = "#0e6f77"
+SCENE_COLOURS = ("#a9cfa4", "#f0cf8e", "#a9c6e8", "#e3b3a6", "#c9bce3", "#b9d9d6", "#d9d3a4", "#cfd5d8")
+STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)  # seconds
+MOST_TICKS = 10
+
+
+def picture(recordings: Sequence[Recording], format: str) -> bytes:
+    """The bytes of the picture; `format` is svg or png. UsageError without matplotlib."""
+    try:
+        import matplotlib
+    except ModuleNotFoundError:
+        raise UsageError(f"--format {format}: matplotlib is not installed; pip install 'audiolog[metrics]' brings it") from None
+    from matplotlib.figure import Figure
+
+    heights = [MARGINS + LANE * (2 + len(recording.events)) for recording in recordings]
+    file = io.BytesIO()
+    # Text stays text and ids do not change from run to run, so that a picture under version control has small differences.
+    with matplotlib.rc_context({"svg.hashsalt": "audiolog", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}):
+        figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+        panels = figure.subplots(len(recordings), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+        for panel, recording in zip(panels, recordings, strict=True):
+            _draw(panel, recording)
+        figure.savefig(file, format=format, dpi=200, metadata={"Date": None} if format == "svg" else None)
+    return file.getvalue()
+
+
+def _draw(panel: Any, recording: Recording) -> None:
+    """The scenes in the uppermost lane, the events below it, the one heard longest first."""
+    is_raster = sum(len(track.onsets) for track in [*recording.scenes, *recording.events]) > MOST_SHAPES
+    for index, scene in enumerate(recording.scenes):
+        colour = SCENE_COLOURS[index % len(SCENE_COLOURS)]
+        _lane(panel, scene, 0, colour, is_raster)
+        panel.barh(0, 0, color=colour, label=scene.label or NO_SCENE)
+    for index, event in enumerate(recording.events, 1):
+        _lane(panel, event, index, EVENT_COLOUR, is_raster)
+    names = ["scene", *(event.label for event in recording.events)]
+    panel.set_yticks(range(len(names)), names)
+    panel.set(xlim=(0, recording.duration / 1000), ylim=(len(names) - 0.4, -0.6))
+    positions = ticks(recording)
+    panel.set_xticks([position / 1000 for position in positions], [moment(recording, position) for position in positions])
+    panel.set_title(recording.filename.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), loc="left")
+    panel.grid(axis="x", color="#e2e7e8", linewidth=0.6)
+    panel.set_axisbelow(True)
+    panel.tick_params(length=0)
+    panel.spines[["top", "right", "left"]].set_visible(False)
+    if recording.scenes:
+        panel.legend(loc="upper left", bbox_to_anchor=(0, -0.35 / (LANE * (len(names) + 1))), ncols=5, frameon=False, borderpad=0)
+
+
+def _lane(panel: Any, track: Track, lane: int, colour: str, is_raster: bool) -> None:
+    from matplotlib.colors import to_rgb
+
+    spans = [(onset / 1000, (offset - onset) / 1000) for onset, offset in zip(track.onsets, track.offsets, strict=True)]
+    colours = [(*to_rgb(colour), 0.12 + 0.0088 * score) for score in track.scores]
+    panel.broken_barh(spans, (lane - 0.36, 0.72), facecolors=colours, linewidth=0, rasterized=is_raster)
+
+
+def ticks(recording: Recording) -> list[int]:
+    """At most ten positions in milliseconds at which the clock, or the time from the start, is round."""
+    step = 1000 * next((step for step in STEPS if recording.duration <= 1000 * step * MOST_TICKS), 7 * STEPS[-1])
+    shift = (recording.clock[0].wall - recording.clock[0].onset) % step if recording.clock else 0
+    return list(range(-shift % step, recording.duration + 1, step))

@@ -1,0 +1,130 @@
+"""The tables of the page: what was heard how long, and, for a long recording, when in the day.
+
+They stand in the HTML itself: readable without a canvas, without JavaScript, by a screen reader and on paper.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from html import escape
+from math import sqrt
+
+from audiolog_cli.llm.clock import clock, length
+from audiolog_cli.report.timeline import Recording, Track
+
+LONG = 2 * 3_600_000  # milliseconds: from here on there is an overview by hours
+MAX_COLUMNS = 26  # of the overview
+STEPS = tuple(minutes * 60_000 for minutes in (10, 15, 30, 60, 120, 180, 360, 720, 1440, 10_080))
+NO_SCENE = "unnamed scene"
+
+
+def shown(text: str) -> str:
+    """A file name or label as HTML text; bytes that are not UTF-8 are shown as the replacement character."""
+    return escape(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+
+
+def moment(recording: Recording, position: int, seconds: bool = True) -> str:
+    """A position in milliseconds: the clock's time where it is known, else minutes and seconds from the start."""
+    if not recording.clock:
+        return clock(position / 1000)
+    point = next((point for point in reversed(recording.clock) if point.onset <= position), recording.clock[0])
+    return datetime.fromtimestamp((point.wall + position - point.onset) / 1000, UTC).strftime("%H:%M:%S" if seconds else "%H:%M")
+
+
+def facts(recording: Recording) -> str:
+    """The line under the file's name."""
+    parts = [length(recording.duration / 1000)]
+    if recording.clock:
+        start = datetime.fromtimestamp((recording.clock[0].wall - recording.clock[0].onset) / 1000, UTC)
+        parts.append(f"{start:%Y-%m-%d %H:%M:%S} {recording.clock[0].zone}".rstrip())
+    parts.append(counted(sum(bool(track.label) for track in recording.scenes), "scene"))
+    parts.append(counted(len(recording.events), "kind of sound", "kinds of sound"))
+    return " · ".join(map(escape, parts))
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and its noun.
+
+    >>> counted(1, "scene"), counted(2, "scene")
+    ('1 scene', '2 scenes')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def totals_table(recording: Recording) -> str:
+    """One line for each label: how long, how often, when first and last, and its highest score."""
+    columns = ("Label", "Heard", "Share", "Times", "First", "Last", "Highest score")
+    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    groups = "".join(
+        _group(recording, tracks, name) for tracks, name in ((recording.scenes, "Scenes"), (recording.events, "Sounds"))
+    )
+    return f'<table class="totals"><caption>What was heard</caption><thead><tr>{head}</tr></thead>{groups}</table>'
+
+
+def _group(recording: Recording, tracks: list[Track], name: str) -> str:
+    if not tracks:
+        return ""
+    rows = "".join(f"<tr>{''.join(_totals(recording, track))}</tr>" for track in tracks)
+    return f'<tbody><tr><th scope="rowgroup" colspan="7">{name}</th></tr>{rows}</tbody>'
+
+
+def _totals(recording: Recording, track: Track) -> Iterator[str]:
+    stretches = list(track.stretches())
+    yield f'<th scope="row">{shown(track.label) or NO_SCENE}</th>'
+    yield f"<td>{length(track.heard / 1000)}</td><td>{track.heard / recording.duration:.1%}</td><td>{len(stretches)}</td>"
+    for onset in (stretches[0][0], stretches[-1][0]):
+        yield f'<td><a href="#t={onset / 1000:.3f},{onset / 1000:.3f}">{moment(recording, onset)}</a></td>'
+    yield f"<td>{max(track.scores) / 100:.2f}</td>"
+
+
+def hours_table(recording: Recording) -> str:
+    """The overview of a long recording: labels down, hours across, the share of each hour as its shade; "" for a short one."""
+    if recording.duration < LONG:
+        return ""
+    edges = hour_edges(recording)
+    head = "".join(
+        f'<th scope="col"><a href="#t={start / 1000:.3f},{end / 1000:.3f}">{moment(recording, start, seconds=False)}</a></th>'
+        for start, end in zip(edges, edges[1:], strict=False)
+    )
+    rows = "".join(_hours(track, edges) for track in [*recording.scenes, *recording.events])
+    return (
+        '<div class="scroll"><table class="hours"><caption>Through the day, percent of the time in which each was heard</caption>'
+        f'<thead><tr><th scope="col">Label</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def hour_edges(recording: Recording) -> list[int]:
+    """Positions in milliseconds that cut a recording at full hours of its clock, or at a step that gives at most 26 columns."""
+    step = next((step for step in STEPS if recording.duration <= step * (MAX_COLUMNS - 1)), -(-recording.duration // MAX_COLUMNS))
+    first = (recording.clock[0].onset - recording.clock[0].wall) % step if recording.clock else step
+    inner = range(first or step, recording.duration, step)
+    return [0, *inner, recording.duration]
+
+
+def _hours(track: Track, edges: list[int]) -> str:
+    cells = []
+    for share in shares(track, edges):
+        percent = round(100 * share)
+        shade = sqrt(min(1, share))  # so that one percent can be told from nothing
+        much = ' class="much"' if shade > 0.8 else ""
+        cells.append(f'<td{much} style="--shade:{shade:.2f}">{percent or "·"}</td>' if share else "<td></td>")
+    return f'<tr class="{track.kind}"><th scope="row">{shown(track.label) or NO_SCENE}</th>{"".join(cells)}</tr>'
+
+
+def shares(track: Track, edges: list[int]) -> list[float]:
+    """The part of each [edge, next edge) in which the track was heard.
+
+    >>> from array import array
+    >>> shares(Track("event", "dog", array("q", [0, 3000]), array("q", [1000, 5000]), bytearray(2)), [0, 2000, 4000, 6000])
+    [0.5, 0.5, 0.5]
+    """
+    heard = [0] * (len(edges) - 1)
+    column = 0
+    for onset, offset, _ in track.stretches():
+        while edges[column + 1] <= onset:
+            column += 1
+        last = column
+        while onset < offset:
+            end = min(offset, edges[last + 1])
+            heard[last] += end - onset
+            onset, last = end, last + (end == edges[last + 1])
+    return [time / (end - start) for time, start, end in zip(heard, edges, edges[1:], strict=False)]

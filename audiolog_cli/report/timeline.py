@@ -1,0 +1,156 @@
+"""Cells in, one `Recording` per file out: a track per scene and per event label, times in whole milliseconds.
+
+What the page and the picture draw. Everything is held in arrays of numbers, because a day of cells is half a million records.
+Nothing here knows of HTML or of sound.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from audiolog_cli.errors import RecordError
+from audiolog_cli.records import Cell, End, Failure
+
+
+@dataclass(slots=True)
+class Track:
+    """When one label was heard: cells [onset, offset) in order, none over another."""
+
+    kind: str  # "scene" or "event"
+    label: str  # "" for the scene that the model cannot name
+    onsets: "array[int]" = field(default_factory=lambda: array("q"))  # milliseconds
+    offsets: "array[int]" = field(default_factory=lambda: array("q"))  # milliseconds
+    scores: bytearray = field(default_factory=bytearray)  # hundredths
+
+    @property
+    def heard(self) -> int:
+        """Milliseconds in which the label was heard."""
+        return sum(self.offsets) - sum(self.onsets)
+
+    def stretches(self) -> Iterator[tuple[int, int, int]]:
+        """(onset, offset, highest score) of every run of cells without a pause."""
+        start = end = best = -1
+        for onset, offset, score in zip(self.onsets, self.offsets, self.scores, strict=True):
+            if onset != end:
+                if end >= 0:
+                    yield start, end, best
+                start, best = onset, -1
+            end, best = offset, max(best, score)
+        if end >= 0:
+            yield start, end, best
+
+
+@dataclass(frozen=True, slots=True)
+class ClockPoint:
+    """From `onset` on, the clock shows `wall` plus what has passed since; a new one where its offset from UTC changes."""
+
+    onset: int  # milliseconds from the start of the recording
+    wall: int  # the clock's date and time, as milliseconds since 1970 of a clock that stands at UTC
+    zone: str  # "+01:00", "" if the recording does not say
+
+
+@dataclass(slots=True)
+class Recording:
+    """What was heard in one file."""
+
+    filename: str
+    duration: int = 0  # milliseconds: what `tag` said, or the last offset
+    cell: int = 1000  # milliseconds of most cells
+    clock: list[ClockPoint] = field(default_factory=list)
+    scenes: list[Track] = field(default_factory=list)  # most time first
+    events: list[Track] = field(default_factory=list)  # most time first
+    failure: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no cell was read."""
+        return not (self.scenes or self.events)
+
+
+def recordings(records: Iterable[Cell | End | Failure]) -> list[Recording]:
+    """Every recording of a stream of cells, in the order in which they first appear.
+
+    Event lists may overlap or be out of order; where two cells of one label overlap, the later one begins at the end of the
+    earlier. RecordError for a clock time that is no ISO 8601.
+    """
+    found: dict[str, Recording] = {}
+    tracks: dict[tuple[str, str, str], Track] = {}
+    lengths: dict[str, Counter[int]] = {}
+    for record in records:
+        filename = record.filename
+        recording = found.get(filename)
+        if recording is None:
+            recording = found[filename] = Recording(filename)
+            lengths[filename] = Counter()
+        if isinstance(record, Cell):
+            onset, offset = round(record.onset * 1000), round(record.offset * 1000)
+            if offset > onset:
+                track = tracks.get((filename, record.kind, record.label))
+                if track is None:
+                    track = tracks[filename, record.kind, record.label] = Track(record.kind, record.label)
+                    (recording.scenes if record.kind == "scene" else recording.events).append(track)
+                track.onsets.append(onset)
+                track.offsets.append(offset)
+                track.scores.append(round(record.score * 100))
+                lengths[filename][offset - onset] += 1
+                recording.duration = max(recording.duration, offset)
+            if record.time is not None:
+                _note_clock(recording.clock, onset, record.time, filename)
+        elif isinstance(record, End):
+            recording.duration = max(recording.duration, round(record.duration * 1000))
+        else:
+            recording.failure = record.message
+    for filename, recording in found.items():
+        _finish(recording, lengths[filename])
+    return list(found.values())
+
+
+def _note_clock(clock: list[ClockPoint], onset: int, time: str, filename: str) -> None:
+    """Take down what the clock shows, the first time and when its offset from UTC has changed."""
+    zone = _zone(time)
+    if clock and clock[-1].zone == zone:
+        return
+    try:
+        shown = datetime.fromisoformat(time).replace(tzinfo=UTC)
+    except ValueError:
+        raise RecordError(f"{filename}: expected a time in ISO 8601, got {time!r}") from None
+    clock.append(ClockPoint(onset, round(shown.timestamp() * 1000), zone))
+
+
+def _zone(time: str) -> str:
+    """The offset from UTC that ends an ISO 8601 time.
+
+    >>> _zone("2026-11-22T06:00:00.000+01:00"), _zone("2026-11-22T06:00:00Z"), _zone("2026-11-22T06:00:00")
+    ('+01:00', 'Z', '')
+    """
+    if time.endswith("Z"):
+        return "Z"
+    return time[-6:] if len(time) > 6 and time[-6] in "+-" and time[-3] == ":" else ""
+
+
+def _finish(recording: Recording, lengths: "Counter[int]") -> None:
+    """Put tracks and cells in order."""
+    recording.cell = lengths.most_common(1)[0][0] if lengths else 1000
+    recording.clock.sort(key=lambda point: point.onset)
+    for tracks in (recording.scenes, recording.events):
+        for track in tracks:
+            _settle(track)
+        tracks.sort(key=lambda track: (-track.heard, track.label))
+
+
+def _settle(track: Track) -> None:
+    """Bring a track's cells into order of time and cut overlaps; most tracks need neither."""
+    onsets, offsets = track.onsets, track.offsets
+    if all(onsets[i] >= offsets[i - 1] for i in range(1, len(onsets))):
+        return
+    cells = sorted(zip(onsets, offsets, track.scores, strict=True))
+    track.onsets, track.offsets, track.scores = array("q"), array("q"), bytearray()
+    end = 0
+    for onset, offset, score in cells:
+        if offset > end:
+            track.onsets.append(max(onset, end))
+            track.offsets.append(offset)
+            track.scores.append(score)
+            end = offset
