@@ -4,8 +4,9 @@
     maestro       5 scenes, 11 events: MAESTRO Real as evaluated in DCASE 2023 task 4B
     maestro-soft  the same scenes, all 17 events that were annotated
     tut           4 scenes, 25 events: Imoto's strong labels of TUT Acoustic Scenes / Sound Events 2016 and 2017
+    everyday      12 scenes, 47 events: the default weights
 
-The labels of trained weights are in their card, not here.
+The labels of a checkpoint are in its card; these lists are for making one.
 """
 
 from collections.abc import Iterable
@@ -60,6 +61,18 @@ TUT = LabelList(
         "washing dishes", "water tap running", "wind blowing",
     ),
 )  # fmt: skip
+EVERYDAY = LabelList(
+    (
+        "cafe_restaurant", "forest", "home", "metro_station", "night", "office", "park", "rain", "river", "seaside", "street", "train",
+    ),
+    (
+        "air_conditioner", "airplane", "alarm", "bird", "car", "car_horn", "cat_meow", "chainsaw", "children_playing", "church_bell",
+        "clock_tick", "cough", "cow", "crow", "crying_baby", "dishes", "dog_bark", "door_knock", "door_slam", "drilling", "engine_idling",
+        "fire", "fireworks", "footsteps", "frog", "glass_breaking", "gun_shot", "helicopter", "insects", "jackhammer", "keyboard_typing",
+        "laughter", "music", "phone_ring", "rain", "rooster", "sea_waves", "sheep", "siren", "sneeze", "snoring", "speech", "thunder",
+        "train", "vacuum_cleaner", "water", "wind",
+    ),
+)  # fmt: skip
 TUT_SYNONYMS = {  # labels of the original annotations that Imoto merged
     "car passing by": "car",
     "children shouting": "children",
@@ -79,7 +92,7 @@ def audioset() -> tuple[AudioSetClass, ...]:
 def lists() -> dict[str, LabelList]:
     """The label lists by name."""
     audioset_list = LabelList((), tuple(entry.name for entry in audioset()))
-    return {"audioset": audioset_list, "maestro": MAESTRO, "maestro-soft": MAESTRO_SOFT, "tut": TUT}
+    return {"audioset": audioset_list, "maestro": MAESTRO, "maestro-soft": MAESTRO_SOFT, "tut": TUT, "everyday": EVERYDAY}
 
 
 def for_counts(n_scenes: int, n_events: int) -> LabelList | None:

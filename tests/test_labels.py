@@ -1,5 +1,6 @@
 """The label lists: their sizes, order and spelling, and lists of one's own."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from audiolog_cli import labels
 from audiolog_cli.errors import RecordError
 from audiolog_cli.labels import LabelList
+from audiolog_cli.weights import find, read_header
 
 
 def test_audioset_has_527_classes_in_the_order_of_the_published_taggers(shared: Path) -> None:
@@ -25,7 +27,8 @@ def test_some_classes_of_audioset_by_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "n_scenes", "n_events"), [("audioset", 0, 527), ("maestro", 5, 11), ("maestro-soft", 5, 17), ("tut", 4, 25)]
+    ("name", "n_scenes", "n_events"),
+    [("audioset", 0, 527), ("maestro", 5, 11), ("maestro-soft", 5, 17), ("tut", 4, 25), ("everyday", 12, 47)],
 )
 def test_a_list_is_found_by_its_sizes(name: str, n_scenes: int, n_events: int) -> None:
     entry = labels.lists()[name]
@@ -44,6 +47,12 @@ def test_the_evaluated_events_of_maestro_are_in_their_published_order() -> None:
         "large_vehicle", "cutlery and dishes", "metro approaching", "metro leaving",
     )  # fmt: skip
     assert set(labels.MAESTRO.events) < set(labels.MAESTRO_SOFT.events)
+
+
+def test_the_default_weights_score_the_everyday_list() -> None:
+    metadata = read_header(find("everyday")).metadata
+    assert json.loads(metadata["scenes"]) == list(labels.EVERYDAY.scenes)
+    assert json.loads(metadata["events"]) == list(labels.EVERYDAY.events)
 
 
 def test_a_list_of_ones_own() -> None:

@@ -22,7 +22,7 @@ Labels = Annotated[
     str,
     typer.Option(
         metavar="FILE|NAME",
-        help="What the outputs mean: a TSV with the columns kind, label, or audioset, maestro, maestro-soft, tut.",
+        help="What the outputs mean: a TSV with the columns kind, label, or audioset, everyday, maestro, maestro-soft, tut.",
     ),
 ]
 

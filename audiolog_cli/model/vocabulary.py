@@ -4,16 +4,9 @@ Labels are those of the training clips. `PLAUSIBLE` is used twice: in training, 
 a teacher's opinion instead of from silence, and in scoring, where it is left out of the count.
 """
 
-EVENTS = (
-    "air_conditioner", "airplane", "alarm", "bird", "car", "car_horn", "cat_meow", "chainsaw", "children_playing", "church_bell",
-    "clock_tick", "cough", "cow", "crow", "crying_baby", "dishes", "dog_bark", "door_knock", "door_slam", "drilling", "engine_idling",
-    "fire", "fireworks", "footsteps", "frog", "glass_breaking", "gun_shot", "helicopter", "insects", "jackhammer", "keyboard_typing",
-    "laughter", "music", "phone_ring", "rain", "rooster", "sea_waves", "sheep", "siren", "sneeze", "snoring", "speech", "thunder",
-    "train", "vacuum_cleaner", "water", "wind",
-)  # fmt: skip
-SCENES = (
-    "cafe_restaurant", "forest", "home", "metro_station", "night", "office", "park", "rain", "river", "seaside", "street", "train",
-)  # fmt: skip
+from audiolog_cli.labels import EVERYDAY
+
+EVENTS, SCENES = EVERYDAY.events, EVERYDAY.scenes
 
 PLAUSIBLE: dict[str, tuple[str, ...]] = {
     "cafe_restaurant": ("speech", "laughter", "dishes", "music", "children_playing", "footsteps", "water", "door_slam"),
