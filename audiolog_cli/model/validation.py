@@ -78,35 +78,44 @@ def average_precision(scores: Array, reference: NDArray[np.bool_]) -> float:
 
 def average_precisions(scores: Scores) -> list[float]:
     """Average precision of every event class over the counted seconds."""
-    columns = range(scores.events.shape[1])
-    return [
-        average_precision(scores.events[c, k], scores.reference[c, k]) for k in columns if (c := scores.counted[:, k]) is not None
-    ]
-
-
-def best_threshold(scores: Array, reference: NDArray[np.bool_]) -> tuple[float, float]:
-    """The threshold (score >= threshold) of the highest F1, and that F1; (1.0, 0.0) without a positive.
-
-    >>> best_threshold(np.array([0.9, 0.8, 0.1], np.float32), np.array([True, True, False]))
-    (0.45, 1.0)
-    """
-    if not reference.any():
-        return 1.0, 0.0
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.cumsum(reference[order])
-    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    f1 = 2 * hits[ends] / (ends + 1 + hits[-1])
-    best = int(np.argmax(f1))
-    below = ranked[ends[best] + 1] if ends[best] + 1 < len(ranked) else 0.0
-    return round(float(ranked[ends[best]] + below) / 2, 4), float(f1[best])
+    counted = scores.counted.T
+    return [average_precision(scores.events[c, k], scores.reference[c, k]) for k, c in enumerate(counted)]
 
 
 def tuned_thresholds(scores: Scores) -> list[float]:
-    """For every event class the threshold of its highest F1."""
-    columns = range(scores.events.shape[1])
-    return [
-        best_threshold(scores.events[c, k], scores.reference[c, k])[0] for k in columns if (c := scores.counted[:, k]) is not None
-    ]
+    """The thresholds (score >= threshold) that together give the highest micro F1; a class without a reference gets the median.
+
+    Micro F1 = 2 TP / (reference + estimate) is at least f exactly where the sum over classes of 2 TP - f (reference + estimate) is not
+    negative, and that sum is highest where every class is on its own: raise f until no thresholds reach it (Dinkelbach, 1967).
+    Thresholds of the highest F1 class by class would name a class that the network hardly knows at every other sound.
+    """
+    ranked = [_ranked(scores.events[c, k], scores.reference[c, k]) for k, c in enumerate(scores.counted.T)]
+    f1, n_reference = 0.0, int(scores.reference.sum())
+    while True:
+        kept = [int(np.argmax(2 * hits - f1 * counts)) for _, hits, counts in ranked]
+        found = sum(int(hits[i]) for i, (_, hits, _) in zip(kept, ranked, strict=True))
+        counted = sum(int(counts[i]) for i, (_, _, counts) in zip(kept, ranked, strict=True))
+        reached = 2 * found / max(1, counted + n_reference)
+        if reached <= f1:
+            break
+        f1 = reached
+    known = scores.reference.any(axis=0)
+    thresholds = [float(cuts[i]) for i, (cuts, _, _) in zip(kept, ranked, strict=True)]
+    usual = float(np.median([t for t, k in zip(thresholds, known, strict=True) if k])) if known.any() else 0.5
+    return [round(t if k else usual, 4) for t, k in zip(thresholds, known, strict=True)]
+
+
+def _ranked(scores: Array, reference: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Possible thresholds from high to low, and for each the hits and the number of scores at or above it.
+
+    Thresholds lie in the middle between neighbouring scores; the first, just above the highest score, names nothing.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order].astype(np.float64), np.cumsum(reference[order])
+    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    below = np.append(ranked[ends[:-1] + 1], 0.0)
+    highest = min(1.0, ranked[0] * 1.05 + 1e-4)
+    return np.append(highest, (ranked[ends] + below) / 2), np.append(0, hits[ends]), np.append(0, ends + 1)
 
 
 def micro_f1(scores: Scores, thresholds: Sequence[float]) -> float:

@@ -1,0 +1,260 @@
+"""Soundscapes: exact times, exact levels, the same from the same seed, and fast enough never to hold training up."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audiolog_cli.errors import AudioError, InputError, RecordError
+from audiolog_cli.model import augment, cache, clips, composing, mixing, soundfiles
+from audiolog_cli.model.augment import SAMPLE_RATE, Wave
+from audiolog_cli.model.mixing import PLAIN, Bank, Recipe, Span
+from tests.sounds import made_clips, tone
+
+BANK = mixing.make_bank(*made_clips())
+TABLE = "path\tsource_id\tkind\tlabel\tonset\toffset\tduration\tsplit\n"
+
+
+@pytest.fixture
+def bank() -> Bank:
+    return BANK
+
+
+# Levels and times
+
+
+def test_event_lies_where_the_span_says_and_as_loud_as_asked_for() -> None:
+    background = np.full(4 * SAMPLE_RATE, 0.01, np.float32)
+    wave = background.copy()
+    span = mixing.add_event(wave, tone(1000, 1.0), 2 * SAMPLE_RATE, 20.0, "beep")
+    assert span == Span(2.0, 3.0, "beep")
+    added = wave - background
+    assert not added[: 2 * SAMPLE_RATE].any()
+    assert not added[3 * SAMPLE_RATE :].any()
+    assert augment.rms(added[2 * SAMPLE_RATE : 3 * SAMPLE_RATE]) == pytest.approx(0.1, rel=1e-3)  # 20 dB over 0.01
+
+
+def test_event_over_digital_silence_has_an_absolute_level() -> None:
+    wave = np.zeros(2 * SAMPLE_RATE, np.float32)
+    mixing.add_event(wave, tone(1000, 2.0), 0, 15.0, "beep")
+    assert 20 * np.log10(augment.rms(wave)) == pytest.approx(-20.0, abs=0.1)  # -35 dBFS + 15 dB
+
+
+def test_event_that_begins_before_the_window_is_cut_to_it() -> None:
+    wave = np.zeros(SAMPLE_RATE, np.float32)
+    assert mixing.add_event(wave, tone(500, 1.0), -SAMPLE_RATE // 2, 10.0, "x") == Span(0.0, 0.5, "x")
+    assert mixing.add_event(wave, tone(500, 1.0), SAMPLE_RATE // 4, 10.0, "x") == Span(0.25, 1.0, "x")
+
+
+def test_nothing_is_said_of_a_silent_event_or_one_outside() -> None:
+    wave = np.zeros(100, np.float32)
+    assert mixing.add_event(wave, np.zeros(50, np.float32), 0, 10.0, "x") is None
+    assert mixing.add_event(wave, np.ones(50, np.float32), 100, 10.0, "x") is None
+
+
+def test_cross_fade_keeps_the_power_of_unrelated_sounds() -> None:
+    rng = np.random.default_rng(0)
+    first, second = (rng.standard_normal(SAMPLE_RATE).astype(np.float32) for _ in range(2))
+    faded = mixing.cross_fade(first, second, SAMPLE_RATE // 2)
+    assert faded.size == 1.5 * SAMPLE_RATE
+    assert augment.rms(faded[SAMPLE_RATE // 2 : SAMPLE_RATE]) == pytest.approx(1.0, abs=0.05)
+
+
+@given(n_wave=st.integers(0, 5000), n_samples=st.integers(1, 20000))
+@settings(deadline=None)
+def test_loop_is_as_long_as_asked_for(n_wave: int, n_samples: int) -> None:
+    assert mixing.loop(np.ones(n_wave, np.float32), n_samples).shape == (n_samples,)
+
+
+# Windows
+
+
+def test_window_is_the_same_for_the_same_seed_and_index_only(bank: Bank) -> None:
+    recipe = Recipe(wild_share=0.5)
+    for index in range(6):
+        first, again = (mixing.mix_window(bank, recipe, 3, index) for _ in range(2))
+        assert np.array_equal(first.wave, again.wave)
+        assert (first.events, first.scenes, first.labelled) == (again.events, again.scenes, again.labelled)
+    one, two = mixing.mix_window(bank, PLAIN, 3, 0), mixing.mix_window(bank, PLAIN, 4, 0)
+    assert not np.array_equal(one.wave, two.wave)
+
+
+@given(index=st.integers(0, 10**6), wild=st.sampled_from([0.0, 1.0]))
+@settings(max_examples=25, deadline=None)
+def test_every_window_is_finite_within_full_scale_and_labelled_inside_itself(index: int, wild: float) -> None:
+    soundscape = mixing.mix_window(BANK, Recipe(seconds=4.0, wild_share=wild, overdrive_share=0.5, codec_share=0.5), 1, index)
+    assert soundscape.wave.shape == (4 * SAMPLE_RATE,)
+    assert soundscape.wave.dtype == np.float32
+    assert np.isfinite(soundscape.wave).all()
+    assert np.abs(soundscape.wave).max() <= 1.0
+    assert all(0 <= onset < offset <= 4.0 and label in ("low", "high") for onset, offset, label in soundscape.events)
+    assert soundscape.labelled == (wild == 0.0)
+
+
+def test_an_event_is_heard_in_its_span(bank: Bank) -> None:
+    recipe = Recipe(scene_share=0, noise_share=0, max_events=1, room_share=0, speed_share=0, tone_share=0, narrow_share=0)
+    heard = 0
+    for index in range(20):
+        soundscape = mixing.mix_window(bank, recipe, 0, index)
+        for onset, offset, _ in soundscape.events:
+            inside = soundscape.wave[round(onset * SAMPLE_RATE) : round(offset * SAMPLE_RATE)]
+            assert np.dot(inside, inside) == pytest.approx(np.dot(soundscape.wave, soundscape.wave), rel=1e-6)
+            heard += 1
+    assert heard > 3
+
+
+def test_weights_change_how_often_a_label_is_drawn() -> None:
+    bank = mixing.make_bank(*made_clips(), weights={"low": 9.0})
+    recipe = Recipe(seconds=2.0, scene_share=0, noise_share=0)
+    labels = [event.label for index in range(100) for event in mixing.mix_window(bank, recipe, 0, index).events]
+    assert labels.count("low") > 4 * labels.count("high")
+
+
+def test_a_bank_without_events_and_scenes_is_refused() -> None:
+    with pytest.raises(InputError, match="no clip to mix"):
+        mixing.make_bank([], cache.from_arrays({}))
+
+
+# Recordings
+
+
+def test_recording_has_scenes_without_gaps_and_no_more_than_two_events_at_once(bank: Bank) -> None:
+    plan = composing.Plan(seconds=30.0, n_scenes=(2, 2), events_per_minute=(40, 40), event_seconds=1.5)
+    soundscape = composing.compose(bank, plan, seed=1)
+    assert soundscape.wave.size == 30 * SAMPLE_RATE
+    (start, border, first), (again, end, second) = soundscape.scenes
+    assert (start, border, end) == (0.0, again, 30.0)
+    assert {first, second} == {"hiss", "rumble"}
+    assert len(soundscape.events) > 10
+    times = np.arange(0, 30, 0.01)
+    active = sum(((times >= onset) & (times < offset)).astype(int) for onset, offset, _ in soundscape.events)
+    assert active.max() == 2
+
+
+def test_recordings_without_scenes_are_refused() -> None:
+    made, decoded = made_clips()
+    events_only = mixing.make_bank([clip for clip in made if clip.kind == "event"], decoded)
+    with pytest.raises(InputError, match="no scene recording"):
+        composing.compose(events_only, composing.Plan(), seed=0)
+
+
+def test_written_recording_reads_back_sample_for_sample(tmp_path: Path) -> None:
+    from audiolog_cli import audio
+
+    wave = tone(440, 1.3)
+    soundfiles.write_flac(wave, tmp_path / "a.flac")
+    back = np.concatenate(list(audio.decode(str(tmp_path / "a.flac"))))
+    assert back.size == wave.size
+    assert np.abs(back - wave).max() < 1 / 32000  # 16 bit
+
+
+# Changes of sound
+
+
+@pytest.mark.parametrize(("colour", "decibels_per_octave"), [("white", 0.0), ("pink", -3.0), ("brown", -6.0)])
+def test_noise_colours_fall_as_they_should(colour: augment.NoiseColour, decibels_per_octave: float) -> None:
+    sound = augment.noise(10 * SAMPLE_RATE, colour, np.random.default_rng(0))
+    power = np.abs(np.fft.rfft(sound)) ** 2
+    octaves = [power[round(f * 10) : round(f * 20)].mean() for f in (100, 200, 400, 800)]
+    falls = 10 * np.diff(np.log10(octaves))
+    assert falls == pytest.approx([decibels_per_octave] * 3, abs=0.6)
+
+
+def test_speed_changes_pitch_and_length_together() -> None:
+    faster = augment.change_speed(tone(1000, 1.0), 1.25)
+    assert faster.size == SAMPLE_RATE / 1.25
+    assert np.argmax(np.abs(np.fft.rfft(faster))) * SAMPLE_RATE / faster.size == pytest.approx(1250, abs=2)
+
+
+def test_band_limits_pass_the_middle_and_stop_the_rest() -> None:
+    def kept(hertz: float) -> float:
+        sound = tone(hertz, 1.0)
+        return 20 * np.log10(augment.rms(augment.equalise(sound, *augment.band_limits(300, 3400))) / augment.rms(sound))
+
+    assert kept(1000) == pytest.approx(0, abs=0.5)
+    assert kept(60) < -30
+    assert kept(8000) < -30
+
+
+def test_room_adds_a_tail_of_the_asked_for_energy() -> None:
+    response = augment.room(0.5, 6.0, np.random.default_rng(0))
+    assert response[0] == 1.0
+    assert 10 * np.log10(np.dot(response[1:], response[1:])) == pytest.approx(-6.0, abs=0.01)
+    unchanged = augment.convolve(tone(100, 0.1), np.array([1.0, 0.0], np.float32))
+    assert np.allclose(unchanged, tone(100, 0.1), atol=1e-6)
+
+
+# Clips and their cache
+
+
+def decode_made(path: Path) -> Wave:
+    if path.name == "broken.wav":
+        raise AudioError("broken.wav: not audio")
+    return tone(100, int(path.stem) / 10)
+
+
+def test_cache_decodes_each_clip_once_and_grows(tmp_path: Path) -> None:
+    decoded: list[str] = []
+
+    def decode(path: Path) -> Wave:
+        decoded.append(path.name)
+        return decode_made(path)
+
+    cache.open_cache(tmp_path, [Path("3.wav"), Path("5.wav")], decode)
+    both = cache.open_cache(tmp_path, [Path("5.wav"), Path("7.wav")], decode)
+    assert decoded == ["3.wav", "5.wav", "7.wav"]
+    assert [both.n_samples(Path(f"{n}.wav")) for n in (3, 5, 7)] == [9600, 16000, 22400]
+    assert np.abs(both.read(Path("5.wav"), 100, 200) - tone(100, 0.5)[100:200]).max() < 1 / 32000
+    assert both.read(Path("3.wav"), 9000, 99999).size == 600
+
+
+def test_an_interrupted_cache_keeps_what_it_had_and_goes_on(tmp_path: Path) -> None:
+    cache.open_cache(tmp_path, [Path("3.wav")], decode_made)
+    with pytest.raises(AudioError, match="not audio"):
+        cache.open_cache(tmp_path, [Path("9.wav"), Path("broken.wav")], decode_made)
+    after = cache.open_cache(tmp_path, [Path("4.wav")], decode_made)
+    assert sorted(after.spans) == ["3.wav", "4.wav"]
+    assert np.abs(after.read(Path("4.wav")) - tone(100, 0.4)).max() < 1 / 32000
+
+
+def test_table_of_clips_is_read_by_column_name(tmp_path: Path) -> None:
+    (tmp_path / "clips.tsv").write_text(
+        "label\tpath\tsplit\tkind\tonset\toffset\tduration\tsource_id\ndog\ta.ogg\tval\tevent\t0.5\t2\t3\ts1\n"
+    )
+    assert clips.read_clips(tmp_path) == [clips.Clip(tmp_path / "a.ogg", "s1", "event", "dog", 0.5, 2.0, 3.0, "val")]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a.ogg\ts\tevent\tdog\tx\t2\t3\ttrain\n", "clips.tsv:2: onset, offset and duration must be seconds, got 'x', '2', '3'"),
+        ("a.ogg\ts\tevent\tdog\t2\t1\t3\ttrain\n", r"clips.tsv:2: the sounding part 2.0..1.0 s is not inside a clip of 3.0 s"),
+        ("a.ogg\ts\tnoise\tdog\t0\t1\t3\ttrain\n", "clips.tsv:2: kind 'noise' is none of event, scene, background"),
+        ("a.ogg\ts\tevent\tdog\t0\t1\t3\tdev\n", "clips.tsv:2: split 'dev' is none of train, val, test"),
+    ],
+)
+def test_broken_line_of_a_table_is_named(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "clips.tsv").write_text(TABLE + line)
+    with pytest.raises(RecordError, match=message):
+        clips.read_clips(tmp_path)
+
+
+def test_missing_table_and_missing_column_are_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"clips.tsv: no such file; a folder of clips needs one"):
+        clips.read_clips(tmp_path)
+    (tmp_path / "clips.tsv").write_text("path\tlabel\n")
+    with pytest.raises(RecordError, match="no column source_id, kind, onset"):
+        clips.read_clips(tmp_path)
+
+
+def test_a_source_in_two_splits_is_refused() -> None:
+    made, _ = made_clips()
+    leaking = clips.Clip(Path("copy.wav"), made[0].source_id, "event", "low", 0.0, 1.0, 1.0, "val")
+    with pytest.raises(RecordError, match=r"source low:0 is in two splits: low_0.wav \(train\) and copy.wav \(val\)"):
+        clips.check_splits([*made, leaking])
+
+
+def test_splits_of_the_shared_clips_share_no_source(shared: Path) -> None:
+    clips.check_splits(clips.read_clips(shared / "data" / "everyday") + clips.read_clips(shared / "data" / "extra"))

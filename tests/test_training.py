@@ -1,0 +1,359 @@
+"""Training: pools, batches, the loop, its checkpoints, and the command; tiny networks on made sounds."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from audiolog_cli.errors import UsageError, WeightsError
+from audiolog_cli.model import batches, checkpoint, crnn, htsat, mixing, pool, training, validation
+from audiolog_cli.model.batches import Variation
+from audiolog_cli.model.experiment import Experiment, run
+from audiolog_cli.model.losses import LossWeights
+from audiolog_cli.model.mixing import Recipe, Span
+from audiolog_cli.model.networks import new_network
+from audiolog_cli.model.pool import Facts, Pool
+from audiolog_cli.model.training import TrainOptions
+from tests.sounds import SCENES, TONES, made_clips
+
+EVENTS, PLACES = tuple(TONES), tuple(SCENES)
+RECIPE = Recipe(max_events=2, snr_db=(10, 20), scene_share=1.0, speed_share=0, room_share=0, tone_share=0, narrow_share=0)
+TAGS = ("tonal", "noisy", "silent")
+FACTS = Facts(8, EVENTS, PLACES)
+QUICK = TrainOptions(epochs=2, steps=3, batch_size=4, learning_rate=1e-3, warmup=2, seed=3)
+
+
+def made_pool(folder: Path, facts: Facts = FACTS, seed: int = 0) -> Pool:
+    """Windows of made sounds; the teacher, where there is one, hears `tonal` with the level of the wave."""
+    bank = mixing.make_bank(*made_clips())
+
+    def teacher(wave: torch.Tensor) -> torch.Tensor:
+        levels = wave[: wave.numel() // pool.STEPS * pool.STEPS].view(pool.STEPS, -1).square().mean(dim=1).sqrt().clamp(max=1)
+        return torch.stack([levels, 1 - levels, torch.zeros_like(levels)], dim=1)
+
+    filled = pool.make_pool(folder, facts)
+    pool.fill(filled, range(len(filled)), lambda i: mixing.mix_window(bank, RECIPE, seed, i), teacher if facts.tags else None)
+    return filled
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pool")
+    made_pool(path)
+    return path
+
+
+# Pools
+
+
+def test_a_pool_made_in_parts_equals_one_made_at_once(tmp_path: Path, folder: Path) -> None:
+    bank = mixing.make_bank(*made_clips())
+    parts = pool.make_pool(tmp_path, FACTS)
+    for part in (1, 0):
+        assert pool.fill(parts, range(part, 8, 2), lambda i: mixing.mix_window(bank, RECIPE, 0, i), None) == 4
+    assert pool.fill(parts, range(8), lambda i: mixing.mix_window(bank, RECIPE, 0, i), None) == 0  # all there
+    whole = pool.open_pool(folder)
+    for name in ("log_mel", "events", "scene", "state"):
+        assert np.array_equal(getattr(parts, name), getattr(whole, name)), name
+
+
+def test_a_pool_says_what_it_is_and_refuses_to_become_another(tmp_path: Path) -> None:
+    facts = replace(FACTS, plausible={"hiss": ("low",)}, source={"seed": "1"})
+    pool.make_pool(tmp_path, facts)
+    assert pool.read_facts(tmp_path) == facts
+    with pytest.raises(UsageError, match="made from other clips or settings"):
+        pool.make_pool(tmp_path, FACTS)
+    (tmp_path / "scene.i8").write_bytes(b"\0")
+    with pytest.raises(UsageError, match=r"scene.i8: expected 8 bytes for \(8,\), found 1"):
+        pool.open_pool(tmp_path)
+
+
+def test_missing_pool_and_unfinished_pool_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"pool.json: no such file; a pool is made by `audiolog mix --windows`"):
+        pool.open_pool(tmp_path)
+    empty = pool.make_pool(tmp_path, FACTS)
+    with pytest.raises(UsageError, match="lacks 8 of its first 8 windows"):
+        batches.pool_batches(empty, 2, 0)
+
+
+def test_short_events_count_and_edges_do_not() -> None:
+    steps = pool.event_steps([Span(0.30, 0.32, "low"), Span(1.25, 1.90, "high")], EVENTS, seconds=10.0)  # steps of 0.3125 s
+    assert steps[:, EVENTS.index("low")].nonzero()[0].tolist() == [0]  # all of it: 12.5 ms in step 0, 7.5 ms in step 1
+    assert steps[:, EVENTS.index("high")].nonzero()[0].tolist() == [4, 5]  # 25 ms of step 6 are an edge
+
+
+def test_teachers_bytes_keep_small_probabilities() -> None:
+    values = torch.tensor([0.0, 1e-4, 0.01, 0.3, 1.0])
+    back = pool.decode(torch.from_numpy(pool.encode(values.numpy())))
+    assert back.sub(values).abs().max() < 2e-3
+    assert back[1] > 0
+
+
+# Batches
+
+
+def test_batches_depend_on_the_step_alone_and_passes_see_every_window(folder: Path) -> None:
+    opened = pool.open_pool(folder)
+    forward, again = (batches.pool_batches(opened, 4, 7, Variation(gain_db=6, roll=True, mixup=0.5)) for _ in range(2))
+    late = again(5)
+    for step in range(6):
+        batch = forward(step)
+    assert torch.equal(batch.features, late.features)
+    assert torch.equal(batch.targets.events, late.targets.events)
+    plain = batches.pool_batches(opened, 4, 7)
+    seen = torch.cat([plain(step).features for step in (0, 1)])
+    stored = torch.from_numpy(np.array(opened.log_mel)).float()
+    assert sorted(seen.sum(dim=(1, 2)).tolist()) == sorted(stored.sum(dim=(1, 2)).tolist())
+
+
+def test_rolling_moves_sound_and_targets_together() -> None:
+    features = torch.zeros(1, 1001, 64)
+    features[0, 250:500] = 1.0  # steps 8..15 of 32
+    events = torch.zeros(1, 32, 1)
+    events[0, 8:16] = 1.0
+    batch = batches.Batch(features, batches.Targets(events, torch.ones_like(events), None))
+    rolled = batches.vary(batch, Variation(roll=True), np.random.default_rng(1))
+    active = rolled.targets.events[0, :, 0].nonzero().flatten()
+    assert active.numel() == 8
+    frames = rolled.features[0, :1000, 0]
+    for step in range(32):
+        middle = round((step + 0.5) * 1000 / 32)
+        assert frames[middle].item() == rolled.targets.events[0, step, 0].item()
+
+
+def test_targets_where_nobody_labelled_come_from_the_teacher() -> None:
+    labels = batches.labels_of(
+        replace(FACTS, tags=TAGS, plausible={"hiss": ("low",)}, mapping={"low": ("tonal",), "high": ("noisy",)})
+    )
+    hard = torch.tensor([[[0.0, 0.0]], [[0.0, 0.0]], [[1.0, 1.0]]])  # (B, T = 1, low high)
+    tags = torch.tensor([[[0.7, 0.1, 0.0]], [[0.7, 0.9, 0.0]], [[0.0, 0.0, 1.0]]])
+    events, weights = batches.event_targets(hard, tags, torch.tensor([PLACES.index("hiss"), -1, -1]), labels)
+    assert events[:, 0].tolist() == [[pytest.approx(0.7), 0.0], [0.0, 0.0], [1.0, 1.0]]
+    assert weights[:, 0].tolist() == [[batches.SOFT_WEIGHT, 1.0], [0.0, 0.0], [1.0, 1.0]]
+
+
+def test_mixup_mixes_targets_as_it_mixes_sound() -> None:
+    events = torch.tensor([[[1.0]], [[0.0]]])
+    batch = batches.Batch(torch.tensor([[[2.0]], [[0.0]]]), batches.Targets(events, torch.ones_like(events), torch.eye(2)))
+    mixed = batches.vary(batch, Variation(mixup=1.0), np.random.default_rng(0))
+    share = mixed.features[0].item() / 2
+    assert 0.5 <= share <= 1.0
+    assert mixed.targets.events[0].item() == pytest.approx(share)
+    assert mixed.targets.scene[0].tolist() == pytest.approx([share, 1 - share])
+
+
+# The loop
+
+
+def losses_of(folder: Path, out: Path, options: TrainOptions, stop_after: int | None = None) -> list[float]:
+    """Train the tiny CRNN; the loss of every epoch. With `stop_after`, cut after so many epochs and resume in a new run."""
+    opened = pool.open_pool(folder)
+    draw = batches.pool_batches(opened, options.batch_size, options.seed, Variation(gain_db=3, mixup=0.5))
+    records = []
+    first = training.start(new_network("crnn", "tiny", 2, 2, seed=1), options)
+    for record in training.train(first, draw, lambda network: {"score": 0.0}, options, out):
+        records.append(record)
+        if len(records) == stop_after:
+            break
+    if stop_after:
+        second = training.start(new_network("crnn", "tiny", 2, 2, seed=99), options)
+        second.restore(torch.load(out / "last.pt", weights_only=True))
+        records += training.train(second, draw, lambda network: {"score": 0.0}, options, out)
+    return [record["loss"] for record in records]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_resumed_run_has_the_losses_of_one_that_was_never_cut(tmp_path: Path, folder: Path, accumulate: int) -> None:
+    options = replace(QUICK, epochs=3, accumulate=accumulate, batch_size=2)
+    whole = losses_of(folder, tmp_path / "whole", options)
+    cut = losses_of(folder, tmp_path / "cut", options, stop_after=1)
+    assert cut == whole
+    whole_end, cut_end = (torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("whole", "cut"))
+    for name, value in whole_end["average"].items():
+        assert torch.equal(value, cut_end["average"][name]), name
+
+
+BY_HEART = {  # nothing dropped, nothing blanked
+    "crnn": (crnn.CRNN, replace(crnn.preset("tiny", 2, 2), dropout=0.0, time_stripe=0, mel_stripe=0)),
+    "htsat": (
+        htsat.HTSAT,
+        htsat.Config(24, (1, 1, 1, 1), (1, 1, 2, 2), 64, n_scenes=2, n_events=2, drop_path=0.0, time_stripe=0, mel_stripe=0),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BY_HEART)
+def test_one_batch_is_learned_by_heart(folder: Path, kind: str) -> None:
+    opened = pool.open_pool(folder)
+    batch = batches.read_batch(opened, [0, 1, 2, 3], batches.labels_of(opened.facts))
+    options = TrainOptions(
+        epochs=1, steps=160, learning_rate=2e-3, warmup=5, ema=0.0, weight_decay=0.0, weights=LossWeights(0.3, 3.0, 0.01)
+    )
+    torch.manual_seed(0)
+    architecture, config = BY_HEART[kind]
+    network = architecture(config)
+    state = training.start(network, options)
+    for _ in range(70):
+        training.train_step(state, lambda step: batch, options)
+    with torch.inference_mode():
+        output = network.train().forward_features(batch.features)  # batch statistics, as while learning
+    heard, true = output.event_logits.sigmoid() > 0.5, batch.targets.events > 0.5
+    assert 2 * (heard & true).sum() / (heard.sum() + true.sum()) > 0.99
+    assert torch.equal(output.scene_logits.argmax(dim=1), batch.targets.scene.argmax(dim=1))
+
+
+def test_records_say_what_happened(tmp_path: Path, folder: Path) -> None:
+    opened = pool.open_pool(folder)
+    state = training.start(new_network("crnn", "tiny", 2, 2), QUICK)
+    draw = batches.pool_batches(opened, 4, 0)
+    first, second = training.train(state, draw, lambda n: validation.summary(validation.score(n, opened)), QUICK, tmp_path)
+    assert (first["epoch"], first["step"], second["epoch"], second["step"]) == (0, 3, 1, 6)
+    assert {
+        "loss",
+        "scene",
+        "event",
+        "contrastive",
+        "macro_ap",
+        "micro_f1",
+        "scene_accuracy",
+        "clips_per_second",
+        "waiting",
+    } <= set(first)
+    assert first["loss"] == pytest.approx(0.3 * first["scene"] + 0.6 * first["event"] + 0.1 * first["contrastive"], abs=1e-4)
+
+
+def test_training_stops_when_nothing_gets_better(tmp_path: Path, folder: Path) -> None:
+    options = replace(QUICK, epochs=50, steps=1, patience=2)
+    scores = iter([0.5, 0.6, 0.1, 0.2, 0.3])
+    state = training.start(new_network("crnn", "tiny", 2, 2), options)
+    draw = batches.pool_batches(pool.open_pool(folder), 4, 0)
+    records = list(training.train(state, draw, lambda network: {"score": next(scores)}, options, tmp_path))
+    assert [record["score"] for record in records] == [0.5, 0.6, 0.1, 0.2]
+    assert state.best_epoch == 1
+
+
+def test_thresholds_are_the_best_together_not_class_by_class() -> None:
+    """One class that is heard well, one that is noise: naming the second wherever it could be costs more than it gives."""
+    reference = np.array([[1, 0], [1, 0], [0, 1], [0, 0], [0, 0], [0, 0]], dtype=bool)
+    events = np.array([[0.9, 0.5], [0.8, 0.6], [0.1, 0.4], [0.2, 0.7], [0.1, 0.8], [0.0, 0.9]], dtype=np.float32)
+    scores = validation.Scores(events, reference, np.ones_like(reference), np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
+    sure, never = validation.tuned_thresholds(scores)
+    assert sure == pytest.approx(0.5)  # between 0.8 and 0.2
+    assert never > 0.9
+    assert validation.micro_f1(scores, (sure, never)) == pytest.approx(2 * 2 / (2 + 3))
+
+
+def test_a_scene_may_hold_what_nobody_put_there_without_being_charged_for_it(folder: Path) -> None:
+    network = new_network("crnn", "tiny", 2, 2)
+    opened = pool.open_pool(folder)
+    strict = validation.score(network, opened)
+    allowed = replace(opened, facts=replace(FACTS, plausible=dict.fromkeys(PLACES, EVENTS)))
+    lenient = validation.score(network, allowed)
+    assert strict.counted.all()
+    assert np.array_equal(lenient.counted, lenient.reference)
+    assert np.array_equal(strict.reference, lenient.reference)
+
+
+def test_average_follows_the_weights_and_forgets_the_start() -> None:
+    network, average = (torch.nn.Linear(1, 1, bias=False) for _ in range(2))
+    torch.nn.init.constant_(network.weight, 1.0)
+    torch.nn.init.constant_(average.weight, 0.0)
+    training.update_average(average, network, training.ema_decay(0, 0.999))  # 0.1 of the old
+    assert average.weight.item() == pytest.approx(0.9)
+    training.update_average(average, network, 0.75)
+    assert average.weight.item() == pytest.approx(0.925)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run_with_advice(tmp_path: Path, folder: Path) -> None:
+    state = training.start(new_network("crnn", "tiny", 2, 2), QUICK)
+    batch = batches.pool_batches(pool.open_pool(folder), 4, 0)(0)
+    batch.features[0, 0, 0] = float("nan")
+    with pytest.raises(WeightsError, match="the loss is not a number at step 0"):
+        training.train_step(state, lambda step: batch, QUICK)
+
+
+# From folders to a checkpoint
+
+
+def test_an_experiment_ends_in_a_checkpoint_that_loads(tmp_path: Path, folder: Path) -> None:
+    messages: list[str] = []
+    experiment = Experiment(folder, folder, tmp_path / "run", model="crnn", preset="tiny")
+    assert len(list(run(experiment, QUICK, messages.append))) == 2
+    network, card = checkpoint.load(tmp_path / "run" / "model.safetensors")
+    assert (card.architecture, card.events, card.scenes) == ("crnn", EVENTS, PLACES)
+    assert all(0 <= threshold <= 1 for threshold in card.thresholds)
+    output = network(torch.zeros(1, 320000))
+    assert output.event_logits.shape == (1, 32, 2)
+    with pytest.raises(UsageError, match="there is a run in this folder already"):
+        list(run(experiment, QUICK, messages.append))
+
+
+def test_init_takes_what_fits_and_says_what_is_new(tmp_path: Path, folder: Path) -> None:
+    other = new_network("crnn", "tiny", 3, 5, seed=4)
+    start = tmp_path / "start.safetensors"
+    checkpoint.save(start, other, checkpoint.Card.of(other, ("a", "b", "c"), ("v", "w", "x", "y", "z")))
+    messages: list[str] = []
+    experiment = Experiment(folder, folder, tmp_path / "run", model="crnn", preset="tiny", init=start)
+    list(run(experiment, replace(QUICK, epochs=1, steps=1, learning_rate=0.0, warmup=0), messages.append))
+    assert any("new: " in message and "sed_head" in message and "asc_head" in message for message in messages)
+    trained, _ = checkpoint.load(tmp_path / "run" / "model.safetensors")
+    assert torch.equal(trained.stem[0].weight, other.stem[0].weight)
+
+
+def test_pools_of_different_words_do_not_go_together(tmp_path: Path, folder: Path) -> None:
+    made_pool(tmp_path / "other", replace(FACTS, n_windows=2, scenes=("rumble", "hiss")))
+    experiment = Experiment(folder, tmp_path / "other", tmp_path / "run", model="crnn", preset="tiny")
+    with pytest.raises(UsageError, match="its scenes are not those of"):
+        list(run(experiment, QUICK, lambda message: None))
+
+
+def test_unknown_networks_are_named() -> None:
+    with pytest.raises(UsageError, match="--model vgg: expected htsat or crnn"):
+        new_network("vgg", "tiny", 1, 1)
+    with pytest.raises(UsageError, match="--preset huge: crnn comes as base, small, tiny"):
+        new_network("crnn", "huge", 1, 1)
+
+
+PROGRAM = [sys.executable, "-m", "audiolog_cli"]
+
+
+def test_ctrl_c_saves_and_resume_goes_on(tmp_path: Path, folder: Path) -> None:
+    command = [
+        *PROGRAM,
+        "train",
+        str(folder),
+        "--validation",
+        str(folder),
+        "--out",
+        str(tmp_path),
+        "--model",
+        "crnn",
+        "--preset",
+        "tiny",
+    ]
+    settings = ["--steps", "2", "--batch-size", "2", "--warmup", "2", "--device", "cpu"]
+    process = subprocess.Popen(
+        [*command, *settings, "--epochs", "10000", "--patience", "10000"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    first = json.loads(process.stdout.readline())
+    os.kill(process.pid, signal.SIGINT)
+    rest, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    records = [first, *(json.loads(line) for line in rest.splitlines())]  # whole lines only
+    saved = torch.load(tmp_path / "last.pt", weights_only=True)["step"]
+    assert saved >= 2 * len(records)
+    more = subprocess.run(
+        [*command, *settings, "--epochs", str(len(records) + 2), "--resume"], capture_output=True, text=True, timeout=120
+    )
+    assert more.returncode == 0, more.stderr
+    assert f"continues at step {saved}" in more.stderr
+    assert json.loads(more.stdout.splitlines()[-1])["epoch"] == len(records) + 1
+    assert (tmp_path / "model.safetensors").is_file()
