@@ -35,7 +35,7 @@ app = typer.Typer(
     context_settings=COMMAND_SETTINGS,
 )
 
-for command in (segment, tag, table, summarize, eval, report):
+for command in (segment, tag, table, summarize, eval, report, train, mix):
     app.command(context_settings=COMMAND_SETTINGS)(command)
 
 weights_app = typer.Typer(no_args_is_help=True, help="List, find, download, convert and check checkpoints.")
