@@ -239,6 +239,28 @@ def test_finished_parts_are_not_asked_for_again(tmp_path: Path) -> None:
     assert again.costs.kept == kept
 
 
+def test_a_failure_half_way_says_how_to_go_on(tmp_path: Path) -> None:
+    left = [2]
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path != "/v1/chat/completions":
+            return Answer("{}", 404)
+        left[0] -= 1
+        if left[0] < 0:
+            return Answer('{"error": {"message": "out of memory"}}', 400)
+        return Answer(json.dumps({"choices": [{"message": {"content": '{"entries": []}'}, "finish_reason": "stop"}]}))
+
+    table = "".join(tsv_lines(day(1), CELL_COLUMNS)).encode()
+    with answering(answer) as (url, _):
+        done = sh(f"audiolog summarize --llm {url}#m --context 4096 --cache kept --parallel 1", tmp_path, table)
+    assert (done.code, done.stdout) == (4, "")
+    assert done.stderr.endswith(
+        "audiolog: finished parts are kept in kept; the same command goes on from there\n"
+        f"audiolog: {url}/v1#m: the service refused (400: out of memory)\n"
+    )
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
 # Real servers
 
 

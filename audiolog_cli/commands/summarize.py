@@ -197,6 +197,7 @@ def _outliner(question: "Prompt", format: LogFormat, checking: CheckMode, report
 
 def _asker(base: "Asking", retry: int, format: LogFormat, checking: CheckMode, report: Callable[["Log"], None]) -> Write:
     """Asks the language model; its words pass straight through where nothing is to be checked."""
+    from audiolog_cli.errors import LLMError
     from audiolog_cli.llm.check import table_of
     from audiolog_cli.llm.log import by_model, prose
 
@@ -208,14 +209,19 @@ def _asker(base: "Asking", retry: int, format: LogFormat, checking: CheckMode, r
             terminal.say(f"{recording.filename}: nothing was analysed, there is nothing to ask")
             return
         started = time.monotonic()
-        if format is LogFormat.text and checking is CheckMode.off:
-            yield heading
-            yield from prose(rows, asking, table_of(rows, recording.duration))
-            yield "\n"
-        else:
-            log = by_model(recording, rows, asking, retry, checking is not CheckMode.off)
-            report(log)
-            yield heading + _shown(log, rows, format, asking)
+        try:
+            if format is LogFormat.text and checking is CheckMode.off:
+                yield heading
+                yield from prose(rows, asking, table_of(rows, recording.duration))
+                yield "\n"
+            else:
+                log = by_model(recording, rows, asking, retry, checking is not CheckMode.off)
+                report(log)
+                yield heading + _shown(log, rows, format, asking)
+        except (LLMError, KeyboardInterrupt):
+            if asking.folder and asking.costs.calls + asking.costs.kept:
+                terminal.say(f"finished parts are kept in {asking.folder}; the same command goes on from there")
+            raise
         _say_costs(asking, time.monotonic() - started)
 
     return write

@@ -19,11 +19,8 @@ NO_SCENE = "(scene not named)"
 def rows_text(rows: Iterable[Row]) -> str:
     """The paper's table, run-length encoded, tab-separated.
 
-    >>> print(rows_text([Row("a", 0, 2, "street", ("car", "dog")), Row("a", 4, 5, "street", ())]))
-    Start(s)	End(s)	Scene	Event
-    0	2	street	car; dog
-    2	4	(not analysed)
-    4	5	street	(no event recognised)
+    >>> rows_text([Row("a", 0, 2, "street", ("car", "dog")), Row("a", 4, 5, "street", ())]).splitlines()[1:]
+    ['0\\t2\\tstreet\\tcar; dog', '2\\t4\\t(not analysed)', '4\\t5\\tstreet\\t(no event recognised)']
     """
     lines, reached = [HEADER], None
     for row in rows:
