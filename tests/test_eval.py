@@ -335,6 +335,14 @@ def test_the_libraries_are_asked_and_agree(folder: Path) -> None:
         assert report(done)["pooled"]["library"]["figures_that_agree"] == 14
 
 
+def test_what_a_library_cannot_compute_is_undefined_and_said(folder: Path) -> None:
+    pytest.importorskip("sed_scores_eval", reason="the extra `metrics` is not installed")
+    (folder / "labels.txt").write_text("dog\n")  # PSDS2 is about confusing one label with another
+    done = sh("audiolog eval --reference ref.tsv --scores-dir scores --labels labels.txt --library --format json", folder)
+    assert report(done)["pooled"]["library"]["psds2"] is None
+    assert "audiolog: sed_scores_eval could not compute PSDS2 (" in done.stderr
+
+
 def test_a_disagreement_with_the_libraries_is_an_error() -> None:
     from audiolog_cli.errors import AudiologError
     from audiolog_cli.evaluation.library import count_agreeing
