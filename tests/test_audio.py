@@ -208,11 +208,11 @@ def test_chunks_after_the_sound_of_a_wav_are_not_sound() -> None:
     assert len(whole(pipe(wav))) == len(whole(io.BytesIO(wav))) == SAMPLE_RATE
 
 
-def rf64_bytes(data: bytes, rate: int, promised: int = -1, magic: bytes = b"RF64") -> bytes:
-    """RF64 of 16-bit mono: sizes stand in ds64 (EBU Tech 3306)."""
+def rf64_bytes(data: bytes, rate: int, channels: int = 1, bits: int = 16, promised: int = -1, magic: bytes = b"RF64") -> bytes:
+    """RF64, whose sizes stand in ds64 (EBU Tech 3306); 64 bits are floats."""
     size = len(data) if promised < 0 else promised
-    head = magic + b"\xff\xff\xff\xffWAVEds64" + struct.pack("<IQQQI", 28, size + 72, size, size // 2, 0)
-    return head + wav_bytes(data, rate, 1, 16)[12:36] + b"data\xff\xff\xff\xff" + data
+    head = magic + b"\xff\xff\xff\xffWAVEds64" + struct.pack("<IQQQI", 28, size + 72, size, size * 8 // bits // channels, 0)
+    return head + wav_bytes(b"", rate, channels, bits, code=3 if bits == 64 else 1)[12:36] + b"data\xff\xff\xff\xff" + data
 
 
 @pytest.mark.parametrize("magic", [b"RF64", b"BW64"])
@@ -228,6 +228,25 @@ def test_rf64_over_four_gigabytes_has_its_length_from_the_header(tmp_path: Path)
     path.write_bytes(rf64_bytes(b"", 32_000, promised=n_bytes))
     os.truncate(path, n_bytes + 80)  # sparse: it takes no room
     assert duration(path) == n_bytes / 2 / 32_000
+
+
+@pytest.mark.slow
+def test_an_impulse_past_four_gigabytes_is_found_at_its_sample(tmp_path: Path) -> None:
+    rate, channels, seconds = 96_000, 8, 800
+    n_bytes = seconds * rate * channels * 8
+    head = rf64_bytes(b"", rate, channels, 64, promised=n_bytes)
+    place = 750 * rate + 48_000  # 4.6 GB into the file
+    path = tmp_path / "long.wav"
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(len(head) + n_bytes)
+        file.seek(len(head) + place * channels * 8)
+        file.write(np.full(channels, 0.9, "<f8").tobytes())
+    n_samples, found = 0, []
+    for chunk in decode(path):
+        found += [n_samples + int(np.argmax(chunk))] * (chunk.max() > 0.1)
+        n_samples += len(chunk)
+    assert (n_samples, found) == (seconds * SAMPLE_RATE, [750 * SAMPLE_RATE + 16_000])
 
 
 def test_live_sound_is_passed_on_before_the_stream_ends() -> None:

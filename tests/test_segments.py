@@ -184,3 +184,41 @@ def test_a_truncated_recording_is_cut_as_far_as_it_goes(tmp_path: Path) -> None:
 def test_wrong_lengths_are_wrong_usage(tmp_path: Path) -> None:
     message = "audiolog: --hop 20: longer than the window of 10 s, sound between would be lost\n"
     assert sh("audiolog segment --hop 20 a.wav", tmp_path) == (2, "", message)
+
+
+# With tag
+
+
+@pytest.mark.parametrize(("suffix", "hop"), [(".wav", "10"), (".mp3", "4")])
+def test_tag_of_segments_is_tag_of_the_recording_to_the_byte(suffix: str, hop: str, tiny_weights: Path, tmp_path: Path) -> None:
+    encode(tmp_path / f"a{suffix}", noise(23.4567, 48_000), 48_000)
+    code, whole, err = sh(f"audiolog tag --weights {tiny_weights} --hop {hop} a{suffix}", tmp_path)
+    assert (code, err) == (0, "")
+    assert len(whole.splitlines()) > 24
+    for format in ("tsv", "jsonl"):
+        line = f"audiolog segment --hop {hop} --format {format} a{suffix} | audiolog tag --weights {tiny_weights}"
+        assert sh(line, tmp_path) == (0, whole, "")
+
+
+def test_what_is_not_quiet_has_the_cells_it_would_have_had(tiny_weights: Path, tmp_path: Path) -> None:
+    sound = np.concatenate((noise(9, 16_000), np.zeros(16_000 * 14, np.float32), noise(12, 16_000, seed=1)))
+    write_wav(tmp_path / "a.wav", sound, 16_000)
+    whole = sh(f"audiolog tag --weights {tiny_weights} a.wav", tmp_path).stdout.splitlines()
+    line = f"audiolog segment --skip-quiet -50 a.wav | audiolog tag --weights {tiny_weights}"
+    code, out, err = sh(line, tmp_path)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [cell for cell in whole if not "10" <= cell.split("\t")[1] < "20" or len(cell.split("\t")[1]) < 6]
+
+
+def test_nothing_but_quiet_leaves_nothing_to_tag(tiny_weights: Path, tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", np.zeros(80_000, np.float32), 8000)
+    code, out, err = sh(f"audiolog segment --skip-quiet -50 a.wav | audiolog tag --weights {tiny_weights}", tmp_path)
+    assert (code, out, err) == (0, "", "")
+
+
+def test_a_failure_of_segment_stays_one_in_json_lines(tiny_weights: Path, tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", sine(2, 8000), 8000)
+    sh("audiolog segment --format jsonl gone.wav a.wav > segments.jsonl", tmp_path)
+    code, out, err = sh(f"audiolog tag --weights {tiny_weights} --format jsonl segments.jsonl -q", tmp_path)
+    assert (code, err) == (3, "audiolog: gone.wav: no such file\n")
+    assert '"kind":"end","filename":"a.wav"' in out.splitlines()[-1]

@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 
 from audiolog_cli import terminal
 from audiolog_cli.errors import InputError, RecordError
-from audiolog_cli.records import Segment, read
+from audiolog_cli.records import End, Failure, Record, Segment, read
 
 AUDIO_SUFFIXES = frozenset(
     [
@@ -96,16 +96,28 @@ def _holds_records(path: str) -> bool:
     return first_line.startswith(b"{") or b"filename" in first_line.rstrip(b"\r").split(b"\t")
 
 
-def _listed(records: Iterable[object], name: str) -> Iterator[Recording]:
-    """The recordings of a list of segments; the segments of one recording stand together, in order of onset."""
-    for path, group in groupby((_segment(record, name) for record in records), key=attrgetter("filename")):
-        spans = [(segment.onset, segment.offset) for segment in group]
+def _listed(records: Iterable[Record], name: str) -> Iterator[Recording | InputError]:
+    """The recordings of a list of segments, and what failed when it was made (JSON Lines say so).
+
+    The segments of one recording stand together, in order of onset.
+    """
+    kept = (record for record in records if not isinstance(record, End))
+    for path, group in groupby(kept, key=attrgetter("filename")):
+        spans, failures = [], []
+        for record in group:
+            if isinstance(record, Failure):
+                failures.append(InputError(record.message))
+            else:
+                segment = _segment(record, name)
+                spans.append((segment.onset, segment.offset))
         if spans != sorted(spans):
             raise RecordError(f"{name}: the segments of {path} are not in order of onset; sort them")
-        yield Recording(path, spans)
+        if spans:
+            yield Recording(path, spans)
+        yield from failures
 
 
-def _segment(record: object, name: str) -> Segment:
+def _segment(record: Record, name: str) -> Segment:
     if not isinstance(record, Segment):
         raise RecordError(f"{name}: expected segments (filename onset offset), got other records; `audiolog segment` writes them")
     return record
