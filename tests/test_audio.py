@@ -201,6 +201,14 @@ def test_wav_from_a_pipe_goes_on_past_a_made_up_size(size: int) -> None:
     assert len(whole(pipe(header))) == SAMPLE_RATE
 
 
+@pytest.mark.parametrize("size", [0, 0xFFFF_FFFF])
+def test_a_wav_that_is_still_being_written_is_read_as_far_as_it_is(size: int) -> None:
+    """Recorders write the sizes when they stop."""
+    wav = wav_bytes(bytes(32_000), 16_000, 1, 16, riff_size=size, data_size=size)
+    assert len(whole(io.BytesIO(wav))) == SAMPLE_RATE
+    assert duration(io.BytesIO(wav)) is None
+
+
 def test_chunks_after_the_sound_of_a_wav_are_not_sound() -> None:
     data = (noise(1, 16_000) * 32767).astype("<i2").tobytes()
     tail = b"LIST" + struct.pack("<I", 1000) + bytes(range(250)) * 4
