@@ -298,7 +298,13 @@ def _from_json(fields: Any) -> Record:
     kind = fields.get("kind")
     filename = _text(fields, "filename")
     if kind == "end":
-        return End(filename, _number(fields, "duration"), int(_number(fields, "cells")), _text(fields, "weights"), _text(fields, "version"))
+        return End(
+            filename,
+            _number(fields, "duration"),
+            int(_number(fields, "cells")),
+            _text(fields, "weights"),
+            _text(fields, "version"),
+        )
     if kind == "error":
         return Failure(filename, _text(fields, "message"))
     onset, offset = _number(fields, "onset"), _number(fields, "offset")

@@ -8,13 +8,13 @@ from audiolog_cli import __version__
 from tests.shell import ROOT, sh
 
 CELLS = (
-    "filename\tonset\toffset\tkind\tlabel\tscore\n"
-    "a.wav\t0.000\t1.000\tscene\tpark\t0.900\n"
-    "a.wav\t0.000\t1.000\tevent\tbird\t0.800\n"
-    "a.wav\t1.000\t2.000\tscene\tpark\t0.900\n"
-    "a.wav\t1.000\t2.000\tevent\tbird\t0.700\n"
-    "a.wav\t2.000\t2.500\tscene\tstreet\t0.600\n"
-).encode()
+    b"filename\tonset\toffset\tkind\tlabel\tscore\n"
+    b"a.wav\t0.000\t1.000\tscene\tpark\t0.900\n"
+    b"a.wav\t0.000\t1.000\tevent\tbird\t0.800\n"
+    b"a.wav\t1.000\t2.000\tscene\tpark\t0.900\n"
+    b"a.wav\t1.000\t2.000\tevent\tbird\t0.700\n"
+    b"a.wav\t2.000\t2.500\tscene\tstreet\t0.600\n"
+)
 ROWS = "filename\tonset\toffset\tscene\tevents\na.wav\t0.000\t2.000\tpark\tbird\na.wav\t2.000\t2.500\tstreet\t\n"
 
 
