@@ -1,0 +1,34 @@
+"""The wheel that `pip install` gets: with the default weights and every file that the code reads."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from tests.shell import ROOT
+
+
+def test_the_wheel_brings_weights_and_data_files(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(tmp_path),
+        ".",
+    ]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("audiolog-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    tracked = subprocess.run(["git", "ls-files", "audiolog_cli"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert {name for name in tracked if (ROOT / name).exists()} <= names
+    assert {"audiolog_cli/_weights/everyday.safetensors", "audiolog_cli/_weights/published.tsv"} <= names
+    assert not [name for name in names if name.startswith("tests/")]
+
+
+def test_the_default_weights_are_small_enough_to_ship() -> None:
+    assert (ROOT / "weights" / "everyday.safetensors").stat().st_size < 20_000_000
