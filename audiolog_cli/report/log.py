@@ -106,6 +106,6 @@ def _blocks(lines: Iterable[str]) -> Iterator[str]:
         elif heading:
             yield f"<h4>{content}</h4>"
         elif line.strip():
-            yield f'<p class="inner">{content}</p>' if line[0].isspace() else f"<p>{content}</p>"
+            yield f'<p class="inner">{content.strip()}</p>' if line[0].isspace() else f"<p>{content}</p>"
     if in_list:
         yield "</ul>"

@@ -33,9 +33,11 @@ const told = (clock, ms) => (clock.length ? clockTime(clock, ms) : elapsed(ms));
 
 /** What the view shows, with dates where it goes over midnight. */
 function windowText(clock, from, to) {
-  if (!clock.length || to - from < 1000) return `${told(clock, from)} – ${told(clock, to)}`;
-  const [first, last] = [from, to].map((ms) => wallAt(clock, ms).toISOString().slice(0, 10));
-  const [start, end] = [from, to].map((ms) => clockTime(clock, ms, false));
+  const unit = to - from < 10000 ? 10 : 1000; // ms
+  const edges = [from, to].map((ms) => Math.round(ms / unit) * unit);
+  const [start, end] = edges.map((ms) => told(clock, ms));
+  if (!clock.length) return `${start} – ${end}`;
+  const [first, last] = edges.map((ms) => wallAt(clock, ms).toISOString().slice(0, 10));
   return first === last ? `${start} – ${end}` : `${first} ${start} – ${last} ${end}`;
 }
 

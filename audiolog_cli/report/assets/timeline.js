@@ -77,7 +77,7 @@ function drawAll(t) {
   for (const row of t.rows) drawRow(t, surface, row);
   drawOverview(t);
   placeMarks(t);
-  t.find(".window").textContent = windowText(t.clock, Math.round(t.view.from), Math.round(t.view.to));
+  t.find(".window").textContent = windowText(t.clock, t.view.from, t.view.to);
   clearTimeout(t.later);
   t.later = setTimeout(() => t.find(".view").open && showTable(t), 200);
 }
