@@ -143,7 +143,7 @@ def test_tensors_that_are_not_the_networks(tmp_path: Path, change: Callable[[dic
         (
             "architecture",
             '"wavenet"',
-            "a network of kind 'wavenet'; this program knows htsat, crnn, efficientat: update audiolog",
+            "a network of kind 'wavenet'; this program knows htsat, crnn, efficientat, joint, task4b: update audiolog",
         ),
         ("format_version", "2", "format version 2, this program reads 1; update audiolog"),
         ("format", "pt", "a safetensors file without audiolog's card;"),

@@ -315,7 +315,7 @@ def test_pools_of_different_words_do_not_go_together(tmp_path: Path, folder: Pat
 
 
 def test_unknown_networks_are_named() -> None:
-    with pytest.raises(UsageError, match="--model vgg: expected htsat or crnn"):
+    with pytest.raises(UsageError, match="--model vgg: expected htsat, crnn, joint, cnn-bigru, cnn, task4b"):
         new_network("vgg", "tiny", 1, 1)
     with pytest.raises(UsageError, match="--preset huge: crnn comes as base, small, tiny"):
         new_network("crnn", "huge", 1, 1)

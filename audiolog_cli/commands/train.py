@@ -12,7 +12,7 @@ def train(
     pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder of training windows, made by `audiolog mix --windows`.")],
     validation: Annotated[Path, typer.Option(metavar="POOL", help="Folder of validation windows.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where last.pt, best.pt and model.safetensors go.")],
-    model: Annotated[str, typer.Option(help="htsat or crnn.")] = "htsat",
+    model: Annotated[str, typer.Option(help="htsat, crnn; joint, cnn-bigru, cnn or task4b to compare with.")] = "htsat",
     preset: Annotated[str, typer.Option(help="Size of the network: base, small, tiny.")] = "small",
     init: Annotated[
         Path | None, typer.Option(metavar="CHECKPOINT", help="Start from these weights; new heads start at random.")
@@ -32,6 +32,7 @@ def train(
     event_weight: Annotated[float, typer.Option(min=0, help="Factor of the event loss (beta).")] = 0.6,
     contrastive_weight: Annotated[float, typer.Option(min=0, help="Factor of the contrastive loss; 0 leaves it out.")] = 0.1,
     tag_weight: Annotated[float, typer.Option(min=0, help="Factor of the distillation loss.")] = 0.0,
+    squared: Annotated[bool, typer.Option("--squared", help="Squared error for the events, as task4b is trained.")] = False,
     smoothing: Annotated[float, typer.Option(min=0, max=1, help="Label smoothing of the scenes.")] = 0.0,
     mixup: Annotated[float, typer.Option(min=0, max=1, help="Share of windows averaged with another one.")] = 0.0,
     gain: Annotated[float, typer.Option(min=0, help="Random change of level, dB.")] = 0.0,
@@ -55,7 +56,7 @@ def train(
     from audiolog_cli.model.tagger import find_device
     from audiolog_cli.model.training import TrainOptions
 
-    weights = LossWeights(scene_weight, event_weight, contrastive_weight, tag_weight, smoothing)
+    weights = LossWeights(scene_weight, event_weight, contrastive_weight, tag_weight, smoothing, squared)
     options = TrainOptions(
         epochs, steps, batch_size, accumulate, learning_rate, weight_decay, warmup,
         ema=ema, patience=patience, metric=metric, seed=seed, device=str(find_device(device)), precision=precision, weights=weights,

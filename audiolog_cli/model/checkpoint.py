@@ -21,16 +21,18 @@ from safetensors import safe_open
 from torch import Tensor
 
 from audiolog_cli.errors import WeightsError
-from audiolog_cli.model import crnn, efficientat, htsat
+from audiolog_cli.model import baselines, crnn, efficientat, htsat
 from audiolog_cli.model.features import FrontEnd
 from audiolog_cli.weights import FORMAT, FORMAT_VERSION, Header, read_header
 
-Network = htsat.HTSAT | crnn.CRNN | efficientat.EfficientAT
+Network = htsat.HTSAT | crnn.CRNN | efficientat.EfficientAT | baselines.Joint | baselines.TaskCRNN
 
 ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
     "htsat": (htsat.Config, htsat.HTSAT),
     "crnn": (crnn.Config, crnn.CRNN),
     "efficientat": (efficientat.Config, efficientat.EfficientAT),
+    "joint": (baselines.JointConfig, baselines.Joint),
+    "task4b": (baselines.TaskConfig, baselines.TaskCRNN),
 }
 WINDOW = 10.0  # seconds
 DEFAULT_THRESHOLD = 0.5

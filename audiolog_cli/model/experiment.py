@@ -14,9 +14,9 @@ from audiolog_cli.errors import UsageError
 from audiolog_cli.model import checkpoint, validation
 from audiolog_cli.model.backbone import take
 from audiolog_cli.model.batches import Variation, pool_batches
-from audiolog_cli.model.networks import new_network
+from audiolog_cli.model.networks import Trainable, new_network
 from audiolog_cli.model.pool import Facts, open_pool
-from audiolog_cli.model.training import Run, Trainable, TrainOptions, start, train
+from audiolog_cli.model.training import Run, TrainOptions, start, train
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class LossWeights:
     contrastive: float = 0.1  # 1 - alpha - beta
     tag: float = 0.0  # delta: 0 without a teacher
     smoothing: float = 0.0  # of the scene targets
+    squared: bool = False  # squared error instead of cross-entropy for the events, whose scores are then activities (task 4B)
 
 
 def scene_loss(logits: Tensor, scene: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -68,6 +69,28 @@ def event_loss(logits: Tensor, events: Tensor, weights: Tensor | None = None) ->
     if weights is None:
         return F.binary_cross_entropy_with_logits(logits, events)
     return F.binary_cross_entropy_with_logits(logits, events, weights, reduction="sum") / weights.sum().clamp(min=1e-6)
+
+
+def squared_loss(activities: Tensor, events: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Mean squared error of event activities, as DCASE 2023 task 4B's baseline has it; shapes as in `event_loss`.
+
+    >>> squared_loss(torch.tensor([[[0.5, 1.0]]]), torch.tensor([[[0.0, 1.0]]])).item()
+    0.125
+    """
+    errors = (activities - events).square()
+    return errors.mean() if weights is None else (errors * weights).sum() / weights.sum().clamp(min=1e-6)
+
+
+def at_steps(targets: Tensor, n_steps: int) -> Tensor:
+    """Targets (B, T, K) for a network with `n_steps` steps over the same window: each takes the target at its centre.
+
+    >>> at_steps(torch.tensor([[[1.0], [2.0]]]), 4).flatten().tolist()
+    [1.0, 1.0, 2.0, 2.0]
+    """
+    if targets.shape[1] == n_steps:
+        return targets
+    centres = (torch.arange(n_steps, device=targets.device) + 0.5) * targets.shape[1] / n_steps
+    return targets[:, centres.long()]
 
 
 def contrastive_loss(scene_embedding: Tensor, event_embedding: Tensor, logit_scale: Tensor) -> Tensor:
@@ -107,7 +130,10 @@ def total_loss(output: Output, targets: Targets, weights: LossWeights, logit_sca
     if output.scene_logits is not None and targets.scene is not None:
         terms["scene"] = scene_loss(output.scene_logits, targets.scene, weights.smoothing)
     if output.event_logits is not None and targets.events is not None:
-        terms["event"] = event_loss(output.event_logits, targets.events, targets.event_weights)
+        measure = squared_loss if weights.squared else event_loss
+        n_steps = output.event_logits.shape[1]
+        known = None if targets.event_weights is None else at_steps(targets.event_weights, n_steps)
+        terms["event"] = measure(output.event_logits, at_steps(targets.events, n_steps), known)
     if (
         weights.contrastive
         and output.scene_embedding is not None
@@ -116,7 +142,7 @@ def total_loss(output: Output, targets: Targets, weights: LossWeights, logit_sca
     ):
         terms["contrastive"] = contrastive_loss(output.scene_embedding, output.event_embedding, logit_scale)
     if weights.tag and output.tag_logits is not None and targets.tags is not None:
-        terms["tag"] = tag_loss(output.tag_logits, targets.tags)
+        terms["tag"] = tag_loss(output.tag_logits, at_steps(targets.tags, output.tag_logits.shape[1]))
     assert terms, "a network without a head that these targets could train"
     loss = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
     return {"loss": loss, **terms}

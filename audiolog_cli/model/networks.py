@@ -5,29 +5,43 @@ same seed. Reading and writing weights is `checkpoint.py`'s work.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 
 from audiolog_cli.errors import UsageError
 from audiolog_cli.model import crnn, htsat
+from audiolog_cli.model.baselines import Joint, JointConfig, TaskConfig, TaskCRNN
 from audiolog_cli.model.features import FRONT_END, FrontEnd
 
-KINDS: dict[str, tuple[type[Any], Mapping[str, Any], Callable[..., Any]]] = {
-    "htsat": (htsat.HTSAT, htsat.PRESETS, htsat.preset),
-    "crnn": (crnn.CRNN, crnn.PRESETS, crnn.preset),
+Trainable = htsat.HTSAT | crnn.CRNN | Joint | TaskCRNN
+Make = Callable[[int, int, int], Any]  # scenes, events, classes -> a config
+
+
+def _presets(sizes: Mapping[str, Any], preset: Callable[..., Any]) -> dict[str, Make]:
+    return {size: partial(preset, size) for size in sizes}
+
+
+KINDS: dict[str, tuple[type[Trainable], Mapping[str, Make]]] = {
+    "htsat": (htsat.HTSAT, _presets(htsat.PRESETS, htsat.preset)),
+    "crnn": (crnn.CRNN, _presets(crnn.PRESETS, crnn.preset)),
+    # the comparison systems of the paper's Table 2, which come in one size
+    "joint": (Joint, {"small": lambda scenes, events, classes: JointConfig(scenes, events)}),
+    "cnn-bigru": (Joint, {"small": lambda scenes, events, classes: JointConfig(0, events)}),
+    "cnn": (Joint, {"small": lambda scenes, events, classes: JointConfig(scenes, 0)}),
+    "task4b": (TaskCRNN, {"small": lambda scenes, events, classes: TaskConfig(events)}),
 }
 
 
 def new_network(
     kind: str, size: str, n_scenes: int, n_events: int, n_classes: int = 0, front_end: FrontEnd = FRONT_END, seed: int = 0
-) -> htsat.HTSAT | crnn.CRNN:
-    """A network of `kind` ("htsat", "crnn") and `size` (a preset); UsageError if one of them does not exist."""
+) -> Trainable:
+    """A network of `kind` (one of KINDS) and `size` (a preset); UsageError if one of them does not exist."""
     if kind not in KINDS:
-        raise UsageError(f"--model {kind}: expected {' or '.join(KINDS)}")
-    network, presets, preset = KINDS[kind]
-    if size not in presets:
-        raise UsageError(f"--preset {size}: {kind} comes as {', '.join(presets)}")
+        raise UsageError(f"--model {kind}: expected {', '.join(KINDS)}")
+    network, sizes = KINDS[kind]
+    if size not in sizes:
+        raise UsageError(f"--preset {size}: {kind} comes as {', '.join(sizes)}")
     torch.manual_seed(seed)
-    made: htsat.HTSAT | crnn.CRNN = network(preset(size, n_scenes, n_events, n_classes), front_end)
-    return made
+    return network(sizes[size](n_scenes, n_events, n_classes), front_end)

@@ -26,11 +26,9 @@ from torch.amp.grad_scaler import GradScaler
 
 from audiolog_cli.errors import WeightsError
 from audiolog_cli.model.batches import Batch
-from audiolog_cli.model.crnn import CRNN
-from audiolog_cli.model.htsat import HTSAT
 from audiolog_cli.model.losses import LossWeights, Targets, total_loss
+from audiolog_cli.model.networks import Trainable
 
-Trainable = HTSAT | CRNN
 Validate = Callable[[Trainable], dict[str, float]]
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 

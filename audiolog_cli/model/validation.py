@@ -14,9 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from audiolog_cli.model.batches import labels_of, made_windows
-from audiolog_cli.model.crnn import CRNN
-from audiolog_cli.model.htsat import HTSAT
 from audiolog_cli.model.losses import NO_SCENE
+from audiolog_cli.model.networks import Trainable
 from audiolog_cli.model.pool import Pool
 
 Array = NDArray[np.float32]
@@ -34,7 +33,7 @@ class Scores:
 
 
 @torch.inference_mode()
-def score(network: HTSAT | CRNN, pool: Pool, batch_size: int = 32, n_windows: int | None = None) -> Scores:
+def score(network: Trainable, pool: Pool, batch_size: int = 32, n_windows: int | None = None) -> Scores:
     """Run the network over the first `n_windows` of a pool (all)."""
     indices, labels, seconds = made_windows(pool, n_windows), labels_of(pool.facts), round(pool.facts.seconds)
     events, scenes = [], []
@@ -42,9 +41,13 @@ def score(network: HTSAT | CRNN, pool: Pool, batch_size: int = 32, n_windows: in
     for first in range(0, len(indices), batch_size):
         chosen = indices[first : first + batch_size]
         output = network.forward_features(torch.from_numpy(pool.log_mel[chosen]).float().to(device))
-        assert output.event_logits is not None and output.scene_logits is not None
-        events.append(by_second(output.event_logits.float().sigmoid().cpu().numpy(), seconds))
-        scenes.append(output.scene_logits.float().softmax(dim=1).cpu().numpy())
+        # a network without one of the branches knows nothing there: chance
+        silent = torch.zeros(len(chosen), pool.events.shape[1], pool.events.shape[2])
+        equal = torch.zeros(len(chosen), len(pool.facts.scenes))
+        heard = silent if output.event_logits is None else output.event_logits.float().cpu()
+        places = equal if output.scene_logits is None else output.scene_logits.float().cpu()
+        events.append(by_second(heard.sigmoid().numpy(), seconds))
+        scenes.append(places.softmax(dim=1).numpy())
     scene = pool.scene[indices].astype(np.int64)
     reference = by_second(pool.events[indices], seconds) > 0
     counted = reference | ~labels.plausible[scene][:, None, :]
@@ -99,9 +102,9 @@ def tuned_thresholds(scores: Scores) -> list[float]:
         if reached <= f1:
             break
         f1 = reached
-    known = scores.reference.any(axis=0)
+    known = [bool(column.any()) for column in scores.reference.T]
     thresholds = [float(cuts[i]) for i, (cuts, _, _) in zip(kept, ranked, strict=True)]
-    usual = float(np.median([t for t, k in zip(thresholds, known, strict=True) if k])) if known.any() else 0.5
+    usual = float(np.median([t for t, k in zip(thresholds, known, strict=True) if k])) if any(known) else 0.5
     return [round(t if k else usual, 4) for t, k in zip(thresholds, known, strict=True)]
 
 
