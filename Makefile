@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint faults bench docs llama-server clean
+.PHONY: help install demo test lint slow faults bench docs llama-server clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo: $(VENV)/installed ## tag the example recording, print its table and its lo
 
 test: lint ## lint, type check and every test that is not slow
 	$(BIN)/pytest -m 'not slow'
+
+slow: $(VENV)/installed-dev ## the tests that take minutes: recordings past 4 GB and the like
+	$(BIN)/pytest -m slow
 
 faults: $(VENV)/installed-dev ## the fault suite with fifty kills at random moments
 	AUDIOLOG_TEST_KILLS=50 $(BIN)/pytest tests/test_faults.py tests/test_journal.py

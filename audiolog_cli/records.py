@@ -92,7 +92,7 @@ def check_text(text: str, what: str) -> str:
 
 
 def tsv_lines(records: Iterable[Record], columns: tuple[str, ...], with_time: bool = False) -> Iterator[str]:
-    """Header, then one line per record; the header waits for the first record or `End` (a failed input leaves no header).
+    """Header, then one line per record; the header waits for the first record or `End`, and failures alone leave nothing.
 
     `columns` is SEGMENT_COLUMNS, CELL_COLUMNS or ROW_COLUMNS, and says which records are written; others are passed over.
     """
@@ -104,13 +104,17 @@ def tsv_lines(records: Iterable[Record], columns: tuple[str, ...], with_time: bo
     kind, line_of = writers[columns]
     clean: set[str] = set()
     header = "\t".join(columns + ("time",) * with_time) + "\n"
+    has_failed = False
     for record in records:
+        has_failed = has_failed or isinstance(record, Failure)
         if header and not isinstance(record, Failure):
             yield header
             header = ""
         if isinstance(record, kind):
             line = line_of(record, clean)
             yield f"{line}\t{getattr(record, 'time', None) or ''}\n" if with_time else line + "\n"
+    if header and not has_failed:  # nothing to write is an empty table, not a broken one
+        yield header
 
 
 def _checked(text: str, what: str, clean: set[str]) -> str:

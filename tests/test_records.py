@@ -57,8 +57,9 @@ def test_rows_join_events_by_semicolon_because_labels_contain_commas() -> None:
     ]
 
 
-def test_a_recording_without_cells_leaves_a_header_and_a_failed_one_nothing() -> None:
+def test_no_records_leave_a_header_and_failed_ones_nothing() -> None:
     assert list(tsv_lines([END], CELL_COLUMNS)) == ["filename\tonset\toffset\tkind\tlabel\tscore\n"]
+    assert list(tsv_lines([], SEGMENT_COLUMNS)) == ["filename\tonset\toffset\n"]
     assert list(tsv_lines([Failure("b.wav", "b.wav: empty file")], CELL_COLUMNS)) == []
 
 

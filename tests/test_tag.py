@@ -148,6 +148,13 @@ def test_a_folder_stands_for_its_recordings_and_the_first_failure_can_stop_the_r
     assert sh(f"{tag} missing.wav other.wav --fail-fast", folder) == (1, "", "audiolog: missing.wav: no such file\n")
 
 
+def test_a_quiet_night_is_an_empty_table_and_no_error(folder: Path) -> None:
+    (folder / "quiet.raw").write_bytes(bytes(32_000 * 2 * 15))
+    segments = "audiolog segment quiet.raw --raw 32000,1,s16le --skip-quiet -60"
+    result = sh(f"{segments} | audiolog tag --weights w.safetensors | audiolog table", folder)
+    assert result == (0, "filename\tonset\toffset\tscene\tevents\n", "")
+
+
 def test_segments_are_analysed_and_nothing_else(folder: Path) -> None:
     segments = b"filename\tonset\toffset\nrec.wav\t3.500\t5.000\nrec.wav\t20.000\t30.000\nother.wav\t0\t1\n"
     result = sh("audiolog tag --weights w.safetensors | grep scene | cut -f 1-3", folder, segments)

@@ -51,6 +51,8 @@ def table(
     broken: list[RecordError] = []
     with terminal.text_input(file) as (stream, name):
         records, with_time = _peek_time(_up_to_the_broken_line(read_cells(stream, name), broken))
+        if broken:  # in its first line: there is no table at all
+            raise broken[0]
         terminal.write_lines(_lines(_note_failures(rows_of(records, options), failed), format, with_time))
     if broken:
         raise broken[0]
