@@ -16,7 +16,7 @@ from audiolog_cli.llm.backend import Request, is_repeating
 from audiolog_cli.llm.endpoint import Connection, open_backend
 from audiolog_cli.llm.openai_backend import PRESETS, OpenAIBackend, events
 from audiolog_cli.llm.parts import collect
-from tests.logs_helper import cells_tsv
+from tests.log_tables import cells_tsv
 from tests.replay_server import Answer, Asked, answering
 from tests.shell import Result, sh
 

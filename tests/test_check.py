@@ -13,7 +13,7 @@ from audiolog_cli.llm.sentences import MISSING, QUIET
 from audiolog_cli.llm.times import times
 from audiolog_cli.llm.words import lexicon, mentions, stem, vocabulary
 from audiolog_cli.records import Row
-from tests.logs_helper import Spans, rows
+from tests.log_tables import Spans, rows
 
 CITY = rows(
     {"city_center": [(0, 16)], "metro_station": [(16, 36)], "residential_area": [(36, 60)]},

@@ -12,7 +12,7 @@ from audiolog_cli.llm.check import check, table_of
 from audiolog_cli.llm.outline import LONGEST_SECTION, outline, sections
 from audiolog_cli.llm.recording import Recording, recordings, together
 from audiolog_cli.records import Cell, End, Failure, Record, Row, Segment
-from tests.logs_helper import FARM_EVENTS, FARM_SCENES, cells, rows
+from tests.log_tables import FARM_EVENTS, FARM_SCENES, cells, rows
 
 
 def farm() -> Iterator[Record]:

@@ -20,7 +20,7 @@ from audiolog_cli.llm.parts import Asking, cut, halves, plan, reduced
 from audiolog_cli.llm.prompts import Prompt
 from audiolog_cli.records import CELL_COLUMNS, Cell, Row, tsv_lines
 from tests.language_models import llama_server, serving, write_model
-from tests.logs_helper import rows
+from tests.log_tables import rows
 from tests.replay_server import Answer, Asked, answering
 from tests.shell import sh
 

@@ -10,7 +10,7 @@ from audiolog_cli.llm.budget import Budget, estimate
 from audiolog_cli.llm.compact import grouped_text, note, rows_text
 from audiolog_cli.llm.prompts import Prompt, compose, find, listed, parse
 from audiolog_cli.records import Row
-from tests.logs_helper import cells_tsv, rows
+from tests.log_tables import cells_tsv, rows
 from tests.shell import sh
 
 NOWHERE = Path("/nonexistent")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from audiolog_cli.records import End, Failure, jsonl_lines
-from tests.logs_helper import FARM_EVENTS, FARM_SCENES, cells, cells_tsv
+from tests.log_tables import FARM_EVENTS, FARM_SCENES, cells, cells_tsv
 from tests.replay_server import Answer, Asked, answering
 from tests.shell import Result, sh
 
