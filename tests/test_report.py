@@ -311,6 +311,16 @@ def test_a_day_has_an_overview_by_hours_that_leads_into_it(browser: Any, tmp_pat
     visit.close()
 
 
+def test_what_was_not_analysed_is_hatched_and_said(browser: Any, folder: Path) -> None:
+    assert sh("grep -v -P '\\t(5|6)\\.000\\t.*scene' cells.tsv | audiolog report -o gap.html", folder) == (0, "", "")
+    visit = Visit(browser, folder / "gap.html")
+    visit.page.mouse.move(*visit.place(6.5, "dog"))
+    assert visit.tip()[0] == "not analysed"
+    visit.page.mouse.move(*visit.place(7.5, "dog"))
+    assert visit.tip()[:2] == ["dog", "not heard here"]
+    visit.close()
+
+
 def test_a_long_recording_is_linked_and_played_from_beside_the_page(browser: Any, folder: Path) -> None:
     (folder / "pages").mkdir(exist_ok=True)
     shutil.copy(folder / "walk.wav", folder / "a walk #1.wav")
@@ -522,6 +532,7 @@ def test_the_page_names_no_other_place(folder: Path, made: Path) -> None:
             2,
             "--format png: a picture shows neither --audio nor --log; leave them out",
         ),
+        ("audiolog report --log - < cells.tsv", 2, "--log -: the cells come from stdin already; give the log as a file"),
         (
             "audiolog report cells.tsv --audio other.wav --audio walk.wav",
             2,

@@ -55,6 +55,8 @@ def report(
 
     if format is not ReportFormat.html and (audio or log):
         raise UsageError(f"--format {format.value}: a picture shows neither --audio nor --log; leave them out")
+    if file == log == "-":
+        raise UsageError("--log -: the cells come from stdin already; give the log as a file")
     with terminal.text_input(file) as (stream, name):
         found = recordings(read_cells(stream, name))
     failed = [recording.filename for recording in found if recording.failure is not None]

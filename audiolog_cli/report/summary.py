@@ -22,20 +22,22 @@ def shown(text: str) -> str:
     return escape(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
 
-def moment(recording: Recording, position: int, seconds: bool = True) -> str:
+def moment(recording: Recording, position: int) -> str:
     """A position in milliseconds: the clock's time where it is known, else minutes and seconds from the start."""
-    if not recording.clock:
-        return clock(position / 1000)
+    return f"{wall(recording, position):%H:%M:%S}" if recording.clock else clock(position / 1000)
+
+
+def wall(recording: Recording, position: int) -> datetime:
+    """What the clock shows at a position; it must be known."""
     point = next((point for point in reversed(recording.clock) if point.onset <= position), recording.clock[0])
-    return datetime.fromtimestamp((point.wall + position - point.onset) / 1000, UTC).strftime("%H:%M:%S" if seconds else "%H:%M")
+    return datetime.fromtimestamp((point.wall + position - point.onset) / 1000, UTC)
 
 
 def facts(recording: Recording) -> str:
     """The line under the file's name."""
     parts = [length(recording.duration / 1000)]
     if recording.clock:
-        start = datetime.fromtimestamp((recording.clock[0].wall - recording.clock[0].onset) / 1000, UTC)
-        parts.append(f"{start:%Y-%m-%d %H:%M:%S} {recording.clock[0].zone}".rstrip())
+        parts.append(f"{wall(recording, 0):%Y-%m-%d %H:%M:%S} {recording.clock[0].zone}".rstrip())
     parts.append(counted(sum(bool(track.label) for track in recording.scenes), "scene"))
     parts.append(counted(len(recording.events), "kind of sound", "kinds of sound"))
     return " · ".join(map(escape, parts))
@@ -82,7 +84,7 @@ def hours_table(recording: Recording) -> str:
         return ""
     edges = hour_edges(recording)
     head = "".join(
-        f'<th scope="col"><a href="#t={start / 1000:.3f},{end / 1000:.3f}">{moment(recording, start, seconds=False)}</a></th>'
+        f'<th scope="col"><a href="#t={start / 1000:.3f},{end / 1000:.3f}">{_heading(recording, start)}</a></th>'
         for start, end in zip(edges, edges[1:], strict=False)
     )
     rows = "".join(_hours(track, edges) for track in [*recording.scenes, *recording.events])
@@ -90,6 +92,14 @@ def hours_table(recording: Recording) -> str:
         '<div class="scroll"><table class="hours"><caption>Through the day, percent of the time in which each was heard</caption>'
         f'<thead><tr><th scope="col">Label</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
+
+
+def _heading(recording: Recording, start: int) -> str:
+    """Hours and minutes; the date where a day begins."""
+    if not recording.clock:
+        return clock(start / 1000)
+    shown_there = wall(recording, start)
+    return f"{shown_there:%m-%d}" if start and f"{shown_there:%H%M%S}" == "000000" else f"{shown_there:%H:%M}"
 
 
 def hour_edges(recording: Recording) -> list[int]:

@@ -88,6 +88,18 @@ function runsIn(track, from, to, least, most) {
   return runs;
 }
 
+/** The stretches of [0, duration) that none of the tracks covers: [[from, to], ...]. */
+function gapsBetween(tracks, duration) {
+  const runs = tracks.flatMap((track) => runsIn(track, 0, duration, 0, Infinity)).sort((a, b) => a.onset - b.onset);
+  const gaps = [];
+  let end = 0;
+  for (const run of [...runs, { onset: duration, offset: duration }]) {
+    if (run.onset > end) gaps.push([end, run.onset]);
+    end = Math.max(end, run.offset);
+  }
+  return gaps;
+}
+
 /** How much of each of `n` columns over [from, to) a track covers (0..1), and its highest score there. */
 function columnsOf(track, from, to, n, least) {
   const covered = new Float32Array(n);

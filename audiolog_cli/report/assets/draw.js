@@ -6,7 +6,7 @@ function coloursOf(element) {
   const style = getComputedStyle(element);
   const of = (name) => style.getPropertyValue(name).trim();
   const scenes = Array.from({ length: SCENE_COLOURS }, (_, i) => of(`--scene-${i}`));
-  return { ink: of("--ink"), muted: of("--muted"), line: of("--line"), event: of("--event"), wave: of("--wave"), panel: of("--panel"), scenes, font: style.fontFamily };
+  return { ink: of("--ink"), muted: of("--muted"), line: of("--line"), hatch: of("--hatch"), event: of("--event"), wave: of("--wave"), panel: of("--panel"), scenes, font: style.fontFamily };
 }
 
 /** A context of the size of its element in the pixels of the screen; {context, scale, width, height}. */
@@ -78,6 +78,26 @@ function drawRuler({ context, scale, columns }, view, clock, colours, height, bo
     const width = context.measureText(tick.text).width;
     if (x + width + 4 * scale < columns) context.fillText(tick.text, x + 4 * scale, height / 2);
   }
+}
+
+/** What was not analysed, hatched from `top` to `bottom`. */
+function drawGaps({ context, scale, columns }, view, gaps, colour, top, bottom) {
+  const perMs = columns / (view.to - view.from);
+  context.save();
+  context.beginPath();
+  for (const [from, to] of gaps) {
+    if (to > view.from && from < view.to) context.rect((from - view.from) * perMs, top, (to - from) * perMs, bottom - top);
+  }
+  context.clip();
+  context.strokeStyle = colour;
+  context.lineWidth = scale;
+  context.beginPath();
+  for (let x = top - bottom; x < columns && gaps.length; x += 7 * scale) {
+    context.moveTo(x, bottom);
+    context.lineTo(x + bottom - top, top);
+  }
+  context.stroke();
+  context.restore();
 }
 
 /** Loudness as a shape around the middle of its row; 60 dB from top to middle. */

@@ -16,6 +16,7 @@ function timeline(section, data) {
     view: { from: 0, to: data.duration, duration: data.duration },
     audio: find("audio"), plot: find(".plot"), least: 0, lane: -1, cursor: 0,
   };
+  t.gaps = t.scenes.length ? gapsBetween(t.scenes, t.duration) : []; // every second that was analysed has its scene
   if (data.strip) {
     t.levels = bytesOf(data.strip.levels);
     t.picture = bytesOf(data.strip.picture);
@@ -75,6 +76,7 @@ function drawAll(t) {
   const surface = prepared(canvas, t.width, t.height);
   drawRuler(surface, t.view, t.clock, t.colours, HEIGHTS.ruler * surface.scale, t.height * surface.scale);
   for (const row of t.rows) drawRow(t, surface, row);
+  drawGaps(surface, t.view, t.gaps, t.colours.hatch, HEIGHTS.ruler * surface.scale, t.height * surface.scale);
   drawOverview(t);
   placeMarks(t);
   t.find(".window").textContent = windowText(t.clock, t.view.from, t.view.to);
@@ -196,7 +198,8 @@ function linesAt(t, row, time, reach) {
     const level = t.levels[Math.floor(time / t.strip.step)];
     if (level !== undefined) return [`${(level / 2 - 100).toFixed(0)} dBFS`, ...lines];
   }
-  return row?.name && row.track ? [row.name, "not heard here", ...lines] : lines;
+  if (t.gaps.some(([from, to]) => from <= time && time < to)) return ["not analysed", ...lines];
+  return row?.track ? [row.name, "not heard here", ...lines] : lines;
 }
 
 function showTip(t, row, time, x, y) {
