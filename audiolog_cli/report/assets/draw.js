@@ -66,17 +66,23 @@ function drawColumns({ context, columns }, view, track, top, height, least, shad
   }
 }
 
-function drawRuler({ context, scale, columns }, view, clock, colours, height, bottom) {
+/** Round times on the ruler, and a line down all rows for each. */
+function drawTicks(ruler, plot, view, clock, colours) {
+  const { context, scale, columns } = ruler;
   const perMs = columns / (view.to - view.from);
+  const line = Math.max(1, Math.round(scale / 2));
+  const bottom = context.canvas.height;
   context.font = `${11 * scale}px ${colours.font}`;
   context.textBaseline = "middle";
   for (const tick of ticks(clock, view.from, view.to, (92 * scale) / perMs)) {
     const x = Math.round((tick.at - view.from) * perMs);
-    context.fillStyle = colours.line;
-    context.fillRect(x, height - 5 * scale, Math.max(1, Math.round(scale / 2)), bottom - height + 5 * scale);
+    context.fillStyle = plot.context.fillStyle = colours.line;
+    plot.context.fillRect(x, 0, line, plot.context.canvas.height);
+    context.fillStyle = colours.muted;
+    context.fillRect(x, bottom - 5 * scale, line, 5 * scale);
     context.fillStyle = tick.isDay ? colours.ink : colours.muted;
     const width = context.measureText(tick.text).width;
-    if (x + width + 4 * scale < columns) context.fillText(tick.text, x + 4 * scale, height / 2);
+    if (x + width + 4 * scale < columns) context.fillText(tick.text, x + 4 * scale, bottom / 2);
   }
 }
 

@@ -123,11 +123,11 @@ function wireLinks(t) {
     if (!link) return;
     event.preventDefault();
     const [onset, offset] = link.hash.slice(3).split(",").map((seconds) => Number(seconds) * 1000);
-    t.mark = offset > onset ? [onset, offset] : null;
-    t.find(".mark").hidden = true;
     const isStretch = link.closest(".hours") !== null;
+    t.mark = offset > onset && !isStretch ? [onset, offset] : null;
+    t.find(".mark").hidden = true;
     look(t, isStretch ? placed(t.view, onset, offset - onset) : showing(t.view, onset, offset));
     seek(t, onset, false);
-    t.find(".timeline").scrollIntoView({ block: "nearest" });
+    t.find(".tools").scrollIntoView({ block: "nearest" });
   });
 }

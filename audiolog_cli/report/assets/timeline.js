@@ -1,8 +1,10 @@
 /* One recording's timeline: its rows, and what wheel, pointer, keys, filters and links do to it. */
 
 const LANE = 22; // heights in CSS pixels
-const HEIGHTS = { ruler: 24, scene: 26, levels: 44, picture: 96 };
-const NAMES = { ruler: "", scene: "Scene", levels: "Loudness", picture: "Spectrogram" };
+const RULER = 22;
+const HEIGHTS = { scene: 26, levels: 44, picture: 96 };
+const UNITS = [1000, 100, 10]; // ms: to what a pointer is read, the more the longer a pixel is
+const NAMES = { scene: "Scene", levels: "Loudness", picture: "Spectrogram" };
 
 /** Build the timeline into its section. Returns the state, with `draw` for when size or colours have changed. */
 function timeline(section, data) {
@@ -36,7 +38,7 @@ function timeline(section, data) {
 // Drawing
 
 function layOut(t) {
-  const kinds = ["ruler", ...(t.scenes.length ? ["scene"] : []), ...(t.levels ? ["levels"] : []), ...(t.picture?.length ? ["picture"] : [])];
+  const kinds = [...(t.scenes.length ? ["scene"] : []), ...(t.levels ? ["levels"] : []), ...(t.picture?.length ? ["picture"] : [])];
   const fixed = kinds.map((kind) => ({ kind, height: HEIGHTS[kind], name: NAMES[kind] }));
   const lanes = t.events.filter((track) => !track.isHidden).map((track) => ({ kind: "lane", height: LANE, name: track.label, track }));
   t.rows = [...fixed, ...lanes];
@@ -74,9 +76,9 @@ function drawAll(t) {
   t.width = t.plot.clientWidth;
   if (!t.width) return;
   const surface = prepared(canvas, t.width, t.height);
-  drawRuler(surface, t.view, t.clock, t.colours, HEIGHTS.ruler * surface.scale, t.height * surface.scale);
+  drawTicks(prepared(t.find(".ruler"), t.width, RULER), surface, t.view, t.clock, t.colours);
   for (const row of t.rows) drawRow(t, surface, row);
-  drawGaps(surface, t.view, t.gaps, t.colours.hatch, HEIGHTS.ruler * surface.scale, t.height * surface.scale);
+  drawGaps(surface, t.view, t.gaps, t.colours.hatch, 0, t.height * surface.scale);
   drawOverview(t);
   placeMarks(t);
   t.find(".window").textContent = windowText(t.clock, t.view.from, t.view.to);
@@ -88,7 +90,7 @@ function drawRow(t, surface, row) {
   const [top, height] = [Math.round(row.top * surface.scale), Math.round(row.height * surface.scale)];
   const inset = Math.round(4 * surface.scale);
   surface.context.fillStyle = t.colours.line;
-  if (row.kind !== "ruler") surface.context.fillRect(0, top, surface.columns, 1);
+  if (row.top) surface.context.fillRect(0, top, surface.columns, 1);
   if (row.kind === "scene") drawScenes(t, surface, top + inset, height - 2 * inset);
   if (row.kind === "levels") drawLevels(surface, t.view, t.levels, t.strip.step, t.colours.wave, top + inset, height - 2 * inset);
   if (row.kind === "picture") drawPicture(surface, t.view, t.image, t.strip.pictureStep, top + 1, height - 1);
@@ -100,6 +102,7 @@ function drawScenes(t, surface, top, height) {
     drawTrack(surface, t.view, track, t.colours.scenes[i % SCENE_COLOURS], top, height, 0, (score) => 0.4 + 0.006 * score);
   });
   const perMs = surface.columns / (t.view.to - t.view.from);
+  surface.context.textBaseline = "middle";
   surface.context.font = `${11 * surface.scale}px ${t.colours.font}`;
   surface.context.fillStyle = t.colours.ink;
   for (const run of t.scenes.flatMap((track) => runsIn(track, t.view.from, t.view.to, 0, 300))) {
@@ -193,7 +196,9 @@ function linesAt(t, row, time, reach) {
     const [from, to] = runAround(track, i);
     return [`${track.label}  ${(track.scores[i] / 100).toFixed(2)}`, ...bothTimes(t.clock, from, to)];
   }
-  const lines = bothTimes(t.clock, Math.round(time), Math.round(time));
+  const unit = UNITS.find((each) => each * 2 <= (t.view.to - t.view.from) / t.width) ?? 1;
+  const near = Math.round(time / unit) * unit;
+  const lines = bothTimes(t.clock, near, near);
   if (row?.kind === "levels") {
     const level = t.levels[Math.floor(time / t.strip.step)];
     if (level !== undefined) return [`${(level / 2 - 100).toFixed(0)} dBFS`, ...lines];
@@ -241,7 +246,6 @@ function point(t, time) {
 
 function choose(t, by) {
   t.lane = Math.min(Math.max(0, t.lane + by), t.rows.length - 1);
-  if (t.rows[t.lane].kind === "ruler") t.lane = Math.min(1, t.rows.length - 1);
   tell(t);
 }
 
