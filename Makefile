@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint slow faults bench docs llama-server clean
+.PHONY: help install demo test lint slow soak faults bench docs llama-server clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: lint ## lint, type check and every test that is not slow
 
 slow: $(VENV)/installed-dev ## the tests that take minutes: recordings past 4 GB and the like
 	$(BIN)/pytest -m slow
+
+soak: $(VENV)/installed-dev ## a day of sound through the pipe, memory watched
+	AUDIOLOG_TEST_HOURS=24 $(BIN)/pytest -s tests/test_soak.py
 
 faults: $(VENV)/installed-dev ## the fault suite with fifty kills at random moments
 	AUDIOLOG_TEST_KILLS=50 $(BIN)/pytest tests/test_faults.py tests/test_journal.py

@@ -1,0 +1,96 @@
+"""Long recordings: memory stays where it was, and what sounds in hour 20 is reported in its second.
+
+The normal suite takes minutes of sound; `make soak` takes a day (AUDIOLOG_TEST_HOURS=24).
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.shell import ROOT
+
+HOURS = float(os.environ.get("AUDIOLOG_TEST_HOURS", "0.6"))
+RATE = 16_000
+BLOCK = 60  # seconds: a multiple of the window, so that the same sound lies in the same windows wherever it is put
+
+
+def quiet_minute() -> np.ndarray:
+    return (np.random.default_rng(0).standard_normal(BLOCK * RATE) * 30).astype(np.int16)
+
+
+def farm_minute() -> np.ndarray:
+    """The example's first minute at this file's rate."""
+    from audiolog_cli.audio import DecodeOptions, read
+
+    samples = read(ROOT / "examples" / "farm_morning.flac", 0, BLOCK, DecodeOptions(sample_rate=RATE))
+    return (samples * 32_767).astype(np.int16)
+
+
+def write_flac(path: Path, minutes: Iterator[np.ndarray]) -> None:
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("flac", rate=RATE, layout="mono", format="s16", options={"compression_level": "0"})
+        n_written = 0
+        for minute in minutes:
+            frame = av.AudioFrame.from_ndarray(minute[np.newaxis], "s16", "mono")
+            frame.sample_rate, frame.pts, frame.time_base = RATE, n_written, Fraction(1, RATE)
+            n_written += len(minute)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+
+
+def recording(path: Path, n_minutes: int, farm_at: int) -> Path:
+    """Minutes of faint noise, one of them the farm's."""
+    quiet, farm = quiet_minute(), farm_minute()
+    write_flac(path, (farm if i == farm_at else quiet for i in range(n_minutes)))
+    return path
+
+
+def tag(path: Path, through_pipe: bool) -> tuple[list[str], list[int]]:
+    """The cells, and the program's memory (kB) all along."""
+    command = [sys.executable, "-m", "audiolog_cli", "tag", "-" if through_pipe else str(path), "--quiet"]
+    out = path.with_suffix(".tsv")
+    memory: list[int] = []
+    with path.open("rb") as sound, out.open("wb") as cells:
+        process = subprocess.Popen(command, stdin=sound if through_pipe else subprocess.DEVNULL, stdout=cells)
+        while process.poll() is None:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            memory += [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")]
+            time.sleep(0.2)
+    assert process.returncode == 0
+    return out.read_text().splitlines(), memory
+
+
+def farm_cells(lines: list[str], minute: int) -> list[str]:
+    """The cells of a minute, their times counted from its start, without the file's name."""
+    found = []
+    for line in lines[1:]:
+        _, onset, offset, *rest = line.split("\t")
+        if minute * BLOCK <= float(onset) < (minute + 1) * BLOCK:
+            found.append(f"{float(onset) - minute * BLOCK:.3f} {float(offset) - minute * BLOCK:.3f} {' '.join(rest)}")
+    return found
+
+
+@pytest.mark.parametrize("through_pipe", [False, True], ids=["file", "pipe"])
+def test_a_long_recording_is_heard_in_the_memory_of_a_short_one(tmp_path: Path, through_pipe: bool) -> None:
+    n_minutes = round(60 * HOURS)
+    farm_at = n_minutes * 20 // 24  # in hour 20 of a day
+    short_lines, short_memory = tag(recording(tmp_path / "short.flac", 10, 5), through_pipe)
+    long_lines, long_memory = tag(recording(tmp_path / "long.flac", n_minutes, farm_at), through_pipe)
+
+    assert long_lines[-1].split("\t")[2] == f"{n_minutes * 60:.3f}"
+    farm = farm_cells(short_lines, 5)
+    assert len(farm) > BLOCK  # every second, and events in them
+    assert farm_cells(long_lines, farm_at) == farm
+
+    half = len(long_memory) // 2
+    print(f"{n_minutes} min: peak {max(long_memory) / 1024:.0f} MB, 10 min: {max(short_memory) / 1024:.0f} MB")
+    assert max(long_memory) <= 1.05 * max(short_memory)
+    assert max(long_memory[half:]) <= 1.05 * max(long_memory[:half])
