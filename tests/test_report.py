@@ -21,6 +21,7 @@ from audiolog_cli.audio import decode
 from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.records import Cell, End, Failure
 from audiolog_cli.report.audio_strip import N_BANDS, band_weights, opus, strip
+from audiolog_cli.report.figure import picture
 from audiolog_cli.report.log import as_html, logs
 from audiolog_cli.report.packing import pack
 from audiolog_cli.report.page import Part, asset, page
@@ -437,6 +438,19 @@ def test_hours_are_full_hours_of_the_clock_and_shares_add_up() -> None:
     assert hours_table(day).count(">100</td>") == 25
     week = Recording("week.wav", 7 * 86_400_000)
     assert {end - start for start, end in zip(hour_edges(week), hour_edges(week)[1:], strict=False)} == {12 * 3_600_000}
+
+
+def test_a_picture_of_a_day_shows_every_short_sound() -> None:
+    """One cell of a second in 24 h beside many others, which make the lanes images: its column is not empty."""
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed; the extra `metrics` brings it")
+    import matplotlib.image
+
+    day = a_day(1, active=0.5)
+    day.events.append(Track("event", "bell", array("q", [43_200_000]), array("q", [43_201_000]), bytearray([100])))
+    pixels = matplotlib.image.imread(io.BytesIO(picture([day], "png")))
+    heights = np.flatnonzero((pixels[..., 2] - pixels[..., 0] > 0.08).any(axis=1))  # blue-green
+    lanes = np.split(heights, np.flatnonzero(np.diff(heights) > 5) + 1)
+    assert len(lanes) == 2 and (pixels[lanes[1]][..., 2] - pixels[lanes[1]][..., 0] > 0.08).any(axis=0).sum() in (1, 2, 3)
 
 
 def test_a_log_is_escaped_and_its_times_are_links() -> None:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.report.summary import NO_SCENE, moment
+from audiolog_cli.report.summary import NO_SCENE, moment, shares, wall
 from audiolog_cli.report.timeline import Recording, Track
 
 WIDTH = 9.0  # inches
 LANE = 0.24  # inches
 MARGINS = 1.3  # inches, for title, axis and legend
-MOST_SHAPES = 20_000  # more cells than these become an image inside the SVG, which would be tens of megabytes otherwise
+MOST_SHAPES = 20_000  # with more cells than these, each lane is an image: an SVG would take tens of megabytes
+COLUMNS = 1500  # of such an image
 EVENT_COLOUR = "#0e6f77"
 SCENE_COLOURS = ("#a9cfa4", "#f0cf8e", "#a9c6e8", "#e3b3a6", "#c9bce3", "#b9d9d6", "#d9d3a4", "#cfd5d8")
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)  # seconds
@@ -43,18 +44,19 @@ def picture(recordings: Sequence[Recording], format: str) -> bytes:
 
 def _draw(panel: Any, recording: Recording) -> None:
     """The scenes in the uppermost lane, the events below it, the one heard longest first."""
-    is_raster = sum(len(track.onsets) for track in [*recording.scenes, *recording.events]) > MOST_SHAPES
+    is_long = sum(len(track.onsets) for track in [*recording.scenes, *recording.events]) > MOST_SHAPES
+    draw = _image if is_long else _shapes
     for index, scene in enumerate(recording.scenes):
         colour = SCENE_COLOURS[index % len(SCENE_COLOURS)]
-        _lane(panel, scene, 0, colour, is_raster)
+        draw(panel, scene, 0, colour, recording.duration)
         panel.barh(0, 0, color=colour, label=scene.label or NO_SCENE)
     for index, event in enumerate(recording.events, 1):
-        _lane(panel, event, index, EVENT_COLOUR, is_raster)
+        draw(panel, event, index, EVENT_COLOUR, recording.duration)
     names = ["scene", *(event.label for event in recording.events)]
     panel.set_yticks(range(len(names)), names)
     panel.set(xlim=(0, recording.duration / 1000), ylim=(len(names) - 0.4, -0.6))
     positions = ticks(recording)
-    panel.set_xticks([position / 1000 for position in positions], [moment(recording, position) for position in positions])
+    panel.set_xticks([position / 1000 for position in positions], _told(recording, positions))
     panel.set_title(recording.filename.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), loc="left")
     panel.grid(axis="x", color="#e2e7e8", linewidth=0.6)
     panel.set_axisbelow(True)
@@ -64,12 +66,37 @@ def _draw(panel: Any, recording: Recording) -> None:
         panel.legend(loc="upper left", bbox_to_anchor=(0, -0.35 / (LANE * (len(names) + 1))), ncols=5, frameon=False, borderpad=0)
 
 
-def _lane(panel: Any, track: Track, lane: int, colour: str, is_raster: bool) -> None:
+def _shapes(panel: Any, track: Track, lane: int, colour: str, duration: int) -> None:
+    """A rectangle for each cell."""
     from matplotlib.colors import to_rgb
 
     spans = [(onset / 1000, (offset - onset) / 1000) for onset, offset in zip(track.onsets, track.offsets, strict=True)]
-    colours = [(*to_rgb(colour), 0.12 + 0.0088 * score) for score in track.scores]
-    panel.broken_barh(spans, (lane - 0.36, 0.72), facecolors=colours, linewidth=0, rasterized=is_raster)
+    colours = [(*to_rgb(colour), opacity(score)) for score in track.scores]
+    panel.broken_barh(spans, (lane - 0.36, 0.72), facecolors=colours, linewidth=0)
+
+
+def _image(panel: Any, track: Track, lane: int, colour: str, duration: int) -> None:
+    """A column of pixels for each 1500th; its shade also says how much of it is covered, and nothing short vanishes."""
+    import numpy as np
+    from matplotlib.colors import to_rgb
+
+    edges = [duration * column // COLUMNS for column in range(COLUMNS + 1)]
+    heard = np.minimum(1, shares(track, edges))
+    first = np.searchsorted(edges, track.onsets, side="right") - 1
+    last = np.searchsorted(edges, track.offsets, side="left")
+    n_each = last - first  # columns that a cell touches
+    touched = np.repeat(last - n_each.cumsum(), n_each) + np.arange(n_each.sum())
+    peaks = np.zeros(COLUMNS)
+    np.maximum.at(peaks, touched, np.repeat(list(track.scores), n_each))
+    pixels = np.empty((1, COLUMNS, 4))
+    pixels[0, :, :3] = to_rgb(colour)
+    pixels[0, :, 3] = np.where(heard > 0, opacity(peaks) * (0.3 + 0.7 * heard), 0)
+    panel.imshow(pixels, extent=(0, duration / 1000, lane + 0.36, lane - 0.36), aspect="auto", interpolation="nearest")
+
+
+def opacity(score: Any) -> Any:
+    """How opaque a cell of a score in hundredths is, as on the page."""
+    return 0.12 + 0.0088 * score
 
 
 def ticks(recording: Recording) -> list[int]:
@@ -77,3 +104,10 @@ def ticks(recording: Recording) -> list[int]:
     step = 1000 * next((step for step in STEPS if recording.duration <= 1000 * step * MOST_TICKS), 7 * STEPS[-1])
     shift = (recording.clock[0].wall - recording.clock[0].onset) % step if recording.clock else 0
     return list(range(-shift % step, recording.duration + 1, step))
+
+
+def _told(recording: Recording, positions: Sequence[int]) -> list[str]:
+    """What stands at the ticks; without seconds where they are all zero."""
+    if recording.clock and all(wall(recording, position).second == 0 for position in positions):
+        return [f"{wall(recording, position):%H:%M}" for position in positions]
+    return [moment(recording, position) for position in positions]

@@ -76,7 +76,11 @@ def section(index: int, part: Part) -> str:
     failure = f'<p class="failure">Not finished: {summary.shown(recording.failure)}</p>' if recording.failure else ""
     sound = f'<audio controls preload="metadata" src="{part.sound.source}"></audio>' if part.sound else ""
     written = f'<aside class="log" aria-label="Log"><h3>Log</h3>{log.as_html(part.log, recording)}</aside>' if part.log else ""
-    tables = "" if recording.is_empty else summary.hours_table(recording) + summary.totals_table(recording)
+    tables = (
+        "<p>The table has no cells of it.</p>"
+        if recording.is_empty
+        else summary.hours_table(recording) + summary.totals_table(recording)
+    )
     heard = json_text(data(part)) if not recording.is_empty else "null"
     return (
         f'<section class="recording" id="recording-{index}" aria-labelledby="name-{index}">'

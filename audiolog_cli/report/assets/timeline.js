@@ -50,7 +50,7 @@ function layOut(t) {
   t.height = top;
   t.find(".names").replaceChildren(...t.rows.map((row) => nameOf(t, row)));
   const hidden = t.events.length - lanes.length;
-  t.find(".filter-count").textContent = hidden ? `${lanes.length} of ${t.events.length} sounds` : `All ${t.events.length} sounds`;
+  t.find(".filter-count").textContent = hidden ? `${lanes.length} of ${t.events.length} sounds` : `All sounds (${lanes.length})`;
 }
 
 function nameOf(t, row) {
