@@ -546,6 +546,11 @@ def test_the_page_names_no_other_place(folder: Path, made: Path) -> None:
             2,
             "--format png: a picture shows neither --audio nor --log; leave them out",
         ),
+        (
+            "audiolog report cells.tsv --audio - < walk.wav",
+            2,
+            "--audio -: the sound is read twice, to be seen and to be heard; give it as a file",
+        ),
         ("audiolog report --log - < cells.tsv", 2, "--log -: the cells come from stdin already; give the log as a file"),
         (
             "audiolog report cells.tsv --audio other.wav --audio walk.wav",
@@ -564,6 +569,15 @@ def test_an_unfinished_recording_is_shown_and_said(folder: Path) -> None:
     result = sh("audiolog report -o failed.html", folder, lines.encode())
     assert result == (3, "", "audiolog: not finished: none.wav: no such file\n")
     assert "Not finished: none.wav: no such file" in (folder / "failed.html").read_text()
+
+
+def test_damage_in_the_sound_is_said_once(folder: Path) -> None:
+    (folder / "cut.wav").write_bytes((folder / "walk.wav").read_bytes()[: 44 + 2 * 32_000 * 19])
+    result = sh("audiolog report cells.tsv --audio cut.wav -o cut.html", folder)
+    assert (
+        result.code == 0 and result.stderr.startswith("audiolog: cut.wav: 19.000-20.000 s: ") and result.stderr.count("\n") == 1
+    )
+    assert sh("audiolog report cells.tsv --audio cut.wav -o cut.html --quiet", folder) == (0, "", "")
 
 
 def test_a_recording_of_another_length_is_asked_about(folder: Path) -> None:

@@ -57,6 +57,8 @@ def report(
         raise UsageError(f"--format {format.value}: a picture shows neither --audio nor --log; leave them out")
     if file == log == "-":
         raise UsageError("--log -: the cells come from stdin already; give the log as a file")
+    if "-" in (audio or []):
+        raise UsageError("--audio -: the sound is read twice, to be seen and to be heard; give it as a file")
     with terminal.text_input(file) as (stream, name):
         found = recordings(read_cells(stream, name))
     failed = [recording.filename for recording in found if recording.failure is not None]

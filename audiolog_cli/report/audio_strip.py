@@ -40,16 +40,22 @@ class Strip:
 
 
 def strip(path: str, with_picture: bool) -> Strip:
-    """Decode a recording once and measure it in frames of 20 ms; AudioError if there is no sound in it."""
+    """Decode a recording once and measure it in frames of 20 ms; damage in it is said on stderr.
+
+    AudioError if there is no sound in it.
+    """
     import numpy as np
 
-    from audiolog_cli.audio import SAMPLE_RATE, decode, windows
+    from audiolog_cli.audio import SAMPLE_RATE, Damage, DecodeOptions, decode, windows
+
+    def report(damage: Damage) -> None:
+        terminal.say(f"{path}: {damage}")
 
     powers: list[NDArray[np.float32]] = []
     bands: list[NDArray[np.float32]] = []
     weights, hann = band_weights(), np.hanning(FRAME_SAMPLES).astype(np.float32)
     n_samples = 0
-    for window in windows(decode(path), 1.0, 1.0):
+    for window in windows(decode(path, DecodeOptions(), report), 1.0, 1.0):
         frames = window.samples.reshape(-1, FRAME_SAMPLES)[: -(-window.n_samples // FRAME_SAMPLES)]
         powers.append(np.mean(frames**2, axis=1))
         n_samples += window.n_samples
@@ -115,7 +121,7 @@ def band_weights() -> "NDArray[np.float32]":
 
 
 def opus(path: str) -> bytes:
-    """The recording as mono Ogg Opus at 48 kbit/s (RFC 7845)."""
+    """The recording as mono Ogg Opus at 48 kbit/s (RFC 7845). Says nothing of damage: `strip` has."""
     import av
     from av.audio.frame import AudioFrame
 
@@ -126,7 +132,7 @@ def opus(path: str) -> bytes:
         stream = container.add_stream("libopus", rate=OPUS_RATE, layout="mono")
         stream.bit_rate = OPUS_BITS
         n_samples = 0
-        for chunk in decode(path, DecodeOptions(sample_rate=OPUS_RATE)):
+        for chunk in decode(path, DecodeOptions(sample_rate=OPUS_RATE), report=lambda damage: None):
             if not len(chunk):
                 continue
             frame = AudioFrame.from_ndarray(chunk[None], "flt", "mono")
