@@ -1,0 +1,143 @@
+"""Measures a checkpoint on composed recordings and on sound that holds no event; prints the tables of the model card.
+
+    audiolog mix DATA/everyday DATA/extra --split val --recordings 12 --seed 7 --out composed
+    python weights/evaluate.py weights/everyday.safetensors composed [DATA/everyday DATA/extra]
+    python weights/evaluate.py mn04.safetensors composed DATA/audioset_map.tsv      # an AudioSet tagger, its classes mapped
+
+Seconds are counted as in the field: a reference event is active from floor(onset) to ceil(offset). Where `composed/ignore.tsv` says that
+a scene may hold an event that nobody labelled, that event is not counted. With the folders of clips, false alarms on speech alone and
+music alone are counted too.
+"""
+
+import csv
+import math
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from audiolog_cli import audio
+from audiolog_cli.model import tagger
+from audiolog_cli.model.augment import SAMPLE_RATE, Wave, decibels, noise
+from audiolog_cli.model.clips import of_split, read_clips
+from audiolog_cli.model.production import read_mapping, whole_file
+from audiolog_cli.model.tagger import Tagger, TagOptions
+from audiolog_cli.model.validation import Scores, average_precisions, micro_f1, scene_accuracy, tuned_thresholds
+from audiolog_cli.model.vocabulary import EVENTS, SCENES
+from audiolog_cli.records import Cell
+from audiolog_cli.references import read_frame_scores
+
+MINUTES = 10  # of each sound without events
+
+
+def spans(path: Path, column: str) -> Iterator[tuple[str, float, float, str]]:
+    with path.open(newline="", encoding="utf-8") as lines:
+        for row in csv.DictReader(lines, delimiter="\t"):
+            yield row["filename"], float(row["onset"]), float(row["offset"]), row[column]
+
+
+def composed_scores(tagged: Tagger, folder: Path, mapping: dict[str, tuple[str, ...]]) -> Scores:
+    """Every second of every recording: scores, reference, what is counted. A mapped event scores as the highest of its classes."""
+    labels = list(mapping)
+    columns = [[tagged.card.events.index(name) for name in names] for names in mapping.values()]
+    scenes = list(SCENES)
+    lists = {name: list(spans(folder / f"{name}.tsv", column)) for name, column in
+             (("events", "event_label"), ("scenes", "scene_label"), ("ignore", "event_label"))}  # fmt: skip
+    parts: list[tuple[np.ndarray, ...]] = []
+    with tempfile.TemporaryDirectory() as scores_dir:
+        options = TagOptions(scores_dir=Path(scores_dir))
+        for path in sorted(folder.glob("*.flac")):
+            cells = [c for c in tagger.tag(tagged, audio.decode(str(path)), path.name, None, options) if isinstance(c, Cell)]
+            heard = [c.label for c in cells if c.kind == "scene" and c.label]
+            tags = np.asarray(read_frame_scores(Path(scores_dir) / f"{path.stem}.tsv").scores, np.float32)
+            events = np.stack([tags[:, those].max(axis=1) for those in columns], axis=1)
+            reference, counted = (np.zeros(events.shape, bool) for _ in range(2))
+            counted[:] = True
+            for name, onset, offset, label in lists["ignore"]:
+                if name == path.name:
+                    counted[math.floor(onset) : math.ceil(offset), labels.index(label)] = False
+            for name, onset, offset, label in lists["events"]:
+                if name == path.name and label in labels:
+                    reference[math.floor(onset) : math.ceil(offset), labels.index(label)] = True
+            true = np.full(len(events), -1)
+            for name, onset, offset, label in lists["scenes"]:
+                if name == path.name:
+                    true[round(onset) : round(offset)] = scenes.index(label)
+            places = np.zeros((len(events), len(scenes)), np.float32)
+            if heard:
+                places[np.arange(len(heard)), [scenes.index(label) for label in heard]] = 1.0
+            parts.append((events, reference, counted | reference, places, true))
+    return Scores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def false_alarms(tagged: Tagger, wave: Wave, expected: tuple[str, ...] = ()) -> float:
+    """Events an hour that are not expected; seconds in a row with one label are one event."""
+    seconds: dict[str, list[float]] = {}
+    for record in tagger.tag(tagged, iter([wave]), "x", None, TagOptions()):
+        if isinstance(record, Cell) and record.kind == "event" and record.label not in expected:
+            seconds.setdefault(record.label, []).append(record.onset)
+    events = sum(1 + int((np.diff(times) > 1.5).sum()) for times in seconds.values())
+    return events / (len(wave) / SAMPLE_RATE / 3600)
+
+
+def quiet_sounds(folders: list[Path]) -> Iterator[tuple[str, Wave, tuple[str, ...]]]:
+    n_samples = MINUTES * 60 * SAMPLE_RATE
+    yield "digital silence", np.zeros(n_samples, np.float32), ()
+    for level in (-60, -40, -20):
+        for colour in ("white", "pink"):
+            rng = np.random.default_rng(level + 100)
+            yield f"{colour} noise, {level} dBFS", noise(n_samples, colour, rng) * np.float32(decibels(level)), ()  # type: ignore[arg-type]
+    clips = [clip for folder in folders for clip in of_split(read_clips(folder), "val") if clip.kind == "event"]
+    for label, expected in (("speech", ("speech", "laughter", "children_playing")), ("music", ("music",))):
+        sounds = [whole_file(clip.path) for clip in clips if clip.label == label][:80]
+        if sounds:
+            yield f"{label} only", np.concatenate(sounds)[:n_samples], expected
+
+
+def main(weights: Path, folder: Path, others: list[Path]) -> None:
+    tagged = tagger.load(weights, "cpu")
+    maps = [path for path in others if path.is_file()]
+    if maps:
+        mapping = read_mapping(maps[0], EVENTS, tagged.card.events)
+        scores = composed_scores(tagged, folder, mapping)
+        print_summary(scores, tuned_thresholds(scores))
+        return
+    scores, thresholds = (
+        composed_scores(tagged, folder, {event: (event,) for event in tagged.card.events}),
+        tagged.card.thresholds,
+    )
+    print_summary(scores, thresholds)
+    print_events(scores, thresholds)
+    print_scenes(scores)
+    print("\n| sound without events | false alarms an hour |\n|---|---|")
+    for name, wave, expected in quiet_sounds(others):
+        print(f"| {name} | {false_alarms(tagged, wave, expected):.0f} |", flush=True)
+
+
+def print_summary(scores: Scores, thresholds: Sequence[float]) -> None:
+    macro = np.nanmean(average_precisions(scores))
+    at_best = micro_f1(scores, tuned_thresholds(scores))
+    print("| seconds | macro AP | micro F1 | micro F1, thresholds tuned here | scene accuracy |\n|---|---|---|---|---|")
+    figures = (macro, micro_f1(scores, thresholds), at_best, scene_accuracy(scores))
+    print(f"| {len(scores.events)} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |\n")
+
+
+def print_events(scores: Scores, thresholds: Sequence[float]) -> None:
+    print("| event | AP | F1 | threshold | seconds |\n|---|---|---|---|---|")
+    for k, (label, precision) in enumerate(zip(EVENTS, average_precisions(scores), strict=True)):
+        events, reference, counted = (array[:, k : k + 1] for array in (scores.events, scores.reference, scores.counted))
+        f1 = micro_f1(Scores(events, reference, counted, scores.scenes, scores.scene), thresholds[k : k + 1])
+        print(f"| {label} | {precision:.2f} | {f1:.2f} | {thresholds[k]:.2f} | {int(reference.sum())} |")
+
+
+def print_scenes(scores: Scores) -> None:
+    print("\n| true, seconds named | " + " | ".join(SCENES) + " |\n|---|" + "---|" * len(SCENES))
+    for s, label in enumerate(SCENES):
+        named = scores.scenes[scores.scene == s].sum(axis=0).astype(int)
+        print(f"| {label} | " + " | ".join(str(n) for n in named) + " |")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), [Path(folder) for folder in sys.argv[3:]])
