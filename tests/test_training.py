@@ -21,6 +21,7 @@ from audiolog_cli.model.mixing import Recipe, Span
 from audiolog_cli.model.networks import new_network
 from audiolog_cli.model.pool import Facts, Pool
 from audiolog_cli.model.training import TrainOptions
+from tests.shell import sh
 from tests.sounds import SCENES, TONES, made_clips
 
 EVENTS, PLACES = tuple(TONES), tuple(SCENES)
@@ -319,6 +320,24 @@ def test_unknown_networks_are_named() -> None:
         new_network("vgg", "tiny", 1, 1)
     with pytest.raises(UsageError, match="--preset huge: crnn comes as base, small, tiny"):
         new_network("crnn", "huge", 1, 1)
+
+
+def test_two_processes_do_what_one_does_with_twice_the_batches(tmp_path: Path, folder: Path) -> None:
+    settings = f"train {folder} --validation {folder} --model crnn --preset tiny --epochs 2 --steps 3 --batch-size 2 --warmup 2"
+    together = sh(
+        f"python -m torch.distributed.run --standalone --nproc-per-node 2 -m audiolog_cli {settings} --device cpu -q --out two",
+        tmp_path,
+    )
+    alone = sh(f"audiolog {settings} --device cpu -q --accumulate 2 --out one", tmp_path)
+    assert (together.code, alone.code) == (0, 0), together.stderr
+    both, single = ([json.loads(line) for line in result.stdout.splitlines()] for result in (together, alone))
+    assert len(both) == len(single) == 2
+    for name in ("loss", "scene", "event", "contrastive"):
+        assert [record[name] for record in both] == pytest.approx([record[name] for record in single], abs=2e-5), name
+    ends = [torch.load(tmp_path / name / "last.pt", weights_only=True)["network"] for name in ("two", "one")]
+    for name, value in ends[0].items():
+        if "running" not in name and "num_batches" not in name:  # BatchNorm's statistics are the first process's
+            assert torch.allclose(value.float(), ends[1][name].float(), atol=1e-4), name
 
 
 PROGRAM = [sys.executable, "-m", "audiolog_cli"]

@@ -4,7 +4,7 @@ The parts are `pool.py` (windows), `batches.py` (what a step sees), `training.py
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from audiolog_cli.errors import UsageError
 from audiolog_cli.model import checkpoint, validation
 from audiolog_cli.model.backbone import take
 from audiolog_cli.model.batches import Variation, pool_batches
+from audiolog_cli.model.distributed import World, join, own_device
 from audiolog_cli.model.networks import Trainable, new_network
 from audiolog_cli.model.pool import Facts, open_pool
 from audiolog_cli.model.training import Run, TrainOptions, start, train
@@ -36,7 +37,18 @@ class Experiment:
 
 
 def run(experiment: Experiment, options: TrainOptions, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    """Train, yielding a record per epoch; afterwards the best weights are in `out/model.safetensors`, thresholds tuned."""
+    """Train, yielding a record per epoch; afterwards the best weights are in `out/model.safetensors`, thresholds tuned.
+
+    Under torchrun every process trains; records and messages come from the first.
+    """
+    with join(options.device) as world:
+        quiet = say if world.first else lambda message: None
+        for record in _run(experiment, replace(options, device=own_device(options.device)), quiet, world):
+            if world.first:
+                yield record
+
+
+def _run(experiment: Experiment, options: TrainOptions, say: Callable[[str], None], world: World) -> Iterator[dict[str, Any]]:
     pool, judge = open_pool(experiment.pool), open_pool(experiment.validation)
     check_alike(pool.facts, judge.facts, experiment)
     network = new_network(
@@ -58,8 +70,9 @@ def run(experiment: Experiment, options: TrainOptions, say: Callable[[str], None
     def validate(average: Trainable) -> dict[str, float]:
         return validation.summary(validation.score(average, judge, n_windows=experiment.validation_windows))
 
-    yield from train(state, batches, validate, options, experiment.out)
-    finish(experiment, state, say)
+    yield from train(state, batches, validate, options, experiment.out, world)
+    if world.first:
+        finish(experiment, state, say)
 
 
 def check_alike(training: Facts, judging: Facts, experiment: Experiment) -> None:

@@ -26,10 +26,12 @@ from torch.amp.grad_scaler import GradScaler
 
 from audiolog_cli.errors import WeightsError
 from audiolog_cli.model.batches import Batch
+from audiolog_cli.model.distributed import World, average_gradients, from_first, means
 from audiolog_cli.model.losses import LossWeights, Targets, total_loss
 from audiolog_cli.model.networks import Trainable
 
 Validate = Callable[[Trainable], dict[str, float]]
+ALONE = World()
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -92,11 +94,11 @@ def start(network: Trainable, options: TrainOptions) -> Run:
 
 
 def train(
-    run: Run, batches: Callable[[int], Batch], validate: Validate, options: TrainOptions, folder: Path
+    run: Run, batches: Callable[[int], Batch], validate: Validate, options: TrainOptions, folder: Path, world: World = ALONE
 ) -> Iterator[dict[str, Any]]:
     """Train to the end, yielding one record per epoch; `folder/last.pt` and `folder/best.pt` (the EMA's weights) are kept up to date.
 
-    Ctrl-C and SIGTERM finish the step, save, and raise KeyboardInterrupt.
+    Ctrl-C and SIGTERM finish the step, save, and raise KeyboardInterrupt. Of several processes, all yield the records, the first writes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with stop_requests() as stopping:
@@ -104,26 +106,27 @@ def train(
             began, waited = time.perf_counter(), 0.0
             first_step = run.step
             while run.step < (epoch + 1) * options.steps:
-                waited += train_step(run, batches, options)
-                if stopping:
-                    save_atomically(run.state(), folder / "last.pt")
+                waited += train_step(run, batches, options, world)
+                if any(means([float(bool(stopping))], options.device, world)):
+                    save(run.state(), folder / "last.pt", world)
                     raise KeyboardInterrupt
             seconds = time.perf_counter() - began
-            record = _record(run, epoch, options, validate(run.average))
-            n_clips = (run.step - first_step) * options.batch_size * options.accumulate
+            record = _record(run, epoch, options, from_first(validate(run.average) if world.first else None, world), world)
+            n_clips = (run.step - first_step) * options.batch_size * options.accumulate * world.size
             record |= {"clips_per_second": round(n_clips / seconds, 2), "waiting": round(waited / seconds, 4)}
             if record[options.metric] > run.best:
                 run.best, run.best_epoch = record[options.metric], epoch
-                save_atomically(run.average.state_dict(), folder / "best.pt")
+                save(run.average.state_dict(), folder / "best.pt", world)
             run.sums = {}
-            save_atomically(run.state(), folder / "last.pt")
+            save(run.state(), folder / "last.pt", world)
             yield record
             if epoch - run.best_epoch >= options.patience:
                 return
 
 
-def _record(run: Run, epoch: int, options: TrainOptions, scores: dict[str, float]) -> dict[str, Any]:
-    losses = {name: round(value / options.steps, 6) for name, value in run.sums.items()}
+def _record(run: Run, epoch: int, options: TrainOptions, scores: dict[str, float], world: World) -> dict[str, Any]:
+    sums = dict(zip(run.sums, means(list(run.sums.values()), options.device, world), strict=True))
+    losses = {name: round(value / options.steps, 6) for name, value in sums.items()}
     rate = learning_rate(run.step - 1, options)
     return {
         "epoch": epoch,
@@ -134,16 +137,17 @@ def _record(run: Run, epoch: int, options: TrainOptions, scores: dict[str, float
     }
 
 
-def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions) -> float:
+def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions, world: World = ALONE) -> float:
     """One step of the optimiser; returns the seconds that were spent waiting for batches."""
-    torch.manual_seed(options.seed * 1_000_003 + run.step)  # dropout, SpecAugment: of the step, not of the run's history
     run.network.train()
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(run.step, options)
     waited, sums = 0.0, defaultdict(float, run.sums)
     for part in range(options.accumulate):
+        number = (run.step * options.accumulate + part) * world.size + world.rank
+        torch.manual_seed(options.seed * 1_000_003 + number)  # dropout, SpecAugment: of the batch, not of the run's history
         began = time.perf_counter()
-        batch = batches(run.step * options.accumulate + part)
+        batch = batches(number)
         waited += time.perf_counter() - began
         losses = forward(run.network, batch, options)
         run.scaler.scale(losses["loss"] / options.accumulate).backward()
@@ -151,6 +155,7 @@ def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions)
             sums[name] += value.item() / options.accumulate
     if not math.isfinite(sums["loss"]):
         raise WeightsError(f"the loss is not a number at step {run.step}; a lower learning rate or --precision fp32 helps")
+    average_gradients(run.network, world)
     run.scaler.unscale_(run.optimizer)
     nn.utils.clip_grad_norm_(run.network.parameters(), options.clip)
     run.scaler.step(run.optimizer)
@@ -209,8 +214,10 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> None
             value.copy_(current[name])
 
 
-def save_atomically(state: dict[str, Any], path: Path) -> None:
+def save(state: dict[str, Any], path: Path, world: World = ALONE) -> None:
     """Write with torch.save under another name, then rename: a reader finds the old file or the new one, never half of it."""
+    if not world.first:
+        return
     partial = path.with_name(path.name + ".partial")
     torch.save(state, partial)
     os.replace(partial, path)
