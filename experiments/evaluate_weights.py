@@ -1,8 +1,8 @@
 """Measures a checkpoint on composed recordings and on sound that holds no event; prints the tables of the model card.
 
     audiolog mix DATA/everyday DATA/extra --split val --recordings 12 --seed 7 --out composed
-    python weights/evaluate.py weights/everyday.safetensors composed [DATA/everyday DATA/extra]
-    python weights/evaluate.py mn04.safetensors composed DATA/audioset_map.tsv      # an AudioSet tagger, its classes mapped
+    python experiments/evaluate_weights.py weights/everyday.safetensors composed [DATA/everyday DATA/extra]
+    python experiments/evaluate_weights.py mn04.safetensors composed DATA/audioset_map.tsv      # an AudioSet tagger, its classes mapped
 
 Seconds are counted as in the field: a reference event is active from floor(onset) to ceil(offset). Where `composed/ignore.tsv` says that
 a scene may hold an event that nobody labelled, that event is not counted. With the folders of clips, false alarms on speech alone and

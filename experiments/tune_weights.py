@@ -1,16 +1,16 @@
 """Writes a checkpoint again with thresholds tuned on composed recordings, and with its provenance.
 
     audiolog mix DATA/everyday DATA/extra --split val --recordings 36 --seed 8 --out tuning
-    python weights/tune.py run/model.safetensors tuning weights/everyday.safetensors key=value...
+    python experiments/tune_weights.py run/model.safetensors tuning weights/everyday.safetensors key=value...
 
-The recordings must not be those that `evaluate.py` measures on: another seed. Thresholds are those of the highest micro F1 (`validation.py`).
+The recordings must not be those that `evaluate_weights.py` measures on: another seed. Thresholds are those of the highest micro F1 (`validation.py`).
 """
 
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from evaluate import composed_scores
+from evaluate_weights import composed_scores
 
 from audiolog_cli.model import checkpoint, tagger
 from audiolog_cli.model.validation import tuned_thresholds
