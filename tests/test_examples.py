@@ -1,6 +1,9 @@
 """The example recording is what its README says: right length, references inside it, sounds where the lists place them."""
 
 import csv
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +52,15 @@ def test_every_event_is_louder_than_the_quietest_second_of_its_scene(wave: np.nd
     for onset, offset, label in spans("event"):
         place = "park" if onset < spans("scene")[0][1] else "home"
         assert level(onset, offset) > quiet[place] + 6, label
+
+
+def test_program_makes_the_recording_anew(tmp_path: Path, wave: np.ndarray) -> None:
+    """As the README says, from Debian's sounds (AUDIOLOG_STAMPS, or where the package puts them); lists to the byte."""
+    stamps = Path(os.environ.get("AUDIOLOG_STAMPS", "/usr/share/tuxpaint/stamps"))
+    if not stamps.is_dir():
+        pytest.skip(f"no sounds at {stamps}; unpack tuxpaint-stamps-default and set AUDIOLOG_STAMPS")
+    subprocess.run([sys.executable, EXAMPLES / "farm_morning.py", stamps, tmp_path], check=True, capture_output=True)
+    for name in ("farm_morning.events.tsv", "farm_morning.scenes.tsv"):
+        assert (tmp_path / name).read_bytes() == (EXAMPLES / name).read_bytes()
+    again = np.concatenate(list(audio.decode(str(tmp_path / "farm_morning.flac"))))
+    assert np.abs(again - wave).max() <= 2 / 32768  # two steps of 16 bit: the resampler is FFmpeg's
