@@ -296,6 +296,16 @@ def test_an_experiment_ends_in_a_checkpoint_that_loads(tmp_path: Path, folder: P
         list(run(experiment, QUICK, messages.append))
 
 
+@pytest.mark.parametrize(("kind", "scenes", "events"), [("cnn", PLACES, ()), ("cnn-bigru", (), EVENTS), ("task4b", (), EVENTS)])
+def test_comparison_systems_end_in_a_checkpoint_with_the_branches_they_have(
+    tmp_path: Path, folder: Path, kind: str, scenes: tuple[str, ...], events: tuple[str, ...]
+) -> None:
+    experiment = Experiment(folder, folder, tmp_path, model=kind, preset="small", windows=2, validation_windows=2)
+    list(run(experiment, replace(QUICK, epochs=1, steps=1, batch_size=2), lambda message: None))
+    _, card = checkpoint.load(tmp_path / "model.safetensors")
+    assert (card.scenes, card.events) == (scenes, events)
+
+
 def test_init_takes_what_fits_and_says_what_is_new(tmp_path: Path, folder: Path) -> None:
     other = new_network("crnn", "tiny", 3, 5, seed=4)
     start = tmp_path / "start.safetensors"

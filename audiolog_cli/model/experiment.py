@@ -97,8 +97,10 @@ def finish(experiment: Experiment, state: Run, say: Callable[[str], None]) -> No
     network.load_state_dict(torch.load(experiment.out / "best.pt", weights_only=True))
     judge = open_pool(experiment.validation)
     scores = validation.score(network, judge, n_windows=experiment.validation_windows)
+    scenes = judge.facts.scenes if network.config.n_scenes else ()  # a comparison system may have one branch only
+    events = judge.facts.events if network.config.n_events else ()
     card = checkpoint.Card.of(
-        network, judge.facts.scenes, judge.facts.events, thresholds=tuple(validation.tuned_thresholds(scores)), window=judge.facts.seconds,
+        network, scenes, events, thresholds=tuple(validation.tuned_thresholds(scores)) if events else (), window=judge.facts.seconds,
         provenance={"epoch": str(state.best_epoch), "score": f"{state.best:.4f}"},
     )  # fmt: skip
     path = experiment.out / "model.safetensors"
