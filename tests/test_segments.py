@@ -210,12 +210,6 @@ def test_what_is_not_quiet_has_the_cells_it_would_have_had(tiny_weights: Path, t
     assert out.splitlines() == [cell for cell in whole if not "10" <= cell.split("\t")[1] < "20" or len(cell.split("\t")[1]) < 6]
 
 
-def test_nothing_but_quiet_leaves_nothing_to_tag(tiny_weights: Path, tmp_path: Path) -> None:
-    write_wav(tmp_path / "a.wav", np.zeros(80_000, np.float32), 8000)
-    code, out, err = sh(f"audiolog segment --skip-quiet -50 a.wav | audiolog tag --weights {tiny_weights}", tmp_path)
-    assert (code, out, err) == (0, "", "")
-
-
 def test_a_failure_of_segment_stays_one_in_json_lines(tiny_weights: Path, tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", sine(2, 8000), 8000)
     sh("audiolog segment --format jsonl gone.wav a.wav > segments.jsonl", tmp_path)
