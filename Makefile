@@ -53,9 +53,11 @@ build/llama-server/llama-server:
 	tools/install-llama-server build/llama-server
 
 lint: $(VENV)/installed-dev ## ruff and mypy
-	$(BIN)/ruff check audiolog_cli tests tools benchmarks
-	$(BIN)/ruff format --check audiolog_cli tests tools benchmarks
+	$(BIN)/ruff check audiolog_cli tests tools benchmarks experiments examples
+	$(BIN)/ruff format --check audiolog_cli tests tools benchmarks experiments examples
 	$(BIN)/mypy
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+
+include experiments.mk
