@@ -298,17 +298,17 @@ def test_a_file_name_that_is_not_utf8_passes_through(folder: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_recording(folder: Path) -> None:
-    """Two minutes and twenty through a pipe: the longer run may need a tenth more at most."""
+    """Two minutes and an hour through a pipe. Equal runs differ by a seventh; keeping the hour would add two thirds."""
     program = (
         "import resource, subprocess, sys;"
         "subprocess.run(sys.argv[1], shell=True, check=True);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     peaks = []
-    for seconds in (120, 1200):
+    for seconds in (120, 3600):
         line = f"head -c {seconds * 32_000} /dev/zero | audiolog tag -q --raw 16000,1,s16le --weights w.safetensors > /dev/null"
         peaks.append(int(sh(f'python -c "{program}" "{line}"', folder).stdout))
-    assert peaks[1] < 1.1 * peaks[0]
+    assert peaks[1] < 1.25 * peaks[0]
 
 
 def test_only_auto_chooses_a_device() -> None:
