@@ -24,7 +24,8 @@ def train(
     accumulate: Annotated[int, typer.Option(min=1, help="Forward passes in a step.")] = 1,
     learning_rate: Annotated[float, typer.Option(min=0)] = 1e-4,
     weight_decay: Annotated[float, typer.Option(min=0)] = 0.05,
-    warmup: Annotated[int, typer.Option(min=0, help="Steps until the full learning rate.")] = 300,
+    schedule: Annotated[str, typer.Option(help="How the learning rate goes on: cosine, or htsat (HTS-AT's stairs).")] = "cosine",
+    warmup: Annotated[int, typer.Option(min=0, help="Steps until the full learning rate of the cosine.")] = 300,
     ema: Annotated[float, typer.Option(min=0, max=1, help="Decay of the averaged weights.")] = 0.999,
     patience: Annotated[int, typer.Option(min=1, help="Epochs without a better score before stopping.")] = 50,
     metric: Annotated[str, typer.Option(help="Figure that decides which epoch is best.")] = "score",
@@ -42,6 +43,9 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, order and variation.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also draw the records' figures for TensorBoard.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", callback=terminal.be_quiet, help="Say nothing on stderr.")] = False,
 ) -> None:
     """Train a network on a pool of windows: AudioLog's losses, and a teacher's tags where the pool has them.
@@ -51,6 +55,7 @@ def train(
     import json
 
     from audiolog_cli.model.batches import Variation
+    from audiolog_cli.model.board import drawn
     from audiolog_cli.model.experiment import Experiment, run
     from audiolog_cli.model.losses import LossWeights
     from audiolog_cli.model.tagger import find_device
@@ -58,10 +63,13 @@ def train(
 
     weights = LossWeights(scene_weight, event_weight, contrastive_weight, tag_weight, smoothing, squared)
     options = TrainOptions(
-        epochs, steps, batch_size, accumulate, learning_rate, weight_decay, warmup,
+        epochs, steps, batch_size, accumulate, learning_rate, weight_decay, schedule, warmup,
         ema=ema, patience=patience, metric=metric, seed=seed, device=str(find_device(device)), precision=precision, weights=weights,
     )  # fmt: skip
     experiment = Experiment(
         pool, validation, out, model, preset, init, resume, Variation(gain, roll, mixup), windows, validation_windows
     )
-    terminal.write_lines(json.dumps(record) + "\n" for record in run(experiment, options, terminal.say))
+    records = run(experiment, options, terminal.say, terminal.show_progress)
+    if tensorboard is not None:
+        records = drawn(records, tensorboard)
+    terminal.write_lines(json.dumps(record) + "\n" for record in records)

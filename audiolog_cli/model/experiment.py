@@ -17,7 +17,7 @@ from audiolog_cli.model.batches import Variation, pool_batches
 from audiolog_cli.model.distributed import World, join, own_device
 from audiolog_cli.model.networks import Trainable, new_network
 from audiolog_cli.model.pool import Facts, open_pool
-from audiolog_cli.model.training import Run, TrainOptions, start, train
+from audiolog_cli.model.training import Progress, Run, TrainOptions, start, train
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +36,28 @@ class Experiment:
     validation_windows: int | None = None
 
 
-def run(experiment: Experiment, options: TrainOptions, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+def _silent(text: str) -> None:
+    """Nothing."""
+
+
+def run(
+    experiment: Experiment, options: TrainOptions, say: Callable[[str], None], progress: Progress = _silent
+) -> Iterator[dict[str, Any]]:
     """Train, yielding a record per epoch; afterwards the best weights are in `out/model.safetensors`, thresholds tuned.
 
-    Under torchrun every process trains; records and messages come from the first.
+    Under torchrun every process trains; records, messages and progress come from the first.
     """
     with join(options.device) as world:
-        quiet = say if world.first else lambda message: None
-        for record in _run(experiment, replace(options, device=own_device(options.device)), quiet, world):
+        if not world.first:
+            say = progress = _silent
+        for record in _run(experiment, replace(options, device=own_device(options.device)), say, progress, world):
             if world.first:
                 yield record
 
 
-def _run(experiment: Experiment, options: TrainOptions, say: Callable[[str], None], world: World) -> Iterator[dict[str, Any]]:
+def _run(
+    experiment: Experiment, options: TrainOptions, say: Callable[[str], None], progress: Progress, world: World
+) -> Iterator[dict[str, Any]]:
     pool, judge = open_pool(experiment.pool), open_pool(experiment.validation)
     check_alike(pool.facts, judge.facts, experiment)
     network = new_network(
@@ -70,7 +79,7 @@ def _run(experiment: Experiment, options: TrainOptions, say: Callable[[str], Non
     def validate(average: Trainable) -> dict[str, float]:
         return validation.summary(validation.score(average, judge, n_windows=experiment.validation_windows))
 
-    yield from train(state, batches, validate, options, experiment.out, world)
+    yield from train(state, batches, validate, options, experiment.out, world, progress)
     if world.first:
         finish(experiment, state, say)
 

@@ -1,7 +1,7 @@
 """The training loop: batches in, checkpoints and one record per epoch out.
 
-AdamW with warm-up and cosine decay, gradient clipping and accumulation, an exponential moving average (EMA) of the weights that is what gets
-validated and shipped, early stopping, mixed precision on a GPU. Runs can be cut anywhere: `last.pt` holds everything, is replaced
+AdamW, gradient clipping and accumulation, an exponential moving average (EMA) of the weights that is what gets
+validated and shipped, early stopping, mixed precision; the learning rate is `schedules.py`'s. Runs can be cut anywhere: `last.pt` holds everything, is replaced
 atomically after every epoch and on Ctrl-C, and a resumed run computes the same losses as one that was never cut, because batch and
 random numbers of a step depend on its number alone. What a batch is, and how a network is scored, is the caller's (`batches.py`,
 `validation.py`).
@@ -24,14 +24,17 @@ import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 
-from audiolog_cli.errors import WeightsError
+from audiolog_cli.errors import UsageError, WeightsError
 from audiolog_cli.model.batches import Batch
 from audiolog_cli.model.distributed import World, average_gradients, from_first, means
 from audiolog_cli.model.losses import LossWeights, Targets, total_loss
 from audiolog_cli.model.networks import Trainable
+from audiolog_cli.model.schedules import SCHEDULES, cosine, htsat
 
+Progress = Callable[[str], None]
 Validate = Callable[[Trainable], dict[str, float]]
 ALONE = World()
+BAR = 20  # characters
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -45,7 +48,8 @@ class TrainOptions:
     accumulate: int = 1  # forward passes in a step
     learning_rate: float = 1e-4
     weight_decay: float = 0.05
-    warmup: int = 300  # steps until the full learning rate
+    schedule: str = "cosine"  # one of SCHEDULES
+    warmup: int = 300  # steps until the full learning rate, of the cosine
     clip: float = 1.0  # norm of the gradient
     ema: float = 0.999
     patience: int = 50  # epochs without a better score before stopping
@@ -82,8 +86,21 @@ class Run:
         self.sums = dict(state["sums"])
 
 
+def check(options: TrainOptions) -> None:
+    """UsageError for a schedule or a precision that does not exist, or that the device does not have."""
+    for name, value, known in (
+        ("schedule", options.schedule, SCHEDULES),
+        ("precision", options.precision, tuple(PRECISIONS)),
+    ):
+        if value not in known:
+            raise UsageError(f"--{name} {value}: expected {', '.join(known)}")
+    if options.precision == "fp16" and options.device == "cpu":
+        raise UsageError("--precision fp16: a CPU has no use for it; take bf16 or fp32, or a GPU")
+
+
 def start(network: Trainable, options: TrainOptions) -> Run:
-    """A run at step 0. Biases, norms and other vectors are not decayed, as is usual."""
+    """A run at step 0. Biases, norms and other vectors are not decayed, as is usual. UsageError for options that cannot be."""
+    check(options)
     network.to(options.device)
     matrices = [p for p in network.parameters() if p.dim() > 1]
     vectors = [p for p in network.parameters() if p.dim() <= 1]
@@ -94,11 +111,18 @@ def start(network: Trainable, options: TrainOptions) -> Run:
 
 
 def train(
-    run: Run, batches: Callable[[int], Batch], validate: Validate, options: TrainOptions, folder: Path, world: World = ALONE
+    run: Run,
+    batches: Callable[[int], Batch],
+    validate: Validate,
+    options: TrainOptions,
+    folder: Path,
+    world: World = ALONE,
+    progress: Progress = lambda text: None,
 ) -> Iterator[dict[str, Any]]:
     """Train to the end, yielding one record per epoch; `folder/last.pt` and `folder/best.pt` (the EMA's weights) are kept up to date.
 
     Ctrl-C and SIGTERM finish the step, save, and raise KeyboardInterrupt. Of several processes, all yield the records, the first writes.
+    `progress` gets a line after every step that says how far the epoch is, and an empty one at its end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with stop_requests() as stopping:
@@ -107,7 +131,9 @@ def train(
             first_step = run.step
             while run.step < (epoch + 1) * options.steps:
                 waited += train_step(run, batches, options, world)
+                progress(progress_line(run, options, (run.step - first_step) / (time.perf_counter() - began)))
                 if any(means([float(bool(stopping))], options.device, world)):
+                    progress("")
                     save(run.state(), folder / "last.pt", world)
                     raise KeyboardInterrupt
             seconds = time.perf_counter() - began
@@ -119,6 +145,7 @@ def train(
                 save(run.average.state_dict(), folder / "best.pt", world)
             run.sums = {}
             save(run.state(), folder / "last.pt", world)
+            progress("")
             yield record
             if epoch - run.best_epoch >= options.patience:
                 return
@@ -186,16 +213,24 @@ def to_device(targets: Targets, device: torch.device) -> Targets:
 
 
 def learning_rate(step: int, options: TrainOptions) -> float:
-    """Linear warm-up, then half a cosine down to 1 % of the full rate at the last step.
+    """The rate of one step, by the schedule that was asked for."""
+    if options.schedule == "htsat":
+        return options.learning_rate * htsat(step // options.steps)
+    return options.learning_rate * cosine(step, options.warmup, options.epochs * options.steps)
 
-    >>> options = TrainOptions(epochs=1, steps=100, warmup=10, learning_rate=1.0)
-    >>> [round(learning_rate(step, options), 3) for step in (0, 9, 55, 99)]
-    [0.1, 1.0, 0.505, 0.01]
+
+def progress_line(run: Run, options: TrainOptions, steps_per_second: float) -> str:
+    """How far the epoch is: a bar, the mean loss so far, the seconds that are left of its steps.
+
+    >>> run = Run(None, None, None, None, step=125, sums={"loss": 10.0})
+    >>> progress_line(run, TrainOptions(epochs=4, steps=100), steps_per_second=5.0)
+    'epoch 1 of 4  [#####...............]  25 of 100  loss 0.4000  15 s left'
     """
-    if step < options.warmup:
-        return options.learning_rate * (step + 1) / options.warmup
-    progress = (step - options.warmup) / max(1, options.epochs * options.steps - options.warmup)
-    return options.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, progress))) / 2)
+    done = (run.step - 1) % options.steps + 1
+    bar = "#" * (BAR * done // options.steps)
+    loss, left = run.sums.get("loss", 0.0) / done, (options.steps - done) / steps_per_second
+    epoch = (run.step - 1) // options.steps
+    return f"epoch {epoch} of {options.epochs}  [{bar:.<{BAR}}]  {done} of {options.steps}  loss {loss:.4f}  {left:.0f} s left"
 
 
 def ema_decay(step: int, decay: float) -> float:
