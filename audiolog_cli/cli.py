@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from typer._click.exceptions import NoArgsIsHelpError, UsageError  # typer carries its own click since 0.26
+from typer.core import TyperGroup
 
 from audiolog_cli import __version__, terminal
 from audiolog_cli.commands.eval import eval
@@ -23,9 +24,9 @@ from audiolog_cli.commands.tag import tag
 from audiolog_cli.commands.train import train
 from audiolog_cli.commands.weights import COMMANDS as WEIGHTS_COMMANDS
 from audiolog_cli.errors import AudiologError
+from audiolog_cli.variables import name_variables
 
-# An option has one environment variable, AUDIOLOG_<OPTION>, in all commands (click would put the command's name into it).
-COMMAND_SETTINGS = {"auto_envvar_prefix": "AUDIOLOG", "max_content_width": 100, "help_option_names": ["-h", "--help"]}
+COMMAND_SETTINGS = {"max_content_width": 100, "help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
     name="audiolog",
@@ -62,6 +63,14 @@ def audiolog(
     """
 
 
+def commands() -> TyperGroup:
+    """All commands, each option with its environment variable: what `main` runs, and documents are made from."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    name_variables(group)
+    return group
+
+
 def main() -> int:
     """Run the command line; returns the exit code. Only here do errors become messages."""
     if "_AUDIOLOG_COMPLETE" in os.environ:  # the shell asks for completions
@@ -69,7 +78,7 @@ def main() -> int:
     try:
         terminal.prepare()
         # Not app(): it would end a closed pipe with code 1 and usage errors with three lines.
-        command = typer.main.get_command(app)
+        command = commands()
         with command.make_context("audiolog", sys.argv[1:]) as context:
             command.invoke(context)
         sys.stdout.flush()

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "audiolog_cli"
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("commands",),
+    ("commands", "variables"),
     ("report",),
     ("model", "llm", "evaluation"),
     ("scores", "references", "pulling"),

@@ -59,11 +59,6 @@ def test_a_table_with_clock_times_keeps_them() -> None:
     )
 
 
-def test_every_option_has_one_environment_variable() -> None:
-    assert sh("AUDIOLOG_FORMAT=csv audiolog table | head -n 1", ROOT, CELLS).stdout == "filename,onset,offset,scene,events\n"
-    assert sh("AUDIOLOG_FORMAT=csv audiolog table --format tsv", ROOT, CELLS).stdout == ROWS
-
-
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [

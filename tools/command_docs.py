@@ -12,8 +12,10 @@ import sys
 
 HEAD = """# Commands
 
-Made by `make docs` from the commands' own help. Every option can also be set by its environment variable, which is the same in all
-commands; what stands on the command line wins.
+Made by `make docs` from the commands' own help. Every option can also be set by its environment variable; what stands on the command
+line wins. A variable is the same in all commands whose option means the same (`AUDIOLOG_WEIGHTS`, `AUDIOLOG_DEVICE`); where a name
+means something else in another command, the variable carries the command's name (`AUDIOLOG_TAG_RESUME`, `AUDIOLOG_TABLE_FORMAT`).
+Switches take `1` or `0`; an option that may be repeated takes several values with blanks between them.
 
 Exit codes: 0 all inputs done (also when nothing was heard); 1 nothing succeeded; 2 wrong usage or configuration; 3 some inputs
 failed, the others were written; 4 the language model failed; 5 `--check strict` failed; 130 after Ctrl-C; 141 the reader of

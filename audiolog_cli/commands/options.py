@@ -1,4 +1,7 @@
-"""Options that several commands share: one name and one meaning everywhere."""
+"""Options that several commands share, with one name and one meaning, and what a shell offers to complete their values.
+
+Functions that complete are called at each press of Tab: they import what they need, and that is light.
+"""
 
 from enum import StrEnum
 from typing import Annotated
@@ -27,3 +30,21 @@ class RecordFormat(StrEnum):
 
 
 Format = Annotated[RecordFormat, typer.Option(help="tsv with a header, or jsonl: one JSON object a line.")]
+
+
+def complete_weights(incomplete: str) -> list[str]:
+    """Names of checkpoints on this machine; where none fits, the shell goes on with file names."""
+    from audiolog_cli.weights import present
+
+    return [name for name in present() if name.startswith(incomplete)]
+
+
+def complete_published(incomplete: str) -> list[str]:
+    """Names of checkpoints that can be pulled."""
+    from audiolog_cli.pulling import published
+
+    return [name for name, entry in published().items() if entry.repo and name.startswith(incomplete)]
+
+
+def complete_device(incomplete: str) -> list[str]:
+    return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]

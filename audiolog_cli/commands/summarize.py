@@ -71,7 +71,7 @@ def summarize(
     parallel: Annotated[int, typer.Option(min=1, help="Requests at a time for a table longer than the context.")] = 2,
     cache: Annotated[str, typer.Option(metavar="DIR", help="Where finished parts are kept; `off` keeps none.")] = "",
     max_gap: Annotated[float, typer.Option(min=0.0, help="Bridge pauses of one event up to this many seconds.")] = 0.0,
-    min_duration: Annotated[float, typer.Option(min=0.0, help="Leave out events shorter than this many seconds.")] = 0.0,
+    min_duration: Annotated[float, typer.Option(min=0.0, help="Drop events shorter than this many seconds.")] = 0.0,
     together: Annotated[
         bool, typer.Option("--together", help="One log for all recordings, in the order of their times.")
     ] = False,

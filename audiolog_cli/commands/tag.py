@@ -15,7 +15,7 @@ import typer
 
 from audiolog_cli import __version__, terminal
 from audiolog_cli.commands.inputs import Recording, names_in, recordings
-from audiolog_cli.commands.options import Channel, Format, Quiet, Raw, RecordFormat
+from audiolog_cli.commands.options import Channel, Format, Quiet, Raw, RecordFormat, complete_device, complete_weights
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, check_text, jsonl_lines, tsv_lines
 
@@ -64,8 +64,11 @@ def tag(
         Path | None,
         typer.Option(metavar="DIR", help="Keep a journal there; the same command goes on where an interrupted one stopped."),
     ] = None,
-    weights: Annotated[str, typer.Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.")] = "everyday",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    weights: Annotated[
+        str,
+        typer.Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.", autocompletion=complete_weights),
+    ] = "everyday",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device)] = "auto",
     batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
     jobs: Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 1 on a GPU.")] = 0,
     hop: Annotated[

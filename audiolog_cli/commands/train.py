@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from audiolog_cli import terminal
+from audiolog_cli.commands.options import Quiet
 
 
 def train(
@@ -46,7 +47,7 @@ def train(
     tensorboard: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also draw the records' figures for TensorBoard.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", callback=terminal.be_quiet, help="Say nothing on stderr.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a network on a pool of windows: AudioLog's losses, and a teacher's tags where the pool has them.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.options import Quiet
+from audiolog_cli.commands.options import Quiet, complete_published, complete_weights
 from audiolog_cli.errors import AudiologError, InputError, UsageError, WeightsError
 
 if TYPE_CHECKING:
@@ -50,7 +50,10 @@ def list_weights(quiet: Quiet = False) -> None:
 
 def path(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows, or a path.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="A name that `audiolog weights list` shows, or a path.", autocompletion=complete_weights
+        ),
     ] = "everyday",
     quiet: Quiet = False,
 ) -> None:
@@ -64,7 +67,10 @@ def path(
 
 
 def pull(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows.", autocompletion=complete_published),
+    ],
     offline: Annotated[
         bool, typer.Option("--offline", help="Take what is on this machine already, also in the hub's cache; no network.")
     ] = False,
@@ -138,7 +144,10 @@ def convert(
 
 
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE|NAME...", help="Checkpoints of audiolog's own format.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|NAME...", help="Checkpoints of audiolog's own format.", autocompletion=complete_weights),
+    ],
     quiet: Quiet = False,
 ) -> None:
     """Check checkpoints: every tensor there, in its shape and finite, labels and thresholds as many as outputs, one window scored.

@@ -1,0 +1,40 @@
+"""Environment variables: which one each option of each command reads.
+
+An option reads AUDIOLOG_<OPTION>, the same variable in all commands, so that a profile can say once which weights, which device
+or which language model to use. A name that means something else, or takes other values, in another command has the command in
+its variable: AUDIOLOG_TAG_RESUME is a folder, AUDIOLOG_TRAIN_RESUME a switch. With one variable for both, what is set for one
+command would break or change the next one in the pipe. Which names these are is said here and not computed: a new command must
+not rename the variables of the old ones. `tests/test_variables.py` holds the list against the commands.
+
+--help, --version and the options of shell completion read none: they are asked for, never set.
+"""
+
+from typer._click.core import Command  # typer carries its own click since 0.26
+from typer.core import TyperGroup, TyperOption
+
+NAMED_BY_COMMAND = frozenset(
+    {
+        "batch_size",  # 0 chooses in `tag`
+        "cache",  # answers of language models, decoded clips
+        "format",  # other formats in nearly every command
+        "hop",  # of segments, of the network's windows
+        "labels",  # to be scored, of a checkpoint's outputs
+        "out",
+        "resume",  # a folder in `tag`, a switch in `train`
+        "scores_dir",  # written by `tag`, read by `eval`
+        "seed",
+        "threshold",  # `tag` counts a score that is equal, `eval` does not
+        "windows",  # to be made by `mix`, to be used by `train`
+    }
+)
+
+
+def name_variables(command: Command, *path: str) -> None:
+    """Give every option of a command, and of the commands below it, its variable; `path` are the command's names."""
+    for option in command.params:
+        if isinstance(option, TyperOption) and option.name and option.expose_value and not option.is_eager:
+            own = path if option.name in NAMED_BY_COMMAND else ()
+            option.envvar = "_".join(("audiolog", *own, option.name)).upper()
+    if isinstance(command, TyperGroup):
+        for name, below in command.commands.items():
+            name_variables(below, *path, name)
