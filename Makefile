@@ -43,7 +43,8 @@ bench: $(VENV)/installed ## how fast the light commands start, records flow and 
 	$(BIN)/python benchmarks/records.py
 	$(BIN)/python benchmarks/tag.py
 
-docs: $(VENV)/installed-dev ## write what documents quote: the command reference, and the output of every console block
+docs: $(VENV)/installed-dev ## write the manual pages and what documents quote: the command reference, the output of console blocks
+	$(BIN)/python tools/man_pages.py man
 	$(BIN)/python tools/command_docs.py > docs/commands.md
 	$(BIN)/python tools/console_blocks.py --write README.md $(wildcard docs/*.md)
 

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 
 HEAD = """# Commands
 
@@ -17,10 +18,18 @@ line wins. A variable is the same in all commands whose option means the same (`
 means something else in another command, the variable carries the command's name (`AUDIOLOG_TAG_RESUME`, `AUDIOLOG_TABLE_FORMAT`).
 Switches take `1` or `0`; an option that may be repeated takes several values with blanks between them.
 
-Exit codes: 0 all inputs done (also when nothing was heard); 1 nothing succeeded; 2 wrong usage or configuration; 3 some inputs
-failed, the others were written; 4 the language model failed; 5 `--check strict` failed; 130 after Ctrl-C; 141 the reader of
-standard output went away.
+Exit codes: {codes}.
 """
+EXIT_CODES = {
+    0: "all inputs done (also when nothing was heard)",
+    1: "nothing succeeded",
+    2: "wrong usage or configuration",
+    3: "some inputs failed, the others were written",
+    4: "the language model failed",
+    5: "`--check strict` failed",
+    130: "after Ctrl-C",
+    141: "the reader of standard output went away",
+}
 
 
 def help_of(*command: str) -> str:
@@ -45,4 +54,5 @@ def sections(*command: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(HEAD + "".join(sections()), end="")
+    codes = "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+    print(HEAD.format(codes=textwrap.fill(codes, 120)) + "".join(sections()), end="")
