@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from audiolog_cli import audio
-from audiolog_cli.model.augment import SAMPLE_RATE, Wave, decibels, equalise, fade, noise, rms
+from audiolog_cli.model.augment import SAMPLE_RATE, Wave, decibels, fade, fft_size, noise, rms
 from audiolog_cli.model.mixing import EDGE, Span, add_event, cross_fade, loop
 from audiolog_cli.model.soundfiles import span_lines, write_flac, write_list
 
@@ -57,9 +57,18 @@ def background(stamps: Path) -> Wave:
     """The yard's breeze, then, after a cross-fade, the washing machine."""
     rng = np.random.default_rng(20)
     breeze = noise(round(YARD * SAMPLE_RATE) + FADE // 2, "brown", rng)
-    breeze = equalise(breeze, np.array([30.0, 120.0, 4000.0, 9000.0]), np.array([-30.0, 0.0, 0.0, -30.0]))
+    breeze = shaped(breeze, np.array([30.0, 120.0, 4000.0, 9000.0]), np.array([-30.0, 0.0, 0.0, -30.0]))
     machine = loop(sound(stamps, "household/Washing-machine.ogg"), round(KITCHEN * SAMPLE_RATE) + FADE - FADE // 2)
     return cross_fade(breeze * decibels(BREEZE) / rms(breeze), machine * decibels(MACHINE) / rms(machine), FADE)
+
+
+def shaped(wave: Wave, points_hz: Wave, gains_db: Wave) -> Wave:
+    """With these gains at these frequencies, straight lines between them over log frequency."""
+    n_fft = fft_size(wave.size)
+    grid = np.geomspace(20.0, SAMPLE_RATE / 2, 256)
+    gains = 10.0 ** (np.interp(np.log(grid), np.log(points_hz), gains_db) / 20.0)
+    gain = np.interp(np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE), grid, gains).astype(np.float32)
+    return np.fft.irfft(np.fft.rfft(wave, n_fft) * gain, n_fft)[: wave.size].astype(np.float32)
 
 
 def compose(stamps: Path) -> tuple[Wave, list[Span], list[Span]]:

@@ -171,18 +171,42 @@ def test_speed_changes_pitch_and_length_together() -> None:
 def test_band_limits_pass_the_middle_and_stop_the_rest() -> None:
     def kept(hertz: float) -> float:
         sound = tone(hertz, 1.0)
-        return 20 * np.log10(augment.rms(augment.equalise(sound, *augment.band_limits(300, 3400))) / augment.rms(sound))
+        return 20 * np.log10(augment.rms(augment.equalise(sound, augment.band_limits(300, 3400))) / augment.rms(sound))
 
     assert kept(1000) == pytest.approx(0, abs=0.5)
     assert kept(60) < -30
     assert kept(8000) < -30
 
 
+@pytest.mark.parametrize("n_response", [1, 700, 4096, 4097, 9000])
+@pytest.mark.parametrize("n_wave", [1, 5000, 20000])
+def test_convolution_in_blocks_is_convolution(n_wave: int, n_response: int) -> None:
+    rng = np.random.default_rng(1)
+    wave, response = (rng.standard_normal(n).astype(np.float32) for n in (n_wave, n_response))
+    found = augment.convolve(wave, augment.filter_of(response))
+    np.testing.assert_allclose(found, np.convolve(wave, response)[:n_wave], atol=1e-3)
+
+
+def test_an_equaliser_moves_nothing_and_curves_add_up() -> None:
+    click = np.zeros(SAMPLE_RATE, np.float32)
+    click[12345] = 1.0
+    louder, softer = (np.array([100.0, 8000.0]), np.array([6.0, 6.0])), (np.array([100.0, 8000.0]), np.array([-12.0, -12.0]))
+    changed = augment.equalise(click, louder, softer)
+    assert np.argmax(np.abs(changed)) == 12345
+    assert changed[12345] == pytest.approx(augment.decibels(-6.0), abs=1e-3)
+
+
+def test_a_codec_leaves_as_many_levels_as_it_has_bits() -> None:
+    coded = augment.quantise(tone(440, 0.5), 5)
+    assert len(np.unique(coded)) <= 2**5 + 1
+    assert np.abs(coded).max() == pytest.approx(0.3, rel=0.01)
+
+
 def test_room_adds_a_tail_of_the_asked_for_energy() -> None:
     response = augment.room(0.5, 6.0, np.random.default_rng(0))
     assert response[0] == 1.0
     assert 10 * np.log10(np.dot(response[1:], response[1:])) == pytest.approx(-6.0, abs=0.01)
-    unchanged = augment.convolve(tone(100, 0.1), np.array([1.0, 0.0], np.float32))
+    unchanged = augment.convolve(tone(100, 0.1), augment.filter_of(np.array([1.0, 0.0], np.float32)))
     assert np.allclose(unchanged, tone(100, 0.1), atol=1e-6)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from audiolog_cli.errors import InputError
 from audiolog_cli.model.augment import (
     SAMPLE_RATE,
+    Filter,
     NoiseColour,
     Wave,
     band_limits,
@@ -26,6 +27,7 @@ from audiolog_cli.model.augment import (
     decibels,
     equalise,
     fade,
+    filter_of,
     noise,
     quantise,
     quarter_sine,
@@ -95,7 +97,7 @@ class Bank:
     scenes: dict[str, tuple[tuple[Clip, ...], ...]]
     clips: tuple[Clip, ...]
     weights: tuple[float, ...]  # of the event labels, in the order of `events`
-    rooms: tuple[Wave, ...]
+    rooms: tuple[Filter, ...]
     noises: tuple[Wave, ...]  # white, pink, brown; RMS 1
 
 
@@ -110,7 +112,7 @@ def make_bank(clips: Iterable[Clip], cache: Cache, weights: dict[str, float] | N
         raise InputError("no clip to mix: none of the clips is of kind event or scene")
     chances = np.array([(weights or {}).get(label, 1.0) for label in events])
     fixed = np.random.default_rng(0)  # rooms and noises are part of the instrument, the same whatever the seed
-    rooms = tuple(room(fixed.uniform(0.1, 0.9), fixed.uniform(-3, 12), fixed) for _ in range(N_ROOMS))
+    rooms = tuple(filter_of(room(fixed.uniform(0.1, 0.9), fixed.uniform(-3, 12), fixed)) for _ in range(N_ROOMS))
     colours: tuple[NoiseColour, ...] = ("white", "pink", "brown")
     noises = tuple(noise(NOISE_SECONDS * SAMPLE_RATE, colour, fixed) for colour in colours)
     return Bank(cache, events, scenes, clips, tuple(chances / max(chances.sum(), 1e-9)), rooms, noises)
@@ -230,10 +232,11 @@ def cross_fade(first: Wave, second: Wave, n_overlap: int) -> Wave:
 
 def _finish(wave: Wave, recipe: Recipe, rng: np.random.Generator) -> Wave:
     """What a recorder does to all of it: tone colour, bandwidth, codec, level, clipping."""
-    if rng.random() < recipe.tone_share:
-        wave = equalise(wave, *random_tone(rng, 9.0))
+    curves = [random_tone(rng, 9.0)] if rng.random() < recipe.tone_share else []
     if rng.random() < recipe.narrow_share:
-        wave = equalise(wave, *band_limits(rng.uniform(60, 350), rng.uniform(3000, 9000)))
+        curves.append(band_limits(rng.uniform(60, 350), rng.uniform(3000, 9000)))
+    if curves:
+        wave = equalise(wave, *curves)
     peak = float(np.abs(wave).max(initial=0.0))
     if peak > 0:
         level_db = rng.uniform(1, 12) if rng.random() < recipe.overdrive_share else rng.uniform(*recipe.peak_db)
