@@ -49,7 +49,7 @@ def table(
     options = TableOptions(cells, min_duration, max_gap)
     failed: list[Failure] = []
     broken: list[RecordError] = []
-    with terminal.text_input(file) as (stream, name):
+    with terminal.tied_input(file) as (stream, name):
         records, with_time = _peek_time(_up_to_the_broken_line(read_cells(stream, name), broken))
         if broken:  # in its first line: there is no table at all
             raise broken[0]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, groupby
+from operator import itemgetter
 
 from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.records import Cell, End, Failure, Record, Row, Segment
@@ -33,7 +34,7 @@ def recordings(records: Iterable[Record], options: TableOptions = PLAIN) -> Iter
 
     `options` says which pauses are bridged and which short events dropped.
     """
-    for filename, group in groupby(records, key=lambda record: record.filename):
+    for filename, group in groupby(records, key=itemgetter(0)):  # by filename, the first field of every record
         recording = Recording(filename, iter(()))
         recording.rows = _rows(group, recording, options)
         yield recording
@@ -59,10 +60,12 @@ def _scored(records: Iterator[Record], recording: Recording) -> Iterator[Cell | 
     """Cells as they are, with the best score of each event noted."""
     surest = recording.surest
     for record in records:
-        if isinstance(record, Segment | Row):
+        if isinstance(record, Cell):
+            _, onset, _, kind, label, score, _ = record
+            if kind == "event" and (label not in surest or score > surest[label][0]):
+                surest[label] = (score, onset)
+        elif isinstance(record, Segment | Row):
             raise RecordError(f"{record.filename}: cells and {type(record).__name__.lower()}s in one table; give one kind")
-        if isinstance(record, Cell) and record.kind == "event" and record.score > surest.get(record.label, (-1.0, 0.0))[0]:
-            surest[record.label] = (record.score, record.onset)
         yield record
 
 
