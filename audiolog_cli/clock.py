@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from audiolog_cli import riff
 from audiolog_cli.errors import AudioError, UsageError
+from audiolog_cli.remote import is_url, open_url
 
 Start = datetime | None
 
@@ -285,10 +286,10 @@ def pattern_reader(pattern: str, known: str) -> Callable[[str], Start]:
 
 def header_start(path: str) -> Start:
     """The time in a WAV's header: AudioMoth's comment, GUANO, an ISO time in a comment or date, then bext's origination."""
-    if path == "-" or not os.path.isfile(path) and os.path.exists(path):  # a pipe can be read only once, by the decoder
+    if path == "-" or os.path.exists(path) and not os.path.isfile(path):  # a pipe can be read only once, by the decoder
         return None
     try:
-        with open(path, "rb") as file:
+        with open_url(path) if is_url(path) else open(path, "rb") as file:
             texts = {chunk.name: riff.contents(file, chunk) for chunk in riff.chunks(file) if chunk.name in HEADER_READERS}
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()

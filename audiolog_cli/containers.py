@@ -1,8 +1,8 @@
 """Names and pipes in, open sound tracks out: where bytes come from and which container they are.
 
 A source is a path, `-` for standard input, or a binary file object; it may be a FIFO or a pipe that is still being
-written. Every path is opened here and handed over as bytes, so a name is never taken for a URL or a playlist, names that
-are not UTF-8 work, and the system's own errors become one line. No sample is decoded here.
+written. Every path or URL is opened here and handed over as bytes, so nothing in a recording opens another file or URL, names
+that are not UTF-8 work, and the system's own errors become one line. No sample is decoded here.
 """
 
 import io
@@ -19,6 +19,7 @@ from av.container import InputContainer
 
 from audiolog_cli import riff
 from audiolog_cli.errors import AudioError, UsageError
+from audiolog_cli.remote import is_url, open_url
 
 Source = str | os.PathLike[str] | BinaryIO
 
@@ -130,7 +131,9 @@ def open_bytes(source: Source) -> Iterator[BinaryIO]:
 
 
 def open_path(path: str) -> BinaryIO:
-    """Open a file or FIFO; one line for each way this can fail."""
+    """Open a file, a FIFO or a URL; one line for each way this can fail."""
+    if is_url(path):
+        return open_url(path)
     try:
         if os.path.isdir(path):
             raise AudioError(f"{path}: is a directory; name the recordings in it")

@@ -21,15 +21,15 @@ from errno import ENOSPC
 from io import FileIO
 from itertools import islice
 from pathlib import Path
-from stat import S_ISREG
 from time import monotonic
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from audiolog_cli.audio import Window
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import AudiologError, InputError, UsageError
+from audiolog_cli.remote import is_url, version
 
 BLOCK = struct.Struct("<4sII")  # magic, length of the payload in bytes, its CRC-32
 WINDOW = struct.Struct("<qqqqIII")  # start, n_samples, n_window, settled; numbers of scenes, frames, events
@@ -50,15 +50,22 @@ class Journal:
 
         InputError for what cannot be read a second time.
         """
-        try:
-            found = os.stat(recording)
-        except FileNotFoundError:
-            what = "standard input cannot be read again, --resume needs files" if recording == "-" else "no such file"
-            raise InputError(f"{recording}: {what}") from None
-        if not S_ISREG(found.st_mode):
-            raise InputError(f"{recording}: not a regular file, --resume needs one that can be read again")
-        identity = f"{os.path.abspath(recording)}\0{found.st_size}\0{found.st_mtime_ns}\0{spans}"
+        check_regular(recording, "--resume")
+        identity = f"{place(recording)}\0{version(recording)}\0{spans}"
         return self.folder / (hashlib.sha256(os.fsencode(identity)).hexdigest()[:32] + ".windows")
+
+
+def place(recording: str) -> str:
+    """Where a recording lies, the same however its path was spelled."""
+    return recording if is_url(recording) else os.path.abspath(recording)
+
+
+def check_regular(recording: str, option: str) -> None:
+    """InputError for what cannot be read a second time, as `option` needs it."""
+    if recording == "-":
+        raise InputError(f"-: standard input cannot be read again, {option} needs files")
+    if not is_url(recording) and os.path.exists(recording) and not os.path.isfile(recording):
+        raise InputError(f"{recording}: not a regular file, {option} needs one that can be read again")
 
 
 @contextmanager
@@ -87,13 +94,21 @@ def _check_parameters(folder: Path, parameters: Mapping[str, str | float]) -> No
         earlier = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         raise UsageError(f"{path}: damaged; name another folder") from None
-    changes = [
-        f"{name} was {earlier.get(name)!r}, is {parameters.get(name)!r}"
-        for name in dict.fromkeys([*earlier, *parameters])
-        if earlier.get(name) != parameters.get(name)
-    ]
-    if changes:
-        raise UsageError(f"--resume {folder}: made with other parameters: {'; '.join(changes)}; name another folder")
+    if changed := changes(earlier, parameters):
+        raise UsageError(f"--resume {folder}: made with other parameters: {changed}; name another folder")
+
+
+def changes(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Which parameters differ, in words; empty where none does.
+
+    >>> changes({"hop": 10.0, "channel": "mix"}, {"hop": 5.0, "channel": "mix"})
+    'hop was 10.0, is 5.0'
+    """
+    return "; ".join(
+        f"{name} was {earlier.get(name)!r}, is {now.get(name)!r}"
+        for name in dict.fromkeys([*earlier, *now])
+        if earlier.get(name) != now.get(name)
+    )
 
 
 def resumed(

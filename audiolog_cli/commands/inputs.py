@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 from audiolog_cli import terminal
 from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.records import End, Failure, Record, Segment, read
+from audiolog_cli.remote import files_below, is_url
 
 AUDIO_SUFFIXES = frozenset(
     [
@@ -56,12 +57,14 @@ class Recording(NamedTuple):
 def recordings(paths: Iterable[str], recursive: bool, match: str) -> Iterator[Recording | InputError]:
     """The recordings that paths stand for, in order; an input that cannot be used is given as its error, in its place.
 
-    A path is a recording, or a list of segments (told apart by its first bytes), or with `recursive` a folder: then all files
+    A path (or URL) is a recording, or a list of segments (told apart by its first bytes), or with `recursive` a folder: then all files
     below it whose name fits `match`, or that end like sound files where it is empty.
     """
     for path in paths:
         try:
-            if recursive and os.path.isdir(path):
+            if recursive and is_url(path):
+                yield from (Recording(found, None) for found in files_below(path) if _fits(found, match))
+            elif recursive and os.path.isdir(path):
                 yield from (Recording(found, None) for found in _files_below(path, match))
             elif _holds_records(path):
                 with terminal.text_input(path) as (stream, name):
@@ -77,8 +80,14 @@ def _files_below(folder: str, match: str) -> Iterator[str]:
     for parent, subfolders, names in os.walk(folder):
         subfolders.sort()
         for name in sorted(names):
-            if fnmatch(name, match) if match else Path(name).suffix.lower() in AUDIO_SUFFIXES:
+            if _fits(name, match):
                 yield os.path.join(parent, name)
+
+
+def _fits(path: str, match: str) -> bool:
+    """Whether a file's name fits the pattern, or ends like a sound file where there is none."""
+    name = os.path.basename(path)
+    return fnmatch(name, match) if match else Path(name).suffix.lower() in AUDIO_SUFFIXES
 
 
 def _holds_records(path: str) -> bool:

@@ -8,21 +8,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from audiolog_cli import __version__, terminal
 from audiolog_cli.commands.inputs import Recording, names_in, recordings
-from audiolog_cli.commands.options import Channel, Format, Quiet, Raw, RecordFormat, complete_device, complete_weights
+from audiolog_cli.commands.options import Channel, Quiet, Raw, complete_device, complete_weights
+from audiolog_cli.commands.outcome import Outcome
 from audiolog_cli.errors import InputError, UsageError
-from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, check_text, jsonl_lines, tsv_lines
+from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, jsonl_lines, tsv_lines
 
 if TYPE_CHECKING:
-    from audiolog_cli.audio import DecodeOptions
-    from audiolog_cli.clock import TimeSource
-    from audiolog_cli.model.tagger import Tagger, TagOptions
+    from audiolog_cli.model.tagger import Tagger
+    from audiolog_cli.scale.hearing import Hearing
     from audiolog_cli.stitching import Samples
 
     Sound = tuple[Recording, Iterator[Samples]] | InputError
@@ -35,19 +34,19 @@ class Pool(StrEnum):
     mean = "mean"
 
 
-class Outcome:
-    """How many recordings were tagged and how many failed, how much sound, since when."""
+class TagFormat(StrEnum):
+    """How cells are written."""
 
-    def __init__(self) -> None:
-        self.done = 0
-        self.failed = 0
-        self.seconds = 0.0
-        self.started = monotonic()
+    tsv = "tsv"
+    jsonl = "jsonl"
+    parquet = "parquet"
 
-    def __str__(self) -> str:
-        speed = self.seconds / max(monotonic() - self.started, 1e-9)
-        hours = self.seconds / 3600
-        return f"{self.done} recordings tagged, {self.failed} failed, {hours:.2f} hours of sound, {speed:.0f} times real time"
+
+class Engine(StrEnum):
+    """Who tags: this process, or the workers of a Ray cluster."""
+
+    local = "local"
+    ray = "ray"
 
 
 def tag(
@@ -108,7 +107,20 @@ def tag(
     scores_dir: Annotated[
         Path | None, typer.Option(help="Write the scores of all events there, one TSV per recording (sed_scores_eval's format).")
     ] = None,
-    format: Format = RecordFormat.tsv,
+    out: Annotated[
+        str,
+        typer.Option(metavar="DIR|URL", help="Write one file per recording there; what is there already is not tagged again."),
+    ] = "",
+    engine: Annotated[Engine, typer.Option(help="local, or ray: the workers of a cluster, for --out.")] = Engine.local,
+    address: Annotated[
+        str, typer.Option(help="With --engine ray: the cluster (auto finds it on its own nodes); without, one is started here.")
+    ] = "",
+    gpus_per_worker: Annotated[
+        float, typer.Option(min=0.0, help="With --engine ray: GPUs of each worker, 0.25 for four on one; 0 is a core.")
+    ] = 0.0,
+    format: Annotated[
+        TagFormat, typer.Option(help="tsv with a header, jsonl: one JSON object a line, or parquet.")
+    ] = TagFormat.tsv,
     quiet: Quiet = False,
 ) -> None:
     """Say what is heard in recordings: for each second its scene, then every active event.
@@ -122,117 +134,118 @@ def tag(
     from audiolog_cli.clock import time_source
     from audiolog_cli.journal import open_journal
     from audiolog_cli.model import tagger as model
+    from audiolog_cli.parts import Parts
+    from audiolog_cli.scale.hearing import Hearing
+    from audiolog_cli.scale.run import run
+    from audiolog_cli.scale.worker import Pool
     from audiolog_cli.weights import find
 
+    _check_together(engine, out, resume, split_files, gpus_per_worker, address)
+
     path = find(weights)
-    hearing = model.load(path, device, batch_size, jobs)
-    decode_options = DecodeOptions(hearing.card.front_end.sample_rate, channel, RawFormat.parse(raw) if raw else None)
-    if hop > hearing.card.window:
+    tagger = model.load(path, device if engine is Engine.local else "cpu", batch_size, jobs)
+    decode_options = DecodeOptions(tagger.card.front_end.sample_rate, channel, RawFormat.parse(raw) if raw else None)
+    if hop > tagger.card.window:
         raise UsageError(
-            f"--hop {hop:g}: the windows of {weights} are {hearing.card.window:g} s long, sound between them would be lost"
+            f"--hop {hop:g}: the windows of {weights} are {tagger.card.window:g} s long, sound between them would be lost"
         )
     clock = time_source(start_time, name_time, header_time, tz)
     if split_files and (clock is None or resume):
         needed = "is not for --resume" if resume else "needs --name-time or --header-time"
         raise UsageError(f"--split-files {needed}: it tells by the files' clock times where a recording goes on")
-    wanted = _thresholds(threshold, thresholds, hearing.card.events)
-    model.labels_of(hearing.card, wanted)  # a wrong label is said before the first recording is opened
+    wanted = _thresholds(threshold, thresholds, tagger.card.events)
+    model.labels_of(tagger.card, wanted)  # a wrong label is said before the first recording is opened
     options = model.TagOptions(hop, cell, pool.value, smooth, wanted, scores_dir)
-    if not hearing.card.scenes:
+    if not tagger.card.scenes:
         terminal.say(f"{weights} knows events only: scene labels stay empty")
 
     outcome = Outcome()
     inputs = recordings([*(files or []), *names_in(files_from)] or ["-"], recursive, match)
     with ExitStack() as stack:
-        if resume:
+        parameters: dict[str, Any] = {}
+        if resume or out:
             stack.enter_context(_continued_by_the_same_command())
-            journal = open_journal(resume, _parameters(path, hearing, hop, channel, raw))
-            options = replace(options, journal=stack.enter_context(journal))
-        sounds = _joined(inputs, decode_options, clock) if split_files and clock else _sounds(inputs, decode_options)
-        records = _tagged(sounds, hearing, options, clock, outcome, fail_fast)
-        terminal.write_lines(
-            tsv_lines(records, CELL_COLUMNS, clock is not None) if format is RecordFormat.tsv else jsonl_lines(records)
-        )
-    if outcome.done + outcome.failed > 1:
-        terminal.say(str(outcome))
-    if outcome.failed:
-        raise typer.Exit(3 if outcome.done else 1)
+            where = "cuda" if gpus_per_worker and device == "auto" else tagger.device.type
+            parameters = _parameters(path, where, hop or tagger.card.window, channel, raw)
+        if resume:
+            options = replace(options, journal=stack.enter_context(open_journal(resume, parameters)))
+        hearing = Hearing(decode_options, options, clock)
+        if out:
+            parameters |= {"cell": cell, "pool": pool.value, "smooth": smooth, "thresholds": wanted, "scores": bool(scores_dir)}
+            parameters |= {"start_time": start_time, "name_time": name_time, "header_time": header_time, "tz": tz}
+            workers = Pool(address, jobs, gpus_per_worker, device, batch_size) if engine is Engine.ray else None
+            parts = Parts(out, format.value, clock is not None)
+            with parts.opened(parameters) as there:
+                found = run(outcome.usable(inputs), there, workers or tagger, path, hearing, parts, outcome.show)
+                outcome.take(found, fail_fast)
+        else:
+            sounds = _joined(inputs, hearing) if split_files else _sounds(inputs, hearing)
+            _write(_tagged(sounds, tagger, hearing, outcome, fail_fast), format, clock is not None)
+    outcome.end()
+
+
+def _check_together(
+    engine: Engine, out: str, resume: Path | None, split_files: bool, gpus_per_worker: float, address: str
+) -> None:
+    """UsageError for options that do not go together."""
+    if engine is Engine.ray and not out:
+        raise UsageError("--engine ray: its workers write files; say where with --out DIR|URL")
+    if engine is Engine.ray and resume:
+        raise UsageError("--resume: --engine ray has no need of it, what is in --out is not tagged again; leave it out")
+    if engine is not Engine.ray and (gpus_per_worker or address):
+        raise UsageError(f"--{'gpus-per-worker' if gpus_per_worker else 'address'} is for --engine ray")
+    if split_files and out:
+        raise UsageError("--split-files is not for --out: there, each file is a recording of its own")
 
 
 def _tagged(
-    sounds: "Iterable[Sound]",
-    tagger: "Tagger",
-    options: "TagOptions",
-    clock: "TimeSource | None",
-    outcome: Outcome,
-    fail_fast: bool,
+    sounds: "Iterable[Sound]", tagger: "Tagger", hearing: "Hearing", outcome: Outcome, fail_fast: bool
 ) -> Iterator[Cell | End | Failure]:
     """The records of all recordings in order; one that fails becomes a `Failure` where it stopped."""
-    from audiolog_cli.model.tagger import tag as records_of
-
     for sound in sounds:
         path = "-" if isinstance(sound, InputError) else sound[0].path
         try:
             if isinstance(sound, InputError):
                 raise sound
             recording, chunks = sound
-            records = records_of(tagger, chunks, check_text(path, "file name"), recording.spans, options)
-            yield from _noted(_timed(records, path, clock) if clock else records, outcome)
+            yield from outcome.pass_on(hearing.records(tagger, path, recording.spans, chunks))
         except InputError as error:
-            outcome.failed += 1
-            terminal.complain(str(error))
+            outcome.fail(str(error))
             yield Failure(path, str(error))
             if fail_fast:
                 return
 
 
-def _decoded(recording: Recording, decoding: "DecodeOptions") -> "Iterator[Samples]":
-    """A recording's sound; damage in it is said on stderr."""
-    from audiolog_cli.audio import Damage, decode
-
-    def report(damage: Damage) -> None:
-        terminal.say(f"{recording.path}: {damage}")
-
-    return decode(recording.path, decoding, report)
+def _sounds(inputs: Iterable[Recording | InputError], hearing: "Hearing") -> "Iterator[Sound]":
+    """Each recording with its sound; damage in it is said on stderr."""
+    return (one if isinstance(one, InputError) else (one, hearing.sound(one.path, terminal.say)) for one in inputs)
 
 
-def _sounds(inputs: Iterable[Recording | InputError], decoding: "DecodeOptions") -> "Iterator[Sound]":
-    """Each recording with its sound."""
-    return (one if isinstance(one, InputError) else (one, _decoded(one, decoding)) for one in inputs)
-
-
-def _joined(inputs: Iterable[Recording | InputError], decoding: "DecodeOptions", clock: "TimeSource") -> "Iterator[Sound]":
+def _joined(inputs: Iterable[Recording | InputError], hearing: "Hearing") -> "Iterator[Sound]":
     """The same for files that a recorder cut one recording into."""
     from audiolog_cli.clock import start_of
     from audiolog_cli.stitching import stitched
 
+    clock = hearing.clock
+    assert clock is not None
     return stitched(
         inputs,
         lambda recording: start_of(recording.path, clock),
-        lambda recording: _decoded(recording, decoding),
-        decoding.sample_rate,
+        lambda recording: hearing.sound(recording.path, terminal.say),
+        hearing.decoding.sample_rate,
     )
 
 
-def _timed(records: Iterator[Cell | End], path: str, clock: "TimeSource") -> Iterator[Cell | End]:
-    """The records with the clock times of their onsets."""
-    from audiolog_cli.clock import at, start_of
+def _write(records: Iterator[Cell | End | Failure], format: TagFormat, with_time: bool) -> None:
+    """Write records to stdout."""
+    if format is TagFormat.parquet:
+        from audiolog_cli import parquet
 
-    start = start_of(path, clock)
-    for record in records:
-        yield record._replace(time=at(start, record.onset)) if isinstance(record, Cell) else record
-
-
-def _noted(records: Iterable[Cell | End], outcome: Outcome) -> Iterator[Cell | End]:
-    """Pass the records of a recording on; show how far it is, and count it when it is done."""
-    for record in records:
-        if isinstance(record, End):
-            outcome.done += 1
-            outcome.seconds += record.duration
-        elif record.kind == "scene":
-            terminal.show_progress(f"{record.filename}  {record.offset:.0f} s")
-        yield record
-    terminal.show_progress("")
+        parquet.write_stdout(records, Cell, with_time)
+    elif format is TagFormat.tsv:
+        terminal.write_lines(tsv_lines(records, CELL_COLUMNS, with_time))
+    else:
+        terminal.write_lines(jsonl_lines(records))
 
 
 @contextmanager
@@ -245,18 +258,11 @@ def _continued_by_the_same_command() -> Iterator[None]:
         raise
 
 
-def _parameters(weights: Path, tagger: "Tagger", hop: float, channel: str, raw: str) -> dict[str, str | float]:
+def _parameters(weights: Path, device: str, hop: float, channel: str, raw: str) -> dict[str, Any]:
     """What decides the probabilities of windows: a journal made with other values is of no use."""
     with weights.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {
-        "version": __version__,
-        "weights": digest,
-        "device": tagger.device.type,
-        "hop": hop or tagger.card.window,
-        "channel": channel,
-        "raw": raw,
-    }
+    return {"version": __version__, "weights": digest, "device": device, "hop": hop, "channel": channel, "raw": raw}
 
 
 def _thresholds(common: float | None, path: str, events: Iterable[str]) -> dict[str, float]:

@@ -1,0 +1,209 @@
+"""Cells and rows as Parquet: typed columns, compressed with zstd, written and read in row groups, so in constant memory.
+
+    cells   filename kind label: text (dictionary)    onset offset: double, seconds    score: float
+    rows    filename scene: text (dictionary)         onset offset: double, seconds    events: list of text
+
+With clock times two columns more: `time`, the wall clock at the onset (timestamp in milliseconds, no zone), and `utc_offset`, its
+minutes east of UTC, empty where the zone is not known; UTC is time - utc_offset. So `hour(time)` is the local hour, and the ISO
+text of TSV can be made again. Times and scores are rounded as in TSV: the rows are the same in every format. A recording that
+failed is a row of kind `error` whose label is the message; the ends of recordings stand in the file's metadata (`audiolog.ends`).
+
+Needs pyarrow, the extra `parquet`.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from audiolog_cli.errors import RecordError, UsageError
+from audiolog_cli.records import CELL_COLUMNS, ROW_COLUMNS, Cell, End, Failure, Record, Row
+
+MAGIC = b"PAR1"
+GROUP = 1 << 16  # rows of a row group: about 5 hours of cells
+ENDS = b"audiolog.ends"
+
+
+def pyarrow() -> Any:
+    """The library, with its Parquet part; UsageError where it is not installed."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise UsageError("Parquet needs pyarrow, which is not installed: pip install 'audiolog[parquet]'") from None
+    return pyarrow
+
+
+def schema(kind: type[Cell] | type[Row], with_time: bool) -> Any:
+    """The columns of cells or of rows."""
+    pa = pyarrow()
+    text, label = pa.string(), pa.dictionary(pa.int32(), pa.string())
+    common = [("filename", label), ("onset", pa.float64()), ("offset", pa.float64())]
+    own = [("kind", label), ("label", label), ("score", pa.float32())]
+    if kind is Row:
+        own = [("scene", label), ("events", pa.list_(text))]
+    return pa.schema(common + own + [("time", pa.timestamp("ms")), ("utc_offset", pa.int16())] * with_time)
+
+
+# Writing
+
+
+def write(records: Iterable[Record], sink: BinaryIO, kind: type[Cell] | type[Row], with_time: bool = False) -> None:
+    """Write the records of one kind as they come, a row group at a time, with the ends; failures only among cells.
+
+    What an interrupt leaves can be read up to there. RecordError for text or a time that Parquet cannot hold.
+    """
+    pa = pyarrow()
+    columns = schema(kind, with_time)
+    ends: list[End] = []
+    with pa.parquet.ParquetWriter(sink, columns, compression="zstd") as writer:
+        kept = _table_rows(records, kind, ends)
+        while group := list(islice(kept, GROUP)):
+            writer.write_batch(_batch(group, columns, with_time))
+        writer.add_key_value_metadata({ENDS.decode(): json.dumps(ends)})
+
+
+def write_stdout(records: Iterable[Record], kind: type[Cell] | type[Row], with_time: bool = False) -> None:
+    """`write` to stdout; UsageError where that is a terminal."""
+    if sys.stdout.isatty():
+        raise UsageError("--format parquet: these bytes are not for a terminal; redirect them into a file")
+    write(records, sys.stdout.buffer, kind, with_time)
+
+
+def _table_rows(records: Iterable[Record], kind: type[Cell] | type[Row], ends: list[End]) -> Iterator[tuple[Any, ...]]:
+    """The fields of each record, rounded; ends are put aside."""
+    for record in records:
+        if isinstance(record, Cell) and kind is Cell:
+            filename, onset, offset, what, label, score, time = record
+            yield filename, round(onset, 3), round(offset, 3), what, label, round(score, 3), time
+        elif isinstance(record, Row) and kind is Row:
+            filename, onset, offset, scene, events, time = record
+            yield filename, round(onset, 3), round(offset, 3), scene, list(events), time
+        elif isinstance(record, Failure) and kind is Cell:
+            yield record.filename, None, None, "error", record.message, None, None
+        elif isinstance(record, End):
+            ends.append(record)
+
+
+def _batch(group: list[tuple[Any, ...]], columns: Any, with_time: bool) -> Any:
+    """A record batch of the rows' fields."""
+    pa = pyarrow()
+    *fields, times = zip(*group, strict=True)
+    if with_time:
+        fields += zip(*(_clock(time) for time in times), strict=True)
+    try:
+        arrays = [_array(values, field.type) for values, field in zip(fields, columns, strict=True)]
+    except UnicodeEncodeError as error:
+        raise RecordError(f"{error.object!r}: not UTF-8, Parquet cannot hold it; rename it, or write tsv") from None
+    return pa.record_batch(arrays, schema=columns)
+
+
+def _array(values: Iterable[Any], type: Any) -> Any:
+    pa = pyarrow()
+    if pa.types.is_dictionary(type):
+        return pa.array(values, type.value_type).dictionary_encode()
+    return pa.array(values, type)
+
+
+def _clock(time: str | None) -> tuple[datetime | None, int | None]:
+    """ISO 8601 as wall clock and minutes east of UTC.
+
+    >>> _clock("2026-11-22T06:00:00.500+01:00")
+    (datetime.datetime(2026, 11, 22, 6, 0, 0, 500000), 60)
+    """
+    if time is None:
+        return None, None
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        raise RecordError(f"time {time!r}: expected ISO 8601, such as 2026-11-22T06:00:00.000+01:00") from None
+    offset = moment.utcoffset()
+    return moment.replace(tzinfo=None), None if offset is None else int(offset.total_seconds()) // 60
+
+
+# Reading
+
+
+def is_parquet(path: str) -> bool:
+    """Whether a file begins like Parquet; False for what is no file."""
+    if not Path(path).is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def read(path: str) -> Iterator[Record]:
+    """The cells or rows of a Parquet file that has their columns, with the ends and failures that `write` put in.
+
+    RecordError, with the row, for a file that is damaged or holds something else.
+    """
+    pa = pyarrow()
+    try:
+        with pa.parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            columns = next((wanted for wanted in (CELL_COLUMNS, ROW_COLUMNS) if set(wanted) <= set(names)), None)
+            if columns is None:
+                wanted = f"{' '.join(CELL_COLUMNS)} | {' '.join(ROW_COLUMNS)}"
+                raise RecordError(f"{path}: expected the columns {wanted}, got {' '.join(names)[:200]!r}")
+            ends = [End(*end) for end in json.loads((file.metadata.metadata or {}).get(ENDS, b"[]"))]
+            yield from _with_ends(_read(file, columns, path), ends)
+    except pa.ArrowException as error:
+        raise RecordError(f"{path}: not readable as Parquet: {' '.join(str(error).split())}") from None
+
+
+def _read(file: Any, columns: tuple[str, ...], path: str) -> Iterator[Record]:
+    clock = [name for name in ("time", "utc_offset") if name in file.schema_arrow.names]
+    number = 0
+    for batch in file.iter_batches(batch_size=8192, columns=[*columns, *clock]):
+        values = batch.to_pydict()
+        times = values.get("time", [None] * len(batch))
+        offsets = values.get("utc_offset", [None] * len(batch))
+        fields = [values[name] for name in columns]
+        for *row, time, offset in zip(*fields, times, offsets, strict=True):
+            number += 1
+            try:
+                yield _record(row, columns, _iso(time, offset))
+            except (ValueError, TypeError):
+                raise RecordError(f"{path}: row {number}: expected {' '.join(columns)}, got {row}") from None
+
+
+def _record(row: list[Any], columns: tuple[str, ...], time: str | None) -> Record:
+    """The record in a row; ValueError or TypeError if it is none."""
+    filename, onset, offset = row[:3]
+    if columns == CELL_COLUMNS and row[3] == "error":
+        return Failure(filename, row[4])
+    if not 0 <= onset <= offset < float("inf"):
+        raise ValueError
+    if columns == ROW_COLUMNS:
+        return Row(filename, onset, offset, row[3], tuple(row[4]), time)
+    kind, label, score = row[3:]
+    if kind not in ("scene", "event") or not 0 <= score <= 1 or not (label or kind == "scene"):
+        raise ValueError
+    return Cell(filename, onset, offset, kind, label, round(score, 3), time)
+
+
+def _iso(time: datetime | None, utc_offset: int | None) -> str | None:
+    """What `_clock` read.
+
+    >>> _iso(datetime(2026, 11, 22, 6), 60), _iso(datetime(2026, 11, 22, 6), None)
+    ('2026-11-22T06:00:00.000+01:00', '2026-11-22T06:00:00.000')
+    """
+    if time is None:
+        return None
+    zone = None if utc_offset is None else timezone(timedelta(minutes=utc_offset))
+    return time.replace(tzinfo=zone).isoformat(timespec="milliseconds")
+
+
+def _with_ends(records: Iterator[Record], ends: list[End]) -> Iterator[Record]:
+    """The records with each recording's end after its last one."""
+    waiting = {end.filename: end for end in ends}
+    previous = ""
+    for record in records:
+        if record.filename != previous and previous in waiting:
+            yield waiting.pop(previous)
+        previous = record.filename
+        yield record
+    yield from waiting.values()

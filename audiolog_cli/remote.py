@@ -1,0 +1,124 @@
+"""Names that are URLs (`s3://bucket/rec.flac`, `https://...`, `memory://...`): opened, looked at, written below, through fsspec.
+
+In: a name; out: a binary file that can seek, or what tells one version of a file from the next. What a scheme needs beyond fsspec
+itself (s3fs, gcsfs, adlfs, aiohttp) is said by name when it is missing. Nothing here is reached unless a name holds `://`, and
+what lies behind it is handed on as bytes: nothing in a recording can make us open another URL.
+"""
+
+import io
+import os
+import re
+from typing import Any, BinaryIO, cast
+
+from audiolog_cli.errors import AudioError, InputError, UsageError
+
+URL = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*[a-z][a-z0-9+.-]+://")  # fsspec chains names: simplecache::s3://...
+CHANGES = ("ETag", "mtime", "LastModified", "last_modified", "updated", "created")  # what file systems call it, best first
+
+
+def is_url(name: str) -> bool:
+    """Whether a name is a URL and not a path.
+
+    >>> is_url("s3://bucket/a.wav"), is_url("C:\\\\a.wav"), is_url("nights/a.wav")
+    (True, False, False)
+    """
+    return URL.match(name) is not None
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """fsspec's file system for a URL (or a local path), and the name that stands for it there.
+
+    UsageError where the scheme is unknown, or needs a package that is not installed.
+    """
+    import fsspec
+
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise UsageError(f"{url}: {str(error).rstrip('.')}") from None
+    except ValueError as error:
+        raise UsageError(f"{url}: {str(error).rstrip('.').lower()}; expected a path or a URL such as s3://bucket/name") from None
+    return system, str(path)
+
+
+def open_url(url: str) -> BinaryIO:
+    """Open what lies at a URL for reading; AudioError where it cannot be had."""
+    system, path = file_system(url)
+    try:
+        if system.info(path)["size"] == 0:
+            raise AudioError(f"{url}: empty file")
+        return cast(BinaryIO, io.BufferedReader(_Guarded(system.open(path, "rb"), url), 1 << 18))
+    except AudioError:
+        raise
+    except Exception as error:  # each file system has its own: botocore's, aiohttp's, ... many of them no OSError
+        raise AudioError(f"{url}: {_reason(error)}") from None
+
+
+def version(name: str) -> str:
+    """What changes when the file at a path or URL does: its size, and its time of change or entity tag.
+
+    InputError where there is no such file.
+    """
+    if not is_url(name):
+        try:
+            found = os.stat(name)
+        except OSError as error:
+            raise InputError(f"{name}: {_reason(error)}") from None
+        return f"{found.st_size}\0{found.st_mtime_ns}"
+    system, path = file_system(name)
+    try:
+        information = system.info(path)
+    except Exception as error:  # as above
+        raise InputError(f"{name}: {_reason(error)}") from None
+    return f"{information['size']}\0{next((information[key] for key in CHANGES if information.get(key)), '')}"
+
+
+def files_below(url: str) -> list[str]:
+    """The URLs of all files in a remote folder and below it, by name; InputError where it cannot be read."""
+    system, path = file_system(url)
+    try:
+        return [str(system.unstrip_protocol(name)) for name in sorted(system.find(path))]
+    except Exception as error:  # as above
+        raise InputError(f"{url}: {_reason(error)}") from None
+
+
+class _Guarded(io.RawIOBase):
+    """A remote file whose failures name it: a line that breaks in the middle costs this recording, not the run."""
+
+    def __init__(self, file: BinaryIO, url: str) -> None:
+        self._file = file
+        self._url = url
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._file.read(len(buffer))
+        except Exception as error:  # as above
+            raise AudioError(f"{self._url}: reading it broke off: {_reason(error)}") from None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong in one line."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, PermissionError):
+        return "permission denied"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())

@@ -1,0 +1,145 @@
+"""Recordings in, parts out, tagged by the nodes of a Ray cluster.
+
+Ray Data hands the list of recordings to a pool of actors (worker.py), as many as the cluster has cores, or GPUs, for. A recording is
+the unit of work: it is streamed inside one actor and its part is written there, so that nothing but names and outcomes comes
+through here, and memory depends on neither the length of recordings nor their number. An actor gets the next recording when it is
+done with the last (back-pressure); when a node is lost, its recordings are tagged anew by an actor that Ray starts elsewhere.
+"""
+
+import os
+import pickle
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from math import floor
+from pathlib import Path
+from typing import Any
+
+from audiolog_cli.errors import UsageError
+from audiolog_cli.parts import Parts
+from audiolog_cli.scale.hearing import Hearing
+from audiolog_cli.scale.worker import Job, Ledger, Order, Pool, Result, Worker
+
+LOCAL_STORE = 256 << 20  # bytes of shared memory of a cluster that is started here: the weights and a few blocks of sound
+QUIET = {"RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_DATA_LOG_LEVEL": "ERROR"}
+MAX_BLOCKS = 10_000  # of the list of recordings; Ray keeps account of each
+
+
+def results(
+    jobs: Sequence[Job], weights: Path, hearing: Hearing, parts: Parts, pool: Pool, show: Callable[[str], None]
+) -> Iterator[Result]:
+    """The outcome of each job as it is done, in any order. `show` is told now and then how far it is.
+
+    UsageError where Ray is missing, where there is no such cluster, or no room for a worker in it.
+    """
+    if not jobs:
+        return
+    ray = _ray()
+    with _connected(ray, pool.address):
+        n_workers = pool.size or _room(ray, pool.gpus)
+        ledger = ray.remote(Ledger).options(num_cpus=0).remote()
+        order = Order(
+            hearing,
+            parts,
+            ray.put(weights.read_bytes()),
+            weights.name,
+            "cuda" if pool.gpus and pool.device == "auto" else pool.device,
+            pool.batch_size,
+            os.getcwd(),
+            decodes=not pool.gpus,
+            ledger=ledger,
+        )
+        outcomes = (
+            ray.data.from_items([{"job": pickle.dumps(job)} for job in jobs], override_num_blocks=min(len(jobs), MAX_BLOCKS))
+            .map(
+                Worker,
+                fn_constructor_args=(order,),
+                compute=ray.data.ActorPoolStrategy(size=min(n_workers, len(jobs)), max_tasks_in_flight_per_actor=1),
+                num_cpus=0 if pool.gpus else 1,
+                num_gpus=pool.gpus,
+            )
+            .iter_rows()
+        )
+        with _shown(lambda: show(f"{ray.get(ledger.seconds.remote()) / 3600:.2f} hours tagged by {n_workers} workers")):
+            for row in outcomes:
+                yield pickle.loads(row["result"])
+
+
+def _ray() -> Any:
+    """Ray with its data library, which say no more than errors; UsageError where it is not installed."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise UsageError(f"--engine ray needs Ray ({error.name} is not installed): pip install 'audiolog[scale]'") from None
+    return ray
+
+
+@contextmanager
+def _connected(ray: Any, address: str) -> Iterator[None]:
+    """A connection to the cluster at `address` (or RAY_ADDRESS), or to one started on this machine and stopped afterwards."""
+    address = address or os.environ.get("RAY_ADDRESS", "")
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if not address:
+        settings |= {"address": "local", "object_store_memory": LOCAL_STORE, "include_dashboard": False}
+    with _ray_silenced():
+        try:
+            ray.init(**({"address": address} | settings))
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UsageError(f"--address {address}: no Ray cluster found there: {_first_line(error)}") from None
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _ray_silenced() -> Iterator[None]:
+    """Keep Ray off stdout, where it prints what happens to nodes, and off file descriptor 2, where its native part writes.
+
+    All of that stands in Ray's log files as well, and what stops a run is raised; our own messages still go to stderr.
+    """
+    with (
+        open(os.devnull, "w") as nowhere,
+        os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="surrogateescape") as stderr,
+        redirect_stdout(nowhere),
+        redirect_stderr(stderr),
+    ):
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr.fileno(), 2)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _room(ray: Any, gpus: float) -> int:
+    """How many workers the living nodes have room for; UsageError if none has."""
+    what, each = ("GPU", gpus) if gpus else ("CPU", 1.0)
+    n_workers: int = sum(floor(node["Resources"].get(what, 0) / each + 1e-9) for node in ray.nodes() if node["Alive"])
+    if not n_workers:
+        raise UsageError(f"--engine ray: no node of the cluster has {each:g} {what}")
+    return n_workers
+
+
+@contextmanager
+def _shown(show: Callable[[], None], every: float = 2.0) -> Iterator[None]:
+    """Call `show` every few seconds, in a thread, while the body runs."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(every):
+            show()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

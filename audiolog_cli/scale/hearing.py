@@ -1,0 +1,46 @@
+"""One recording in, its records out: decoded, tagged, with clock times, the same for every engine."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from audiolog_cli.audio import Damage, DecodeOptions, decode
+from audiolog_cli.clock import TimeSource, at, start_of
+from audiolog_cli.records import Cell, End, check_text
+
+if TYPE_CHECKING:
+    from audiolog_cli.model.tagger import Tagger, TagOptions
+    from audiolog_cli.stitching import Samples
+
+Spans = Sequence[tuple[float, float]] | None  # [onset, offset) seconds of a recording to analyse; None is all of it
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """How the recordings of a run are heard."""
+
+    decoding: DecodeOptions
+    tagging: "TagOptions"
+    clock: TimeSource | None  # where the start of a recording is found, if cells are to carry clock times
+
+    def sound(self, path: str, say: Callable[[str], None]) -> "Iterator[Samples]":
+        """A recording's samples; damage in it is said."""
+
+        def report(damage: Damage) -> None:
+            say(f"{path}: {damage}")
+
+        return decode(path, self.decoding, report)
+
+    def records(self, tagger: "Tagger", path: str, spans: Spans, chunks: "Iterable[Samples]") -> Iterator[Cell | End]:
+        """The records of one recording from its samples; InputErrors come where it fails."""
+        from audiolog_cli.model.tagger import tag
+
+        found = tag(tagger, chunks, check_text(path, "file name"), spans, self.tagging)
+        return _timed(found, path, self.clock) if self.clock else found
+
+
+def _timed(records: Iterator[Cell | End], path: str, clock: TimeSource) -> Iterator[Cell | End]:
+    """The records with the clock times of their onsets."""
+    start = start_of(path, clock)
+    for record in records:
+        yield record._replace(time=at(start, record.onset)) if isinstance(record, Cell) else record
