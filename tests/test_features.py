@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from audiolog_cli.model.features import FrontEnd, LogMel, mel_filter_bank
+from audiolog_cli.model.features import TASK_FRONT_END, FrontEnd, LogMel, mel_filter_bank, spectrogram
 from tests.parity import golden, recipe
 
 FRONT_END = FrontEnd()
@@ -74,6 +74,22 @@ def test_half_precision_around_it_does_not_reach_it() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(front_end(wave), front_end(wave.float()))
         assert front_end(wave).dtype == torch.float32
+
+
+def test_task_4bs_magnitudes_are_written_out_and_the_same_at_any_rate() -> None:
+    """One frame by hand at 44.1 kHz; a tone below 14 kHz gives the same numbers, up to the window's length, at 32 kHz."""
+
+    def heard(rate: int) -> torch.Tensor:
+        times = torch.arange(2 * rate, dtype=torch.float64) / rate
+        return spectrogram(TASK_FRONT_END.at(rate))((0.3 * torch.sin(2 * torch.pi * 1000 * times)).float().unsqueeze(0))[0]
+
+    n = np.arange(17640)
+    frame = 0.3 * np.sin(2 * np.pi * 1000 * (n + 5 * 8820 - 8820) / 44100) * (0.5 - 0.5 * np.cos(2 * np.pi * n / 17640))
+    expected = np.abs(np.fft.rfft(frame)) @ mel_filter_bank(TASK_FRONT_END).numpy()
+    at_44100, at_32000 = heard(44100), heard(32000)
+    assert at_44100.shape == at_32000.shape == (11, 64)  # every 0.2 s of 2 s, and the end
+    np.testing.assert_allclose(at_44100[5].numpy(), expected, atol=2e-2)
+    torch.testing.assert_close(at_32000[5] * 17640 / 12800, at_44100[5], rtol=1e-3, atol=2e-2)
 
 
 def test_the_filter_bank_is_part_of_the_weights() -> None:

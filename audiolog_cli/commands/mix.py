@@ -27,6 +27,9 @@ def mix(
     teacher_map: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TSV: event, the teacher's classes that mean it.")
     ] = None,
+    for_model: Annotated[
+        str, typer.Option(metavar="MODEL", help="Windows as this kind of network hears them: task4b, or any other.")
+    ] = "htsat",
     part: Annotated[
         str, typer.Option(metavar="K/N", help="Make only every N-th window, from the K-th on; run N of them.")
     ] = "0/1",
@@ -53,7 +56,7 @@ def mix(
             f"{out / name}\n" for name in write_recordings(source, Plan(seconds), seed, recordings, out, terminal.say)
         )
     else:
-        write_pool(source, recipe, seed, windows, out, teacher, teacher_map, _part(part), terminal.say)
+        write_pool(source, recipe, seed, windows, out, teacher, teacher_map, _part(part), for_model, terminal.say)
 
 
 def _part(text: str) -> tuple[int, int]:

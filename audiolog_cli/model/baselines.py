@@ -5,21 +5,20 @@
     Joint without events         CNN                               1 200 036
     TaskCRNN                     DCASE 2023 task 4B's baseline       380 113    17 events
 
-In: 10-s waves at 32 kHz, or the log-mel spectrograms of a pool. Out: an `Output`. Both take their own features from the pool's spectrogram
-(10-ms frames, 64 mels): Joint every second frame; TaskCRNN the magnitude over 400 ms every 200 ms, not its logarithm. The published
-TaskCRNN computes these at 44.1 kHz with one transform of 17640 samples; here power is averaged over frames instead.
+In: waves, or the spectrograms of a pool. Out: an `Output`. Joint takes every second frame of HTS-AT's log-mel spectrogram of 10 s: 64
+bands every 20 ms. TaskCRNN has a front-end of its own, `TASK_FRONT_END`: 44.1 kHz, one transform of 400 ms every 200 ms, magnitudes and not
+their logarithms; its recordings are as long as one likes (published: 40 s in training).
 """
 
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audiolog_cli.model.features import FRONT_END, FrontEnd, LogMel
+from audiolog_cli.model.features import FRONT_END, TASK_FRONT_END, FrontEnd, LogMel, MagnitudeMel
 from audiolog_cli.model.htsat import Output
 
 N_CHANNELS = 128
+MARGIN = 1e-4  # activities are kept this far from 0 and 1 where their logarithm of odds is wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +86,14 @@ class Joint(nn.Module):
 class TaskCRNN(nn.Module):
     """Three convolutions, a bidirectional GRU, two linear layers, no activation at the end (Martin-Morato et al., 2023).
 
-    It is trained on soft labels with the squared error: its `event_logits` are activities, not logarithms of odds. For everyone who takes
-    a sigmoid of them the order is the same, and thresholds are tuned after it.
+    It is trained on soft labels with the squared error, so in training its `event_logits` are the activities themselves. Otherwise they are
+    the activities' logarithms of odds: a sigmoid gives the activity back, and "above 0.5" means what it means in the published code.
     """
 
-    def __init__(self, config: TaskConfig, front_end: FrontEnd = FRONT_END) -> None:
+    def __init__(self, config: TaskConfig, front_end: FrontEnd = TASK_FRONT_END) -> None:
         super().__init__()
         self.config, self.front_end = config, front_end
-        self.logmel_extractor = LogMel(front_end)
+        self.logmel_extractor = MagnitudeMel(front_end)
         self.standard = nn.BatchNorm1d(front_end.n_mels, affine=False)
         n_inputs = (1, N_CHANNELS, N_CHANNELS)
         layers = [
@@ -110,14 +109,14 @@ class TaskCRNN(nn.Module):
         """Score waves (B, n_samples); T = one step for each 200 ms."""
         return self.forward_features(self.logmel_extractor(wave))
 
-    def forward_features(self, log_mel: Tensor) -> Output:
-        """Score spectrograms (B, frames, n_mels) in decibels."""
-        power = torch.pow(10.0, log_mel[:, :-1] / 10).transpose(1, 2)  # (B, mels, frames)
-        magnitude = F.avg_pool1d(power, 40, stride=20, padding=10, count_include_pad=False).sqrt()  # 400 ms every 200 ms
-        x = self.standard(magnitude).transpose(1, 2).unsqueeze(1)  # (B, 1, T, mels)
+    def forward_features(self, magnitude: Tensor) -> Output:
+        """Score spectrograms (B, 1 + T, n_mels) of magnitudes; as published, step t is heard in the frame that is centred on its start."""
+        x = self.standard(magnitude[:, :-1].transpose(1, 2)).transpose(1, 2).unsqueeze(1)  # (B, 1, T, mels)
         x = self.shared(x)  # (B, 128, T, rows)
         steps = self.gru(x.transpose(1, 2).flatten(2))[0]
-        return Output(latent=steps.mean(dim=1), event_logits=self.sed_head(steps))
+        activities = self.sed_head(steps)
+        event_logits = activities if self.training else activities.clamp(MARGIN, 1 - MARGIN).logit()
+        return Output(latent=steps.mean(dim=1), event_logits=event_logits)
 
 
 def dense(n_in: int, n_out: int, dropout: float) -> nn.Sequential:

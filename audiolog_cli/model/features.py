@@ -3,10 +3,10 @@
 The front-end of HTS-AT and AudioLog (Chen et al., 2022, section 3; the released configuration): power spectrum of a centred,
 reflect-padded STFT with a periodic Hann window, mel bands of slaney scale and slaney norm, 10 log10(max(x, 1e-10)). There is no
 top_db, so digital silence is -100 dB. Nothing is normalised here: that is the network's first BatchNorm. Resampling and
-downmixing are `audio.py`'s work.
+downmixing are `audio.py`'s work. DCASE 2023 task 4B's baseline hears something else, `MagnitudeMel`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torchaudio
@@ -25,14 +25,25 @@ class FrontEnd:
     n_mels: int = 64
     fmin: float = 50.0  # Hz
     fmax: float = 14000.0  # Hz
+    magnitude: bool = False  # mel bands of the magnitude, as they are, instead of decibels of the power
 
     @property
     def spectrum(self) -> tuple[int, int, int]:
         """What the columns of a spectrogram mean before the mel bands: two front-ends that agree can share a filter bank."""
         return self.sample_rate, self.n_fft, self.hop_length
 
+    def at(self, sample_rate: int) -> "FrontEnd":
+        """The same seconds and the same frequencies at another rate: below the lower Nyquist frequency both hear the same.
+
+        >>> TASK_FRONT_END.at(32000).spectrum
+        (32000, 12800, 6400)
+        """
+        n_fft, hop_length = (round(n * sample_rate / self.sample_rate) for n in (self.n_fft, self.hop_length))
+        return replace(self, sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length)
+
 
 FRONT_END = FrontEnd()  # of HTS-AT and AudioLog
+TASK_FRONT_END = FrontEnd(44100, n_fft=17640, hop_length=8820, magnitude=True)  # of task 4B's baseline: 400 ms every 200 ms
 
 
 def mel_filter_bank(front_end: FrontEnd) -> Tensor:
@@ -69,17 +80,39 @@ class LogMel(nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         """Return decibels (B, n_frames, n_mels) of `wave` (B, n_samples) in [-1, 1]; n_frames = 1 + n_samples // hop_length."""
         with torch.autocast(wave.device.type, enabled=False):
-            spectrum = torchaudio.functional.spectrogram(
-                wave.float(),
-                pad=0,
-                window=self.window,
-                n_fft=self.front_end.n_fft,
-                hop_length=self.front_end.hop_length,
-                win_length=self.front_end.n_fft,
-                power=None,
-                normalized=False,
-            )  # (B, n_frequencies, n_frames)
-            power = spectrum.real.square() + spectrum.imag.square()  # power=2.0 would take roots and square them again
-            mel = power.transpose(1, 2) @ self.melW
+            mel = self.power(wave) @ self.melW
             log_mel: Tensor = torchaudio.functional.amplitude_to_DB(mel, multiplier=10.0, amin=POWER_FLOOR, db_multiplier=0.0)
             return log_mel
+
+    def power(self, wave: Tensor) -> Tensor:
+        """Power spectra (B, n_frames, n_frequencies)."""
+        spectrum = torchaudio.functional.spectrogram(
+            wave.float(),
+            pad=0,
+            window=self.window,
+            n_fft=self.front_end.n_fft,
+            hop_length=self.front_end.hop_length,
+            win_length=self.front_end.n_fft,
+            power=None,
+            normalized=False,
+        )  # (B, n_frequencies, n_frames)
+        power: Tensor = spectrum.real.square() + spectrum.imag.square()  # power=2.0 would take roots and square them again
+        return power.transpose(1, 2)
+
+
+class MagnitudeMel(LogMel):
+    """Mel bands of the magnitude, not its logarithm: what DCASE 2023 task 4B's baseline hears (`extract_mbe` in its code).
+
+    Values are those of librosa's `feature.melspectrogram(power=1)` but for the edges, which are reflected here.
+    """
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """Return magnitudes (B, n_frames, n_mels) of `wave` (B, n_samples) in [-1, 1]."""
+        with torch.autocast(wave.device.type, enabled=False):
+            mel: Tensor = self.power(wave).sqrt() @ self.melW
+            return mel
+
+
+def spectrogram(front_end: FrontEnd) -> LogMel:
+    """The module that computes what `front_end` describes."""
+    return MagnitudeMel(front_end) if front_end.magnitude else LogMel(front_end)

@@ -13,7 +13,7 @@ import torch
 from audiolog_cli.errors import UsageError
 from audiolog_cli.model import crnn, htsat
 from audiolog_cli.model.baselines import Joint, JointConfig, TaskConfig, TaskCRNN
-from audiolog_cli.model.features import FRONT_END, FrontEnd
+from audiolog_cli.model.features import FRONT_END, TASK_FRONT_END, FrontEnd
 
 Trainable = htsat.HTSAT | crnn.CRNN | Joint | TaskCRNN
 Make = Callable[[int, int, int], Any]  # scenes, events, classes -> a config
@@ -34,14 +34,31 @@ KINDS: dict[str, tuple[type[Trainable], Mapping[str, Make]]] = {
 }
 
 
-def new_network(
-    kind: str, size: str, n_scenes: int, n_events: int, n_classes: int = 0, front_end: FrontEnd = FRONT_END, seed: int = 0
-) -> Trainable:
-    """A network of `kind` (one of KINDS) and `size` (a preset); UsageError if one of them does not exist."""
+OWN_FRONT_ENDS = {"task4b": TASK_FRONT_END}  # of those that do not hear as HTS-AT does
+
+
+def own_front_end(kind: str) -> FrontEnd:
+    """What a network of that kind hears as published; UsageError if there is no such kind."""
     if kind not in KINDS:
         raise UsageError(f"--model {kind}: expected {', '.join(KINDS)}")
+    return OWN_FRONT_ENDS.get(kind, FRONT_END)
+
+
+def new_network(
+    kind: str, size: str, n_scenes: int, n_events: int, n_classes: int = 0, front_end: FrontEnd | None = None, seed: int = 0
+) -> Trainable:
+    """A network of `kind` (one of KINDS) and `size` (a preset) that hears `front_end`, or what is its own.
+
+    UsageError if kind or size do not exist, or the front-end gives decibels where the kind takes magnitudes, or the other way round.
+    """
+    own = own_front_end(kind)
     network, sizes = KINDS[kind]
     if size not in sizes:
         raise UsageError(f"--preset {size}: {kind} comes as {', '.join(sizes)}")
+    front_end = front_end or own
+    if front_end.magnitude != own.magnitude:
+        raise UsageError(
+            f"--model {kind}: hears other features than these windows hold; make them with `audiolog mix --for-model {kind}`"
+        )
     torch.manual_seed(seed)
     return network(sizes[size](n_scenes, n_events, n_classes), front_end)

@@ -13,11 +13,12 @@ import numpy as np
 from audiolog_cli import audio
 from audiolog_cli.errors import RecordError, UsageError
 from audiolog_cli.model import vocabulary
-from audiolog_cli.model.augment import Wave
+from audiolog_cli.model.augment import SAMPLE_RATE, Wave
 from audiolog_cli.model.cache import open_cache
 from audiolog_cli.model.clips import Clip, check_splits, of_split, read_clips
 from audiolog_cli.model.composing import Plan, compose, ignored
 from audiolog_cli.model.mixing import PLAIN, Bank, Recipe, make_bank, mix_window
+from audiolog_cli.model.networks import own_front_end
 from audiolog_cli.model.pool import Facts, Teacher, fill, make_pool
 from audiolog_cli.model.soundfiles import span_lines, write_flac, write_list
 from audiolog_cli.model.teacher import load_teacher
@@ -118,9 +119,10 @@ def write_pool(
     teacher: Path | None,
     mapping: Path | None,
     part: tuple[int, int],
+    kind: str,
     say: Callable[[str], None],
 ) -> None:
-    """Fill every `part[1]`-th window, from `part[0]` on, of a pool of `n_windows`; what is there already is kept."""
+    """Fill every `part[1]`-th window, from `part[0]` on, of a pool of `n_windows` for a network of `kind`; what is there is kept."""
     if recipe not in RECIPES:
         raise UsageError(f"--recipe {recipe}: expected {', '.join(RECIPES)}")
     bank = load_bank(source, FREQUENT if recipe == "train" else {}, say)
@@ -137,7 +139,10 @@ def write_pool(
     origin |= {name: str(value) for name, value in asdict(RECIPES[recipe]).items()} | {
         "teacher": teacher.name if teacher else "none"
     }
-    pool = make_pool(out, Facts(n_windows, events, scenes, tags, plausible, meant, source=origin))
+    pool = make_pool(
+        out,
+        Facts(n_windows, events, scenes, tags, plausible, meant, front_end=own_front_end(kind).at(SAMPLE_RATE), source=origin),
+    )
     own = range(part[0], n_windows, part[1])
     for first in range(0, len(own), GRAIN):
         made = fill(pool, own[first : first + GRAIN], lambda index: mix_window(bank, RECIPES[recipe], seed, index), hear)
