@@ -1,18 +1,47 @@
-"""`audiolog train`: a pool of windows in, a checkpoint out; one JSON record per epoch on stdout."""
+"""`audiolog train`: labelled recordings or a pool of windows in, a checkpoint out; one JSON record per epoch on stdout."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from audiolog_cli import terminal
+from audiolog_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from audiolog_cli.model.datasets import Dataset
 from audiolog_cli.commands.options import Quiet
 
 
 def train(
-    pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder of training windows, made by `audiolog mix --windows`.")],
-    validation: Annotated[Path, typer.Option(metavar="POOL", help="Folder of validation windows.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where last.pt, best.pt and model.safetensors go.")],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="MAESTRO Real, TUT, a folder of audio with events.tsv, or a pool made by `audiolog mix --windows`.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where last.pt, best.pt, model.safetensors and the test lists go.")
+    ] = None,
+    check_data: Annotated[
+        bool, typer.Option("--check-data", help="Print counts, minutes and problems of a data set; train nothing.")
+    ] = False,
+    fold: Annotated[str, typer.Option(metavar="NAME", help="Which fold of a data set [default: the first].")] = "",
+    lists: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="MAESTRO's folder of folds, Imoto's lists, a TSV filename, fold [default: those in DATA]."
+        ),
+    ] = None,
+    labels: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="maestro-soft for all 17 classes; for your own folder a TSV kind, label.")
+    ] = "",
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A data set's spectrograms, for all folds and runs [default: OUT/cache]."),
+    ] = None,
+    validation: Annotated[Path | None, typer.Option(metavar="POOL", help="Folder of validation windows, beside a pool.")] = None,
     model: Annotated[str, typer.Option(help="htsat, crnn; joint, cnn-bigru, cnn or task4b to compare with.")] = "htsat",
     preset: Annotated[str, typer.Option(help="Size of the network: base, small, tiny.")] = "small",
     init: Annotated[
@@ -32,14 +61,16 @@ def train(
     metric: Annotated[str, typer.Option(help="Figure that decides which epoch is best.")] = "score",
     scene_weight: Annotated[float, typer.Option(min=0, help="Factor of the scene loss (alpha).")] = 0.3,
     event_weight: Annotated[float, typer.Option(min=0, help="Factor of the event loss (beta).")] = 0.6,
-    contrastive_weight: Annotated[float, typer.Option(min=0, help="Factor of the contrastive loss; 0 leaves it out.")] = 0.1,
+    contrastive: Annotated[bool, typer.Option(help="Whether there is a contrastive loss.")] = True,
+    contrastive_weight: Annotated[float, typer.Option(min=0, help="Factor of the contrastive loss.")] = 0.1,
     tag_weight: Annotated[float, typer.Option(min=0, help="Factor of the distillation loss.")] = 0.0,
+    hard: Annotated[bool, typer.Option("--hard", help="Learn soft labels as on or off: on above 0.5.")] = False,
     squared: Annotated[bool, typer.Option("--squared", help="Squared error for the events, as task4b is trained.")] = False,
     smoothing: Annotated[float, typer.Option(min=0, max=1, help="Label smoothing of the scenes.")] = 0.0,
     mixup: Annotated[float, typer.Option(min=0, max=1, help="Share of windows averaged with another one.")] = 0.0,
     gain: Annotated[float, typer.Option(min=0, help="Random change of level, dB.")] = 0.0,
     roll: Annotated[bool, typer.Option("--roll", help="Rotate windows in time.")] = False,
-    windows: Annotated[int | None, typer.Option(min=1, help="Use only the first so many windows of POOL.")] = None,
+    windows: Annotated[int | None, typer.Option(min=1, help="Use only the first so many training windows.")] = None,
     validation_windows: Annotated[int | None, typer.Option(min=1, help="Validate on only so many windows.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and variation.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
@@ -49,28 +80,61 @@ def train(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network on a pool of windows: AudioLog's losses, and a teacher's tags where the pool has them.
+    """Train a network: AudioLog's losses, and a teacher's tags where a pool has them.
 
-    Example: audiolog train pool/train --validation pool/val --out runs/first
+    Example: audiolog train maestro_real --fold 1 --out runs/first
     """
+    from audiolog_cli.model.data_folders import layout_of, read_dataset
+
+    pool = layout_of(data) == "pool"
+    if pool == (validation is None) or (pool and (check_data or fold or lists or labels or cache)):
+        raise UsageError(
+            f"{data} is a pool: it needs --validation POOL and has no --check-data, --fold, --lists, --labels or --cache"
+            if pool
+            else f"--validation {validation}: {data} is no pool; its folds say what validates"
+        )
+    dataset = None if pool else read_dataset(data, lists, labels)
+    if dataset is not None and check_data:
+        _report(dataset, data)
+        return
+    if out is None:
+        raise UsageError("train needs --out DIR, where the checkpoint goes")
     import json
 
     from audiolog_cli.model.batches import Variation
     from audiolog_cli.model.board import drawn
-    from audiolog_cli.model.experiment import Experiment, run
+    from audiolog_cli.model.experiment import Experiment, on_recordings, run
     from audiolog_cli.model.losses import LossWeights
     from audiolog_cli.model.tagger import find_device
     from audiolog_cli.model.training import TrainOptions
 
-    weights = LossWeights(scene_weight, event_weight, contrastive_weight, tag_weight, smoothing, squared)
+    weights = LossWeights(scene_weight, event_weight, contrastive_weight if contrastive else 0.0, tag_weight, smoothing, squared)
     options = TrainOptions(
         epochs, steps, batch_size, accumulate, learning_rate, weight_decay, schedule, warmup,
         ema=ema, patience=patience, metric=metric, seed=seed, device=str(find_device(device)), precision=precision, weights=weights,
     )  # fmt: skip
+    store = data if pool else cache or out / "cache"
     experiment = Experiment(
-        pool, validation, out, model, preset, init, resume, Variation(gain, roll, mixup), windows, validation_windows
-    )
+        store, validation or store, out, model, preset, init, resume, Variation(gain, roll, mixup), windows, validation_windows,
+        soft=not hard,
+    )  # fmt: skip
+    if dataset is not None:
+        experiment = on_recordings(experiment, dataset, fold, terminal.say, terminal.show_progress)
     records = run(experiment, options, terminal.say, terminal.show_progress)
     if tensorboard is not None:
         records = drawn(records, tensorboard)
     terminal.write_lines(json.dumps(record) + "\n" for record in records)
+
+
+def _report(dataset: "Dataset", folder: Path) -> None:
+    """The summary on stdout, notes and problems on stderr; exit code 1 if there is a problem."""
+    from audiolog_cli.model.datasets import check_archives, summarize, summary_lines
+
+    terminal.write_lines(summary_lines(summarize(dataset)))
+    for note in dataset.notes:
+        terminal.say(note)
+    problems = [*dataset.problems, *check_archives(folder)]
+    for problem in problems:
+        terminal.complain(problem)
+    if problems:
+        raise typer.Exit(1)

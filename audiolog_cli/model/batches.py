@@ -23,6 +23,7 @@ from audiolog_cli.model.pool import MISSING, UNLABELLED, Facts, Pool, decode
 
 SOFT_WEIGHT = 0.5  # of a target that only the teacher vouches for
 SURE = 0.4  # from this probability on, the teacher's word against "nobody mixed it in" masks the class
+Wanted = int | NDArray[np.int64] | None  # windows of a pool: the first so many, those of these indices, or all
 ROLL_STEPS = 4  # windows are rolled by multiples of this many steps (125 of 1000 frames), so that no place is special
 
 
@@ -60,13 +61,13 @@ def labels_of(facts: Facts) -> Labels:
 
 
 def pool_batches(
-    pool: Pool, batch_size: int, seed: int, variation: Variation = Variation(), n_windows: int | None = None
+    pool: Pool, batch_size: int, seed: int, variation: Variation = Variation(), wanted: Wanted = None, soft: bool = True
 ) -> Callable[[int], Batch]:
-    """The endless series of batches over the first `n_windows` of a pool (all), in a new random order for each pass.
+    """The endless series of batches over the wanted windows of a pool, in a new random order for each pass.
 
-    UsageError if some of them have not been made yet.
+    `soft`: learn soft labels where the pool has them. UsageError if some of the windows have not been made yet.
     """
-    indices, labels = made_windows(pool, n_windows), labels_of(pool.facts)
+    indices, labels = made_windows(pool, wanted), labels_of(pool.facts)
     orders: dict[int, NDArray[np.int64]] = {}
 
     def window_at(position: int) -> int:
@@ -79,24 +80,22 @@ def pool_batches(
     def batch(step: int) -> Batch:
         chosen = [window_at(position) for position in range(step * batch_size, (step + 1) * batch_size)]
         rng = np.random.default_rng((seed, 1 << 32, step))
-        return vary(read_batch(pool, chosen, labels), variation, rng)
+        return vary(read_batch(pool, chosen, labels, soft), variation, rng, pool.facts.front_end.magnitude)
 
     return batch
 
 
-def made_windows(pool: Pool, n_windows: int | None = None) -> NDArray[np.int64]:
-    """The first `n_windows` of a pool (all); UsageError if some of them have not been made yet."""
-    n_windows = len(pool) if n_windows is None else min(n_windows, len(pool))
-    n_missing = int((pool.state[:n_windows] == MISSING).sum())
+def made_windows(pool: Pool, wanted: Wanted = None) -> NDArray[np.int64]:
+    """The indices of the wanted windows; UsageError if some of them have not been made yet."""
+    indices = wanted if isinstance(wanted, np.ndarray) else np.arange(len(pool))[:wanted]
+    n_missing = int((pool.state[indices] == MISSING).sum())
     if n_missing:
-        raise UsageError(
-            f"the pool lacks {n_missing} of its first {n_windows} windows; finish it with `audiolog mix` or use fewer"
-        )
-    return np.arange(n_windows)
+        raise UsageError(f"the pool lacks {n_missing} of {len(indices)} windows; finish it with `audiolog mix` or use fewer")
+    return indices
 
 
-def read_batch(pool: Pool, chosen: Sequence[int], labels: Labels) -> Batch:
-    """The windows as they are, with their targets."""
+def read_batch(pool: Pool, chosen: Sequence[int], labels: Labels, soft: bool = True) -> Batch:
+    """The windows as they are, with their targets: `soft` labels where the pool has them."""
     index = np.asarray(chosen)
     features = torch.from_numpy(pool.log_mel[index]).float()
     scene = torch.from_numpy(pool.scene[index]).long()
@@ -104,7 +103,8 @@ def read_batch(pool: Pool, chosen: Sequence[int], labels: Labels) -> Batch:
     scenes = one_hot(scene, len(labels.plausible) - 1)
     labelled = torch.from_numpy(pool.state[index] != UNLABELLED)[:, None, None]
     if pool.tags is None:
-        return Batch(features, Targets(hard, torch.ones_like(hard) * labelled, scenes))
+        events = hard if pool.soft is None or not soft else torch.from_numpy(pool.soft[index]).float() / 255
+        return Batch(features, Targets(events, torch.ones_like(hard) * labelled, scenes))
     tags = decode(torch.from_numpy(pool.tags[index]))
     events, weights = event_targets(hard, tags, scene, labels)
     return Batch(features, Targets(events, weights * labelled, scenes, tags))
@@ -122,12 +122,12 @@ def event_targets(hard: Tensor, tags: Tensor, scene: Tensor, labels: Labels) -> 
     return events, weights
 
 
-def vary(batch: Batch, variation: Variation, rng: np.random.Generator) -> Batch:
-    """Level, place in time, mixup: drawn anew for each window."""
+def vary(batch: Batch, variation: Variation, rng: np.random.Generator, magnitude: bool = False) -> Batch:
+    """Level, place in time, mixup: drawn anew for each window. `magnitude`: the features are magnitudes, not decibels."""
     B, n_frames, _ = batch.features.shape
     if variation.gain_db:
-        gains = rng.uniform(-variation.gain_db, variation.gain_db, B).astype(np.float32)
-        batch.features += torch.from_numpy(gains)[:, None, None]
+        gains = torch.from_numpy(rng.uniform(-variation.gain_db, variation.gain_db, B).astype(np.float32))[:, None, None]
+        batch.features = batch.features * 10 ** (gains / 20) if magnitude else batch.features + gains
     if variation.roll:
         batch = _rolled(batch, rng)
     if variation.mixup:

@@ -54,7 +54,16 @@ def _clips(name: str, root: Path, rows: list[tuple[str, str, str, str]], finding
     _report_surplus(root / "audio", root, recordings, findings)
     folds = _leave_one_out(fold_of)
     labels = LabelList((), tuple(sorted({label for _, _, _, label in rows})))
-    return Dataset(name, labels, recordings, folds, tuple(findings.problems))
+    return Dataset(name, labels, recordings, folds, tuple(findings.problems), source_of=source_of)
+
+
+def source_of(name: str) -> str:
+    """The recording on Freesound from which a clip was cut, with its class or fold, as both sets write it in the name.
+
+    >>> source_of("audio/fold1/135776-2-0-49.wav")
+    '135776-2'
+    """
+    return "-".join(Path(name).stem.split("-")[:2])
 
 
 def _report_surplus(folder: Path, root: Path, recordings: Mapping[str, Recording], findings: Findings) -> None:

@@ -6,7 +6,7 @@ whoever goes on to train calls `require_sound` first. Lengths come from headers 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,6 +71,7 @@ class Dataset:
     folds: tuple[Fold, ...]
     problems: tuple[str, ...]  # each names its place
     notes: tuple[str, ...] = ()  # quirks of the published data that were dealt with
+    source_of: Callable[[str], str] = str  # name -> what it was cut from; recordings of one source are never divided
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """One training experiment from folders to a checkpoint: pools in, records per epoch out, `model.safetensors` at the end.
 
-The parts are `pool.py` (windows), `batches.py` (what a step sees), `training.py` (the loop), `validation.py` (figures and thresholds).
+The parts are `recordings.py` (a data set's windows), `pool.py` (windows), `batches.py` (what a step sees), `training.py` (the loop),
+`validation.py` (figures and thresholds).
 """
 
 from collections.abc import Callable, Iterator
@@ -13,10 +14,13 @@ import torch
 from audiolog_cli.errors import UsageError
 from audiolog_cli.model import checkpoint, validation
 from audiolog_cli.model.backbone import take
-from audiolog_cli.model.batches import Variation, pool_batches
+from audiolog_cli.model.batches import Variation, Wanted, pool_batches
+from audiolog_cli.model.data_folders import divide
+from audiolog_cli.model.datasets import Dataset, require_sound
 from audiolog_cli.model.distributed import World, join, own_device
-from audiolog_cli.model.networks import Trainable, new_network
+from audiolog_cli.model.networks import Trainable, new_network, own_front_end
 from audiolog_cli.model.pool import Facts, open_pool
+from audiolog_cli.model.recordings import make_windows, windows_of, write_test_lists
 from audiolog_cli.model.training import Progress, Run, TrainOptions, start, train
 
 
@@ -32,8 +36,31 @@ class Experiment:
     init: Path | None = None  # a checkpoint to start from: our own, or of any layout that layouts.py reads
     resume: bool = False
     variation: Variation = Variation()
-    windows: int | None = None  # of the pool; None for all
-    validation_windows: int | None = None
+    windows: Wanted = None  # of the pool
+    validation_windows: Wanted = None
+    soft: bool = True  # learn soft labels where the pool has them
+
+
+def on_recordings(
+    experiment: Experiment, dataset: Dataset, fold: str, say: Callable[[str], None], progress: Progress
+) -> Experiment:
+    """The same experiment on a fold of a data set, whose windows are made below `experiment.pool`; the test part is listed in `out/test`.
+
+    `experiment.windows` and `validation_windows` limit the number, as of a pool. InputError for a data set with problems.
+    """
+    require_sound(dataset)
+    division, front_end = divide(dataset, fold), own_front_end(experiment.model)
+    pool = experiment.pool / ("magnitude-mel" if front_end.magnitude else "log-mel")
+    make_windows(dataset, front_end, pool, say, progress)
+    write_test_lists(dataset, division.test, experiment.out / "test")
+    say(f"{dataset.name}: {len(division.train)} recordings train, {len(division.validation)} validate, {len(division.test)} test")
+    return replace(
+        experiment,
+        pool=pool,
+        validation=pool,
+        windows=windows_of(dataset, division.train)[: experiment.windows],
+        validation_windows=windows_of(dataset, division.validation)[: experiment.validation_windows],
+    )
 
 
 def _silent(text: str) -> None:
@@ -74,10 +101,10 @@ def _run(
         say(f"{last}: continues at step {state.step}")
     elif last.exists():
         raise UsageError(f"{last}: there is a run in this folder already; continue it with --resume or give another --out")
-    batches = pool_batches(pool, options.batch_size, options.seed, experiment.variation, experiment.windows)
+    batches = pool_batches(pool, options.batch_size, options.seed, experiment.variation, experiment.windows, experiment.soft)
 
     def validate(average: Trainable) -> dict[str, float]:
-        return validation.summary(validation.score(average, judge, n_windows=experiment.validation_windows))
+        return validation.summary(validation.score(average, judge, wanted=experiment.validation_windows))
 
     yield from train(state, batches, validate, options, experiment.out, world, progress)
     if world.first:
@@ -105,7 +132,7 @@ def finish(experiment: Experiment, state: Run, say: Callable[[str], None]) -> No
     network = state.average
     network.load_state_dict(torch.load(experiment.out / "best.pt", weights_only=True))
     judge = open_pool(experiment.validation)
-    scores = validation.score(network, judge, n_windows=experiment.validation_windows)
+    scores = validation.score(network, judge, wanted=experiment.validation_windows)
     scenes = judge.facts.scenes if network.config.n_scenes else ()  # a comparison system may have one branch only
     events = judge.facts.events if network.config.n_events else ()
     card = checkpoint.Card.of(

@@ -5,9 +5,10 @@ Mixing, the log-mel spectrogram and a teacher cost as much as a small network's 
 belongs to one bank, recipe, seed, vocabulary and front-end; whoever changes one of them starts a new folder.
 
     pool.json     what it was made from and what the columns mean: `Facts`
-    log_mel.f16   (N, n_frames, n_mels) float16    decibels
+    log_mel.f16   (N, n_frames, n_mels) float16    decibels, or magnitudes where the front-end says so
     tags.u8       (N, STEPS, n_tags) uint8         round(255 * sqrt(teacher's probability)); absent without a teacher
-    events.u8     (N, STEPS, n_events) uint8       1 where an event was mixed in
+    events.u8     (N, STEPS, n_events) uint8       1 where an event was mixed in, or labelled
+    soft.u8       (N, STEPS, n_events) uint8       round(255 * soft label); absent where the data set has none
     scene.i8      (N,) int8                        index of the scene, -1 for none (silence, noise)
     state.u8      (N,) uint8                       0 not made yet, 1 made, 2 made and unlabelled (only the teacher's opinion holds)
 """
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.model.features import FrontEnd, LogMel
+from audiolog_cli.model.features import FrontEnd, spectrogram
 from audiolog_cli.model.losses import NO_SCENE
 from audiolog_cli.model.mixing import Soundscape, Span
 
@@ -47,6 +48,7 @@ class Facts:
     mapping: dict[str, tuple[str, ...]] = field(default_factory=dict)  # event -> the teacher's classes that mean it
     seconds: float = 10.0
     front_end: FrontEnd = FrontEnd()
+    soft: bool = False  # whether there are soft labels
     source: dict[str, str] = field(default_factory=dict)  # clips, split, recipe, seed, teacher
 
 
@@ -58,6 +60,7 @@ class Pool:
     log_mel: NDArray[np.float16]
     tags: NDArray[np.uint8] | None
     events: NDArray[np.uint8]
+    soft: NDArray[np.uint8] | None
     scene: NDArray[np.int8]
     state: NDArray[np.uint8]
 
@@ -108,6 +111,7 @@ def _open(folder: Path, facts: Facts, write: bool) -> Pool:
         log_mel=mapped("log_mel.f16", np.float16, n_frames, facts.front_end.n_mels),
         tags=mapped("tags.u8", np.uint8, STEPS, len(facts.tags)) if facts.tags else None,
         events=mapped("events.u8", np.uint8, STEPS, len(facts.events)),
+        soft=mapped("soft.u8", np.uint8, STEPS, len(facts.events)) if facts.soft else None,
         scene=mapped("scene.i8", np.int8),
         state=mapped("state.u8", np.uint8),
     )
@@ -126,14 +130,14 @@ def _mapped(file: Path, dtype: np.dtype[Any], shape: tuple[int, ...], write: boo
 
 def fill(pool: Pool, indices: Iterable[int], mix: Callable[[int], Soundscape], teacher: Teacher | None) -> int:
     """Make the windows of `indices` that are missing; returns how many were made. The state is set last."""
-    facts, log_mel, made = pool.facts, LogMel(pool.facts.front_end), 0
+    facts, hear, made = pool.facts, spectrogram(pool.facts.front_end), 0
     for index in indices:
         if pool.state[index] != MISSING:
             continue
         soundscape = mix(index)
         wave = torch.from_numpy(np.ascontiguousarray(soundscape.wave))
         with torch.inference_mode():
-            pool.log_mel[index] = log_mel(wave[None])[0].half().numpy()
+            pool.log_mel[index] = hear(wave[None])[0].half().numpy()
             if teacher is not None and pool.tags is not None:
                 pool.tags[index] = encode(teacher(wave).numpy())
         pool.events[index] = event_steps(soundscape.events, facts.events, facts.seconds)
@@ -152,12 +156,18 @@ def event_steps(spans: Iterable[Span], labels: Sequence[str], seconds: float, n_
     [[0, 0, 0, 0], [0, 1, 1, 0]]
     """
     targets = np.zeros((n_steps, len(labels)), dtype=np.uint8)
-    edges = np.arange(n_steps + 1) * seconds / n_steps
     for onset, offset, label in spans:
         if label in labels:
-            overlap = np.minimum(edges[1:], offset) - np.maximum(edges[:-1], onset)
-            targets[overlap >= min(MIN_OVERLAP, (offset - onset) / 2), labels.index(label)] = 1
+            targets[active_steps(onset, offset, seconds, n_steps), labels.index(label)] = 1
     return targets
+
+
+def active_steps(onset: float, offset: float, seconds: float, n_steps: int = STEPS) -> NDArray[np.bool_]:
+    """(n_steps,) which steps of a window of `seconds` an event in [onset, offset) makes active, by the rule of `event_steps`."""
+    edges = np.arange(n_steps + 1) * seconds / n_steps
+    overlap = np.minimum(edges[1:], offset) - np.maximum(edges[:-1], onset)
+    active: NDArray[np.bool_] = overlap >= min(MIN_OVERLAP, (offset - onset) / 2)
+    return active
 
 
 def encode(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -42,7 +42,7 @@ def read_tut(lists: Path, root: Path) -> Dataset:
     recordings |= negatives
     folds = (_official(development, evaluation, negatives), *_folds(lists, negatives, findings))
     check_folds(folds, recordings, findings)
-    return Dataset("TUT 2016 and 2017", TUT, recordings, folds, tuple(findings.problems), tuple(findings.notes))
+    return Dataset("TUT 2016 and 2017", TUT, recordings, folds, tuple(findings.problems), tuple(findings.notes), source_of)
 
 
 def _read_list(path: Path, findings: Findings) -> Listed:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audiolog_cli.model.batches import labels_of, made_windows
+from audiolog_cli.model.batches import Wanted, labels_of, made_windows
 from audiolog_cli.model.losses import NO_SCENE
 from audiolog_cli.model.networks import Trainable
 from audiolog_cli.model.pool import Pool
@@ -33,9 +33,9 @@ class Scores:
 
 
 @torch.inference_mode()
-def score(network: Trainable, pool: Pool, batch_size: int = 32, n_windows: int | None = None) -> Scores:
-    """Run the network over the first `n_windows` of a pool (all)."""
-    indices, labels, seconds = made_windows(pool, n_windows), labels_of(pool.facts), round(pool.facts.seconds)
+def score(network: Trainable, pool: Pool, batch_size: int = 32, wanted: Wanted = None) -> Scores:
+    """Run the network over the wanted windows of a pool."""
+    indices, labels, seconds = made_windows(pool, wanted), labels_of(pool.facts), round(pool.facts.seconds)
     events, scenes = [], []
     device = next(network.parameters()).device
     for first in range(0, len(indices), batch_size):
