@@ -14,6 +14,7 @@ from typer._click.exceptions import NoArgsIsHelpError, UsageError  # typer carri
 from typer.core import TyperGroup
 
 from audiolog_cli import __version__, terminal
+from audiolog_cli.commands.bench import bench
 from audiolog_cli.commands.eval import eval
 from audiolog_cli.commands.mix import mix
 from audiolog_cli.commands.report import report
@@ -36,7 +37,7 @@ app = typer.Typer(
     context_settings=COMMAND_SETTINGS,
 )
 
-for command in (segment, tag, table, summarize, eval, report, train, mix):
+for command in (segment, tag, table, summarize, eval, report, train, mix, bench):
     app.command(context_settings=COMMAND_SETTINGS)(command)
 
 weights_app = typer.Typer(no_args_is_help=True, help="List, find, download, convert and check checkpoints.")

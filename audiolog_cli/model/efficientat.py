@@ -132,7 +132,10 @@ class EfficientAT(nn.Module):
 
         The logit of a step is that of the mean probability of its stretches; past the ends they hear silence.
         """
-        mel = self.mel(wave)  # (B, n_mels, frames)
+        return self.forward_mel(self.mel(wave))
+
+    def forward_mel(self, mel: Tensor) -> Output:
+        """The same from spectrograms (B, n_mels, frames)."""
         frames_per_second = self.front_end.sample_rate // self.front_end.hop_length
         T = max(1, -(-(mel.shape[-1] - 1) // frames_per_second))
         probabilities, latents = zip(*(self._spans(mel, T, span * frames_per_second) for span in self.config.spans), strict=True)

@@ -1,0 +1,143 @@
+"""`audiolog bench`: how fast this machine tags, stage by stage, and how that compares with a saved run."""
+
+import json
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from audiolog_cli import terminal
+from audiolog_cli.commands.options import Quiet, complete_device, complete_weights
+from audiolog_cli.errors import InputError
+
+
+class BenchFormat(StrEnum):
+    """The formats of `bench`."""
+
+    table = "table"
+    tsv = "tsv"
+    json = "json"
+
+
+COLUMNS = (
+    "stage",
+    "seconds",
+    "low",
+    "high",
+    "processor",
+    "audio",
+    "times_real_time",
+    "clips_per_s",
+    "processor_per_hour",
+    "gflop_per_s",
+    "share",
+)
+RATIOS = ("ratio", "processor_ratio")
+
+
+def bench(
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="A recording to measure with, instead of noise.")] = "",
+    weights: Annotated[
+        str,
+        typer.Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.", autocompletion=complete_weights),
+    ] = "everyday",
+    untrained: Annotated[
+        str, typer.Option(metavar="MODEL:PRESET", help="A new network instead of weights, as htsat:base, the paper's.")
+    ] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device)] = "auto",
+    batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 1 on a GPU.")] = 0,
+    seconds: Annotated[int, typer.Option(min=1, max=21_600, help="Length of the noise.")] = 60,
+    repeats: Annotated[int, typer.Option(min=1, help="Passes that count, after one to warm up.")] = 5,
+    compare: Annotated[
+        str, typer.Option(metavar="FILE", help="A run saved with --format json: adds how many times its speed this one has.")
+    ] = "",
+    format: Annotated[BenchFormat, typer.Option(help="table for people, tsv or json for programs.")] = BenchFormat.table,
+    quiet: Quiet = False,
+) -> None:
+    """Say how fast this machine tags, and what limits it.
+
+    Decoding, features, network, post-processing and all of them together are run in turn, several times, beside a plain product of
+    fp32 matrices: `share` is the part of the machine's own rate that a stage reaches. Times are medians, low and high the extremes;
+    on a machine that others use too, `processor` is the one to trust.
+
+    Example: audiolog bench --format json > before.json; audiolog bench --compare before.json
+    """
+    from audiolog_cli.model import bench as measuring
+    from audiolog_cli.model import tagger as model
+    from audiolog_cli.weights import find
+
+    saved = read_run(compare) if compare else None
+    with TemporaryDirectory(prefix="audiolog-bench-") as folder:
+        kind, _, preset = untrained.partition(":")
+        path = measuring.untrained(kind, preset, Path(folder)) if untrained else find(weights)
+        tagger = model.load(path, device, batch_size, jobs)
+        recording = file or str(Path(folder) / "noise.wav")
+        if not file:
+            measuring.write_noise(Path(recording), seconds)
+        stages = measuring.measure(tagger, recording, repeats, terminal.show_progress)
+    terminal.show_progress("")
+    run = measuring.report(tagger, stages, {"recording": file or "noise", "repeats": repeats})
+    if saved:
+        add_ratios(run, saved)
+    terminal.write_lines(_lines(run, format))
+
+
+def read_run(path: str) -> dict[str, Any]:
+    """A run that was saved with --format json; InputError if the file is something else."""
+    with terminal.text_input(path) as (stream, name):
+        text = stream.read()
+    try:
+        run = json.loads(text)
+        stages = {stage["stage"]: (float(stage["seconds"]), float(stage["processor"])) for stage in run["stages"]}
+        if run["audiolog_bench"] == 1 and stages and all(time > 0 for times in stages.values() for time in times):
+            return dict(run)
+    except (ValueError, TypeError, KeyError):
+        pass
+    raise InputError(f"{name}: expected a run saved by `audiolog bench --format json`, got something else")
+
+
+def add_ratios(run: dict[str, Any], saved: dict[str, Any]) -> None:
+    """Put into each stage how many times the saved run's speed it has, 2 being twice as fast; say where the settings differ.
+
+    Speed is work per second: a longer recording or a larger batch does not make it smaller.
+    """
+    earlier = {stage["stage"]: stage for stage in saved["stages"]}
+    for stage in run["stages"]:
+        before = earlier.get(stage["stage"])
+        for ratio, column in zip(RATIOS, ("seconds", "processor"), strict=True):
+            stage[ratio] = None if before is None else round(_per_work(before, column) / _per_work(stage, column), 4)
+    for name, value in run["settings"].items():
+        if saved.get("settings", {}).get(name) != value:
+            terminal.say(f"compared with another {name}: {saved.get('settings', {}).get(name)}, now {value}")
+
+
+def _per_work(stage: dict[str, Any], column: str) -> float:
+    """Seconds for a second of sound, or for one pass of what hears none."""
+    return float(stage[column]) / float(stage.get("audio") or 1.0)
+
+
+def _lines(run: dict[str, Any], format: BenchFormat) -> Iterable[str]:
+    if format is BenchFormat.json:
+        return [json.dumps(run, ensure_ascii=False, indent=1) + "\n"]
+    columns = COLUMNS + RATIOS * (RATIOS[0] in run["stages"][0])
+    rows = [["" if stage[column] is None else str(stage[column]) for column in columns] for stage in run["stages"]]
+    if format is BenchFormat.tsv:
+        return ["\t".join(row) + "\n" for row in [list(columns), *rows]]
+    return _page(run, columns, rows)
+
+
+def _page(run: dict[str, Any], columns: Iterable[str], rows: list[list[str]]) -> Iterator[str]:
+    """What it was, what it ran on, and the stages, for people."""
+    from tabulate import tabulate
+
+    for title in ("settings", "machine"):
+        facts = ", ".join(f"{name} {value}" for name, value in run[title].items() if value is not None)
+        yield f"{title}: {facts}\n"
+    yield f"audiolog {run['version']}, peak memory {run['peak_memory_mb']} MB\n\n"
+    yield (
+        tabulate(rows, list(columns), "github", disable_numparse=True, colalign=["left"] + ["right"] * (len(rows[0]) - 1)) + "\n"
+    )
