@@ -18,6 +18,8 @@ DOCUMENTS = [
 def test_commands_print_what_the_document_says(path: Path) -> None:
     done = subprocess.run([sys.executable, "tools/console_blocks.py", path], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
+    if done.stderr:  # all that could be run is as it is written
+        pytest.skip(done.stderr.strip().replace("\n", "; "))
 
 
 @pytest.mark.parametrize(

@@ -4,34 +4,38 @@
     python tools/console_blocks.py --write README.md             put in what they print now
 
 A line that starts with `$ ` is a command, run by bash in the checkout with the virtual environment's programs first on the path;
-what follows, up to the next command, is its output (stdout and stderr as a terminal shows them). A line `...` stands for any
-lines: such an output is compared, never written. Blocks of other kinds (```sh, indented) are not run, nor those of a document that
-says in a comment who runs them: <!-- console blocks are run by tests/test_eval.py -->.
+what follows, up to the next command, is its output (stdout and stderr as a terminal shows them). A command goes on in the next line
+after a backslash, and after `<<'SQL'` up to the line `SQL`. A line `...` stands for any lines: such an output is compared, never
+written. Blocks of other kinds (```sh, indented) are not run, nor those of a document that says in a comment who runs them:
+<!-- console blocks are run by tests/test_eval.py -->. A block below the comment <!-- needs mlr --> stays as it is where there is no
+such program; stderr says so.
 """
 
 import argparse
 import difflib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 ELSEWHERE = "<!-- console blocks are run by "
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(?:<!-- needs (?P<needs>[^>]*) -->\n+)?```console\n(?P<lines>.*?)^```$", re.MULTILINE | re.DOTALL)
+HERE_DOCUMENT = re.compile(r"<<-?'?(\w+)'?")
 
 
 def run(command: str) -> str:
     """What a command prints, standard error included, in the order in which it came."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     settings = {name: value for name, value in os.environ.items() if not name.startswith("AUDIOLOG_")}
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=ROOT,
-        env=settings | {"PATH": path, "COLUMNS": "80"},
+        env=settings | {"PATH": PATH, "COLUMNS": "80"},
         check=False,
     )
     return done.stdout.decode()
@@ -44,6 +48,8 @@ def commands_in(block: str) -> list[tuple[str, str]]:
     for piece in pieces:
         lines = piece.splitlines(keepends=True)
         n_command = next(i for i, line in enumerate(lines) if not line.endswith("\\\n")) + 1
+        if here := HERE_DOCUMENT.search(lines[n_command - 1]):
+            n_command = lines.index(here[1] + "\n") + 1
         found.append(("".join(lines[:n_command]).rstrip("\n"), "".join(lines[n_command:])))
     return found
 
@@ -54,15 +60,19 @@ def fits(expected: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed) is not None
 
 
-def refreshed(text: str) -> str:
+def refreshed(text: str, name: str) -> str:
     """The document with the outputs that its commands print now."""
 
     def block(match: re.Match[str]) -> str:
+        missing = [program for program in (match["needs"] or "").split() if shutil.which(program, path=PATH) is None]
+        if missing:
+            print(f"{name}: a block was not run, there is no {', '.join(missing)} on this machine", file=sys.stderr)
+            return match[0]
         parts = []
-        for command, expected in commands_in(match[1]):
+        for command, expected in commands_in(match["lines"]):
             printed = run(command)
             parts.append(f"$ {command}\n{expected if fits(expected, printed) else printed}")
-        return f"```console\n{''.join(parts)}```"
+        return match[0].replace(match["lines"], "".join(parts))
 
     return text if ELSEWHERE in text else BLOCK.sub(block, text)
 
@@ -75,7 +85,7 @@ def main() -> int:
     code = 0
     for path in options.files:
         text = path.read_text(encoding="utf-8")
-        now = refreshed(text)
+        now = refreshed(text, str(path))
         if options.write:
             path.write_text(now, encoding="utf-8")
         elif now != text:
