@@ -30,7 +30,7 @@ from audiolog_cli.audio import windows as cut_windows
 from audiolog_cli.cells import Labels, Rule, Scores, WindowScores, cell_scores, cells, smoothed
 from audiolog_cli.errors import DeviceError, UsageError, WeightsError
 from audiolog_cli.journal import Journal, resumed
-from audiolog_cli.model import checkpoint
+from audiolog_cli.model import allocator, checkpoint
 from audiolog_cli.records import Cell, End
 from audiolog_cli.scores import score_file, written
 
@@ -57,9 +57,10 @@ def load(weights: Path, device: str = "auto", batch_size: int = 0, jobs: int = 0
     Raises WeightsError for a checkpoint that cannot be used, DeviceError for a device that is not there.
     """
     where = find_device(device)
+    allocator.keep_buffers()
     network, card = checkpoint.load(weights)
-    if not card.events:
-        raise WeightsError(f"{weights}: knows no events, it is a backbone to train from: `audiolog train --init {weights}`")
+    if not card.events and not card.scenes:
+        raise WeightsError(f"{weights}: knows no labels, it is a backbone to train from: `audiolog train --init {weights}`")
     network = network.to(where).eval()
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or (n_cores if where.type == "cpu" else 1)
@@ -160,7 +161,10 @@ def probabilities(tagger: Tagger, batch: Sequence[Window]) -> tuple[Scores, Scor
 @torch.inference_mode()
 def _forward(tagger: Tagger, waves: Scores) -> tuple[Scores, Scores]:
     output = tagger.network(torch.from_numpy(waves).to(tagger.device))
-    events = output.event_logits.sigmoid().float().cpu().numpy()
+    if output.event_logits is None:
+        events = np.zeros((len(waves), 1, 0), np.float32)
+    else:
+        events = output.event_logits.sigmoid().float().cpu().numpy()
     if output.scene_logits is None:
         return np.zeros((len(waves), 0), np.float32), events
     return output.scene_logits.softmax(dim=-1).float().cpu().numpy(), events
