@@ -62,3 +62,4 @@ clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
 include experiments.mk
+include experiments/table2.mk
