@@ -66,14 +66,13 @@ def bench(
 
     Example: audiolog bench --format json > before.json; audiolog bench --compare before.json
     """
+    saved = read_run(compare) if compare else None  # a wrong file is said before anything is measured
     from audiolog_cli.model import bench as measuring
     from audiolog_cli.model import tagger as model
     from audiolog_cli.weights import find
 
-    saved = read_run(compare) if compare else None
     with TemporaryDirectory(prefix="audiolog-bench-") as folder:
-        kind, _, preset = untrained.partition(":")
-        path = measuring.untrained(kind, preset, Path(folder)) if untrained else find(weights)
+        path = measuring.untrained(untrained, Path(folder)) if untrained else find(weights)
         tagger = model.load(path, device, batch_size, jobs)
         recording = file or str(Path(folder) / "noise.wav")
         if not file:
@@ -90,14 +89,19 @@ def read_run(path: str) -> dict[str, Any]:
     """A run that was saved with --format json; InputError if the file is something else."""
     with terminal.text_input(path) as (stream, name):
         text = stream.read()
+    if not _is_run(text):
+        raise InputError(f"{name}: expected a run saved by `audiolog bench --format json`, got something else")
+    return dict(json.loads(text))
+
+
+def _is_run(text: str) -> bool:
     try:
         run = json.loads(text)
-        stages = {stage["stage"]: (float(stage["seconds"]), float(stage["processor"])) for stage in run["stages"]}
-        if run["audiolog_bench"] == 1 and stages and all(time > 0 for times in stages.values() for time in times):
-            return dict(run)
+        times = [float(stage[column]) for stage in run["stages"] for column in ("seconds", "processor")]
+        names = {stage["stage"] for stage in run["stages"]}
     except (ValueError, TypeError, KeyError):
-        pass
-    raise InputError(f"{name}: expected a run saved by `audiolog bench --format json`, got something else")
+        return False
+    return run.get("audiolog_bench") == 1 and bool(names) and min(times) > 0
 
 
 def add_ratios(run: dict[str, Any], saved: dict[str, Any]) -> None:

@@ -35,6 +35,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from audiolog_cli import __version__
 from audiolog_cli.audio import DecodeOptions, decode, windows
 from audiolog_cli.cells import WindowScores, cell_scores, cells
+from audiolog_cli.errors import UsageError
 from audiolog_cli.model import checkpoint, networks
 from audiolog_cli.model import tagger as model
 from audiolog_cli.model.tagger import Tagger
@@ -58,8 +59,15 @@ class Measured:
     processor: list[float] = field(default_factory=list)  # seconds of each pass, all threads
 
 
-def untrained(kind: str, preset: str, folder: Path) -> Path:
-    """A checkpoint of a new network with eight scenes and thirty events, for what is not trained yet or not at hand."""
+def untrained(name: str, folder: Path) -> Path:
+    """A checkpoint in `folder` of a new network, for what is not trained yet or not at hand: eight scenes and thirty events.
+
+    `name` is a kind of network and its preset, as htsat:base; UsageError if there is none of that name.
+    """
+    kind, _, preset = name.partition(":")
+    known = [f"{kind}:{preset}" for kind, (_, presets) in networks.KINDS.items() for preset in presets]
+    if name not in known:
+        raise UsageError(f"--untrained {name}: expected {', '.join(known)}")
     network = networks.new_network(kind, preset, n_scenes=8, n_events=30)
     n_scenes, n_events = checkpoint.output_counts(asdict(network.config))
     labels = [f"scene {i}" for i in range(n_scenes)], [f"event {i}" for i in range(n_events)]
@@ -114,8 +122,8 @@ def _passes(tagger: Tagger, recording: str) -> list[tuple[Measured, Callable[[],
     options = DecodeOptions(rate)
     n_samples = sum(len(chunk) for chunk in decode(recording, options))
     audio, n_windows = n_samples / rate, ceil(n_samples / (card.window * rate))
-    gflop = network_gflop(tagger)
-    batches = _stage_batches(tagger, recording, options)
+    gflop = network_gflop(Path(tagger.name), card)
+    batches = stage_batches(tagger, recording, options)
     features, network = parts(tagger.network)
     with torch.inference_mode():
         spectrograms = [features(waves) for waves in batches]
@@ -153,10 +161,9 @@ def parts(network: Any) -> tuple[Callable[[torch.Tensor], torch.Tensor], Callabl
     return network.mel, network.forward_mel
 
 
-def network_gflop(tagger: Tagger) -> float:
-    """Operations of the plain network for one window, in 10^9."""
-    card = tagger.card
-    plain = checkpoint.build(Path(tagger.name), card).eval()  # random weights: they do not change the count
+def network_gflop(path: Path, card: checkpoint.Card) -> float:
+    """Operations for one window, in 10^9, of the network that the card describes; `path` stands in messages."""
+    plain = checkpoint.build(path, card).eval()  # random weights: they do not change the count
     features, network = parts(plain)
     with torch.inference_mode():
         spectrogram = features(torch.zeros(1, round(card.window * card.front_end.sample_rate)))
@@ -165,7 +172,7 @@ def network_gflop(tagger: Tagger) -> float:
     return float(counter.get_total_flops()) / 1e9
 
 
-def _stage_batches(tagger: Tagger, recording: str, options: DecodeOptions) -> list[torch.Tensor]:
+def stage_batches(tagger: Tagger, recording: str, options: DecodeOptions) -> list[torch.Tensor]:
     """The first windows of the recording, over again where it is short, as whole batches on the device."""
     size, card = tagger.batch_size, tagger.card
     heard = []
