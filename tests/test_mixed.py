@@ -1,6 +1,8 @@
 """Windows mixed on the fly: the same whoever mixes them, with targets that say what was mixed in."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from audiolog_cli.model.features import LogMel
 from audiolog_cli.model.mixed import Mixed, mixed_batches
 from audiolog_cli.model.mixing import PLAIN, Bank
 from audiolog_cli.model.pool import Facts, event_steps
+from audiolog_cli.model.soundfiles import write_flac
+from tests.shell import sh
 from tests.sounds import SCENES, TONES, made_clips
 
 FACTS = Facts(0, tuple(TONES), tuple(SCENES), seconds=2.0)
@@ -56,3 +60,32 @@ def test_what_a_scene_may_hold_unlabelled_counts_for_nothing() -> None:
     assert in_scene.any()
     assert torch.equal(weights[..., low], batch.targets.events[in_scene][..., low])
     assert weights[..., 1 - low].all()
+
+
+def test_train_mixes_what_it_learns_from_and_resumes_in_the_same_series(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    made, cache = made_clips()
+    lines = ["path\tsource_id\tkind\tlabel\tonset\toffset\tduration\tsplit\n"]
+    for clip in made:
+        name = clip.path.with_suffix(".flac").name
+        write_flac(cache.read(clip.path), tmp_path / "clips" / name)
+        lines.append(f"{name}\t{clip.source_id}\t{clip.kind}\t{clip.label}\t0\t{clip.offset}\t{clip.duration}\ttrain\n")
+    (tmp_path / "clips" / "clips.tsv").write_text("".join(lines))
+    train = (
+        "audiolog train clips --validation val --cache cache --model crnn --preset tiny --steps 2 --batch-size 2 --device cpu -q"
+    )
+    done = sh(
+        f"audiolog mix -q clips --all-labels --windows 2 --recipe plain --cache cache --out val && "
+        f"{train} --epochs 1 --out run && {train} --epochs 2 --out run --resume --mixers 2",
+        tmp_path,
+        timeout=400,
+    )
+    assert done.code == 0, done.stderr
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["epoch"] for record in records] == [0, 1]
+    assert all(0 <= record["waiting"] <= 1 for record in records)
+    refused = sh("audiolog train clips --out x", tmp_path, timeout=400)
+    assert (refused.code, refused.stderr) == (
+        2,
+        "audiolog: clips is a folder of clips: it needs --validation POOL and has no --check-data, --fold, --lists or --labels\n",
+    )

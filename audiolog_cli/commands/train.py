@@ -18,7 +18,7 @@ def train(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="MAESTRO Real, TUT, a folder of audio with events.tsv, or a pool made by `audiolog mix --windows`.",
+            help="MAESTRO Real, TUT, a folder of audio with events.tsv, a pool made by `audiolog mix --windows`, or clips to mix.",
         ),
     ],
     out: Annotated[
@@ -39,9 +39,11 @@ def train(
     ] = "",
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A data set's spectrograms, for all folds and runs [default: OUT/cache]."),
+        typer.Option(metavar="DIR", help="A data set's spectrograms, or clips decoded, kept for all runs [default: OUT/cache]."),
     ] = None,
-    validation: Annotated[Path | None, typer.Option(metavar="POOL", help="Folder of validation windows, beside a pool.")] = None,
+    validation: Annotated[
+        Path | None, typer.Option(metavar="POOL", help="Folder of validation windows, beside a pool or clips.")
+    ] = None,
     model: Annotated[str, typer.Option(help="htsat, crnn; joint, cnn-bigru, cnn or task4b to compare with.")] = "htsat",
     preset: Annotated[str, typer.Option(help="Size of the network: base, small, tiny.")] = "small",
     init: Annotated[
@@ -72,6 +74,7 @@ def train(
     roll: Annotated[bool, typer.Option("--roll", help="Rotate windows in time.")] = False,
     windows: Annotated[int | None, typer.Option(min=1, help="Use only the first so many training windows.")] = None,
     validation_windows: Annotated[int | None, typer.Option(min=1, help="Validate on only so many windows.")] = None,
+    mixers: Annotated[int, typer.Option(min=0, help="Processes that mix windows ahead, where DATA holds clips.")] = 1,
     seed: Annotated[int, typer.Option(help="Of weights, order and variation.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
@@ -86,14 +89,18 @@ def train(
     """
     from audiolog_cli.model.data_folders import layout_of, read_dataset
 
-    pool = layout_of(data) == "pool"
-    if pool == (validation is None) or (pool and (check_data or fold or lists or labels or cache)):
+    layout = layout_of(data)
+    made = layout in ("pool", "clips")  # by `audiolog mix`, or as it mixes
+    if not made and validation is not None:
+        raise UsageError(f"--validation {validation}: {data} is no pool; its folds say what validates")
+    if made and (validation is None or check_data or fold or lists or labels or (cache and layout == "pool")):
+        kind, without = ("pool", ", --labels or --cache") if layout == "pool" else ("folder of clips", " or --labels")
+        raise UsageError(f"{data} is a {kind}: it needs --validation POOL and has no --check-data, --fold, --lists{without}")
+    if layout == "clips" and windows is not None:
         raise UsageError(
-            f"{data} is a pool: it needs --validation POOL and has no --check-data, --fold, --lists, --labels or --cache"
-            if pool
-            else f"--validation {validation}: {data} is no pool; its folds say what validates"
+            f"--windows {windows}: clips are mixed into new windows without end; `audiolog mix` makes a pool of so many"
         )
-    dataset = None if pool else read_dataset(data, lists, labels)
+    dataset = None if made else read_dataset(data, lists, labels)
     if dataset is not None and check_data:
         _report(dataset, data)
         return
@@ -113,10 +120,11 @@ def train(
         epochs, steps, batch_size, accumulate, learning_rate, weight_decay, schedule, warmup,
         ema=ema, patience=patience, metric=metric, seed=seed, device=str(find_device(device)), precision=precision, weights=weights,
     )  # fmt: skip
-    store = data if pool else cache or out / "cache"
+    store = cache or out / "cache"
+    pool = data if layout == "pool" else validation or store
     experiment = Experiment(
-        store, validation or store, out, model, preset, init, resume, Variation(gain, roll, mixup), windows, validation_windows,
-        soft=not hard,
+        pool, validation or pool, out, model, preset, init, resume, Variation(gain, roll, mixup), windows, validation_windows,
+        not hard, data if layout == "clips" else None, store, mixers,
     )  # fmt: skip
     if dataset is not None:
         experiment = on_recordings(experiment, dataset, fold, terminal.say, terminal.show_progress)

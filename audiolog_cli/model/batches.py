@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.model.losses import NO_SCENE, Targets
+from audiolog_cli.model.losses import Targets
 from audiolog_cli.model.pool import MISSING, UNLABELLED, Facts, Pool, decode
 
 SOFT_WEIGHT = 0.5  # of a target that only the teacher vouches for
@@ -171,5 +170,4 @@ def _mixed(batch: Batch, chosen: NDArray[np.bool_], rng: np.random.Generator) ->
 
 def one_hot(scene: Tensor, n_scenes: int) -> Tensor:
     """(B,) indices with NO_SCENE -> (B, n_scenes), all zero for none."""
-    known = (scene != NO_SCENE).float().unsqueeze(1)
-    return F.one_hot(scene.clamp(min=0), n_scenes).float() * known
+    return (scene.unsqueeze(1) == torch.arange(n_scenes)).float()

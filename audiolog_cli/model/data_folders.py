@@ -19,6 +19,7 @@ from audiolog_cli.terminal import text_input
 
 LAYOUTS = {  # what lies in a folder -> its layout; the first that is there counts
     "pool.json": "pool",
+    "clips.tsv": "clips",
     "development_annotation": "maestro",
     "TUT-*": "tut",
     "meta/esc50.csv": "esc50",

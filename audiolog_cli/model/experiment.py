@@ -6,6 +6,7 @@ The parts are `recordings.py` (a data set's windows), `pool.py` (windows), `batc
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,17 @@ import torch
 
 from audiolog_cli.errors import UsageError
 from audiolog_cli.model import checkpoint, validation
+from audiolog_cli.model.augment import SAMPLE_RATE
 from audiolog_cli.model.backbone import take
-from audiolog_cli.model.batches import Variation, Wanted, pool_batches
+from audiolog_cli.model.batches import Batch, Variation, Wanted, pool_batches
 from audiolog_cli.model.data_folders import divide
 from audiolog_cli.model.datasets import Dataset, require_sound
-from audiolog_cli.model.distributed import World, join, own_device
+from audiolog_cli.model.distributed import World, from_first, join, own_device
+from audiolog_cli.model.mixed import Mixed, mixed_batches
+from audiolog_cli.model.mixing import Recipe
 from audiolog_cli.model.networks import Trainable, new_network, own_front_end
-from audiolog_cli.model.pool import Facts, open_pool
+from audiolog_cli.model.pool import Facts, Pool, open_pool
+from audiolog_cli.model.production import Source, load_bank
 from audiolog_cli.model.recordings import make_windows, windows_of, write_test_lists
 from audiolog_cli.model.training import Progress, Run, TrainOptions, start, train
 
@@ -39,6 +44,9 @@ class Experiment:
     windows: Wanted = None  # of the pool
     validation_windows: Wanted = None
     soft: bool = True  # learn soft labels where the pool has them
+    clips: Path | None = None  # a folder of clips: windows are mixed on the fly, with the labels of `pool`
+    clip_cache: Path = Path("cache")  # where these are kept decoded
+    mixers: int = 1  # processes that mix
 
 
 def on_recordings(
@@ -85,6 +93,8 @@ def run(
 def _run(
     experiment: Experiment, options: TrainOptions, say: Callable[[str], None], progress: Progress, world: World
 ) -> Iterator[dict[str, Any]]:
+    if options.metric not in validation.FIGURES:
+        raise UsageError(f"--metric {options.metric}: expected {', '.join(validation.FIGURES)}")
     pool, judge = open_pool(experiment.pool), open_pool(experiment.validation)
     check_alike(pool.facts, judge.facts, experiment)
     network = new_network(
@@ -101,7 +111,7 @@ def _run(
         say(f"{last}: continues at step {state.step}")
     elif last.exists():
         raise UsageError(f"{last}: there is a run in this folder already; continue it with --resume or give another --out")
-    batches = pool_batches(pool, options.batch_size, options.seed, experiment.variation, experiment.windows, experiment.soft)
+    batches = _batches(experiment, pool, options, say, world)
 
     def validate(average: Trainable) -> dict[str, float]:
         return validation.summary(validation.score(average, judge, wanted=experiment.validation_windows))
@@ -109,6 +119,32 @@ def _run(
     yield from train(state, batches, validate, options, experiment.out, world, progress)
     if world.first:
         finish(experiment, state, say)
+
+
+def _batches(
+    experiment: Experiment, pool: Pool, options: TrainOptions, say: Callable[[str], None], world: World
+) -> Callable[[int], Batch]:
+    """Windows of the pool, or windows mixed on the fly that the pool's labels describe."""
+    if experiment.clips is None:
+        return pool_batches(pool, options.batch_size, options.seed, experiment.variation, experiment.windows, experiment.soft)
+    source = Source((experiment.clips,), "train", experiment.clip_cache)
+    bank = load_bank(source, {}, say) if world.first else None
+    from_first(True if world.first else None, world)  # by now all clips are decoded
+    facts, again = pool.facts, partial(load_bank, source, {}, _silent)
+    mixed = Mixed(again, Recipe(facts.seconds), facts, options.batch_size, options.seed, experiment.variation, bank or again())
+    check_mixed(mixed, experiment)
+    return mixed_batches(mixed, experiment.mixers, world.size)
+
+
+def check_mixed(mixed: Mixed, experiment: Experiment) -> None:
+    """UsageError when the clips hold scenes that the pool does not know, or it hears at another rate than is mixed at."""
+    assert mixed.bank is not None
+    if unknown := sorted(set(mixed.bank.scenes) - set(mixed.facts.scenes)):
+        raise UsageError(
+            f"{experiment.clips}: its scene {unknown[0]!r} is not one of {experiment.validation}; make both from the same"
+        )
+    if mixed.facts.front_end.sample_rate != SAMPLE_RATE:
+        raise UsageError(f"{experiment.validation}: expected a pool that `audiolog mix` made, at {SAMPLE_RATE} Hz")
 
 
 def check_alike(training: Facts, judging: Facts, experiment: Experiment) -> None:

@@ -74,6 +74,7 @@ def mixed_batches(source: Mixed, jobs: int, stride: int = 1) -> Callable[[int], 
                     num_workers=jobs,
                     prefetch_factor=AHEAD if jobs else None,
                     worker_init_fn=_leave_interrupts_to_the_loop,
+                    generator=torch.Generator(),  # of its own: the loop's random numbers belong to dropout
                 )
             )
         expected = number + stride

@@ -140,6 +140,10 @@ def train(
             record = _record(run, epoch, options, from_first(validate(run.average) if world.first else None, world), world)
             n_clips = (run.step - first_step) * options.batch_size * options.accumulate * world.size
             record |= {"clips_per_second": round(n_clips / seconds, 2), "waiting": round(waited / seconds, 4)}
+            if options.metric not in record:
+                raise UsageError(
+                    f"--metric {options.metric}: the validation windows do not allow it; --metric score is what they allow"
+                )
             if record[options.metric] > run.best:
                 run.best, run.best_epoch = record[options.metric], epoch
                 save(run.average.state_dict(), folder / "best.pt", world)

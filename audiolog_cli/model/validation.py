@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from audiolog_cli.errors import UsageError
 from audiolog_cli.model.batches import Wanted, labels_of, made_windows
 from audiolog_cli.model.losses import NO_SCENE
 from audiolog_cli.model.networks import Trainable
 from audiolog_cli.model.pool import Pool
 
 Array = NDArray[np.float32]
+FIGURES = ("score", "macro_ap", "micro_f1", "scene_accuracy")  # of `summary`, where they are defined
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +132,26 @@ def micro_f1(scores: Scores, thresholds: Sequence[float]) -> float:
 
 def scene_accuracy(scores: Scores) -> float:
     """Mean over the scenes of the share of their windows that are named rightly; NaN without a scene."""
-    right = scores.scenes.argmax(axis=1) == scores.scene
     present = sorted(set(scores.scene.tolist()) - {NO_SCENE})
-    return float(np.mean([right[scores.scene == s].mean() for s in present])) if present else float("nan")
+    if not present:
+        return float("nan")
+    right = scores.scenes.argmax(axis=1) == scores.scene
+    return float(np.mean([right[scores.scene == s].mean() for s in present]))
 
 
 def summary(scores: Scores) -> dict[str, float]:
-    """The figures of a record: macro AP, micro F1 with thresholds tuned on the same windows, scene accuracy, and a score of both."""
+    """The figures of a record: macro AP, micro F1 with thresholds tuned on the same windows, scene accuracy, and a score of both.
+
+    Only the figures that are defined: without an event, or without a scene, the score is what is left. UsageError if that is nothing.
+    """
     precisions = [value for value in average_precisions(scores) if not np.isnan(value)]
-    macro_ap, accuracy = float(np.mean(precisions)), scene_accuracy(scores)
-    return {
-        "macro_ap": macro_ap,
+    figures = {
+        "macro_ap": float(np.mean(precisions)) if precisions else float("nan"),
         "micro_f1": micro_f1(scores, tuned_thresholds(scores)),
-        "scene_accuracy": accuracy,
-        "score": macro_ap if np.isnan(accuracy) else 0.7 * macro_ap + 0.3 * accuracy,
+        "scene_accuracy": scene_accuracy(scores),
     }
+    figures = {name: value for name, value in figures.items() if not np.isnan(value)}
+    shares = [(share, figures[name]) for share, name in ((0.7, "macro_ap"), (0.3, "scene_accuracy")) if name in figures]
+    if not shares:
+        raise UsageError("the validation windows have neither an event nor a scene to judge by; take another fold, or label more")
+    return figures | {"score": sum(share * value for share, value in shares) / sum(share for share, _ in shares)}
