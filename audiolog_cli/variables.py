@@ -22,6 +22,7 @@ NAMED_BY_COMMAND = frozenset(
         "out",
         "resume",  # a folder in `tag`, a switch in `train`
         "scores_dir",  # written by `tag`, read by `eval`
+        "seconds",  # of a composed recording, of noise to measure with
         "seed",
         "threshold",  # `tag` counts a score that is equal, `eval` does not
         "windows",  # to be made by `mix`, to be used by `train`
