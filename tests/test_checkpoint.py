@@ -140,6 +140,7 @@ def test_tensors_that_are_not_the_networks(tmp_path: Path, change: Callable[[dic
         ("thresholds", "[0.5, 2, 0.5]", "a threshold is not a number from 0 to 1"),
         ("events", '["car", "car", "dog"]', "its labels are not all different words"),
         ("window", "0", "expected a window of some seconds, found 0"),
+        ("smooth", "-1", "expected seconds to average scores over, 0 or more, found -1"),
         (
             "architecture",
             '"wavenet"',
@@ -159,6 +160,11 @@ def test_a_card_that_does_not_fit(tmp_path: Path, entry: str, value: str, messag
         load(path)
     assert str(caught.value).startswith(f"{path}: {message}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_card_older_than_smoothing_does_not_smooth(tmp_path: Path) -> None:
+    path = rewritten(written(tmp_path), metadata=lambda card: card.pop("smooth"))
+    assert load(path)[1].smooth == 0.0
 
 
 def test_an_entry_of_the_card_is_missing(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import torch
 
 from audiolog_cli.audio import Window
 from audiolog_cli.errors import DeviceError
+from audiolog_cli.model import checkpoint
 from audiolog_cli.model.htsat import Output
 from audiolog_cli.model.tagger import ahead, find_device, load, probabilities
 from tests.conftest import write_wav
@@ -238,6 +239,16 @@ def test_thresholds_decide_which_events_are_active(folder: Path) -> None:
     (folder / "dog.tsv").write_text("label\tthreshold\ndog\t0\n")
     only_dog = sh("audiolog tag other.wav --weights w.safetensors --threshold 1 --thresholds dog.tsv | cut -f 5", folder)
     assert set(only_dog.stdout.split()) - {"label", "home", "street"} == {"dog"}
+
+
+def test_a_checkpoint_may_ask_for_smoothing(folder: Path, cells: str) -> None:
+    """Its own smoothing holds unless another is asked for."""
+    network, card = checkpoint.load(folder / "w.safetensors")
+    checkpoint.save(folder / "smooth.safetensors", network, replace(card, smooth=3.0))
+    smoothed = sh("audiolog tag rec.wav --weights smooth.safetensors", folder).stdout
+    assert smoothed != cells
+    assert smoothed == sh("audiolog tag rec.wav --weights w.safetensors --smooth 3", folder).stdout
+    assert sh("audiolog tag rec.wav --weights smooth.safetensors --smooth 0", folder).stdout == cells
 
 
 def test_scores_are_written_for_every_cell_and_event(folder: Path) -> None:

@@ -82,7 +82,10 @@ def tag(
     thresholds: Annotated[
         str, typer.Option(metavar="FILE", help="The same per label: a TSV with columns label, threshold.")
     ] = "",
-    smooth: Annotated[float, typer.Option(min=0.0, help="Average the scores over this many seconds; 0 does not.")] = 0.0,
+    smooth: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Average the scores over this many seconds instead of the checkpoint's; 0 does not."),
+    ] = None,
     channel: Channel = "mix",
     raw: Raw = "",
     start_time: Annotated[
@@ -155,6 +158,7 @@ def tag(
         raise UsageError(f"--split-files {needed}: it tells by the files' clock times where a recording goes on")
     wanted = _thresholds(threshold, thresholds, tagger.card.events)
     model.labels_of(tagger.card, wanted)  # a wrong label is said before the first recording is opened
+    smooth = tagger.card.smooth if smooth is None else smooth
     options = model.TagOptions(hop, cell, pool.value, smooth, wanted, scores_dir)
     if not tagger.card.scenes:
         terminal.say(f"{weights} knows events only: scene labels stay empty")

@@ -51,6 +51,7 @@ class Card:
     thresholds: tuple[float, ...] = ()  # one per event: the score from which it is active
     provenance: dict[str, str] = field(default_factory=dict)  # source, licence, data, figures, ...
     window: float = WINDOW  # seconds that the network hears at once
+    smooth: float = 0.0  # seconds over which `tag` averages its scores unless told otherwise; the thresholds are of such scores
 
     @classmethod
     def of(cls, network: Network, scenes: Iterable[str] = (), events: Iterable[str] = (), **more: Any) -> "Card":
@@ -127,6 +128,7 @@ def card_of(path: Path, header: Header) -> Card:
     if version != str(FORMAT_VERSION):
         raise WeightsError(f"{path}: format version {version or 'missing'}, this program reads {FORMAT_VERSION}; update audiolog")
     try:
+        metadata = {"smooth": "0.0", **metadata}  # cards of the first checkpoints do not speak of it
         fields = {entry.name: json.loads(metadata[entry.name]) for entry in dataclasses.fields(Card)}
         fields |= {name: tuple(fields[name]) for name in ("scenes", "events", "thresholds")}
         fields["front_end"] = FrontEnd(**fields["front_end"])
@@ -161,6 +163,8 @@ def check_card(path: Path, card: Card) -> None:
         raise WeightsError(f"{path}: a threshold is not a number from 0 to 1")
     if not (isinstance(card.window, float | int) and 0 < card.window < float("inf")):
         raise WeightsError(f"{path}: expected a window of some seconds, found {card.window!r}")
+    if not (isinstance(card.smooth, float | int) and 0 <= card.smooth < float("inf")):
+        raise WeightsError(f"{path}: expected seconds to average scores over, 0 or more, found {card.smooth!r}")
 
 
 def check_keys(path: Path, expected: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:

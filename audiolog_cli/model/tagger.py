@@ -89,7 +89,7 @@ class TagOptions:
     hop: float = 0.0  # seconds from window to window; 0 = the window's length. Overlapping windows are averaged
     cell: float = 1.0  # seconds of a cell
     pool: Rule = "max"  # over the frames of a cell
-    smooth: float = 0.0  # seconds over which the scores of cells are averaged
+    smooth: float | None = None  # seconds over which the scores of cells are averaged; None is the checkpoint's own
     thresholds: Mapping[str, float] = field(default_factory=dict)  # per event, instead of the checkpoint's
     scores_dir: Path | None = None  # where the probabilities of all events go, one file per recording
     journal: Journal | None = None  # where the scores of windows are kept, to go on after an interruption
@@ -109,8 +109,9 @@ def tag(
     score = partial(score_windows, tagger, hop=hop if spans is None else 0.0)
     heard = resumed(options.journal.file_of(filename, spans), windows, score) if options.journal else score(windows)
     scores = cell_scores(heard, options.cell, options.pool, rate)
-    if options.smooth:
-        scores = smoothed(scores, options.smooth)
+    smooth = card.smooth if options.smooth is None else options.smooth
+    if smooth:
+        scores = smoothed(scores, smooth)
     if options.scores_dir:
         scores = written(scores, card.events, score_file(options.scores_dir, filename))
     n_cells, last = 0, 0.0
