@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,metrics,tensorboard]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,metrics,tensorboard,scale]'
 	@touch $@
 
 install: $(VENV)/installed ## make the virtual environment and install audiolog into it
@@ -41,7 +41,8 @@ faults: $(VENV)/installed-dev ## the fault suite with fifty kills at random mome
 bench: $(VENV)/installed ## how fast the light commands start, records flow and recordings are tagged here
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/records.py
-	$(BIN)/python benchmarks/tag.py
+	$(BIN)/audiolog bench
+	$(BIN)/audiolog bench --untrained htsat:base
 
 docs: $(VENV)/installed-dev ## write the manual pages and what documents quote: the command reference, the output of console blocks
 	$(BIN)/python tools/man_pages.py man
