@@ -114,6 +114,14 @@ def test_batches_depend_on_the_step_alone_and_passes_see_every_window(folder: Pa
     assert sorted(seen.sum(dim=(1, 2)).tolist()) == sorted(stored.sum(dim=(1, 2)).tolist())
 
 
+def test_colour_changes_each_window_by_its_own_smooth_response() -> None:
+    drawn = batches.responses(50, 64, 8.0, np.random.default_rng(0))
+    assert drawn.shape == (50, 64) and drawn.abs().max() <= 8.0
+    assert (drawn[0] - drawn[1]).abs().max() > 1.0
+    bends = drawn.diff(n=2, dim=1).abs() > 1e-4  # straight lines between at most 6 points: a bend lies between two bands
+    assert bends.sum(dim=1).max() <= 2 * 4
+
+
 def test_rolling_moves_sound_and_targets_together() -> None:
     features = torch.zeros(1, 1001, 64)
     features[0, 250:500] = 1.0  # steps 8..15 of 32

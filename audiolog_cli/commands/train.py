@@ -71,6 +71,7 @@ def train(
     smoothing: Annotated[float, typer.Option(min=0, max=1, help="Label smoothing of the scenes.")] = 0.0,
     mixup: Annotated[float, typer.Option(min=0, max=1, help="Share of windows averaged with another one.")] = 0.0,
     gain: Annotated[float, typer.Option(min=0, help="Random change of level, dB.")] = 0.0,
+    colour: Annotated[float, typer.Option(min=0, help="Random frequency response, within so many dB.")] = 0.0,
     roll: Annotated[bool, typer.Option("--roll", help="Rotate windows in time.")] = False,
     windows: Annotated[int | None, typer.Option(min=1, help="Use only the first so many training windows.")] = None,
     validation_windows: Annotated[int | None, typer.Option(min=1, help="Validate on only so many windows.")] = None,
@@ -123,7 +124,7 @@ def train(
     store = cache or out / "cache"
     pool = data if layout == "pool" else validation or store
     experiment = Experiment(
-        pool, validation or pool, out, model, preset, init, resume, Variation(gain, roll, mixup), windows, validation_windows,
+        pool, validation or pool, out, model, preset, init, resume, Variation(gain, roll, mixup, colour), windows, validation_windows,
         not hard, data if layout == "clips" else None, store, mixers,
     )  # fmt: skip
     if dataset is not None:

@@ -41,6 +41,7 @@ class Variation:
     gain_db: float = 0.0  # level, uniformly within +-
     roll: bool = False  # rotate in time, with the targets
     mixup: float = 0.0  # share of windows that are averaged with another one
+    colour_db: float = 0.0  # a random frequency response, within +- this
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +128,27 @@ def vary(batch: Batch, variation: Variation, rng: np.random.Generator, magnitude
     if variation.gain_db:
         gains = torch.from_numpy(rng.uniform(-variation.gain_db, variation.gain_db, B).astype(np.float32))[:, None, None]
         batch.features = batch.features * 10 ** (gains / 20) if magnitude else batch.features + gains
+    if variation.colour_db:
+        batch.features += responses(B, batch.features.shape[2], variation.colour_db, rng)[:, None, :]
     if variation.roll:
         batch = _rolled(batch, rng)
     if variation.mixup:
         batch = _mixed(batch, rng.random(B) < variation.mixup, rng)
     return batch
+
+
+def responses(n: int, n_mels: int, within_db: float, rng: np.random.Generator) -> Tensor:
+    """Frequency responses (n, n_mels) in dB, as of n unknown microphones and rooms.
+
+    Straight lines between levels drawn within +- `within_db` at both ends and at one to four places between them: FilterAugment's
+    linear type (Nam et al., ICASSP 2022).
+    """
+    rows = []
+    for _ in range(n):
+        places = np.sort(rng.uniform(0, n_mels - 1, rng.integers(1, 5)))
+        levels = rng.uniform(-within_db, within_db, len(places) + 2)
+        rows.append(np.interp(np.arange(n_mels), [0, *places, n_mels - 1], levels))
+    return torch.from_numpy(np.array(rows, dtype=np.float32))
 
 
 def _rolled(batch: Batch, rng: np.random.Generator) -> Batch:
