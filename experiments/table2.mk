@@ -18,7 +18,7 @@ INIT_OPTION = $(if $(INIT),--init $(INIT))
 maestro_FOLDS = $(or $(strip $(FOLDS)),1 2 3 4 5)
 tut_FOLDS = $(or $(strip $(FOLDS)),1 2 3 4)
 SIZES ?= $(if $(filter synthetic,$(DATA)),small tiny,base small)
-maestro_SYSTEMS ?= $(foreach size,$(SIZES),htsat-$(size) htsat-$(size)-alone) task4b joint cnn-bigru cnn
+maestro_SYSTEMS ?= $(foreach size,$(SIZES),htsat-$(size) htsat-$(size)-alone) crnn crnn-alone task4b joint cnn-bigru cnn
 tut_SYSTEMS ?= $(maestro_SYSTEMS)
 
 # The published settings of each system; HTS-AT from random weights needs a higher learning rate than from AudioSet's (INIT=CHECKPOINT)
@@ -31,6 +31,8 @@ htsat-small_SETTINGS = $(HTSAT) --preset small
 htsat-small-alone_SETTINGS = $(HTSAT) --preset small --no-contrastive
 htsat-tiny_SETTINGS = $(HTSAT) --preset tiny
 htsat-tiny-alone_SETTINGS = $(HTSAT) --preset tiny --no-contrastive
+crnn_SETTINGS = --model crnn --preset small --learning-rate 1e-3 --warmup $(WARMUP)
+crnn-alone_SETTINGS = $(crnn_SETTINGS) --no-contrastive
 BASELINE_RATE ?= 2e-4
 joint_SETTINGS = --model joint --learning-rate $(BASELINE_RATE) --warmup 0 --weight-decay 0 --scene-weight 1 --event-weight 1
 cnn-bigru_SETTINGS = --model cnn-bigru --learning-rate $(BASELINE_RATE) --warmup 0 --weight-decay 0 --event-weight 1

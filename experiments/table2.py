@@ -21,6 +21,8 @@ NAMES = {
     "htsat-small-alone": "the same without contrastive loss",
     "htsat-tiny": "AudioLog, HTS-AT tiny",
     "htsat-tiny-alone": "the same without contrastive loss",
+    "crnn": "AudioLog's branches and losses on our small CRNN",
+    "crnn-alone": "the same without contrastive loss",
     "task4b": "CRNN, baseline of task 4B",
     "joint": "joint CNN-BiGRU (Imoto et al.)",
     "cnn-bigru": "CNN-BiGRU",
