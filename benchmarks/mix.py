@@ -1,0 +1,37 @@
+"""How many ten-second windows one core mixes in a second, without effects, with those of training, and with every effect every time.
+
+    python benchmarks/mix.py CACHE CLIPS...
+
+CACHE is where decoded clips are kept (as `audiolog mix --cache`), CLIPS are folders with clips.tsv. Processor time, not wall time, so
+that a busy machine counts less; the best of five rounds.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from audiolog_cli.model.mixing import PLAIN, Recipe, mix_window
+from audiolog_cli.model.production import Source, load_bank
+
+EVERY = Recipe(speed_share=1, room_share=1, tone_share=1, narrow_share=1, codec_share=1, overlay_share=1)
+RECIPES = {"plain": PLAIN, "training effects": Recipe(), "every effect": EVERY}
+ROUNDS, WINDOWS = 5, 150
+
+
+def main(cache: str, *clips: str) -> None:
+    torch.set_num_threads(1)
+    bank = load_bank(Source(tuple(map(Path, clips)), "train", Path(cache)), {}, lambda message: None)
+    for name, recipe in RECIPES.items():
+        rates = []
+        for _ in range(ROUNDS):
+            began = time.process_time()
+            for index in range(WINDOWS):
+                mix_window(bank, recipe, 0, index)
+            rates.append(WINDOWS / (time.process_time() - began))
+        print(f"{name}\t{max(rates):.0f} windows/s")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
