@@ -123,18 +123,24 @@ def event_targets(hard: Tensor, tags: Tensor, scene: Tensor, labels: Labels) -> 
 
 
 def vary(batch: Batch, variation: Variation, rng: np.random.Generator, magnitude: bool = False) -> Batch:
-    """Level, place in time, mixup: drawn anew for each window. `magnitude`: the features are magnitudes, not decibels."""
+    """Level, colour, place in time, mixup: drawn anew for each window. `magnitude`: the features are magnitudes, not decibels."""
     B, n_frames, _ = batch.features.shape
     if variation.gain_db:
         gains = torch.from_numpy(rng.uniform(-variation.gain_db, variation.gain_db, B).astype(np.float32))[:, None, None]
-        batch.features = batch.features * 10 ** (gains / 20) if magnitude else batch.features + gains
+        batch.features = _louder(batch.features, gains, magnitude)
     if variation.colour_db:
-        batch.features += responses(B, batch.features.shape[2], variation.colour_db, rng)[:, None, :]
+        gains = responses(B, batch.features.shape[2], variation.colour_db, rng)[:, None, :]
+        batch.features = _louder(batch.features, gains, magnitude)
     if variation.roll:
         batch = _rolled(batch, rng)
     if variation.mixup:
         batch = _mixed(batch, rng.random(B) < variation.mixup, rng)
     return batch
+
+
+def _louder(features: Tensor, gains: Tensor, magnitude: bool) -> Tensor:
+    """Features with gains (dB) applied; they are magnitudes or themselves in dB."""
+    return features * 10 ** (gains / 20) if magnitude else features + gains
 
 
 def responses(n: int, n_mels: int, within_db: float, rng: np.random.Generator) -> Tensor:
