@@ -64,8 +64,6 @@ class Parts:
         if self.format == "parquet":
             parquet.pyarrow()  # said now, not after the first recording
         try:
-            for name in (folder, f"{folder}/failed", f"{folder}/unfinished"):
-                system.makedirs(name, exist_ok=True)
             self._agree(json.loads(json.dumps({**parameters, "format": self.format})))
         except NotImplementedError:
             raise UsageError(f"--out {self.folder}: cannot be written to") from None
@@ -83,12 +81,15 @@ class Parts:
         """Note the parameters in a new folder; UsageError if those of an old one differ."""
         system, folder = self._system
         path = f"{folder}/parameters.json"
-        if not system.exists(path):
+        is_new = not system.exists(path)
+        if not is_new and (changed := changes(json.loads(system.cat_file(path)), parameters)):
+            raise UsageError(f"--out {self.folder}: made with other parameters: {changed}; name another folder")
+        for name in (folder, f"{folder}/failed", f"{folder}/unfinished"):
+            system.makedirs(name, exist_ok=True)
+        if is_new:
             unfinished = self._unfinished()
             system.pipe_file(unfinished, json.dumps(parameters, indent=1).encode() + b"\n")
             system.mv(unfinished, path)
-        elif changed := changes(json.loads(system.cat_file(path)), parameters):
-            raise UsageError(f"--out {self.folder}: made with other parameters: {changed}; name another folder")
 
     def _names(self, folder: str) -> list[str]:
         """What is in a folder, by its name below OUT; an object store has no empty folders."""

@@ -232,14 +232,15 @@ def read(lines: Iterable[str], name: str) -> Iterator[Record]:
 
 def read_cells(lines: Iterable[str], name: str) -> Iterator[Cell | End | Failure]:
     """`read`, for commands that take cells only."""
+    return _read(lines, name, accept=lambda record: check_cell(record, name))
 
-    def accept(record: Record) -> Record:
-        if isinstance(record, Segment | Row):
-            found = "segments" if isinstance(record, Segment) else "rows"
-            raise RecordError(f"{name}: expected cells ({' '.join(CELL_COLUMNS)}), got {found}; `audiolog tag` writes cells")
-        return record
 
-    return _read(lines, name, accept)
+def check_cell(record: Record, name: str) -> Cell | End | Failure:
+    """Return what is no segment and no row; RecordError, with the name of the table, for those."""
+    if isinstance(record, Segment | Row):
+        found = "segments" if isinstance(record, Segment) else "rows"
+        raise RecordError(f"{name}: expected cells ({' '.join(CELL_COLUMNS)}), got {found}; `audiolog tag` writes cells")
+    return record
 
 
 Accept = Callable[[Record], Record]  # gives the record back, or raises RecordError; cells are accepted unasked

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from io import BufferedReader
 from itertools import groupby
@@ -10,9 +11,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from audiolog_cli import terminal
+from audiolog_cli import parquet, terminal
 from audiolog_cli.errors import InputError, RecordError
-from audiolog_cli.records import End, Failure, Record, Segment, read
+from audiolog_cli.records import Cell, End, Failure, Record, Segment, check_cell, read, read_cells
 from audiolog_cli.remote import files_below, is_url
 
 AUDIO_SUFFIXES = frozenset(
@@ -130,6 +131,29 @@ def _segment(record: Record, name: str) -> Segment:
     if not isinstance(record, Segment):
         raise RecordError(f"{name}: expected segments (filename onset offset), got other records; `audiolog segment` writes them")
     return record
+
+
+@contextmanager
+def cell_input(path: str, is_tied: bool = False) -> Iterator[tuple[Iterator[Cell | End | Failure], str]]:
+    """The cells in a TSV, JSON Lines or Parquet file, or on stdin (-), and its name in messages.
+
+    `is_tied`: output is written before more input is waited for, see `terminal.tied_input`.
+    """
+    if parquet.is_parquet(path):
+        yield (check_cell(record, path) for record in parquet.read(path)), path
+    else:
+        with terminal.tied_input(path) if is_tied else terminal.text_input(path) as (stream, name):
+            yield read_cells(stream, name), name
+
+
+@contextmanager
+def record_input(path: str) -> Iterator[Iterator[Record]]:
+    """The records of any kind in such a file."""
+    if parquet.is_parquet(path):
+        yield parquet.read(path)
+    else:
+        with terminal.text_input(path) as (stream, name):
+            yield read(stream, name)
 
 
 def names_in(path: str) -> list[str]:

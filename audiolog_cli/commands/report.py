@@ -11,6 +11,7 @@ from urllib.parse import quote
 import typer
 
 from audiolog_cli import terminal
+from audiolog_cli.commands.inputs import cell_input
 from audiolog_cli.commands.options import Quiet
 from audiolog_cli.errors import InputError, UsageError
 
@@ -50,7 +51,6 @@ def report(
 
     Example: audiolog tag rec.flac | audiolog report --audio rec.flac -o report.html
     """
-    from audiolog_cli.records import read_cells
     from audiolog_cli.report.timeline import recordings
 
     if format is not ReportFormat.html and (audio or log):
@@ -59,8 +59,8 @@ def report(
         raise UsageError("--log -: the cells come from stdin already; give the log as a file")
     if "-" in (audio or []):
         raise UsageError("--audio -: the sound is read twice, to be seen and to be heard; give it as a file")
-    with terminal.text_input(file) as (stream, name):
-        found = recordings(read_cells(stream, name))
+    with cell_input(file) as (cells, name):
+        found = recordings(cells)
     failed = [recording.filename for recording in found if recording.failure is not None]
     for recording in found:
         if recording.failure is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiolog_cli import terminal
+from audiolog_cli.commands.inputs import record_input
 from audiolog_cli.commands.options import Quiet
 
 if TYPE_CHECKING:
@@ -103,7 +104,6 @@ def summarize(
     from audiolog_cli.llm.parts import Asking
     from audiolog_cli.llm.recording import recordings
     from audiolog_cli.llm.recording import together as joined
-    from audiolog_cli.records import read
     from audiolog_cli.table import TableOptions
 
     if list_prompts:
@@ -130,8 +130,8 @@ def summarize(
         asking = Asking(backend, budget, question, parallel, _cache(cache), _progress, terminal.say, note(max_gap, min_duration))
         write = _planner(asking, dry_run, format) if dry_run or estimate else _asker(asking, retry, format, checking, report)
     done = Done()
-    with terminal.text_input(file) as (stream, name):
-        each = recordings(read(stream, name), TableOptions(max_gap=max_gap, min_duration=min_duration))
+    with record_input(file) as records:
+        each = recordings(records, TableOptions(max_gap=max_gap, min_duration=min_duration))
         logs = iter([joined(each)]) if together else each
         terminal.write_lines(_all(logs, write, done))
     if done.failed and not done.logs:

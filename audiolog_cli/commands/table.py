@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from audiolog_cli import terminal
+from audiolog_cli import parquet, terminal
+from audiolog_cli.commands.inputs import cell_input
 from audiolog_cli.commands.options import Quiet
 from audiolog_cli.errors import RecordError
-from audiolog_cli.records import ROW_COLUMNS, Cell, End, Failure, Row, jsonl_lines, read_cells, tsv_lines
+from audiolog_cli.records import ROW_COLUMNS, Cell, End, Failure, Row, jsonl_lines, tsv_lines
 
 
 class TableFormat(StrEnum):
@@ -24,13 +25,16 @@ class TableFormat(StrEnum):
     latex = "latex"
     raven = "raven"
     audacity = "audacity"
+    parquet = "parquet"
 
 
 def table(
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Cells as `audiolog tag` writes them; - is stdin.")] = "-",
     format: Annotated[
         TableFormat,
-        typer.Option(help="tsv, jsonl and csv are for programs, github to latex for people, raven and audacity for editors."),
+        typer.Option(
+            help="tsv, jsonl, csv and parquet are for programs, github to latex for people, raven and audacity for editors."
+        ),
     ] = TableFormat.tsv,
     cells: Annotated[bool, typer.Option("--cells", help="One row per cell instead of merging equal neighbours.")] = False,
     min_duration: Annotated[float, typer.Option(min=0.0, help="Drop events shorter than this many seconds.")] = 0.0,
@@ -49,11 +53,15 @@ def table(
     options = TableOptions(cells, min_duration, max_gap)
     failed: list[Failure] = []
     broken: list[RecordError] = []
-    with terminal.tied_input(file) as (stream, name):
-        records, with_time = _peek_time(_up_to_the_broken_line(read_cells(stream, name), broken))
+    with cell_input(file, is_tied=True) as (found, _):
+        records, with_time = _peek_time(_up_to_the_broken_line(found, broken))
         if broken:  # in its first line: there is no table at all
             raise broken[0]
-        terminal.write_lines(_lines(_note_failures(rows_of(records, options), failed), format, with_time))
+        rows = _note_failures(rows_of(records, options), failed)
+        if format is TableFormat.parquet:
+            parquet.write_stdout(rows, Row, with_time)
+        else:
+            terminal.write_lines(_lines(rows, format, with_time))
     if broken:
         raise broken[0]
     if failed:

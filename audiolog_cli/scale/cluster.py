@@ -35,9 +35,12 @@ def results(
     if not jobs:
         return
     ray = _ray()
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
     with _connected(ray, pool.address):
         n_workers = pool.size or _room(ray, pool.gpus)
-        ledger = ray.remote(Ledger).options(num_cpus=0).remote()
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # no other node's loss ends it
+        ledger = ray.remote(Ledger).options(num_cpus=0, scheduling_strategy=here).remote()
         order = Order(
             hearing,
             parts,

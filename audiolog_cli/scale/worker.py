@@ -1,8 +1,8 @@
 """What runs on the nodes of a cluster: an actor that holds the network and tags one recording after the other into its part.
 
-A recording is streamed, never held: an actor on a CPU decodes what it tags, in a thread beside the network, since decoding costs
-a few hundredths of the network's time and samples are bulkier than the file. An actor with a GPU (or a part of one) takes them from
-a CPU task anywhere in the cluster, that decodes BLOCK_SECONDS at a time and waits when BLOCKS_AHEAD blocks are not yet used.
+A recording is streamed, never held. An actor on a CPU decodes what it tags, in a thread beside the network: all cores are at work
+either way, and samples, bulkier than the file, stay in one process. An actor with a GPU (or a part of one) takes them from a CPU
+task anywhere in the cluster, that decodes BLOCK_SECONDS at a time and waits when BLOCKS_AHEAD blocks are not yet used.
 """
 
 import os

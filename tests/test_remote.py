@@ -1,0 +1,92 @@
+"""Names that are URLs: recordings behind them are heard as those on a disk are."""
+
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from audiolog_cli.audio import decode, duration
+from audiolog_cli.errors import AudioError, InputError, UsageError
+from audiolog_cli.remote import files_below, open_url, version
+from tests.audio_files import encode, sine
+from tests.conftest import write_wav
+from tests.shell import sh
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".m4a", ".mp3"])
+def test_a_url_gives_the_samples_of_the_file(tmp_path: Path, suffix: str) -> None:
+    path = encode(tmp_path / f"a{suffix}", sine(2.5, 44_100), 44_100)
+    fsspec.filesystem("memory").pipe_file(f"/nights/a{suffix}", path.read_bytes())
+    url = f"memory://nights/a{suffix}"
+    assert np.array_equal(np.concatenate(list(decode(url))), np.concatenate(list(decode(str(path)))))
+    assert duration(url) == duration(str(path))
+
+
+def test_versions_differ_when_a_file_does(tmp_path: Path) -> None:
+    system = fsspec.filesystem("memory")
+    system.pipe_file("/v/a.wav", b"one")
+    first = version("memory://v/a.wav")
+    assert first == version("memory://v/a.wav")
+    system.pipe_file("/v/a.wav", b"three")
+    assert first != version("memory://v/a.wav")
+    with pytest.raises(InputError, match="^memory://v/none.wav: no such file$"):
+        version("memory://v/none.wav")
+
+
+def test_folders_are_listed_as_urls() -> None:
+    system = fsspec.filesystem("memory")
+    system.pipe_file("/season/b/2.wav", b"x")
+    system.pipe_file("/season/1.wav", b"x")
+    assert files_below("memory://season") == ["memory:///season/1.wav", "memory:///season/b/2.wav"]
+
+
+def test_what_is_wrong_with_a_url_is_one_line() -> None:
+    fsspec.filesystem("memory").pipe_file("/empty.wav", b"")
+    with pytest.raises(AudioError, match="^memory://empty.wav: empty file$"):
+        open_url("memory://empty.wav")
+    with pytest.raises(AudioError, match="^memory://none.wav: no such file$"):
+        list(decode("memory://none.wav"))
+    with pytest.raises(
+        UsageError, match="^nope://x: protocol not known: nope; expected a path or a URL such as s3://bucket/name$"
+    ):
+        open_url("nope://x")
+
+
+def test_a_scheme_whose_package_is_missing_is_named() -> None:
+    fsspec.register_implementation("far", "farfs.Far", clobber=True, errtxt="Install farfs to access Far")
+    with pytest.raises(UsageError, match="^far://b/x: Install farfs to access Far$"):
+        open_url("far://b/x")
+
+
+def test_a_line_that_breaks_costs_its_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = fsspec.filesystem("memory")
+    system.pipe_file("/broken.wav", write_wav(tmp_path / "a.wav", 30.0).read_bytes())
+
+    opened = system.open("/broken.wav", "rb")
+
+    class Broken:
+        def __init__(self) -> None:
+            self.file = opened
+            self.seek, self.tell, self.seekable, self.close = self.file.seek, self.file.tell, self.file.seekable, self.file.close
+
+        def read(self, size: int) -> bytes:
+            if self.file.tell() > 1_000_000:
+                raise ConnectionResetError(104, "Connection reset by peer")
+            return bytes(self.file.read(size))
+
+    monkeypatch.setattr(type(system), "open", lambda *_: Broken())
+    with pytest.raises(AudioError, match="^memory://broken.wav: reading it broke off: Connection reset by peer$"):
+        list(decode("memory://broken.wav"))
+
+
+def test_tag_takes_urls(tmp_path: Path, tiny_weights: Path) -> None:
+    write_wav(tmp_path / "20261122_060000.wav", 5.0)
+    (tmp_path / "w.safetensors").write_bytes(tiny_weights.read_bytes())
+    tag = "audiolog tag --weights w.safetensors --name-time audiomoth"
+    by_path = sh(f"{tag} {tmp_path}/20261122_060000.wav", tmp_path)
+    by_url = sh(f"{tag} file://{tmp_path} --recursive --resume j", tmp_path)
+    assert by_url.stdout.replace("file://", "") == by_path.stdout != ""
+    assert sh(f"{tag} file://{tmp_path} --recursive --resume j", tmp_path) == by_url
+    missing = sh(f"{tag} file://{tmp_path}/none.wav", tmp_path)
+    assert missing == (1, "", f"audiolog: file://{tmp_path}/none.wav: no such file\n")
