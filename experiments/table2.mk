@@ -2,6 +2,7 @@
 # data set is first mixed in the same layout (experiments/shaped_sets.py). Everything is a file below $(BUILD)/table2 that is made from
 # others: spectrograms, a run for each system, fold and seed, what each run hears in its test part, scores, the table. What is there is not
 # made again, and an interrupted run goes on where it was. FOLDS and SEEDS choose fewer or more; all folds of the data set by default.
+# Events are named from the thresholds in each checkpoint (of the highest micro F1 on its validation part), or from THRESHOLD.
 
 FOLDS ?=
 MAX_EPOCHS ?= 200
@@ -11,6 +12,7 @@ PATIENCE ?= 50
 SECONDS ?= 180
 PER_SCENE ?= 0
 SHAPE_SEED ?= 0
+THRESHOLD ?=
 MORE ?=
 TABLE2 = $(BUILD)/table2
 INIT_OPTION = $(if $(INIT),--init $(INIT))
@@ -61,7 +63,7 @@ $(TABLE2)/$(1)/runs/%/model.safetensors: | $$(if $$(filter synthetic,$$(DATA)),$
 	  $$(if $$(wildcard $$(@D)/last.pt),--resume) >> $$(@D)/log.jsonl
 
 $(TABLE2)/$(1)/runs/%/cells.tsv: $(TABLE2)/$(1)/runs/%/model.safetensors
-	$$(BIN)/audiolog tag --quiet --files-from $$(@D)/test/files.txt --weights $$< > $$@.partial
+	$$(BIN)/audiolog tag --quiet --files-from $$(@D)/test/files.txt --weights $$< $$(if $$(THRESHOLD),--threshold $$(THRESHOLD)) > $$@.partial
 	mv $$@.partial $$@
 
 # the folds of a seed are scored together, in one accumulator, as task 4B's baseline does

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-FIGURES = ("scene_accuracy", "segment_error_rate", "segment_f1")  # ACC, ER, F1_m
+FIGURES = (("scene", "accuracy"), ("segment", "error_rate"), ("segment", "f1"))  # ACC, ER, F1_m
 NO_EVENTS, NO_SCENES = ("cnn",), ("task4b", "cnn-bigru")
 NAMES = {
     "htsat-base": "AudioLog, HTS-AT base",
@@ -49,8 +49,10 @@ def measured(scores: Path, system: str) -> tuple[int, list[str]]:
     """How many seeds there are, and the three figures as text."""
     files = sorted(scores.glob(f"{system}.*.json"))
     pooled = [json.loads(path.read_text())["pooled"] for path in files]
-    missing = {"scene_accuracy"} if system in NO_SCENES else set(FIGURES[1:]) if system in NO_EVENTS else set()
-    return len(files), ["" if name in missing else spread([number(figures[name]) for figures in pooled]) for name in FIGURES]
+    missing = "scene" if system in NO_SCENES else "segment" if system in NO_EVENTS else ""
+    return len(files), [
+        "" if part == missing else spread([number(figures[part][name]) for figures in pooled]) for part, name in FIGURES
+    ]
 
 
 def number(value: float | None) -> float:
