@@ -90,8 +90,9 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
     with _ray_silenced():
         try:
             ray.init(**({"address": address} | settings))
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise UsageError(f"--address {address}: no Ray cluster found there: {_first_line(error)}") from None
+        except Exception as error:  # Ray raises plain ones where its processes do not start in time
+            where = f"--address {address}: no Ray cluster there" if address else "--engine ray: Ray did not start here"
+            raise UsageError(f"{where}: {_first_line(error)}") from None
         try:
             yield
         finally:
