@@ -30,7 +30,7 @@ def escaped(text: str) -> str:
 
 def marked(names: str) -> str:
     """An option's names in bold, what stands for its value in italics."""
-    words = re.findall(r"\[OPTIONS\]|\s+|,|[^\s,]+", names)
+    words = re.findall(r"\s+|,|[^\s,]+", names)
     return "".join(
         f"\\fB{escaped(word)}\\fR"
         if re.match(r"-{1,2}\w", word)
