@@ -31,6 +31,7 @@ from audiolog_cli.cells import Labels, Rule, Scores, WindowScores, cell_scores, 
 from audiolog_cli.errors import DeviceError, UsageError, WeightsError
 from audiolog_cli.journal import Journal, resumed
 from audiolog_cli.model import allocator, checkpoint
+from audiolog_cli.model.prepared import prepared
 from audiolog_cli.records import Cell, End
 from audiolog_cli.scores import score_file, written
 
@@ -61,7 +62,7 @@ def load(weights: Path, device: str = "auto", batch_size: int = 0, jobs: int = 0
     network, card = checkpoint.load(weights)
     if not card.events and not card.scenes:
         raise WeightsError(f"{weights}: knows no labels, it is a backbone to train from: `audiolog train --init {weights}`")
-    network = network.to(where).eval()
+    network = prepared(network.to(where).eval())
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or (n_cores if where.type == "cpu" else 1)
     return Tagger(weights.stem, network, card, where, batch_size or BATCH_SIZES[where.type], jobs)

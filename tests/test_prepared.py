@@ -1,0 +1,47 @@
+"""The inference copy of a network says what the network says."""
+
+import pytest
+import torch
+
+from audiolog_cli.model import crnn, htsat
+from audiolog_cli.model.prepared import has_one_dnn, prepared, window_order
+
+
+def networks() -> list[htsat.HTSAT | crnn.CRNN]:
+    """Small ones whose every value matters: BatchNorms that have seen something, bias tables that are not zero."""
+    torch.manual_seed(0)
+    made: list[htsat.HTSAT | crnn.CRNN] = [htsat.HTSAT(htsat.preset("tiny", 3, 5)), crnn.CRNN(crnn.preset("tiny", 3, 5))]
+    for network in made:
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+                module.running_mean.uniform_(-1, 1)  # type: ignore[union-attr]
+                module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+            elif isinstance(module, htsat.WindowAttention):
+                torch.nn.init.normal_(module.relative_position_bias_table)
+    for network in made:
+        network.eval()
+    return made
+
+
+@pytest.mark.skipif(not has_one_dnn(), reason="this processor has no kernels of oneDNN")
+@pytest.mark.parametrize("network", networks(), ids=["htsat", "crnn"])
+@torch.inference_mode()
+def test_the_copy_gives_the_same_outputs_and_leaves_the_network_alone(network: htsat.HTSAT | crnn.CRNN) -> None:
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    copied = prepared(network)
+    assert copied is not network
+    waves = torch.rand(2, 320_000) - 0.5
+    plain, fast = network(waves), copied(waves)
+    for name in ("latent", "event_logits", "scene_logits", "event_embedding", "scene_embedding"):
+        torch.testing.assert_close(getattr(fast, name), getattr(plain, name), atol=1e-5, rtol=0, msg=name)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_a_network_in_training_is_not_copied() -> None:
+    network = crnn.CRNN(crnn.preset("tiny", 1, 1)).train()
+    assert prepared(network) is network
+
+
+def test_tokens_lie_window_after_window() -> None:
+    assert window_order(16, 0)[:9].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 16]
+    assert window_order(16, 4)[:9].tolist() == [68, 69, 70, 71, 72, 73, 74, 75, 84]  # from row 4, column 4
