@@ -23,6 +23,7 @@ from audiolog_cli.packets import Lost, decoded
 Samples = NDArray[np.float32]
 
 FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
+SAMPLE_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 LOUDEST = 2.0  # lossy decoders overshoot full scale a little; beyond this the file's scale is wrong
 EXACT_TOLERANCE = 0.005  # seconds a time stamp may be ahead before sound is held to be missing
 COARSE_TOLERANCE = 0.1  # where stamps are rounded to milliseconds and jitter: Matroska, FLV, ASF
@@ -189,9 +190,10 @@ def without_padding(samples: Samples, n_before: int, padding: range | None) -> S
 
 def time_stamp(frame: AudioFrame) -> float | None:
     """Presentation time of a frame in seconds, where the container gives one."""
-    if frame.pts is None or frame.time_base is None:
+    time_base = frame.time_base  # made anew at every look, which counts where a frame is 16 ms
+    if frame.pts is None or time_base is None:
         return None
-    return frame.pts * frame.time_base.numerator / frame.time_base.denominator
+    return frame.pts * time_base.numerator / time_base.denominator
 
 
 def declared_start(stream: AudioStream) -> float | None:
@@ -254,11 +256,10 @@ def counted_samples(track: SoundTrack) -> int | None:
 
 def to_mono(frame: AudioFrame, channel: str, name: str) -> Samples:
     """One channel of a frame, or the mean of all, as float32 with full scale at 1."""
-    data: NDArray[Any] = frame.to_ndarray()  # (channels, samples), or (1, samples x channels) where interleaved
-    channels = list(data if frame.format.is_planar else data.reshape(-1, frame.layout.nb_channels).T)
+    kind = frame.format.name.removesuffix("p")
+    channels = channels_of(frame, SAMPLE_TYPES[kind])
     if channel != "mix":
         channels = [channels[channel_index(channel, len(channels), name)]]
-    kind = frame.format.name.removesuffix("p")
     # Written out: mean(axis=1) over interleaved samples takes ten times as long.
     total: Samples = channels[0].astype(np.float32)
     for other in channels[1:]:
@@ -267,6 +268,16 @@ def to_mono(frame: AudioFrame, channel: str, name: str) -> Samples:
         total -= np.float32(FULL_SCALE["u8"] * len(channels))
     total *= np.float32(1 / (FULL_SCALE[kind] * len(channels)))
     return total
+
+
+def channels_of(frame: AudioFrame, sample_type: str) -> list[NDArray[Any]]:
+    """Each channel's samples where they lie in the frame: `to_ndarray` copies them, and takes longer than the decoder."""
+    # PyAV does not declare that a plane is a buffer.
+    if frame.format.is_planar:
+        return [np.frombuffer(plane, sample_type, frame.samples) for plane in frame.planes]  # type: ignore[call-overload]
+    n_channels = frame.layout.nb_channels
+    interleaved = np.frombuffer(frame.planes[0], sample_type, frame.samples * n_channels)  # type: ignore[call-overload]
+    return [interleaved[i::n_channels] for i in range(n_channels)]
 
 
 def channel_index(channel: str, n_channels: int, name: str) -> int:
