@@ -38,14 +38,17 @@ $(BUILD)/plain/val/made:
 	$(MIX) --windows $(VALIDATION_WINDOWS) --recipe validation --split val --seed 2 --out $(@D) && touch $@
 
 weights: ## train the default weights again: hours of CPU, a few GB of disk
-	$(MIX) --windows 18500 --teacher $(DATA)/mn04.safetensors --teacher-map $(DATA)/audioset_map.tsv --seed 1 --out $(BUILD)/pool/train
+	$(MIX) --windows 35450 --teacher $(DATA)/mn04.safetensors --teacher-map $(DATA)/audioset_map.tsv --seed 1 --out $(BUILD)/pool/train
 	$(MIX) --windows 2000 --recipe validation --split val --seed 2 --out $(BUILD)/pool/val
 	$(MIX) --recordings 36 --split val --seed 8 --out $(BUILD)/tuning
-	$(BIN)/audiolog train $(BUILD)/pool/train --validation $(BUILD)/pool/val --out $(BUILD)/everyday --model crnn --epochs 25 --steps 200 \
-	  --batch-size 16 --learning-rate 1e-3 --weight-decay 0.02 --warmup 200 --ema 0.998 --mixup 0.2 --gain 6 --roll --scene-weight 0.05 \
-	  --event-weight 2 --contrastive-weight 0.01 --tag-weight 15 --smoothing 0.1 --seed 1 $(if $(wildcard $(BUILD)/everyday/last.pt),--resume)
+	$(BIN)/audiolog train $(BUILD)/pool/train --validation $(BUILD)/pool/val --out $(BUILD)/everyday --model crnn --epochs 51 --steps 200 \
+	  --batch-size 16 --learning-rate 1e-3 --weight-decay 0.02 --warmup 200 --ema 0.998 --mixup 0.2 --gain 6 --roll --colour 8 --scene-weight 0.03 \
+	  --event-weight 2 --contrastive-weight 0.01 --tag-weight 40 --smoothing 0.1 --seed 1 $(if $(wildcard $(BUILD)/everyday/last.pt),--resume)
 	$(BIN)/python experiments/tune_weights.py $(BUILD)/everyday/model.safetensors $(BUILD)/tuning $(BUILD)/everyday.safetensors
 
 weights-eval: ## the figures of the model card
 	$(MIX) --recordings 12 --split val --seed 7 --out $(BUILD)/composed
+	$(MIX) --recordings 12 --split train --seed 7 --out $(BUILD)/composed-train
 	$(BIN)/python experiments/evaluate_weights.py weights/everyday.safetensors $(BUILD)/composed $(CLIPS)
+	$(BIN)/python experiments/evaluate_weights.py weights/everyday.safetensors $(BUILD)/composed-train
+	$(BIN)/python experiments/evaluate_weights.py $(DATA)/mn04.safetensors $(BUILD)/composed $(DATA)/audioset_map.tsv
