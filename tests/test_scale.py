@@ -1,5 +1,6 @@
 """`tag --engine ray` on a real cluster of two nodes: the parts are those of `tag --out` here, also when a node is lost."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -146,9 +147,11 @@ def test_blocks_are_what_decoding_gives(tmp_path: Path) -> None:
     from audiolog_cli.scale.worker import blocks
 
     path = write_wav(tmp_path / "a.wav", 71.3, rate=44_100)
-    found = list(blocks(str(path), DecodeOptions()))
+    found = list(blocks(str(path), DecodeOptions(), os.getcwd()))
     assert [len(block) / 32_000 for block in found[:2]] == pytest.approx([30, 30], abs=1.5)  # whole chunks of the decoder
     assert np.array_equal(np.concatenate(found), np.concatenate(list(decode(str(path)))))  # type: ignore[arg-type]
     path.write_bytes(path.read_bytes()[:-1_000_000])
-    assert "breaks off" in str([block for block in blocks(str(path), DecodeOptions()) if not isinstance(block, np.ndarray)][0])
-    assert str(list(blocks("no.wav", DecodeOptions()))[0]) == "no.wav: no such file"
+    assert "breaks off" in str(
+        [block for block in blocks(str(path), DecodeOptions(), os.getcwd()) if not isinstance(block, np.ndarray)][0]
+    )
+    assert str(list(blocks("no.wav", DecodeOptions(), os.getcwd()))[0]) == "no.wav: no such file"

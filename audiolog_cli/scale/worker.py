@@ -104,8 +104,7 @@ class Worker:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        with suppress(OSError):  # on a node without that folder relative paths are "no such file", one by one
-            os.chdir(order.folder)
+        _work_in(order.folder)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         return {"result": pickle.dumps(self.result(pickle.loads(row["job"])))}
@@ -148,6 +147,12 @@ class Worker:
             return load(path, self._order.device, self._order.batch_size, jobs=1)
 
 
+def _work_in(folder: str) -> None:
+    """Let relative paths begin there; on a node without that folder they are "no such file", one by one."""
+    with suppress(OSError):
+        os.chdir(folder)
+
+
 def _given_up(path: str) -> Iterator[Cell]:
     raise InputError(f"{path}: {ATTEMPTS} workers died while they tagged it; too little memory there, or a damaged recording")
     yield
@@ -160,7 +165,7 @@ def decoded_elsewhere(path: str, decoding: DecodeOptions, say: Callable[[str], N
     task: Any = ray.remote(blocks).options(
         num_cpus=1, max_retries=-1, num_returns="streaming", _generator_backpressure_num_objects=BLOCKS_AHEAD
     )
-    for reference in task.remote(path, decoding):
+    for reference in task.remote(path, decoding, os.getcwd()):
         block = ray.get(reference)
         if isinstance(block, InputError):
             raise block
@@ -170,8 +175,12 @@ def decoded_elsewhere(path: str, decoding: DecodeOptions, say: Callable[[str], N
             yield block
 
 
-def blocks(path: str, decoding: DecodeOptions) -> "Iterator[Samples | Damage | InputError]":
-    """A recording as blocks of BLOCK_SECONDS, with the damage in it between them; an error comes last, as an item."""
+def blocks(path: str, decoding: DecodeOptions, folder: str) -> "Iterator[Samples | Damage | InputError]":
+    """A recording as blocks of BLOCK_SECONDS, with the damage in it between them; an error comes last, as an item.
+
+    A relative path begins in `folder`.
+    """
+    _work_in(folder)
     damage: list[Damage] = []
     held: list[Samples] = []
     try:
