@@ -1,26 +1,52 @@
-"""How much memory a program holds for itself, watched while it runs."""
+"""How much memory a program takes, watched while it runs."""
 
 import subprocess
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+GROWTH = 0.05  # of a short run's memory: by how much a long run may be larger
 
-def watched(command: list[str], seconds: float = 0.1, **streams: Any) -> list[int]:
-    """Run a command to its end; the kB of its own memory, sampled all along.
 
-    Own is what no file stands behind. The pages of mapped libraries are half of a process with torch, and how many of them count
-    as resident is the kernel's affair: it maps what is in its cache anyway, and equal runs differ by a tenth.
+@dataclass
+class Memory:
+    """Samples of a program's memory (kB) all along.
+
+    `own` is what no file stands behind. The pages of mapped libraries are half of a process with torch, and how many of them count
+    as resident is the kernel's affair: it maps what is in its cache anyway, and equal runs differ by a tenth. So growth is measured
+    in `own` memory, as a share of the `whole`.
     """
+
+    own: list[int] = field(default_factory=list)
+    whole: list[int] = field(default_factory=list)
+
+    def growth_over(self, short: "Memory") -> float:
+        """By how much more memory this run took than a short one, as a share of what that took."""
+        return (max(self.own) - max(short.own)) / max(short.whole)
+
+    def late_growth(self) -> float:
+        """By how much more the second half of the run took than the first, as a share of the whole."""
+        half = len(self.own) // 2
+        return (max(self.own[half:]) - max(self.own[:half])) / max(self.whole)
+
+    def __str__(self) -> str:
+        return f"{max(self.own) / 1024:.0f} MB of its own, {max(self.whole) / 1024:.0f} MB in all"
+
+
+def watched(command: list[str], seconds: float = 0.1, **streams: Any) -> Memory:
+    """Run a command to its end; its memory, sampled every so many seconds."""
     if not Path("/proc/self/status").exists():
         pytest.skip("needs /proc, as Linux has it")
-    memory: list[int] = []
+    memory = Memory()
     process = subprocess.Popen(command, **streams)
     while process.poll() is None:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        memory += [int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")]
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+        if "RssAnon" in status:  # a process that has ended has none
+            memory.own.append(int(status["RssAnon"].split()[0]))
+            memory.whole.append(int(status["VmRSS"].split()[0]))
         time.sleep(seconds)
     assert process.returncode == 0
     return memory

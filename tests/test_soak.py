@@ -14,13 +14,10 @@ import av
 import numpy as np
 import pytest
 
-from tests.memory import watched
+from tests.memory import GROWTH, Memory, watched
 from tests.shell import ROOT
 
 HOURS = float(os.environ.get("AUDIOLOG_TEST_HOURS", "0.6"))
-# How much more a long run may need. Peaks of equal short runs differ by 3 % (how many windows wait for one another); keeping the
-# sound itself would add 130 MB to the short form here, and sixteen times as much as the program needs to a day.
-GROWTH = 1.05
 RATE = 16_000
 BLOCK = 60  # seconds: a multiple of the window, so that the same sound lies in the same windows wherever it is put
 
@@ -56,8 +53,8 @@ def recording(path: Path, n_minutes: int, farm_at: int) -> Path:
     return path
 
 
-def tag(path: Path, through_pipe: bool) -> tuple[list[str], list[int]]:
-    """The cells, and the program's memory (kB) all along."""
+def tag(path: Path, through_pipe: bool) -> tuple[list[str], Memory]:
+    """The cells, and the program's memory all along."""
     command = [sys.executable, "-m", "audiolog_cli", "tag", "-" if through_pipe else str(path), "--quiet"]
     out = path.with_suffix(".tsv")
     with path.open("rb") as sound, out.open("wb") as cells:
@@ -87,7 +84,6 @@ def test_a_long_recording_is_heard_in_the_memory_of_a_short_one(tmp_path: Path, 
     assert len(farm) > BLOCK  # every second, and events in them
     assert farm_cells(long_lines, farm_at) == farm
 
-    half = len(long_memory) // 2
-    print(f"{n_minutes} min: peak {max(long_memory) / 1024:.0f} MB, 10 min: {max(short_memory) / 1024:.0f} MB")
-    assert max(long_memory) <= GROWTH * max(short_memory)
-    assert max(long_memory[half:]) <= GROWTH * max(long_memory[:half])
+    print(f"{n_minutes} min: {long_memory}; 10 min: {short_memory}")  # keeping the sound would add 130 MB to the short form
+    assert long_memory.growth_over(short_memory) <= GROWTH
+    assert long_memory.late_growth() <= GROWTH
