@@ -36,9 +36,9 @@ def test_versions_differ_when_a_file_does(tmp_path: Path) -> None:
 
 def test_folders_are_listed_as_urls() -> None:
     system = fsspec.filesystem("memory")
-    system.pipe_file("/season/b/2.wav", b"x")
-    system.pipe_file("/season/1.wav", b"x")
-    assert files_below("memory://season") == ["memory:///season/1.wav", "memory:///season/b/2.wav"]
+    system.pipe_file("/listed/b/2.wav", b"x")
+    system.pipe_file("/listed/1.wav", b"x")
+    assert files_below("memory://listed") == ["memory:///listed/1.wav", "memory:///listed/b/2.wav"]
 
 
 def test_what_is_wrong_with_a_url_is_one_line() -> None:
@@ -88,5 +88,5 @@ def test_tag_takes_urls(tmp_path: Path, tiny_weights: Path) -> None:
     by_url = sh(f"{tag} file://{tmp_path} --recursive --resume j", tmp_path)
     assert by_url.stdout.replace("file://", "") == by_path.stdout != ""
     assert sh(f"{tag} file://{tmp_path} --recursive --resume j", tmp_path) == by_url
-    missing = sh(f"{tag} file://{tmp_path}/none.wav", tmp_path)
-    assert missing == (1, "", f"audiolog: file://{tmp_path}/none.wav: no such file\n")
+    missing = sh(f"{tag} file://{tmp_path}/20261122_070000.wav", tmp_path)
+    assert missing == (1, "", f"audiolog: file://{tmp_path}/20261122_070000.wav: no such file\n")
