@@ -1,10 +1,18 @@
-# Experiments: make weights-eval, make weights, make compare. DATA is a folder that holds everyday/ and extra/ (clips.tsv and audio) and, for
-# weights, mn04.safetensors and audioset_map.tsv. Everything is kept below $(BUILD); what is there is not made again, and an interrupted
-# run goes on where it was.
+# Experiments: make weights-eval, make weights, make compare. DATA is a folder of folders with clips.tsv and audio, or of public data sets as
+# unpacked (experiments/public_clips.py lists which). TEACHER is an AudioSet tagger's checkpoint. Everything is kept below $(BUILD); what is
+# there is not made again, and an interrupted run goes on where it was.
 
 BUILD ?= build
-CLIPS = $(DATA)/everyday $(DATA)/extra
+TEACHER ?= mn04.safetensors
+CLIPS = $(or $(patsubst %/clips.tsv,%,$(wildcard $(DATA)/*/clips.tsv)),$(BUILD)/public)
+CLIPS_TABLE = $(if $(wildcard $(DATA)/*/clips.tsv),,$(BUILD)/public/clips.tsv)
 MIX = $(BIN)/audiolog mix $(CLIPS) --cache $(BUILD)/cache
+POOL ?= 35450
+POOL_VALIDATION ?= 2000
+POOL_EPOCHS ?= 100
+TUNING_RECORDINGS ?= 36
+RECORDINGS ?= 12
+RECORDING_SECONDS ?= 300
 EPOCHS ?= 10
 STEPS ?= 200
 WINDOWS ?= 8000
@@ -31,24 +39,47 @@ $(BUILD)/runs/%/model.safetensors: | $(BUILD)/plain/train/made $(BUILD)/plain/va
 	  --seed $(patsubst .%,%,$(suffix $*)) --epochs $(EPOCHS) --steps $(STEPS) --batch-size 16 --warmup 100 --gain 6 --roll \
 	  $(if $(wildcard $(@D)/last.pt),--resume) >> $(@D)/log.jsonl
 
-$(BUILD)/plain/train/made:
+$(BUILD)/public/clips.tsv:
+	$(if $(DATA),,$(error DATA is missing: a folder of clips, or of public data sets))
+	$(BIN)/python experiments/public_clips.py $(DATA) $(@D)
+
+$(BUILD)/plain/train/made: | $(CLIPS_TABLE)
 	$(MIX) --windows $(WINDOWS) --recipe plain --seed 1 --out $(@D) && touch $@
 
-$(BUILD)/plain/val/made:
+$(BUILD)/plain/val/made: | $(CLIPS_TABLE)
 	$(MIX) --windows $(VALIDATION_WINDOWS) --recipe validation --split val --seed 2 --out $(@D) && touch $@
 
-weights: ## train the default weights again: hours of CPU, a few GB of disk
-	$(MIX) --windows 35450 --teacher $(DATA)/mn04.safetensors --teacher-map $(DATA)/audioset_map.tsv --seed 1 --out $(BUILD)/pool/train
-	$(MIX) --windows 2000 --recipe validation --split val --seed 2 --out $(BUILD)/pool/val
-	$(MIX) --recordings 36 --split val --seed 8 --out $(BUILD)/tuning
-	$(BIN)/audiolog train $(BUILD)/pool/train --validation $(BUILD)/pool/val --out $(BUILD)/everyday --model crnn --epochs 51 --steps 200 \
-	  --batch-size 16 --learning-rate 1e-3 --weight-decay 0.02 --warmup 200 --ema 0.998 --mixup 0.2 --gain 6 --roll --colour 8 --scene-weight 0.03 \
-	  --event-weight 2 --contrastive-weight 0.01 --tag-weight 40 --smoothing 0.1 --seed 1 $(if $(wildcard $(BUILD)/everyday/last.pt),--resume)
-	$(BIN)/python experiments/tune_weights.py $(BUILD)/everyday/model.safetensors $(BUILD)/tuning $(BUILD)/everyday.safetensors
+weights: $(BUILD)/everyday.safetensors ## train the default weights again: hours of CPU, a few GB of disk
 
-weights-eval: ## the figures of the model card
-	$(MIX) --recordings 12 --split val --seed 7 --out $(BUILD)/composed
-	$(MIX) --recordings 12 --split train --seed 7 --out $(BUILD)/composed-train
-	$(BIN)/python experiments/evaluate_weights.py weights/everyday.safetensors $(BUILD)/composed $(CLIPS)
-	$(BIN)/python experiments/evaluate_weights.py weights/everyday.safetensors $(BUILD)/composed-train
-	$(BIN)/python experiments/evaluate_weights.py $(DATA)/mn04.safetensors $(BUILD)/composed $(DATA)/audioset_map.tsv
+$(BUILD)/pool/train/made: | $(CLIPS_TABLE)
+	$(MIX) --windows $(POOL) --teacher $(TEACHER) --teacher-map experiments/audioset_map.tsv --seed 1 --out $(@D) && touch $@
+
+$(BUILD)/pool/val/made: | $(CLIPS_TABLE)
+	$(MIX) --windows $(POOL_VALIDATION) --recipe validation --split val --seed 2 --out $(@D) && touch $@
+
+$(BUILD)/tuning/made: | $(CLIPS_TABLE)
+	$(MIX) --recordings $(TUNING_RECORDINGS) --seconds $(RECORDING_SECONDS) --split val --seed 8 --out $(@D) && touch $@
+
+$(BUILD)/composed/made: | $(CLIPS_TABLE)
+	$(MIX) --recordings $(RECORDINGS) --seconds $(RECORDING_SECONDS) --split val --seed 7 --out $(@D) && touch $@
+
+$(BUILD)/composed-train/made: | $(CLIPS_TABLE)
+	$(MIX) --recordings $(RECORDINGS) --seconds $(RECORDING_SECONDS) --split train --seed 7 --out $(@D) && touch $@
+
+$(BUILD)/everyday/model.safetensors: | $(BUILD)/pool/train/made $(BUILD)/pool/val/made
+	mkdir -p $(@D)
+	$(BIN)/audiolog train $(BUILD)/pool/train --validation $(BUILD)/pool/val --out $(@D) --model crnn --epochs $(POOL_EPOCHS) \
+	  --steps $(STEPS) --batch-size 16 --learning-rate 1e-3 --weight-decay 0.02 --warmup 200 --ema 0.998 --mixup 0.2 --gain 6 --roll --colour 8 \
+	  --scene-weight 0.03 --event-weight 2 --contrastive-weight 0.01 --tag-weight 40 --smoothing 0.1 --seed 1 \
+	  $(if $(wildcard $(@D)/last.pt),--resume) >> $(@D)/log.jsonl
+
+$(BUILD)/everyday.safetensors: $(BUILD)/everyday/model.safetensors | $(BUILD)/tuning/made
+	$(BIN)/python experiments/tune_weights.py $< $(BUILD)/tuning $@
+
+EVALUATED ?= weights/everyday.safetensors
+EVALUATE = $(BIN)/python experiments/evaluate_weights.py
+
+weights-eval: $(BUILD)/composed/made $(BUILD)/composed-train/made $(BUILD)/tuning/made ## the figures of the model card
+	$(EVALUATE) $(EVALUATED) $(BUILD)/composed $(CLIPS)
+	$(EVALUATE) $(EVALUATED) $(BUILD)/composed-train
+	$(EVALUATE) $(TEACHER) $(BUILD)/composed experiments/audioset_map.tsv $(BUILD)/tuning

@@ -2,7 +2,9 @@
 
     audiolog mix DATA/everyday DATA/extra --split val --recordings 12 --seed 7 --out composed
     python experiments/evaluate_weights.py weights/everyday.safetensors composed [DATA/everyday DATA/extra]
-    python experiments/evaluate_weights.py mn04.safetensors composed DATA/audioset_map.tsv      # an AudioSet tagger, its classes mapped
+    python experiments/evaluate_weights.py mn04.safetensors composed experiments/audioset_map.tsv tuning   # an AudioSet tagger
+
+A tagger's classes are mapped to the events of the default weights, and its thresholds tuned on the recordings in `tuning`, as those were.
 
 Seconds are counted as in the field: a reference event is active from floor(onset) to ceil(offset). Where `composed/ignore.tsv` says that
 a scene may hold an event that nobody labelled, that event is not counted. With the folders of clips, false alarms on speech alone and
@@ -101,8 +103,8 @@ def main(weights: Path, folder: Path, others: list[Path]) -> None:
     maps = [path for path in others if path.is_file()]
     if maps:
         mapping = read_mapping(maps[0], EVENTS, tagged.card.events)
-        scores = composed_scores(tagged, folder, mapping)
-        print_summary(scores, tuned_thresholds(scores))
+        scores, tuning = (composed_scores(tagged, place, mapping) for place in (folder, others[1]))
+        print_summary(scores, tuned_thresholds(tuning))
         return
     scores, thresholds = (
         composed_scores(tagged, folder, {event: (event,) for event in tagged.card.events}),

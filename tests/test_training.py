@@ -230,6 +230,14 @@ def test_thresholds_are_the_best_together_not_class_by_class() -> None:
     assert validation.micro_f1(scores, (sure, never)) == pytest.approx(2 * 2 / (2 + 3))
 
 
+def test_a_class_that_is_never_counted_gets_the_usual_threshold() -> None:
+    """A scene may hold it unlabelled from end to end: there is nothing to tune on."""
+    reference, counted = np.array([[True, False], [False, False]]), np.array([[True, False], [True, False]])
+    events = np.array([[0.8, 0.9], [0.2, 0.9]], dtype=np.float32)
+    scores = validation.Scores(events, reference, counted, np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
+    assert validation.tuned_thresholds(scores) == [0.5, 0.5]
+
+
 def test_a_scene_may_hold_what_nobody_put_there_without_being_charged_for_it(folder: Path) -> None:
     network = new_network("crnn", "tiny", 2, 2)
     opened = pool.open_pool(folder)

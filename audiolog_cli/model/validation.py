@@ -113,8 +113,11 @@ def tuned_thresholds(scores: Scores) -> list[float]:
 def _ranked(scores: Array, reference: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Possible thresholds from high to low, and for each the hits and the number of scores at or above it.
 
-    Thresholds lie in the middle between neighbouring scores; the first, just above the highest score, names nothing.
+    Thresholds lie in the middle between neighbouring scores; the first, just above the highest score, names nothing. Without a score
+    (no second of the class is counted) that one is alone.
     """
+    if not len(scores):
+        return np.ones(1), np.zeros(1, int), np.zeros(1, int)
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order].astype(np.float64), np.cumsum(reference[order])
     ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
