@@ -34,6 +34,9 @@ RAW_FORMATS = (*PCM_FORMATS, "f32le", "f32be", "f64le", "f64be", "alaw", "mulaw"
 RATES = range(100, 1_000_001)  # Hz; outside it is a damaged header, and the resampler's filter would fill the memory
 # Larger packets of PCM halve the work of decoding a file; from a pipe they would wait until they are full.
 FILE_OPTIONS = {"format_whitelist": CONTAINERS, "max_size": "65536"}
+# In a WAV, libavformat looks for DTS and S/PDIF in the first 5 MB again and again: a tenth of a second for every file.
+WAV_FILE_OPTIONS = {**FILE_OPTIONS, "max_probe_packets": "2"}
+WAV_HEADS = (b"RIFF", b"RF64", b"BW64")
 HEAD = 1 << 16  # bytes at the start of a file that are searched for an MP3's tag
 # RIFF sizes that programs write into a pipe because they cannot know better: 0, all ones (ffmpeg), about 2 GiB (arecord, sox).
 ENDLESS_SIZES = (range(1), range(0x7FFF_0000, 0x8000_1000), range(0xFFFF_F000, 0x1_0000_0000))
@@ -164,7 +167,7 @@ def open_track(source: Source, raw: RawFormat | None = None) -> Iterator[SoundTr
         pipe = None if is_seekable(file) else PipeReader(file)
         if pipe and not pipe.peek(1):
             raise AudioError(f"{name}: empty input")
-        options = raw_options(raw) if raw else pipe_options(pipe) if pipe else FILE_OPTIONS
+        options = raw_options(raw) if raw else pipe_options(pipe) if pipe else file_options(beginning(file))
         with open_demuxer(name, pipe or file, raw.format if raw else None, options) as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: no sound track in it")
@@ -259,6 +262,11 @@ def open_demuxer(name: str, reader: Any, container_format: str | None, options: 
 def raw_options(raw: RawFormat) -> dict[str, str]:
     """The PCM demuxers' options for a layout without header."""
     return {"sample_rate": str(raw.rate), "ch_layout": f"{raw.channels}C"}
+
+
+def file_options(head: bytes) -> dict[str, str]:
+    """Options for a file that can be seeked and begins with these bytes."""
+    return WAV_FILE_OPTIONS if head.startswith(WAV_HEADS) else FILE_OPTIONS
 
 
 def pipe_options(reader: PipeReader) -> dict[str, str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchaudio
 
 from audiolog_cli.model.features import TASK_FRONT_END, FrontEnd, LogMel, mel_filter_bank, spectrogram
 from tests.parity import golden, recipe
@@ -36,6 +37,14 @@ def filter_bank_by_hand() -> np.ndarray:
 
 def test_filter_bank_is_slaneys() -> None:
     np.testing.assert_allclose(mel_filter_bank(FRONT_END).numpy(), filter_bank_by_hand(), atol=1e-6)
+
+
+@pytest.mark.parametrize("front_end", [FRONT_END, TASK_FRONT_END, FrontEnd(n_mels=128, fmin=0, fmax=16000)])
+def test_filter_bank_is_torchaudios(front_end: FrontEnd) -> None:
+    theirs = torchaudio.functional.melscale_fbanks(
+        front_end.n_fft // 2 + 1, front_end.fmin, front_end.fmax, front_end.n_mels, front_end.sample_rate, "slaney", "slaney"
+    )
+    torch.testing.assert_close(mel_filter_bank(front_end), theirs, atol=1e-5 * theirs.max().item(), rtol=0)
 
 
 def test_a_frame_is_the_fourier_transform_written_out() -> None:

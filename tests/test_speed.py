@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from audiolog_cli.audio import decode
+from audiolog_cli.containers import open_track
 from audiolog_cli.llm.outline import outline
 from audiolog_cli.llm.recording import recordings
 from audiolog_cli.model import bench
 from audiolog_cli.model.tagger import load
 from audiolog_cli.records import CELL_COLUMNS, ROW_COLUMNS, Cell, jsonl_lines, read, read_cells, tsv_lines
 from audiolog_cli.table import TableOptions, table
-from tests.shell import ROOT
+from benchmarks.start_up import tag_and_imports
+from tests.shell import ROOT, sh
 
 ROUNDS = 5
 N_SECONDS = 4_000
@@ -106,3 +109,31 @@ def test_networks_against_a_product_of_matrices(weights: str, bound: float, tmp_
         best = quickest(gemm=lambda: matrix @ matrix, network=lambda: tagger.network(wave))
     share = gflop / best["network"] / (2 * 1024**3 / 1e9 / best["gemm"])
     assert share >= bound
+
+
+def open_and_close(path: Path) -> None:
+    with open_track(path):
+        pass
+
+
+def test_opening_a_recording_is_little_beside_decoding_ten_seconds_of_it(tmp_path: Path) -> None:
+    """A folder of short clips is opened as often as it is decoded: opening a WAV once took ten times as long as decoding it."""
+    bench.write_noise(tmp_path / "a.wav", 10)
+    best = quickest(whole=lambda: drain(decode(tmp_path / "a.wav")), opening=lambda: open_and_close(tmp_path / "a.wav"))
+    assert best["opening"] <= 0.7 * best["whole"]  # 0.35 seen; 0.9 before
+
+
+def test_tag_starts_without_torchaudio(tmp_path: Path) -> None:
+    """It alone makes every start later by the twentieth part."""
+    bench.write_noise(tmp_path / "a.wav", 1)
+    done = sh("python -X importtime -m audiolog_cli tag a.wav", tmp_path)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.code == 0
+    assert {"torch", "av"} <= imported and not {"torchaudio", "torch._dynamo", "scipy", "ray"} & imported
+
+
+@pytest.mark.slow
+def test_tag_ends_soon_after_its_imports(tmp_path: Path) -> None:
+    """Ten seconds of sound, from the start of Python to the end, the network's work included."""
+    ratio = min(tag / imports for tag, imports in tag_and_imports(tmp_path, 5))
+    assert ratio <= 1.3  # 1.19 seen; 1.4 to 1.6 before

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-import torchaudio
 from torch import Tensor, nn
 
 from audiolog_cli.errors import WeightsError
@@ -170,6 +169,8 @@ class LogMel(nn.Module):
 
     def __init__(self, front_end: FrontEnd) -> None:
         super().__init__()
+        import torchaudio  # here alone, so that other networks start without it
+
         self.front_end = front_end
         bank, _ = torchaudio.compliance.kaldi.get_mel_banks(
             front_end.n_mels,
@@ -189,15 +190,13 @@ class LogMel(nn.Module):
         """(B, n_samples) in [-1, 1] -> (B, n_mels, frames); frames = 1 + (n_samples - 1) // hop_length."""
         with torch.autocast(wave.device.type, enabled=False):
             wave = wave.float()
-            spectrum = torchaudio.functional.spectrogram(
+            spectrum = torch.stft(
                 wave[:, 1:] - PRE_EMPHASIS * wave[:, :-1],
-                pad=0,
-                window=self.window,
-                n_fft=self.front_end.n_fft,
-                hop_length=self.front_end.hop_length,
-                win_length=WIN_LENGTH,
-                power=None,
-                normalized=False,
+                self.front_end.n_fft,
+                self.front_end.hop_length,
+                WIN_LENGTH,
+                self.window,
+                return_complex=True,
             )
             power = spectrum.real.square() + spectrum.imag.square()
             return _normalised((self.bank @ power + POWER_FLOOR).log())

@@ -13,7 +13,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -59,13 +59,25 @@ def load(weights: Path, device: str = "auto", batch_size: int = 0, jobs: int = 0
     """
     where = find_device(device)
     allocator.keep_buffers()
-    network, card = checkpoint.load(weights)
-    if not card.events and not card.scenes:
-        raise WeightsError(f"{weights}: knows no labels, it is a backbone to train from: `audiolog train --init {weights}`")
-    network = prepared(network.to(where).eval())
+    with one_thread():
+        network, card = checkpoint.load(weights)
+        if not card.events and not card.scenes:
+            raise WeightsError(f"{weights}: knows no labels, it is a backbone to train from: `audiolog train --init {weights}`")
+        network = prepared(network.to(where).eval())
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or (n_cores if where.type == "cpu" else 1)
     return Tagger(weights.stem, network, card, where, batch_size or BATCH_SIZES[where.type], jobs)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Work that is too small for several threads: they would wait for each other, and wait busily."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def find_device(name: str) -> torch.device:
