@@ -148,26 +148,28 @@ def _joined(parts: list[tuple[int, Scores]], rule: Rule) -> Scores:
     return joined
 
 
-def smoothed(cells: Iterable[CellScores], seconds: float) -> Iterator[CellScores]:
-    """Each cell's scores averaged with those of its neighbours whose middles lie within seconds / 2 of its own.
+def smoothed(cells: Iterable[CellScores], events: float, scene: float) -> Iterator[CellScores]:
+    """Each cell's scores averaged with those of its neighbours whose middles lie within `events` / 2 (`scene` / 2) seconds of its own.
 
-    Cells apart from each other (what lies between was not analysed) are not neighbours. Holds `seconds` of cells.
+    Cells apart from each other (what lies between was not analysed) are not neighbours. Holds the longer of both of cells, and
+    yields a cell half of that after it.
     """
+    seconds = max(events, scene)
     held: deque[CellScores] = deque()
     next_out = 0  # index in `held` of the next cell to yield
     for cell in cells:
         if held and cell.onset != held[-1].offset:
-            yield from (_average(held, index, seconds) for index in range(next_out, len(held)))
+            yield from (_average(held, index, events, scene) for index in range(next_out, len(held)))
             held.clear()
             next_out = 0
         held.append(cell)
         while next_out < len(held) and _middle(cell) - _middle(held[next_out]) > seconds / 2:
-            yield _average(held, next_out, seconds)
+            yield _average(held, next_out, events, scene)
             next_out += 1
         while next_out and _middle(held[next_out if next_out < len(held) else -1]) - _middle(held[0]) > seconds / 2 + _ROUNDING:
             held.popleft()
             next_out -= 1
-    yield from (_average(held, index, seconds) for index in range(next_out, len(held)))
+    yield from (_average(held, index, events, scene) for index in range(next_out, len(held)))
 
 
 _ROUNDING = 1e-6  # seconds; middles are sums of floats
@@ -177,11 +179,14 @@ def _middle(cell: CellScores) -> float:
     return (cell.onset + cell.offset) / 2
 
 
-def _average(held: Sequence[CellScores], index: int, seconds: float) -> CellScores:
+def _average(held: Sequence[CellScores], index: int, events: float, scene: float) -> CellScores:
     middle = _middle(held[index])
-    near = [cell for cell in held if abs(_middle(cell) - middle) <= seconds / 2 + _ROUNDING]
-    scene, events = (np.mean([getattr(cell, name) for cell in near], axis=0) for name in ("scene", "events"))
-    return replace(held[index], scene=scene, events=events)
+    apart = [abs(_middle(cell) - middle) - _ROUNDING for cell in held]
+    return replace(
+        held[index],
+        events=np.mean([cell.events for cell, far in zip(held, apart, strict=True) if far <= events / 2], axis=0),
+        scene=np.mean([cell.scene for cell, far in zip(held, apart, strict=True) if far <= scene / 2], axis=0),
+    )
 
 
 def cells(scores: Iterable[CellScores], filename: str, labels: Labels) -> Iterator[Cell]:

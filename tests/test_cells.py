@@ -141,12 +141,20 @@ def test_smoothing_averages_neighbours_within_the_window(seconds: float) -> None
     expected = [
         np.mean([v for other, v in enumerate(values) if abs(other - i) <= seconds / 2]) for i in range(len(values))
     ]  # fmt: skip
-    found = [float(s.events[0]) for s in smoothed([score(i, v) for i, v in enumerate(values)], seconds)]
+    found = [float(s.events[0]) for s in smoothed([score(i, v) for i, v in enumerate(values)], seconds, 0.0)]
     assert found == pytest.approx(expected, abs=1e-6)
 
 
+def test_scenes_and_events_are_averaged_over_times_of_their_own() -> None:
+    scenes = [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]
+    heard = [CellScores(i, i + 1, np.array(s, np.float32), np.array([i / 4], np.float32)) for i, s in enumerate(scenes)]
+    found = list(smoothed(heard, 1.0, 3.0))
+    assert [float(cell.events[0]) for cell in found] == [0.0, 0.25, 0.5, 0.75]
+    assert [float(cell.scene[0]) for cell in found] == pytest.approx([1 / 2, 2 / 3, 2 / 3, 1.0])
+
+
 def test_smoothing_stops_where_time_was_not_analysed() -> None:
-    found = [float(s.events[0]) for s in smoothed([score(0, 0.0), score(1, 0.6), score(5, 0.9)], 3.0)]
+    found = [float(s.events[0]) for s in smoothed([score(0, 0.0), score(1, 0.6), score(5, 0.9)], 3.0, 0.0)]
     assert found == pytest.approx([0.3, 0.3, 0.9])
 
 

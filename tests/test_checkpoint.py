@@ -141,6 +141,8 @@ def test_tensors_that_are_not_the_networks(tmp_path: Path, change: Callable[[dic
         ("events", '["car", "car", "dog"]', "its labels are not all different words"),
         ("window", "0", "expected a window of some seconds, found 0"),
         ("smooth", "-1", "expected seconds to average scores over, 0 or more, found -1"),
+        ("smooth_scene", '"long"', "expected seconds to average scores over, 0 or more, found 'long'"),
+        ("hop", "11", "expected a hop of 0 to 10 s, the window, found 11"),
         (
             "architecture",
             '"wavenet"',
@@ -163,8 +165,11 @@ def test_a_card_that_does_not_fit(tmp_path: Path, entry: str, value: str, messag
 
 
 def test_a_card_older_than_smoothing_does_not_smooth(tmp_path: Path) -> None:
-    path = rewritten(written(tmp_path), metadata=lambda card: card.pop("smooth"))
-    assert load(path)[1].smooth == 0.0
+    def older(*entries: str) -> Card:
+        return load(rewritten(written(tmp_path), metadata=lambda card: [card.pop(entry) for entry in entries]))[1]
+
+    first = older("smooth", "smooth_scene", "hop")
+    assert (first.smooth, first.smooth_scene, first.hop) == (0.0, 0.0, 0.0)
 
 
 def test_an_entry_of_the_card_is_missing(tmp_path: Path) -> None:

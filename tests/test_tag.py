@@ -241,14 +241,14 @@ def test_thresholds_decide_which_events_are_active(folder: Path) -> None:
     assert set(only_dog.stdout.split()) - {"label", "home", "street"} == {"dog"}
 
 
-def test_a_checkpoint_may_ask_for_smoothing(folder: Path, cells: str) -> None:
-    """Its own smoothing holds unless another is asked for."""
+def test_a_checkpoint_may_ask_for_smoothing_and_a_hop(folder: Path, cells: str) -> None:
+    """Its own hold unless others are asked for."""
     network, card = checkpoint.load(folder / "w.safetensors")
-    checkpoint.save(folder / "smooth.safetensors", network, replace(card, smooth=3.0))
-    smoothed = sh("audiolog tag rec.wav --weights smooth.safetensors", folder).stdout
-    assert smoothed != cells
-    assert smoothed == sh("audiolog tag rec.wav --weights w.safetensors --smooth 3", folder).stdout
-    assert sh("audiolog tag rec.wav --weights smooth.safetensors --smooth 0", folder).stdout == cells
+    checkpoint.save(folder / "own.safetensors", network, replace(card, smooth=3.0, smooth_scene=7.0, hop=5.0))
+    own = sh("audiolog tag rec.wav --weights own.safetensors", folder).stdout
+    assert own != cells
+    assert own == sh("audiolog tag rec.wav --weights w.safetensors --smooth 3 --smooth-scene 7 --hop 5", folder).stdout
+    assert sh("audiolog tag rec.wav --weights own.safetensors --smooth 0 --smooth-scene 0 --hop 10", folder).stdout == cells
 
 
 def test_scores_are_written_for_every_cell_and_event(folder: Path) -> None:

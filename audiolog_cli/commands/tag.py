@@ -72,7 +72,10 @@ def tag(
     jobs: Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 1 on a GPU.")] = 0,
     hop: Annotated[
         float,
-        typer.Option(min=0.0, help="Seconds from window to window; below the window's length they overlap and are averaged."),
+        typer.Option(
+            min=0.0,
+            help="Seconds from window to window, instead of the checkpoint's; below the window's length they overlap and are averaged.",
+        ),
     ] = 0.0,
     cell: Annotated[float, typer.Option(min=0.001, help="Seconds of a cell.")] = 1.0,
     pool: Annotated[Pool, typer.Option(help="A cell's score: the highest of its frames, or their mean.")] = Pool.max,
@@ -84,7 +87,11 @@ def tag(
     ] = "",
     smooth: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Average the scores over this many seconds instead of the checkpoint's; 0 does not."),
+        typer.Option(min=0.0, help="Average events' scores over this many seconds instead of the checkpoint's; 0 does not."),
+    ] = None,
+    smooth_scene: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="The same for scenes. A line comes half of the longer of both later than its sound."),
     ] = None,
     channel: Channel = "mix",
     raw: Raw = "",
@@ -159,7 +166,8 @@ def tag(
     wanted = _thresholds(threshold, thresholds, tagger.card.events)
     model.labels_of(tagger.card, wanted)  # a wrong label is said before the first recording is opened
     smooth = tagger.card.smooth if smooth is None else smooth
-    options = model.TagOptions(hop, cell, pool.value, smooth, wanted, scores_dir)
+    smooth_scene = tagger.card.smooth_scene if smooth_scene is None else smooth_scene
+    options = model.TagOptions(hop, cell, pool.value, smooth, smooth_scene, wanted, scores_dir)
     if not tagger.card.scenes:
         terminal.say(f"{weights} knows events only: scene labels stay empty")
 
@@ -170,12 +178,13 @@ def tag(
         if resume or out:
             stack.enter_context(_continued_by_the_same_command())
             where = "cuda" if gpus_per_worker and device == "auto" else tagger.device.type
-            parameters = _parameters(path, where, hop or tagger.card.window, channel, raw)
+            parameters = _parameters(path, where, hop or tagger.card.hop or tagger.card.window, channel, raw)
         if resume:
             options = replace(options, journal=stack.enter_context(open_journal(resume, parameters)))
         hearing = Hearing(decode_options, options, clock)
         if out:
-            parameters |= {"cell": cell, "pool": pool.value, "smooth": smooth, "thresholds": wanted, "scores": bool(scores_dir)}
+            parameters |= {"cell": cell, "pool": pool.value, "smooth": smooth, "smooth_scene": smooth_scene}
+            parameters |= {"thresholds": wanted, "scores": bool(scores_dir)}
             parameters |= {"start_time": start_time, "name_time": name_time, "header_time": header_time, "tz": tz}
             workers = Pool(address, jobs, gpus_per_worker, device, batch_size) if engine is Engine.ray else None
             parts = Parts(out, format.value, clock is not None)

@@ -51,7 +51,11 @@ class Card:
     thresholds: tuple[float, ...] = ()  # one per event: the score from which it is active
     provenance: dict[str, str] = field(default_factory=dict)  # source, licence, data, figures, ...
     window: float = WINDOW  # seconds that the network hears at once
-    smooth: float = 0.0  # seconds over which `tag` averages its scores unless told otherwise; the thresholds are of such scores
+    smooth: float = (
+        0.0  # seconds over which `tag` averages events' scores unless told otherwise; the thresholds are of such scores
+    )
+    smooth_scene: float = 0.0  # the same for scenes
+    hop: float = 0.0  # seconds from window to window unless told otherwise; 0 = the window's length
 
     @classmethod
     def of(cls, network: Network, scenes: Iterable[str] = (), events: Iterable[str] = (), **more: Any) -> "Card":
@@ -128,7 +132,8 @@ def card_of(path: Path, header: Header) -> Card:
     if version != str(FORMAT_VERSION):
         raise WeightsError(f"{path}: format version {version or 'missing'}, this program reads {FORMAT_VERSION}; update audiolog")
     try:
-        metadata = {"smooth": "0.0", **metadata}  # cards of the first checkpoints do not speak of it
+        smooth = metadata.get("smooth", "0.0")  # cards of the first checkpoints do not speak of it, later ones had one for both
+        metadata = {"smooth": smooth, "smooth_scene": smooth, "hop": "0.0", **metadata}
         fields = {entry.name: json.loads(metadata[entry.name]) for entry in dataclasses.fields(Card)}
         fields |= {name: tuple(fields[name]) for name in ("scenes", "events", "thresholds")}
         fields["front_end"] = FrontEnd(**fields["front_end"])
@@ -163,8 +168,11 @@ def check_card(path: Path, card: Card) -> None:
         raise WeightsError(f"{path}: a threshold is not a number from 0 to 1")
     if not (isinstance(card.window, float | int) and 0 < card.window < float("inf")):
         raise WeightsError(f"{path}: expected a window of some seconds, found {card.window!r}")
-    if not (isinstance(card.smooth, float | int) and 0 <= card.smooth < float("inf")):
-        raise WeightsError(f"{path}: expected seconds to average scores over, 0 or more, found {card.smooth!r}")
+    for seconds in (card.smooth, card.smooth_scene):
+        if not (isinstance(seconds, float | int) and 0 <= seconds < float("inf")):
+            raise WeightsError(f"{path}: expected seconds to average scores over, 0 or more, found {seconds!r}")
+    if not (isinstance(card.hop, float | int) and 0 <= card.hop <= card.window):
+        raise WeightsError(f"{path}: expected a hop of 0 to {card.window:g} s, the window, found {card.hop!r}")
 
 
 def check_keys(path: Path, expected: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -99,10 +99,11 @@ def find_device(name: str) -> torch.device:
 class TagOptions:
     """How the windows of a recording are laid and their probabilities become cells."""
 
-    hop: float = 0.0  # seconds from window to window; 0 = the window's length. Overlapping windows are averaged
+    hop: float = 0.0  # seconds from window to window; 0 = the checkpoint's own. Overlapping windows are averaged
     cell: float = 1.0  # seconds of a cell
     pool: Rule = "max"  # over the frames of a cell
-    smooth: float | None = None  # seconds over which the scores of cells are averaged; None is the checkpoint's own
+    smooth: float | None = None  # seconds over which events' scores are averaged; None is the checkpoint's own
+    smooth_scene: float | None = None  # the same for scenes
     thresholds: Mapping[str, float] = field(default_factory=dict)  # per event, instead of the checkpoint's
     scores_dir: Path | None = None  # where the probabilities of all events go, one file per recording
     journal: Journal | None = None  # where the scores of windows are kept, to go on after an interruption
@@ -117,14 +118,15 @@ def tag(
     """
     card = tagger.card
     rate = card.front_end.sample_rate
-    hop = options.hop or card.window
+    hop = options.hop or card.hop or card.window
     windows = cut_windows(chunks, card.window, hop, rate) if spans is None else windows_at(chunks, spans, card.window, rate)
     score = partial(score_windows, tagger, hop=hop if spans is None else 0.0)
     heard = resumed(options.journal.file_of(filename, spans), windows, score) if options.journal else score(windows)
     scores = cell_scores(heard, options.cell, options.pool, rate)
     smooth = card.smooth if options.smooth is None else options.smooth
-    if smooth:
-        scores = smoothed(scores, smooth)
+    smooth_scene = card.smooth_scene if options.smooth_scene is None else options.smooth_scene
+    if smooth or smooth_scene:
+        scores = smoothed(scores, smooth, smooth_scene)
     if options.scores_dir:
         scores = written(scores, card.events, score_file(options.scores_dir, filename))
     n_cells, last = 0, 0.0
