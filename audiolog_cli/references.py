@@ -1,6 +1,6 @@
 """Annotations of many recordings, references and estimates alike, from the formats in which the field keeps them.
 
-    records            cells and rows as `tag` and `table` write them, TSV or JSON Lines
+    records            cells and rows as `tag` and `table` write them: TSV, JSON Lines, Parquet
     DCASE list         filename onset offset event_label
     soft labels        filename onset offset event_label soft_label; an event where the soft label is strictly above 0.5
     MAESTRO Real       a folder of `soft_labels_SCENE/NAME.txt` (or one such file): onset offset label soft_label, no header
@@ -20,9 +20,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from audiolog_cli import terminal
+from audiolog_cli import parquet, terminal
 from audiolog_cli.errors import InputError, RecordError
-from audiolog_cli.records import Cell, End, Failure, Row, read
+from audiolog_cli.records import Cell, End, Failure, Record, Row, read
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -88,6 +88,8 @@ def read_annotations(paths: Iterable[str]) -> Annotations:
             _read_maestro_folder(Path(path), annotations)
         elif path.endswith(".txt") and not _has_header(path):
             _read_maestro_file(Path(path), annotations)
+        elif parquet.is_parquet(path):
+            _add_records(parquet.read(path), path, annotations)
         else:
             with terminal.text_input(path) as (lines, name):
                 read_lines(lines, name, annotations)
@@ -107,15 +109,15 @@ def read_lines(lines: Iterable[str], name: str, annotations: Annotations) -> Non
             for place, values in _table(iterator, columns, needed, name):
                 _add_row(add_row, annotations, values, place)
             return
-    _add_records(chain([first], iterator), name, header, annotations)
-
-
-def _add_records(lines: Iterable[str], name: str, header: str, annotations: Annotations) -> None:
-    """Cells, rows or a DCASE list, through the readers of records."""
     is_list = "event_label" in header and "kind" not in header
+    _add_records(read(chain([first], iterator), name), name, annotations, is_list)
+
+
+def _add_records(records: Iterable[Record], name: str, annotations: Annotations, is_list: bool = False) -> None:
+    """Cells, rows, or with `is_list` the events of a DCASE list."""
     annotations.in_cells |= not is_list
     add_event, add_scene = annotations.add_event, annotations.add_scene
-    for record in read(lines, name):
+    for record in records:
         if isinstance(record, Cell):  # first: there are millions of them
             filename, onset, offset, kind, label, _, _ = record
             (add_event if kind == "event" else add_scene)(filename, onset, offset, label)

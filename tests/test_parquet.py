@@ -142,6 +142,23 @@ def test_table_reads_and_writes_parquet(tmp_path: Path) -> None:
     assert "dog" in sh("audiolog summarize r.parquet --quiet", tmp_path).stdout
 
 
+def test_eval_scores_parquet_as_it_scores_tsv(tmp_path: Path) -> None:
+    records = [
+        Cell("a.wav", float(second), second + 1.0, kind, label, 0.9)
+        for second in range(4)
+        for kind, label in (("scene", "park"), *([("event", "dog")] if second % 2 else []))
+    ]
+    written(tmp_path / "c.parquet", records, Cell, False)
+    (tmp_path / "c.tsv").write_text("".join(tsv_lines(records, CELL_COLUMNS)))
+    (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t1.0\t4.0\tdog\n")
+    scored = sh("audiolog eval c.parquet --reference ref.tsv", tmp_path)
+    assert scored == sh("audiolog eval c.tsv --reference ref.tsv", tmp_path)
+    assert "pooled\t\tsegment_f1\t0.8\t" in scored.stdout  # 2 of 3 seconds found, nothing else
+    assert sh("audiolog eval c.tsv --reference c.parquet | grep segment_f1", tmp_path).stdout.split("\t")[3] == "1.0"
+    written(tmp_path / "failed.parquet", [*records, CELLS[-1]], Cell, False)  # type: ignore[list-item]
+    assert sh("audiolog eval failed.parquet --reference ref.tsv", tmp_path).code == 3
+
+
 def test_parquet_goes_to_no_terminal(tmp_path: Path) -> None:
     written(tmp_path / "c.parquet", CELLS, Cell, True)
     result = sh("script -qec 'audiolog table c.parquet --format parquet' /dev/null", tmp_path)
