@@ -27,7 +27,7 @@ from audiolog_cli import parquet
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.journal import changes, check_regular, place
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, jsonl_lines, tsv_lines
-from audiolog_cli.remote import file_system, version
+from audiolog_cli.remote import file_system, version, writing
 from audiolog_cli.terminal import reason
 
 Records = Iterable[Cell | End | Failure]
@@ -64,9 +64,8 @@ class Parts:
         if self.format == "parquet":
             parquet.pyarrow()  # said now, not after the first recording
         try:
-            self._agree(json.loads(json.dumps({**parameters, "format": self.format})))
-        except NotImplementedError:
-            raise UsageError(f"--out {self.folder}: cannot be written to") from None
+            with writing(self.folder, "--out"):
+                self._agree(json.loads(json.dumps({**parameters, "format": self.format})))
         except OSError as error:
             raise UsageError(f"--out {self.folder}: {reason(error)}") from None
         there: dict[str, list[str]] = {}
@@ -122,15 +121,16 @@ class Parts:
             name = self._name(path, spans)
         except InputError as error:
             name, records = "", _raising(error)
-        with system.open(unfinished, "wb") as file:
-            self._write(outcome.noted(records), file)
-        if outcome.message and self.format == "tsv":
-            system.pipe_file(unfinished, f"filename\tmessage\n{path}\t{outcome.message}\n".encode(errors="surrogateescape"))
-        final = failed if outcome.message else name
-        system.mv(unfinished, f"{folder}/{final}")
-        for old in there:
-            if old != final:
-                system.rm_file(f"{folder}/{old}")
+        with writing(self.folder, "--out"):
+            with system.open(unfinished, "wb") as file:
+                self._write(outcome.noted(records), file)
+            if outcome.message and self.format == "tsv":
+                system.pipe_file(unfinished, f"filename\tmessage\n{path}\t{outcome.message}\n".encode(errors="surrogateescape"))
+            final = failed if outcome.message else name
+            system.mv(unfinished, f"{folder}/{final}")
+            for old in there:
+                if old != final:
+                    system.rm_file(f"{folder}/{old}")
         return Part(path, "failed" if outcome.message else "done", outcome.seconds, outcome.message)
 
     def _name(self, path: str, spans: Sequence[tuple[float, float]] | None) -> str:

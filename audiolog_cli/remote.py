@@ -8,9 +8,11 @@ what lies behind it is handed on as bytes: nothing in a recording can make us op
 import io
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
-from audiolog_cli.errors import AudioError, InputError, UsageError
+from audiolog_cli.errors import AudioError, AudiologError, InputError, UsageError
 
 URL = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*[a-z][a-z0-9+.-]+://")  # fsspec chains names: simplecache::s3://...
 CHANGES = ("ETag", "mtime", "LastModified", "last_modified", "updated", "created")  # what file systems call it, best first
@@ -71,6 +73,22 @@ def version(name: str) -> str:
     except Exception as error:  # as above
         raise InputError(f"{name}: {_reason(error)}") from None
     return f"{information['size']}\0{next((information[key] for key in CHANGES if information.get(key)), '')}"
+
+
+@contextmanager
+def writing(url: str, option: str) -> Iterator[None]:
+    """Let what a remote place refuses be one line that names it, UsageError; OSErrors and ours are handed on as they are.
+
+    Every file system has errors of its own (botocore's, aiohttp's, ...), many of them no OSError.
+    """
+    try:
+        yield
+    except (AudiologError, OSError):
+        raise
+    except Exception as error:
+        if not is_url(url):
+            raise
+        raise UsageError(f"{option} {url}: cannot be written to: {_reason(error)}") from error
 
 
 def files_below(url: str) -> list[str]:
