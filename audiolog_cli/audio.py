@@ -20,7 +20,17 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from audiolog_cli.containers import RawFormat, Source, is_seekable, open_bytes, open_track, source_name
-from audiolog_cli.decoding import Damage, DamageWarning, Report, Samples, counted_samples, mono_blocks, warn_of_damage
+from audiolog_cli.decoding import (
+    Damage,
+    DamageWarning,
+    Report,
+    Samples,
+    channels_of,
+    counted_samples,
+    joined,
+    mono_blocks,
+    warn_of_damage,
+)
 from audiolog_cli.errors import AudioError, UsageError
 
 __all__ = [
@@ -106,8 +116,10 @@ def convert(resampler: AudioResampler, samples: Samples | None, rate: int) -> Sa
     if samples is not None:
         frame = AudioFrame.from_ndarray(samples[np.newaxis], "flt", "mono")
         frame.sample_rate = rate
-    chunks = [ready.to_ndarray()[0] for ready in resampler.resample(frame)]
-    return np.clip(np.concatenate(chunks), -1, 1) if chunks else np.zeros(0, np.float32)
+    ready = resampler.resample(frame)
+    if not ready:
+        return np.zeros(0, np.float32)
+    return np.clip(joined([channels_of(one, "f4")[0] for one in ready]), -1, 1)  # a copy: the frames' memory is FFmpeg's
 
 
 def duration(source: Source, options: DecodeOptions = DecodeOptions()) -> float | None:

@@ -124,17 +124,24 @@ def gathered(frames: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Sampl
     pending_rate = n_pending = 0
     for rate, samples in frames:
         if pending and (rate != pending_rate or n_pending >= BLOCK * rate):
-            yield pending_rate, np.concatenate(pending)
+            yield pending_rate, joined(pending)
             pending, n_pending = [], 0
         pending.append(samples)
         pending_rate = rate
         n_pending += len(samples)
     if pending:
-        yield pending_rate, np.concatenate(pending)
+        yield pending_rate, joined(pending)
+
+
+def joined(parts: list[Samples]) -> Samples:
+    """One array of several, which is the array itself where there is one: a packet of a WAV is a block as it is."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def within_full_scale(samples: Samples, onset: float, rate: int, report: Report) -> Samples:
     """Replace what is not a number by silence and clip to [-1, 1], reporting both; small overshoots are no damage."""
+    if not len(samples) or (samples.min() >= -1 and samples.max() <= 1):  # never true where there is one NaN
+        return samples
     finite = np.isfinite(samples)
     if not finite.all():
         bad = np.flatnonzero(~finite)
@@ -158,12 +165,14 @@ def timed_frames(track: SoundTrack, channel: str, report: Report) -> Iterator[tu
             start = start - item.seconds if start is not None else None
             continue
         rate = checked_rate(item.sample_rate, track.name)
-        stamp = time_stamp(item)
+        stamp = item.time
         if stamp is not None:
             start = stamp if start is None else start
-            n_missing = missing_samples(stamp - start - clock.now, item, trouble, clock.now, report)
-            yield from silence(n_missing, rate)
-            clock.advance(n_missing, rate)
+            gap = stamp - start - clock.now
+            if gap > EXACT_TOLERANCE or trouble:  # seldom; this loop's calls cost more than decoding where frames are short
+                n_missing = missing_samples(gap, item, trouble, clock.now, report)
+                yield from silence(n_missing, rate)
+                clock.advance(n_missing, rate)
         trouble = ""
         samples = without_padding(to_mono(item, channel, track.name), clock.n_samples, track.padding)
         clock.advance(len(samples), rate)
@@ -188,14 +197,6 @@ def without_padding(samples: Samples, n_before: int, padding: range | None) -> S
     return np.concatenate((samples[:first], samples[last:]))
 
 
-def time_stamp(frame: AudioFrame) -> float | None:
-    """Presentation time of a frame in seconds, where the container gives one."""
-    time_base = frame.time_base  # made anew at every look, which counts where a frame is 16 ms
-    if frame.pts is None or time_base is None:
-        return None
-    return frame.pts * time_base.numerator / time_base.denominator
-
-
 def declared_start(stream: AudioStream) -> float | None:
     """Where the container says that its sound begins, for files whose first frames are lost."""
     if stream.start_time is None or stream.time_base is None:
@@ -205,8 +206,6 @@ def declared_start(stream: AudioStream) -> float | None:
 
 def missing_samples(gap: float, frame: AudioFrame, trouble: str, now: float, report: Report) -> int:
     """How many samples of silence a frame that is `gap` seconds late needs before it; reports them."""
-    if gap <= EXACT_TOLERANCE and not trouble:
-        return 0
     rate = frame.sample_rate
     is_coarse = frame.time_base is not None and frame.time_base > Fraction(1, rate)
     tolerance = COARSE_TOLERANCE if is_coarse else 1.5 / rate if trouble else EXACT_TOLERANCE
