@@ -39,6 +39,30 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert not heading or heading in headings(target), f"{file}#{heading}"
 
 
+INVOCATION = re.compile(r"\baudiolog ((?:weights )?[a-z]+)((?:[^|&;>#'`\n\\]|\\\n)*)")
+
+
+@pytest.mark.parametrize("path", sorted(ALL), ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_that_no_test_runs_exist_and_have_their_options(path: Path) -> None:
+    """Indented lines name recordings, cameras, clusters or servers that are the reader's; the program must know what they ask of it."""
+    import typer
+
+    from audiolog_cli.cli import app
+
+    program = typer.main.get_command(app)
+    for line in re.findall(
+        r"^    .*\baudiolog .*(?:\\\n.*)*", path.read_text("utf-8") if path.name != "commands.md" else "", re.M
+    ):
+        for names, rest in INVOCATION.findall(line):
+            command = program
+            for name in names.split():
+                assert name in command.commands, line  # type: ignore[attr-defined]
+                command = command.commands[name]  # type: ignore[attr-defined]
+            known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+            unknown = {word.partition("=")[0] for word in rest.split("    ")[0].split() if word.startswith("--")} - known
+            assert not unknown, line
+
+
 def test_every_document_is_in_the_list() -> None:
     listed = re.findall(r"\]\(([^)/]+\.md)\)", (ROOT / "docs" / "README.md").read_text("utf-8"))
     assert sorted({*listed, "README.md"}) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
