@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from audiolog_cli.model import crnn, htsat
-from audiolog_cli.model.prepared import has_one_dnn, prepared, window_order
+from audiolog_cli.model.precision import has_one_dnn
+from audiolog_cli.model.prepared import prepared, window_order
 
 
 def networks() -> list[htsat.HTSAT | crnn.CRNN]:

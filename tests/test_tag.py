@@ -333,16 +333,25 @@ def test_only_auto_chooses_a_device() -> None:
 class Cramped(torch.nn.Module):
     """A network with memory for two windows: real allocations beyond what the system has for more."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []  # batches that it was given
+
     def forward(self, wave: torch.Tensor) -> Output:
+        self.asked.append(len(wave))
         if len(wave) > 2:
             torch.empty(2**60)  # no computer has it
         return Output(latent=wave[:, :1], event_logits=wave[:, :6].reshape(-1, 2, 3), scene_logits=wave[:, :2])
 
 
-def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny_weights: Path) -> None:
+def test_a_batch_that_does_not_fit_into_memory_is_halved_and_so_are_those_after_it(tiny_weights: Path) -> None:
     batch = [Window(i, 0, 0.0, 8, np.full(8, i / 10, np.float32)) for i in range(7)]
-    tagger = replace(load(tiny_weights, "cpu"), network=Cramped())
+    network = Cramped()
+    tagger = replace(load(tiny_weights, "cpu", batch_size=7), network=network)
     scenes, events = probabilities(tagger, batch)
+    assert network.asked == [7, 3, 1, 1, 1, 1, 1, 1, 1]
+    probabilities(tagger, batch)
+    assert network.asked[9:] == [1] * 7
     assert (scenes.shape, events.shape) == ((7, 2), (7, 2, 3))
     assert events[:, 0, 0] == pytest.approx([1 / (1 + np.exp(-i / 10)) for i in range(7)])
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.options import Quiet, complete_device, complete_weights
+from audiolog_cli.commands.options import Precision, PrecisionOption, Quiet, complete_device, complete_weights
 from audiolog_cli.errors import InputError
 
 
@@ -48,8 +48,9 @@ def bench(
         str, typer.Option(metavar="MODEL:PRESET", help="A new network instead of weights, as htsat:base, the paper's.")
     ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device)] = "auto",
+    precision: PrecisionOption = Precision.fp32,
     batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
-    jobs: Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 1 on a GPU.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU.")] = 0,
     seconds: Annotated[int, typer.Option(min=1, max=21_600, help="Length of the noise.")] = 60,
     repeats: Annotated[int, typer.Option(min=1, help="Passes that count, after one to warm up.")] = 5,
     compare: Annotated[
@@ -73,7 +74,7 @@ def bench(
 
     with TemporaryDirectory(prefix="audiolog-bench-") as folder:
         path = measuring.untrained(untrained, Path(folder)) if untrained else find(weights)
-        tagger = model.load(path, device, batch_size, jobs)
+        tagger = model.load(path, device, batch_size, jobs, precision.value)
         recording = file or str(Path(folder) / "noise.wav")
         if not file:
             measuring.write_noise(Path(recording), seconds)

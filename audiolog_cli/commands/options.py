@@ -22,6 +22,23 @@ Raw = Annotated[
 ]
 
 
+class Precision(StrEnum):
+    """What a network's products are computed in; `model/precision.py` says how."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+    int8 = "int8"
+
+
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        help="fp32; or, faster and a little different: bf16 (processors with AVX512_BF16 or AMX, GPUs), fp16 (GPUs), int8 (processors)."
+    ),
+]
+
+
 class RecordFormat(StrEnum):
     """The two formats of every stream of records."""
 

@@ -14,7 +14,7 @@ import typer
 
 from audiolog_cli import __version__, terminal
 from audiolog_cli.commands.inputs import Recording, names_in, recordings
-from audiolog_cli.commands.options import Channel, Quiet, Raw, complete_device, complete_weights
+from audiolog_cli.commands.options import Channel, Precision, PrecisionOption, Quiet, Raw, complete_device, complete_weights
 from audiolog_cli.commands.outcome import Outcome
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, jsonl_lines, tsv_lines
@@ -68,8 +68,9 @@ def tag(
         typer.Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.", autocompletion=complete_weights),
     ] = "everyday",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device)] = "auto",
+    precision: PrecisionOption = Precision.fp32,
     batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
-    jobs: Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 1 on a GPU.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU.")] = 0,
     hop: Annotated[
         float,
         typer.Option(
@@ -153,7 +154,7 @@ def tag(
     _check_together(engine, out, resume, split_files, gpus_per_worker, address)
 
     path = find(weights)
-    tagger = model.load(path, device if engine is Engine.local else "cpu", batch_size, jobs)
+    tagger = model.load(path, *((device, batch_size, jobs, precision.value) if engine is Engine.local else ("cpu",)))
     decode_options = DecodeOptions(tagger.card.front_end.sample_rate, channel, RawFormat.parse(raw) if raw else None)
     if hop > tagger.card.window:
         raise UsageError(
@@ -178,7 +179,7 @@ def tag(
         if resume or out:
             stack.enter_context(_continued_by_the_same_command())
             where = "cuda" if gpus_per_worker and device == "auto" else tagger.device.type
-            parameters = _parameters(path, where, hop or tagger.card.hop or tagger.card.window, channel, raw)
+            parameters = _parameters(path, where, hop or tagger.card.hop or tagger.card.window, channel, raw, precision.value)
         if resume:
             options = replace(options, journal=stack.enter_context(open_journal(resume, parameters)))
         hearing = Hearing(decode_options, options, clock)
@@ -271,11 +272,12 @@ def _continued_by_the_same_command() -> Iterator[None]:
         raise
 
 
-def _parameters(weights: Path, device: str, hop: float, channel: str, raw: str) -> dict[str, Any]:
+def _parameters(weights: Path, device: str, hop: float, channel: str, raw: str, precision: str) -> dict[str, Any]:
     """What decides the probabilities of windows: a journal made with other values is of no use."""
     with weights.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"version": __version__, "weights": digest, "device": device, "hop": hop, "channel": channel, "raw": raw}
+    network = {"version": __version__, "weights": digest, "device": device, "precision": precision}
+    return network | {"hop": hop, "channel": channel, "raw": raw}
 
 
 def _thresholds(common: float | None, path: str, events: Iterable[str]) -> dict[str, float]:

@@ -240,6 +240,7 @@ def report(tagger: Tagger, stages: Sequence[Measured], settings: dict[str, Any])
     own = {
         "weights": tagger.name,
         "device": str(tagger.device),
+        "precision": tagger.precision,
         "batch_size": tagger.batch_size,
         "jobs": tagger.jobs,
         "window": window,

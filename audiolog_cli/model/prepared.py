@@ -1,12 +1,15 @@
-"""A network for scoring alone: the same numbers to a few millionths, in less processor time.
+"""A network for scoring alone: the same numbers to a few millionths, in less processor time; or, where asked, in fewer bits.
 
 In: a network in evaluation mode, on its device. Out: a copy without gradients in which linear layers lie in the order that oneDNN
-computes in (GELU in the same pass), the attention's bias and mask are added up beforehand, and a BatchNorm that follows a
-convolution is part of it. The network given is not changed, and the copy is neither saved nor trained: its parameters have
-other names. Where there is nothing to gain (a GPU, a processor without oneDNN) the network itself comes back.
+computes in (GELU in the same pass), the attention's bias and mask are added up beforehand, a BatchNorm that follows a
+convolution is part of it, and pictures lie channels last. With `precision` int8 the
+layers that hold most of the work are those of `precision.py`; with bf16 and fp16 the whole network is, as it stands. The network given is not
+changed, and the copy is neither saved nor trained: its parameters have other names. Where there is nothing to gain (fp32 on a GPU, or
+on a processor without oneDNN) the network itself comes back.
 """
 
 import copy
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -14,36 +17,56 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from audiolog_cli.errors import UsageError
 from audiolog_cli.model import crnn, htsat
+from audiolog_cli.model.precision import LOWERED, Int8Conv2d, Int8Linear, PackedLinear, has_one_dnn, lowered
 
-ROWS = 1024  # tokens that oneDNN plans for: the order of weights it then chooses serves all stages
 Network = TypeVar("Network", bound=nn.Module)
+Linear = PackedLinear | Int8Linear
+MakeLinear = Callable[..., Linear]  # of a layer and the activation after it
 
 
 @torch.no_grad()
-def prepared(network: Network) -> Network:
-    """The inference copy of a network; the network itself where nothing would be faster."""
+def prepared(network: Network, precision: str = "fp32") -> Network:
+    """The inference copy of a network in a precision that its device has; the network itself where nothing would be faster.
+
+    Raises UsageError for int8 where the network is of a kind that has no 8-bit layers.
+    """
     device = next(network.parameters()).device
-    if network.training or device.type != "cpu" or not has_one_dnn() or not isinstance(network, htsat.HTSAT | crnn.CRNN):
+    if network.training:
+        return network
+    if precision in LOWERED:
+        return lowered(copy.deepcopy(network).requires_grad_(False), LOWERED[precision])
+    if not isinstance(network, htsat.HTSAT | crnn.CRNN):
+        if precision == "int8":
+            raise UsageError(f"--precision int8: not for networks of the kind {type(network).__name__}; leave it out")
+        return network
+    if device.type != "cpu" or not has_one_dnn():
         return network
     copied = copy.deepcopy(network).requires_grad_(False)
     if isinstance(copied, htsat.HTSAT):
-        stages = enumerate(copied.layers)
-        copied.layers = nn.ModuleList(PreparedStage(stage, htsat.SPEC_SIZE // htsat.PATCH >> i) for i, stage in stages)  # type: ignore[arg-type]
-    for module in copied.modules():
-        if isinstance(module, crnn.Residual):
-            module.conv1, module.bn1 = _folded(module.conv1, module.bn1)
-            module.conv2, module.bn2 = _folded(module.conv2, module.bn2)
-            if isinstance(module.shortcut, nn.Sequential):
-                module.shortcut[1], module.shortcut[2] = _folded(module.shortcut[1], module.shortcut[2])
-        elif isinstance(module, crnn.CRNN):
-            module.stem[0], module.stem[1] = _folded(module.stem[0], module.stem[1])
+        _prepare_htsat(copied, Int8Linear if precision == "int8" else PackedLinear)
+    else:
+        _prepare_crnn(copied, precision == "int8")
     return copied  # type: ignore[return-value]  # of the same kind as `network`
 
 
-def has_one_dnn() -> bool:
-    """Whether torch comes with oneDNN's kernels for this processor."""
-    return torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
+def _prepare_htsat(network: htsat.HTSAT, linear: MakeLinear) -> None:
+    stages = enumerate(network.layers)
+    network.layers = nn.ModuleList(PreparedStage(stage, htsat.SPEC_SIZE // htsat.PATCH >> i, linear) for i, stage in stages)  # type: ignore[arg-type]
+
+
+def _prepare_crnn(network: crnn.CRNN, in_int8: bool) -> None:
+    network.stem[0], network.stem[1] = _folded(network.stem[0], network.stem[1])
+    for module in network.stages:
+        assert isinstance(module, crnn.Residual)
+        module.conv1, module.bn1 = _folded(module.conv1, module.bn1)
+        module.conv2, module.bn2 = _folded(module.conv2, module.bn2)
+        if isinstance(module.shortcut, nn.Sequential):
+            module.shortcut[1], module.shortcut[2] = _folded(module.shortcut[1], module.shortcut[2])
+        if in_int8:  # the others are too small to be worth it
+            module.conv1, module.conv2 = Int8Conv2d(module.conv1), Int8Conv2d(module.conv2)  # type: ignore[assignment]
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _folded(convolution: nn.Module, batch_norm: nn.Module) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
@@ -52,38 +75,18 @@ def _folded(convolution: nn.Module, batch_norm: nn.Module) -> tuple[nn.Conv2d, n
     return fuse_conv_bn_eval(convolution, batch_norm), nn.Identity()  # type: ignore[return-value]
 
 
-class PackedLinear(nn.Module):
-    """A linear layer in oneDNN's own order of weights; what follows it is done while the product is still in the cache."""
-
-    def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
-        super().__init__()
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), ROWS)
-        self.bias = linear.bias.detach()
-        self.activation = activation  # "none" or "gelu", the exact one
-
-    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        """(..., n_in) -> (..., n_out), added to `residual` if there is one."""
-        layer = torch.ops.mkldnn._linear_pointwise
-        y: Tensor = (
-            layer(x, self.weight, self.bias, self.activation, [], "none")
-            if residual is None
-            else layer.binary(x, residual, self.weight, self.bias, "add")
-        )
-        return y
-
-
 class PreparedBlock(nn.Module):
     """`htsat.Block` over tokens that lie window by window; bias and mask of the attention are added up beforehand."""
 
     bias: Tensor
 
-    def __init__(self, block: htsat.Block) -> None:
+    def __init__(self, block: htsat.Block, linear: MakeLinear) -> None:
         super().__init__()
         self.norm1, self.norm2 = block.norm1, block.norm2
         attention, mask = block.attn, block.attn_mask
         self.n_heads = attention.n_heads
-        self.qkv, self.proj = PackedLinear(attention.qkv), PackedLinear(attention.proj)
-        self.fc1, self.fc2 = PackedLinear(block.mlp.fc1, "gelu"), PackedLinear(block.mlp.fc2)
+        self.qkv, self.proj = linear(attention.qkv), linear(attention.proj)
+        self.fc1, self.fc2 = linear(block.mlp.fc1, "gelu"), linear(block.mlp.fc2)
         bias = attention.relative_position_bias_table[attention.relative_position_index].permute(2, 0, 1).unsqueeze(0)
         bias = bias if mask is None else bias + mask.unsqueeze(1)
         self.register_buffer("bias", bias.contiguous())  # (1 or n_windows, n_heads, T, T)
@@ -105,11 +108,13 @@ class PreparedBlock(nn.Module):
 class PreparedStage(nn.Module):
     """`htsat.Stage`: between blocks the tokens move once, from the windows of one to those of the next."""
 
-    def __init__(self, stage: htsat.Stage, side: int) -> None:
+    def __init__(self, stage: htsat.Stage, side: int, linear: MakeLinear) -> None:
         super().__init__()
         self.side, self.downsample = side, stage.downsample
+        if self.downsample is not None:
+            self.downsample.reduction = linear(self.downsample.reduction)  # type: ignore[assignment]
         blocks = [block for block in stage.blocks if isinstance(block, htsat.Block)]
-        self.blocks = nn.ModuleList(PreparedBlock(block) for block in blocks)
+        self.blocks = nn.ModuleList(PreparedBlock(block, linear) for block in blocks)
         raster = torch.arange(side * side)
         orders = [raster, *(window_order(side, block.shift) for block in blocks), raster]
         # where each token of an order stands in the order before

@@ -31,13 +31,24 @@ from audiolog_cli.cells import Labels, Rule, Scores, WindowScores, cell_scores, 
 from audiolog_cli.errors import DeviceError, UsageError, WeightsError
 from audiolog_cli.journal import Journal, resumed
 from audiolog_cli.model import allocator, checkpoint
+from audiolog_cli.model.precision import check
 from audiolog_cli.model.prepared import prepared
 from audiolog_cli.records import Cell, End
 from audiolog_cli.scores import score_file, written
 
 Item = TypeVar("Item")
 
-BATCH_SIZES = {"cpu": 1, "cuda": 32, "mps": 8}  # windows; on a CPU larger batches are slower (they leave the caches)
+# Windows. On a CPU four at once take a tenth less time, but a live pipe would wait for 40 s of sound before the first line; on a GPU
+# it is where to begin: what does not fit is halved, for good.
+BATCH_SIZES = {"cpu": 1, "cuda": 64, "mps": 8}
+GPU_JOBS = 2  # one copies while the other computes
+
+
+@dataclass(slots=True)
+class Room:
+    """How many windows at once the device has not refused yet; shared by the threads of a tagger."""
+
+    n_windows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +61,28 @@ class Tagger:
     device: torch.device
     batch_size: int  # windows
     jobs: int  # batches analysed at the same time
+    precision: str  # of the network's products, one of `precision.PRECISIONS`
+    room: Room
 
 
-def load(weights: Path, device: str = "auto", batch_size: int = 0, jobs: int = 0) -> Tagger:
+def load(weights: Path, device: str = "auto", batch_size: int = 0, jobs: int = 0, precision: str = "fp32") -> Tagger:
     """Bring the checkpoint at `weights` onto a device; batch_size and jobs 0 take the device's own.
 
-    Raises WeightsError for a checkpoint that cannot be used, DeviceError for a device that is not there.
+    Raises WeightsError for a checkpoint that cannot be used, DeviceError for a device that is not there or has no use for the
+    precision, UsageError for a network that has none.
     """
     where = find_device(device)
+    check(precision, where)
     allocator.keep_buffers()
     with one_thread():
         network, card = checkpoint.load(weights)
         if not card.events and not card.scenes:
             raise WeightsError(f"{weights}: knows no labels, it is a backbone to train from: `audiolog train --init {weights}`")
-        network = prepared(network.to(where).eval())
+        network = prepared(network.to(where).eval(), precision)
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = jobs or (n_cores if where.type == "cpu" else 1)
-    return Tagger(weights.stem, network, card, where, batch_size or BATCH_SIZES[where.type], jobs)
+    jobs = jobs or {"cpu": n_cores, "cuda": GPU_JOBS, "mps": 1}[where.type]
+    batch_size = batch_size or BATCH_SIZES[where.type]
+    return Tagger(weights.stem, network, card, where, batch_size, jobs, precision, Room(batch_size))
 
 
 @contextmanager
@@ -147,7 +163,7 @@ def labels_of(card: checkpoint.Card, thresholds: Mapping[str, float]) -> Labels:
 def score_windows(tagger: Tagger, windows: Iterable[Window], hop: float = 0.0) -> Iterator[WindowScores]:
     """Score windows in order of their start. `hop` (seconds, 0 = not regular) tells when a cell cannot change any more."""
     n_hop = round(hop * tagger.card.front_end.sample_rate)
-    with ThreadPoolExecutor(tagger.jobs, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+    with ThreadPoolExecutor(tagger.jobs, initializer=_begin_thread, initargs=(tagger.device,)) as workers:
         submitted = ((batch, workers.submit(probabilities, tagger, batch)) for batch in batches(windows, tagger.batch_size))
         with closing(ahead(submitted, n_ahead=tagger.jobs)) as in_order:
             for batch, result in in_order:
@@ -157,33 +173,60 @@ def score_windows(tagger: Tagger, windows: Iterable[Window], hop: float = 0.0) -
                     yield WindowScores(window.start, window.n_samples, len(window.samples), settled, scene, event)
 
 
+def _begin_thread(device: torch.device) -> None:
+    """One core for each thread; on a GPU a queue of its own, so that one's copies run beside the other's products."""
+    torch.set_num_threads(1)
+    if device.type == "cuda":
+        stream = torch.cuda.Stream(device)
+        stream.wait_stream(torch.cuda.default_stream(device))  # where the weights were prepared
+        torch.cuda.set_stream(stream)
+
+
 def probabilities(tagger: Tagger, batch: Sequence[Window]) -> tuple[Scores, Scores]:
     """Scene probabilities (B, S), softmax, and event probabilities (B, T, K), sigmoid, of B windows.
 
-    A batch that does not fit into memory is halved; DeviceError if not even one window fits.
+    A batch that does not fit into memory is halved, and so are all later ones; DeviceError if not even one window fits.
     """
-    try:
-        return _forward(tagger, np.stack([window.samples for window in batch]))
-    except RuntimeError as error:  # torch.OutOfMemoryError is one; on a CPU only its message tells
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
-            raise
-    if len(batch) == 1:
-        raise DeviceError(f"not enough memory on {tagger.device} for one window; try --jobs 1, or a smaller model")
-    half = len(batch) // 2
-    parts = [probabilities(tagger, part) for part in (batch[:half], batch[half:])]
-    return np.concatenate([scenes for scenes, _ in parts]), np.concatenate([events for _, events in parts])
+    waves = np.stack([window.samples for window in batch])
+    parts: list[tuple[Scores, Scores]] = []
+    done = 0
+    while done < len(waves):
+        part = waves[done : done + tagger.room.n_windows]
+        try:
+            parts.append(_forward(tagger, part))
+            done += len(part)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            if len(part) == 1:
+                raise DeviceError(
+                    f"not enough memory on {tagger.device} for one window; try --jobs 1, or a smaller model"
+                ) from None
+            tagger.room.n_windows = min(tagger.room.n_windows, len(part) // 2)  # another thread may have found less
+    scenes, events = zip(*parts, strict=True)
+    return np.concatenate(scenes), np.concatenate(events)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """torch.OutOfMemoryError is a RuntimeError; on a CPU only its message tells."""
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 @torch.inference_mode()
 def _forward(tagger: Tagger, waves: Scores) -> tuple[Scores, Scores]:
-    output = tagger.network(torch.from_numpy(waves).to(tagger.device))
-    if output.event_logits is None:
-        events = np.zeros((len(waves), 1, 0), np.float32)
-    else:
-        events = output.event_logits.sigmoid().float().cpu().numpy()
-    if output.scene_logits is None:
-        return np.zeros((len(waves), 0), np.float32), events
-    return output.scene_logits.softmax(dim=-1).float().cpu().numpy(), events
+    output = tagger.network(_on_device(waves, tagger.device))
+    scenes, events = np.zeros((len(waves), 0), np.float32), np.zeros((len(waves), 1, 0), np.float32)
+    if output.scene_logits is not None:
+        scenes = output.scene_logits.float().softmax(dim=-1).cpu().numpy()
+    if output.event_logits is not None:
+        events = output.event_logits.float().sigmoid().cpu().numpy()
+    return scenes, events
+
+
+def _on_device(waves: Scores, device: torch.device) -> torch.Tensor:
+    """Samples where the network is; to a GPU from memory that stays in its place, so that the copy needs no core."""
+    samples = torch.from_numpy(waves)
+    return samples.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else samples.to(device)
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

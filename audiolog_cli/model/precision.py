@@ -1,0 +1,159 @@
+"""The numbers that a network computes with when it scores: fp32, or fewer bits for speed.
+
+In: a linear or convolutional layer, or a network. Out: the layer that does the same with packed or smaller numbers, or the network
+with its products in bf16 or fp16. Spectrograms, sums along the residual path, norms, sigmoid and softmax stay in float32. Which layers of a
+network are replaced is said in `prepared.py`. int8 is dynamic: weights have one scale per output channel, activations one
+per layer and window, found as they come, so that no sound is needed to calibrate with and no window hears of another one in its batch.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from audiolog_cli.errors import DeviceError
+
+LOWERED = {"bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = ("fp32", *LOWERED, "int8")
+ROWS = 1024  # tokens that oneDNN plans for: the order of weights it then chooses serves all stages
+LARGEST = 127  # of a signed 8-bit number, for weights
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def has_one_dnn() -> bool:
+    """Whether torch comes with oneDNN's kernels for this processor."""
+    return torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
+
+
+def has_bf16() -> bool:
+    """Whether this processor multiplies bf16: without such instructions, products of bf16 are slower than those of fp32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def check(precision: str, device: torch.device) -> None:
+    """DeviceError for a precision that would not be faster than fp32 on that device."""
+    place, _, _ = str(device).partition(":")
+    if precision == "bf16" and place == "cpu" and not has_bf16():
+        raise DeviceError(
+            "--precision bf16: this processor has no instructions for it (AVX512_BF16, AMX); leave it out, or try int8"
+        )
+    if precision == "bf16" and place == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise DeviceError("--precision bf16: this GPU has no instructions for it; try fp16")
+    if precision == "fp16" and place == "cpu":
+        raise DeviceError("--precision fp16: for GPUs only; on a processor leave it out, or try int8")
+    if precision == "int8" and (place != "cpu" or not has_one_dnn()):
+        raise DeviceError(f"--precision int8: for processors of the x86 kind with AVX2 only, not for {place} here; leave it out")
+
+
+def lowered(network: Network, dtype: torch.dtype) -> Network:
+    """Let `network` multiply in `dtype`: weights of products are stored so, and autocast brings the other operand.
+
+    Changed in place. What autocast leaves alone (norms, residual sums) goes on in float32.
+    """
+    device = next(network.parameters()).device.type
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d):
+            module.to(dtype)
+    network.forward = torch.autocast(device, dtype)(network.forward)
+    for half in ("forward_features", "forward_mel"):  # of spectrograms, where `bench` begins
+        if hasattr(network, half):
+            setattr(network, half, torch.autocast(device, dtype)(getattr(network, half)))
+    return network
+
+
+class PackedLinear(nn.Module):
+    """A linear layer in oneDNN's own order of weights; what follows it is done while the product is still in the cache."""
+
+    def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), ROWS)
+        self.bias = None if linear.bias is None else linear.bias.detach()
+        self.activation = activation  # "none" or "gelu", the exact one
+
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        """(..., n_in) -> (..., n_out), added to `residual` if there is one."""
+        layer = torch.ops.mkldnn._linear_pointwise
+        y: Tensor = (
+            layer(x, self.weight, self.bias, self.activation, [], "none")
+            if residual is None
+            else layer.binary(x, residual, self.weight, self.bias, "add")
+        )
+        return y
+
+
+class Int8Linear(nn.Module):
+    """A linear layer of 8-bit numbers, in and out float32. Its signature is that of `PackedLinear`."""
+
+    def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
+        super().__init__()
+        self.packed = torch.ops.quantized.linear_prepack(quantized(linear.weight), linear.bias)
+        self.activation = activation
+
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        """(B, ..., n_in) -> (B, ..., n_out), added to `residual` if there is one."""
+        y = window_by_window(self._one, x)
+        if self.activation == "gelu":
+            y = F.gelu(y)
+        return y if residual is None else y.add_(residual)
+
+    def _one(self, x: Tensor) -> Tensor:
+        y: Tensor = torch.ops.quantized.linear_dynamic(x, self.packed, True)  # in 7 bits, see there
+        return y
+
+
+class Int8Conv2d(nn.Module):
+    """A convolution of 8-bit numbers, in and out float32.
+
+    Torch's own `quantized::conv2d_dynamic` is of no use here: it puts its results into the 8 bits of the input's range.
+    """
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        weight, bias = quantized(convolution.weight), convolution.bias
+        assert bias is not None and not isinstance(convolution.padding, str)
+        self.scales, self.zeros, self.bias = (
+            weight.q_per_channel_scales().float(),
+            weight.q_per_channel_zero_points(),
+            bias.detach(),
+        )
+        of = (convolution.stride, convolution.padding, convolution.dilation)
+        self.shape = [*map(list, of), convolution.groups]
+        self.packed = torch.ops.onednn.qconv_prepack(weight.int_repr(), self.scales, 1.0, 0, *self.shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, height, width), as the convolution's own."""
+        return window_by_window(self._one, x)
+
+    def _one(self, x: Tensor) -> Tensor:
+        x, scale, zero = in_7_bits(x)
+        weight = self.packed, self.scales, self.zeros, self.bias
+        y: Tensor = torch.ops.onednn.qconv_pointwise(x, scale, zero, *weight, *self.shape, 1.0, 0, torch.float32, "none", [], "")
+        return y
+
+
+def quantized(weight: Tensor) -> Tensor:
+    """A weight (n_out, ...) in 8 bits, each output channel with its own scale."""
+    weight = weight.detach()
+    scales = weight.flatten(1).abs().amax(dim=1).double().clamp(min=torch.finfo(torch.float32).tiny) / LARGEST
+    return torch.quantize_per_channel(weight, scales, torch.zeros(len(weight), dtype=torch.long), 0, torch.qint8)
+
+
+def in_7_bits(x: Tensor) -> tuple[Tensor, float, int]:
+    """Activations as whole numbers from 0 to 127, what one step is worth, and which number stands for 0.
+
+    Processors without VNNI add pairs of products in 16 bits, which 8-bit activations overflow; 7 bits never do. They are
+    taken everywhere, for the same scores on every machine; `linear_dynamic` does the same where it is asked to reduce its range.
+    """
+    low, high = (value.item() for value in x.aminmax())
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = max(high - low, torch.finfo(torch.float32).tiny * 256) / 127
+    zero = round(-low / scale)
+    return torch.quantize_per_tensor(x, scale, zero, torch.quint8).int_repr(), scale, zero
+
+
+def window_by_window(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Apply a dynamic 8-bit layer to each of a batch for itself."""
+    parts = [layer(one) for one in x.split(1)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
