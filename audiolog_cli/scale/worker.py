@@ -153,20 +153,32 @@ def _work_in(folder: str) -> None:
         os.chdir(folder)
 
 
+def _killing(path: str) -> InputError:
+    return InputError(f"{path}: {ATTEMPTS} workers died while they tagged it; too little memory there, or a damaged recording")
+
+
 def _given_up(path: str) -> Iterator[Cell]:
-    raise InputError(f"{path}: {ATTEMPTS} workers died while they tagged it; too little memory there, or a damaged recording")
+    raise _killing(path)
     yield
 
 
 def decoded_elsewhere(path: str, decoding: DecodeOptions, say: Callable[[str], None]) -> "Iterator[Samples]":
-    """A recording's samples, decoded by a CPU task; it runs at most BLOCKS_AHEAD blocks ahead of who asks."""
+    """A recording's samples, decoded by a CPU task; it runs at most BLOCKS_AHEAD blocks ahead of who asks.
+
+    A task whose process or node dies begins again elsewhere; InputError where that happened ATTEMPTS times.
+    """
     import ray
 
     task: Any = ray.remote(blocks).options(
-        num_cpus=1, max_retries=-1, num_returns="streaming", _generator_backpressure_num_objects=BLOCKS_AHEAD
+        num_cpus=1, max_retries=ATTEMPTS - 1, num_returns="streaming", _generator_backpressure_num_objects=BLOCKS_AHEAD
     )
     for reference in task.remote(path, decoding, os.getcwd()):
-        block = ray.get(reference)
+        try:
+            block = ray.get(reference)
+        except ray.exceptions.RayTaskError:
+            raise  # an error of the program, not of a process
+        except ray.exceptions.RayError:
+            raise _killing(path) from None
         if isinstance(block, InputError):
             raise block
         if isinstance(block, Damage):
