@@ -187,7 +187,7 @@ def tag(
             parameters |= {"cell": cell, "pool": pool.value, "smooth": smooth, "smooth_scene": smooth_scene}
             parameters |= {"thresholds": wanted, "scores": bool(scores_dir)}
             parameters |= {"start_time": start_time, "name_time": name_time, "header_time": header_time, "tz": tz}
-            workers = Pool(address, jobs, gpus_per_worker, device, batch_size) if engine is Engine.ray else None
+            workers = Pool(address, jobs, gpus_per_worker, device, batch_size, precision.value) if engine is Engine.ray else None
             parts = Parts(out, format.value, clock is not None)
             with parts.opened(parameters) as there:
                 found = run(outcome.usable(inputs), there, workers or tagger, path, hearing, parts, outcome.show)

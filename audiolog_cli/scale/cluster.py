@@ -48,6 +48,7 @@ def results(
             weights.name,
             "cuda" if pool.gpus and pool.device == "auto" else pool.device,
             pool.batch_size,
+            pool.precision,
             os.getcwd(),
             decodes=not pool.gpus,
             ledger=ledger,

@@ -51,6 +51,7 @@ class Pool:
     gpus: float  # of each worker, 0.25 for four on one; 0 is one core instead
     device: str
     batch_size: int  # windows
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Order:
     weights_file: str  # its name
     device: str
     batch_size: int
+    precision: str
     folder: str  # where relative paths begin
     decodes: bool  # whether a worker decodes for itself
     ledger: Any  # handle of the run's `Ledger`
@@ -144,7 +146,7 @@ class Worker:
         with TemporaryDirectory(prefix="audiolog") as folder:
             path = Path(folder) / self._order.weights_file
             path.write_bytes(ray.get(self._order.weights))
-            return load(path, self._order.device, self._order.batch_size, jobs=1)
+            return load(path, self._order.device, self._order.batch_size, 1, self._order.precision)
 
 
 def _work_in(folder: str) -> None:
