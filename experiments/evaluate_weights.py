@@ -13,6 +13,7 @@ music alone are counted too.
 
 import csv
 import math
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -99,7 +100,7 @@ def quiet_sounds(folders: list[Path]) -> Iterator[tuple[str, Wave, tuple[str, ..
 
 
 def main(weights: Path, folder: Path, others: list[Path]) -> None:
-    tagged = tagger.load(weights, "cpu")
+    tagged = tagger.load(weights, "cpu", precision=os.environ.get("AUDIOLOG_TAG_PRECISION", "fp32"))
     maps = [path for path in others if path.is_file()]
     if maps:
         mapping = read_mapping(maps[0], EVENTS, tagged.card.events)

@@ -38,8 +38,8 @@ from audiolog_cli.scores import score_file, written
 
 Item = TypeVar("Item")
 
-# Windows. On a CPU four at once take a tenth less time, but a live pipe would wait for 40 s of sound before the first line; on a GPU
-# it is where to begin: what does not fit is halved, for good.
+# Windows. On a CPU four at once take a seventh to a quarter less time, but a live pipe would wait for 40 s of sound before its first
+# line. On a GPU it is where to begin: what does not fit is halved, for good.
 BATCH_SIZES = {"cpu": 1, "cuda": 64, "mps": 8}
 GPU_JOBS = 2  # one copies while the other computes
 
