@@ -121,7 +121,8 @@ def _passes(tagger: Tagger, recording: str) -> list[tuple[Measured, Callable[[],
     rate = card.front_end.sample_rate
     options = DecodeOptions(rate)
     n_samples = sum(len(chunk) for chunk in decode(recording, options))
-    audio, n_windows = n_samples / rate, ceil(n_samples / (card.window * rate))
+    audio, hop = n_samples / rate, card.hop or card.window
+    n_windows = 1 + ceil(max(0.0, audio - card.window) / hop)  # of `whole`; the other stages hear windows side by side
     gflop = network_gflop(Path(tagger.name), card)
     batches = stage_batches(tagger, recording, options)
     features, network = parts(tagger.network)
