@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,6 +95,20 @@ def test_a_second_run_tags_what_is_missing_and_sound_comes_from_other_processes(
     assert done.stderr.splitlines()[-1].startswith("audiolog: 1 recordings tagged, 5 were there, 2 failed, 0.01 hours of sound")
     sh(f"{line} --out here", folder)
     assert parts(folder / "cluster") == parts(folder / "here")
+
+
+def test_a_running_cluster_is_found_and_a_terminal_shows_how_far_it_is(cluster: Any, folder: Path) -> None:
+    """By its address or by RAY_ADDRESS."""
+    line = "audiolog tag night0.wav night1.wav --weights w.safetensors --engine ray --gpus-per-worker 1 --device cpu"
+    shown = sh(f"script -qec '{line} --address {cluster.address} --out named' /dev/null", folder, timeout=400)
+    assert shown.code == 0, shown.stdout
+    lines = shown.stdout.split("\r\x1b[K")
+    assert lines[-1].startswith("audiolog: 2 recordings tagged, 0 failed, 0.02 hours of sound, ")
+    progress = re.compile(r"(\d recordings done, 0 failed; 0\.0\d hours tagged by \d workers)?")
+    assert len(lines) > 1 and all(progress.fullmatch(each) for each in lines[:-1]), lines
+    piped = sh(f"{line} --out variable", folder, timeout=400, RAY_ADDRESS=cluster.address)
+    assert piped.code == 0 and piped.stderr.startswith("audiolog: 2 recordings tagged, ") and piped.stderr.count("\n") == 1
+    assert parts(folder / "named") == parts(folder / "variable")
 
 
 @pytest.mark.parametrize(

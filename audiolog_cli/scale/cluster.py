@@ -15,7 +15,7 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-from audiolog_cli.errors import UsageError
+from audiolog_cli.errors import AudiologError, UsageError
 from audiolog_cli.parts import Parts
 from audiolog_cli.scale.hearing import Hearing
 from audiolog_cli.scale.worker import Job, Ledger, Order, Pool, Result, Worker
@@ -30,7 +30,7 @@ def results(
 ) -> Iterator[Result]:
     """The outcome of each job as it is done, in any order. `show` is told now and then how far it is.
 
-    UsageError where Ray is missing, where there is no such cluster, or no room for a worker in it.
+    UsageError where Ray is missing, where there is no such cluster, or no room for a worker in it; AudiologError when Ray stops the run.
     """
     if not jobs:
         return
@@ -65,8 +65,23 @@ def results(
             .iter_rows()
         )
         with _shown(lambda: show(f"{ray.get(ledger.seconds.remote()) / 3600:.2f} hours tagged by {n_workers} workers")):
-            for row in outcomes:
-                yield pickle.loads(row["result"])
+            yield from (pickle.loads(row["result"]) for row in _followed(ray, outcomes))
+
+
+def _followed(ray: Any, outcomes: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows of Ray Data; what stops it becomes one line. Recordings that cannot be tagged do not: they are outcomes."""
+    from ray.data.exceptions import SystemException
+
+    try:
+        yield from outcomes
+    except (ray.exceptions.RayError, SystemException) as error:
+        cause: BaseException = error
+        while inner := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__):
+            cause = inner
+        raise AudiologError(
+            f"--engine ray: Ray stopped the run: {_first_line(cause)} (its log files say more); what is done stays in --out, "
+            "the same command goes on"
+        ) from None
 
 
 def _ray() -> Any:
@@ -119,7 +134,7 @@ def _ray_silenced() -> Iterator[None]:
             os.dup2(stderr.fileno(), 2)
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
