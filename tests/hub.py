@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.web import Answer, web_server
 
 COMMIT = "a" * 40
 
@@ -27,52 +27,19 @@ class Hub:
         """The sum that the hub states."""
         return hashlib.sha256(self.content).hexdigest()
 
+    def asked(self, method: str, path: str, wanted: str) -> Answer:
+        if path != f"/{self.path}":
+            return Answer(None, {"X-Error-Code": "EntryNotFound"} if "/resolve/" in path else {})
+        answer = Answer(self.sent or self.content, {"X-Repo-Commit": COMMIT, "ETag": f'"{self.etag}"'})
+        if method == "GET":
+            start = int(match[1]) if (match := re.match(r"bytes=(\d+)", wanted)) else 0
+            self.ranges.append(start)
+            answer.breaks_at = start + self.cuts.pop(0) if self.cuts else None
+        return answer
+
 
 @contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
-    """Serve on a free port of the loopback interface; `hub.endpoint` is what HF_ENDPOINT should be."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-        def do_HEAD(self) -> None:
-            self._answer(with_body=False)
-
-        def do_GET(self) -> None:
-            self._answer(with_body=True)
-
-        def _answer(self, with_body: bool) -> None:
-            if self.path != f"/{hub.path}":
-                self.send_response(404)
-                if "/resolve/" in self.path:
-                    self.send_header("X-Error-Code", "EntryNotFound")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            match = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-            start = int(match[1]) if match else 0
-            self.send_response(206 if match else 200)
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("ETag", f'"{hub.etag}"')
-            self.send_header("Accept-Ranges", "bytes")
-            if match:
-                self.send_header("Content-Range", f"bytes {start}-{len(hub.content) - 1}/{len(hub.content)}")
-            self.send_header("Content-Length", str(len(hub.content) - start))
-            self.end_headers()
-            if with_body:
-                hub.ranges.append(start)
-                body = (hub.sent or hub.content)[start:]
-                self.close_connection = bool(hub.cuts)
-                self.wfile.write(body[: hub.cuts.pop(0)] if hub.cuts else body)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    hub.endpoint = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    """Serve the hub; `hub.endpoint` is what HF_ENDPOINT should be."""
+    with web_server(hub.asked) as hub.endpoint:
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()

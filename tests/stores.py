@@ -1,4 +1,4 @@
-"""Servers of this machine that speak what remote files are read and written through: S3 (moto's server), and HTTP with ranges."""
+"""Servers of this machine that remote files are read from and written to: S3 (moto's server), and HTTP with ranges."""
 
 import re
 import subprocess
@@ -7,12 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from time import monotonic, sleep
 
 import httpx
 import pytest
+
+from tests.web import Answer, web_server
 
 
 class Bucket:
@@ -84,57 +85,17 @@ class Site:
 
     files: dict[str, bytes]
     url: str = ""
-    breaks_after: int | None = None  # bytes of an answer, after which the line breaks
+    breaks_at: int | None = None  # byte of a file before which the line breaks
     ranges: list[str] = field(default_factory=list)
+
+    def asked(self, method: str, path: str, wanted: str) -> Answer:
+        if wanted:
+            self.ranges.append(wanted)
+        return Answer(self.files.get(path.lstrip("/")), breaks_at=self.breaks_at)
 
 
 @contextmanager
-def web_server(site: Site) -> Iterator[Site]:
-    """Serve on a free port of the loopback interface, byte ranges too; `site.url` is where."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-        def do_HEAD(self) -> None:
-            self._answer(with_body=False)
-
-        def do_GET(self) -> None:
-            self._answer(with_body=True)
-
-        def _answer(self, with_body: bool) -> None:
-            content = site.files.get(self.path.lstrip("/"))
-            if content is None:
-                self.send_response(404)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            wanted = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-            start, stop = 0, len(content)
-            if wanted:
-                site.ranges.append(wanted[0])
-                start, stop = int(wanted[1]), min(len(content), int(wanted[2] or len(content)) + 1)
-            self.send_response(206 if wanted else 200)
-            if wanted:
-                self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
-            self.send_header("Accept-Ranges", "bytes")
-            self.send_header("Content-Length", str(stop - start))
-            self.end_headers()
-            if not with_body:
-                return
-            if site.breaks_after is not None and stop > site.breaks_after:
-                self.wfile.write(content[start : max(start, site.breaks_after)])
-                self.connection.close()
-                self.close_connection = True
-            else:
-                self.wfile.write(content[start:stop])
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        site.url = f"http://127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield site
-        finally:
-            server.shutdown()
+def serving(site: Site) -> Iterator[Site]:
+    """Serve the files; `site.url` is where."""
+    with web_server(site.asked) as site.url:
+        yield site

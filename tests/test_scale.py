@@ -26,6 +26,7 @@ SETTINGS = {  # of the cluster: a lost node is noticed within seconds, a full ma
     "RAY_OBJECT_STORE_ALLOW_SLOW_STORAGE": "1",
     "RAY_raylet_start_wait_time_s": "120",  # a busy machine
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",  # without it, `auto` takes a token for granted and a cluster of this kind has none
     "RAY_worker_niceness": "0",  # Ray's own 15 starves its workers where the machine has other work
 }
 
@@ -98,9 +99,9 @@ def test_a_second_run_tags_what_is_missing_and_sound_comes_from_other_processes(
 
 
 def test_a_running_cluster_is_found_and_a_terminal_shows_how_far_it_is(cluster: Any, folder: Path) -> None:
-    """By its address or by RAY_ADDRESS."""
+    """By `auto`, by its address in RAY_ADDRESS, and not with a token that it does not ask for."""
     line = "audiolog tag night0.wav night1.wav --weights w.safetensors --engine ray --gpus-per-worker 1 --device cpu"
-    shown = sh(f"script -qec '{line} --address {cluster.address} --out named' /dev/null", folder, timeout=400)
+    shown = sh(f"script -qec '{line} --address auto --out named' /dev/null", folder, timeout=400)
     assert shown.code == 0, shown.stdout
     lines = shown.stdout.split("\r\x1b[K")
     assert lines[-1].startswith("audiolog: 2 recordings tagged, 0 failed, 0.02 hours of sound, ")
@@ -109,6 +110,10 @@ def test_a_running_cluster_is_found_and_a_terminal_shows_how_far_it_is(cluster: 
     piped = sh(f"{line} --out variable", folder, timeout=400, RAY_ADDRESS=cluster.address)
     assert piped.code == 0 and piped.stderr.startswith("audiolog: 2 recordings tagged, ") and piped.stderr.count("\n") == 1
     assert parts(folder / "named") == parts(folder / "variable")
+    token = sh(f"{line} --address auto --out token", folder, timeout=400, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64)
+    assert (token.code, token.stdout, token.stderr.count("\n")) == (1, "", 1), token.stderr
+    assert token.stderr.startswith("audiolog: --engine ray: Ray stopped the run: The actor died unexpectedly before finishing")
+    assert "; a cluster with RAY_AUTH_MODE token or disabled needs the same here); what is done stays in --out" in token.stderr
 
 
 @pytest.mark.parametrize(

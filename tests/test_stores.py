@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import write_wav
 from tests.shell import Result, sh
-from tests.stores import Bucket, Site, s3_server, web_server
+from tests.stores import Bucket, Site, s3_server, serving
 
 TAG = "audiolog tag --weights w.safetensors"
 
@@ -102,7 +102,7 @@ def test_what_is_wrong_with_a_bucket_is_one_line(endpoint: str, folder: Path) ->
 def test_a_recording_on_the_web_is_read_as_far_as_it_is_needed(folder: Path) -> None:
     pytest.importorskip("aiohttp", reason="pip install aiohttp")
     long = write_wav(folder / "long.wav", 200.0)  # 12.8 MB
-    with web_server(Site({"a.wav": (folder / "a.wav").read_bytes(), "long.wav": long.read_bytes()})) as site:
+    with serving(Site({"a.wav": (folder / "a.wav").read_bytes(), "long.wav": long.read_bytes()})) as site:
         here = sh(f"{TAG} a.wav", folder).stdout
         assert sh(f"{TAG} {site.url}/a.wav", folder) == (0, here.replace("a.wav", f"{site.url}/a.wav"), "")
         assert sh(f"{TAG} {site.url}/none.wav", folder) == (1, "", f"audiolog: {site.url}/none.wav: no such file\n")
@@ -110,7 +110,7 @@ def test_a_recording_on_the_web_is_read_as_far_as_it_is_needed(folder: Path) -> 
         some = sh(f"printf 'filename\\tonset\\toffset\\n{site.url}/long.wav\\t150\\t155\\n' | {TAG}", folder)
         assert some.code == 0 and "\t150.000\t151.000\tscene\t" in some.stdout
         assert site.ranges  # pieces of the file, not the whole of it at once
-        site.breaks_after = 8_000_000
+        site.breaks_at = 8_000_000
         broken = sh(f"{TAG} {site.url}/long.wav", folder)
         assert broken.code == 1 and broken.stderr.startswith(f"audiolog: {site.url}/long.wav: reading it broke off: ")
         assert "\t60.000\t61.000\tscene\t" in broken.stdout  # what came is not lost

@@ -154,7 +154,8 @@ def tag(
     _check_together(engine, out, resume, split_files, gpus_per_worker, address)
 
     path = find(weights)
-    tagger = model.load(path, *((device, batch_size, jobs, precision.value) if engine is Engine.local else ("cpu",)))
+    here = engine is Engine.local  # else the workers load it for themselves, and only its card is looked at here
+    tagger = model.load(path, device, batch_size, jobs, precision.value) if here else model.load(path, "cpu")
     decode_options = DecodeOptions(tagger.card.front_end.sample_rate, channel, RawFormat.parse(raw) if raw else None)
     if hop > tagger.card.window:
         raise UsageError(

@@ -22,6 +22,7 @@ from audiolog_cli.scale.worker import Job, Ledger, Order, Pool, Result, Worker
 
 LOCAL_STORE = 256 << 20  # bytes of shared memory of a cluster that is started here: the weights and a few blocks of sound
 QUIET = {"RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_DATA_LOG_LEVEL": "ERROR"}
+MODE = "; a cluster with RAY_AUTH_MODE token or disabled needs the same here"  # Ray's own messages do not say so
 MAX_BLOCKS = 10_000  # of the list of recordings; Ray keeps account of each
 
 
@@ -70,16 +71,11 @@ def results(
 
 def _followed(ray: Any, outcomes: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The rows of Ray Data; what stops it becomes one line. Recordings that cannot be tagged do not: they are outcomes."""
-    from ray.data.exceptions import SystemException
-
     try:
         yield from outcomes
-    except (ray.exceptions.RayError, SystemException) as error:
-        cause: BaseException = error
-        while inner := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__):
-            cause = inner
+    except ray.exceptions.RayError as error:
         raise AudiologError(
-            f"--engine ray: Ray stopped the run: {_first_line(cause)} (its log files say more); what is done stays in --out, "
+            f"--engine ray: Ray stopped the run: {_first_line(error)} (its log files say more{MODE}); what is done stays in --out, "
             "the same command goes on"
         ) from None
 
@@ -107,8 +103,9 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         try:
             ray.init(**({"address": address} | settings))
         except Exception as error:  # Ray raises plain ones where its processes do not start in time
-            where = f"--address {address}: no Ray cluster there" if address else "--engine ray: Ray did not start here"
-            raise UsageError(f"{where}: {_first_line(error)}") from None
+            if not address:
+                raise UsageError(f"--engine ray: Ray did not start here: {_first_line(error)}") from None
+            raise UsageError(f"--address {address}: no Ray cluster there: {_first_line(error)}{MODE}") from None
         try:
             yield
         finally:
