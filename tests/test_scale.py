@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from audiolog_cli.audio import DecodeOptions, decode
+from tests.audio_files import wav_bytes
 from tests.conftest import write_wav
 from tests.shell import sh
 
@@ -116,6 +119,37 @@ def test_a_running_cluster_is_found_and_a_terminal_shows_how_far_it_is(cluster: 
     assert "; a cluster with RAY_AUTH_MODE token or disabled needs the same here); what is done stays in --out" in token.stderr
 
 
+def test_a_decoder_waits_for_a_slow_network(cluster: Any, tmp_path: Path) -> None:
+    """It reads an hour from a named pipe: what it has taken is never more than the blocks it may be ahead."""
+    import ray
+
+    from audiolog_cli.scale.worker import BLOCK_SECONDS, BLOCKS_AHEAD, decoded_elsewhere
+
+    os.mkfifo(tmp_path / "hour.wav")
+    taken: list[int] = []  # seconds
+
+    def record() -> None:
+        hour = wav_bytes(bytes(3600 * 64_000), 32_000, 1, 16)
+        with suppress(BrokenPipeError), open(tmp_path / "hour.wav", "wb", buffering=0) as pipe:
+            for second in range(3600):
+                pipe.write(hour[second * 64_000 : (second + 1) * 64_000])
+                taken.append(second)
+
+    threading.Thread(target=record, daemon=True).start()
+    ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        samples = decoded_elsewhere(str(tmp_path / "hour.wav"), DecodeOptions(32_000), print)
+        for used in range(1, 5):
+            next(samples)
+            until = monotonic() + 60
+            while len(taken) < (used + BLOCKS_AHEAD) * BLOCK_SECONDS and monotonic() < until:
+                sleep(0.1)
+            sleep(1)  # it would go on now
+            assert (used + BLOCKS_AHEAD) * BLOCK_SECONDS <= len(taken) < (used + BLOCKS_AHEAD + 1) * BLOCK_SECONDS
+    finally:
+        ray.shutdown()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -215,7 +249,6 @@ def test_blocks_are_what_decoding_gives(tmp_path: Path) -> None:
     """A GPU's worker gets the same samples, damage and errors from a CPU task as from its own decoder."""
     import numpy as np
 
-    from audiolog_cli.audio import DecodeOptions, decode
     from audiolog_cli.scale.worker import blocks
 
     path = write_wav(tmp_path / "a.wav", 71.3, rate=44_100)

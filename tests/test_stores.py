@@ -76,6 +76,21 @@ def test_a_season_in_a_bucket(endpoint: str, folder: Path) -> None:
     assert refused.code == 2 and refused.stderr.startswith("audiolog: --out s3://season/tags: made with other parameters: ")
 
 
+def test_workers_of_a_cluster_read_and_write_a_bucket(endpoint: str, folder: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'audiolog[scale]'")
+    bucket = Bucket(endpoint, "cluster")
+    for name in "ab":
+        bucket.put(f"nights/{name}.wav", (folder / f"{name}.wav").read_bytes())
+    line = f"{TAG} --recursive s3://cluster/nights --format parquet"
+    settings = bucket.settings | {"RAY_memory_monitor_refresh_ms": "0", "RAY_OBJECT_STORE_ALLOW_SLOW_STORAGE": "1"}
+    done = sh(f"{line} --engine ray --jobs 1 --out s3://cluster/tags", folder, timeout=400, **settings)
+    assert (done.code, done.stdout, done.stderr.count("\n")) == (0, "", 1), done.stderr
+    assert sh(f"{line} --out here", folder, **settings).code == 0
+    assert {key.removeprefix("tags/"): bucket.get(key) for key in bucket.objects("tags/")} == {
+        path.name: path.read_bytes() for path in (folder / "here").iterdir() if path.is_file()
+    }
+
+
 def test_parts_in_a_bucket_are_read_by_name_or_copied(endpoint: str, folder: Path) -> None:
     """A folder of the bucket is tagged; its part in Parquet is that of `--out` into a folder here."""
     bucket = Bucket(endpoint, "parquet")
