@@ -81,10 +81,11 @@ def test_window_is_the_same_for_the_same_seed_and_index_only(bank: Bank) -> None
     assert not np.array_equal(one.wave, two.wave)
 
 
-@given(index=st.integers(0, 10**6), wild=st.sampled_from([0.0, 1.0]))
-@settings(max_examples=25, deadline=None)
-def test_every_window_is_finite_within_full_scale_and_labelled_inside_itself(index: int, wild: float) -> None:
-    soundscape = mixing.mix_window(BANK, Recipe(seconds=4.0, wild_share=wild, overdrive_share=0.5, codec_share=0.5), 1, index)
+@given(index=st.integers(0, 10**6), wild=st.sampled_from([0.0, 1.0]), alone=st.sampled_from([0.0, 1.0]))
+@settings(max_examples=40, deadline=None)
+def test_every_window_is_finite_within_full_scale_and_labelled_inside_itself(index: int, wild: float, alone: float) -> None:
+    recipe = Recipe(seconds=4.0, wild_share=wild, alone_share=alone, overdrive_share=0.5, codec_share=0.5)
+    soundscape = mixing.mix_window(BANK, recipe, 1, index)
     assert soundscape.wave.shape == (4 * SAMPLE_RATE,)
     assert soundscape.wave.dtype == np.float32
     assert np.isfinite(soundscape.wave).all()
@@ -103,6 +104,19 @@ def test_an_event_is_heard_in_its_span(bank: Bank) -> None:
             assert np.dot(inside, inside) == pytest.approx(np.dot(soundscape.wave, soundscape.wave), rel=1e-6)
             heard += 1
     assert heard > 3
+
+
+def test_a_sound_alone_goes_on_from_end_to_end(bank: Bank) -> None:
+    heard = set()
+    for index in range(20):
+        soundscape = mixing.mix_window(bank, Recipe(alone_share=1.0), 0, index)
+        (label,) = {event.label for event in soundscape.events}
+        heard.add(label)
+        assert soundscape.scenes == () and soundscape.labelled
+        pauses = [later.onset - earlier.offset for earlier, later in zip(soundscape.events, soundscape.events[1:], strict=False)]
+        assert soundscape.events[0].onset < 1.0 < 9.0 < soundscape.events[-1].offset
+        assert all(0 <= pause < 1.0 for pause in pauses)
+    assert heard == {"low", "high"}
 
 
 def test_weights_change_how_often_a_label_is_drawn() -> None:

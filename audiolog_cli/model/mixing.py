@@ -10,7 +10,7 @@ other events a scene may hold, and whoever trains or scores decides how to treat
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -82,9 +82,11 @@ class Recipe:
     overlay_share: float = 0.25  # a second recording of the same scene is laid over the first
     peak_db: tuple[float, float] = (-40.0, 0.0)
     overdrive_share: float = 0.05  # driven 1-12 dB into clipping
+    alone_share: float = 0.0  # one kind of sound from end to end, mostly speech or music: all else heard in it is a false alarm
     wild_share: float = 0.0  # a few random sounds at 0.5 to 2 times their speed, backwards: unlabelled, for a teacher
 
 
+MOSTLY_ALONE = ("speech", "music")  # recordings of nothing else are common
 PLAIN = Recipe(speed_share=0, room_share=0, tone_share=0, narrow_share=0, codec_share=0, overlay_share=0, overdrive_share=0)
 
 
@@ -134,6 +136,8 @@ def mix_window(bank: Bank, recipe: Recipe, seed: int, index: int) -> Soundscape:
     rng = np.random.default_rng((seed, index))
     if rng.random() < recipe.wild_share:
         return _wild_window(bank, recipe, rng)
+    if bank.events and recipe.alone_share and rng.random() < recipe.alone_share:
+        return _alone_window(bank, recipe, rng)
     wave, scenes = _background(bank, recipe, rng)
     events = []
     for _ in range(int(rng.integers(0, recipe.max_events + 1)) if bank.events else 0):
@@ -243,6 +247,21 @@ def _finish(wave: Wave, recipe: Recipe, rng: np.random.Generator) -> Wave:
         wave = wave * np.float32(decibels(level_db) / peak)
     wave = np.clip(wave, -1.0, 1.0)
     return quantise(wave, int(rng.integers(5, 9))) if rng.random() < recipe.codec_share else wave
+
+
+def _alone_window(bank: Bank, recipe: Recipe, rng: np.random.Generator) -> Soundscape:
+    """Sounds of one label one after the other, with pauses of a second at most, 15 to 40 dB over noise or silence."""
+    labels = [label for label in MOSTLY_ALONE if label in bank.events and rng.random() < 0.8] or list(bank.events)
+    label = str(rng.choice(labels))
+    wave, _ = _background(bank, replace(recipe, scene_share=0.0, noise_share=0.6), rng)
+    events, position, snr_db = [], -int(rng.integers(5 * SAMPLE_RATE)), rng.uniform(15, 40)
+    while position < wave.size - EDGE:
+        sound = _event_sound(bank, draw(bank.events[label], rng), recipe, rng)
+        span = add_event(wave, sound, position, snr_db + rng.uniform(-3, 3), label)
+        if span is not None:
+            events.append(span)
+        position += max(sound.size, EDGE) + int(rng.integers(SAMPLE_RATE))
+    return Soundscape(_finish(wave, recipe, rng), tuple(events), (), labelled=True)
 
 
 def _wild_window(bank: Bank, recipe: Recipe, rng: np.random.Generator) -> Soundscape:

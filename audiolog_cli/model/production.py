@@ -24,7 +24,7 @@ from audiolog_cli.model.soundfiles import span_lines, write_flac, write_list
 from audiolog_cli.model.teacher import load_teacher
 
 RECIPES = {
-    "train": Recipe(wild_share=0.25),
+    "train": Recipe(wild_share=0.25, alone_share=0.08),  # of what is not wild
     "plain": PLAIN,
     # as long recordings are composed for evaluation, but in windows
     "validation": replace(
