@@ -22,7 +22,7 @@ from audiolog_cli.scale.worker import Job, Ledger, Order, Pool, Result, Worker
 
 LOCAL_STORE = 256 << 20  # bytes of shared memory of a cluster that is started here: the weights and a few blocks of sound
 QUIET = {"RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_DATA_LOG_LEVEL": "ERROR"}
-MODE = "; a cluster with RAY_AUTH_MODE token or disabled needs the same here"  # Ray's own messages do not say so
+MODE_HINT = "; a cluster with RAY_AUTH_MODE token or disabled needs the same here"  # Ray's own messages do not say so
 MAX_BLOCKS = 10_000  # of the list of recordings; Ray keeps account of each
 
 
@@ -75,7 +75,7 @@ def _followed(ray: Any, outcomes: Iterator[dict[str, Any]]) -> Iterator[dict[str
         yield from outcomes
     except ray.exceptions.RayError as error:
         raise AudiologError(
-            f"--engine ray: Ray stopped the run: {_first_line(error)} (its log files say more{MODE}); what is done stays in --out, "
+            f"--engine ray: Ray stopped the run: {_first_line(error)} (its log files say more{MODE_HINT}); what is done stays in --out, "
             "the same command goes on"
         ) from None
 
@@ -105,7 +105,7 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         except Exception as error:  # Ray raises plain ones where its processes do not start in time
             if not address:
                 raise UsageError(f"--engine ray: Ray did not start here: {_first_line(error)}") from None
-            raise UsageError(f"--address {address}: no Ray cluster there: {_first_line(error)}{MODE}") from None
+            raise UsageError(f"--address {address}: no Ray cluster there: {_first_line(error)}{MODE_HINT}") from None
         try:
             yield
         finally:
