@@ -173,12 +173,10 @@ def test_figures_from_scores(shared: Path, tmp_path: Path, name: str) -> None:
     assert not differences(pairs)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name != "03_empty_reference"])  # sed_scores_eval has no answer to it
 def test_scores_decoded_at_one_half(shared: Path, tmp_path: Path, name: str) -> None:
     """Without other estimates the scores are the estimate: a segment is active where any frame is above 0.5."""
     case, answers = shared / "metrics" / name, expected(shared / "metrics" / name)["scores"]
-    if not answers["classes_scored"]:
-        pytest.skip("the reference is empty: sed_scores_eval has no answer")
     (tmp_path / "labels.txt").write_text("".join(f"{label}\n" for label in answers["classes_scored"]))
     (tmp_path / "reference.tsv").write_text(without_zero_length((case / "reference.tsv").read_text()))
     options = f"--scores-dir {case}/scores --durations {case}/durations.tsv --labels labels.txt --by-class --format json"

@@ -136,7 +136,7 @@ def mix_window(bank: Bank, recipe: Recipe, seed: int, index: int) -> Soundscape:
     rng = np.random.default_rng((seed, index))
     if rng.random() < recipe.wild_share:
         return _wild_window(bank, recipe, rng)
-    if bank.events and recipe.alone_share and rng.random() < recipe.alone_share:
+    if bank.events and recipe.alone_share and rng.random() < recipe.alone_share:  # without a share no draw: earlier series stay
         return _alone_window(bank, recipe, rng)
     wave, scenes = _background(bank, recipe, rng)
     events = []
