@@ -69,11 +69,13 @@ def test_a_node_is_killed_and_the_parts_are_those_of_one_machine(cluster: Any, f
     process = subprocess.Popen(
         [sys.executable, *line, *on_cluster], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    both_at_work_by = monotonic() + 200
-    while len(list((folder / "cluster" / "unfinished").glob("*"))) < 2:
-        assert process.poll() is None and monotonic() < both_at_work_by
+    at_work_by = monotonic() + 200
+    while (worker := stopped_at_work(cluster.second, folder)) is None:
+        assert process.poll() is None and monotonic() < at_work_by
         sleep(0.02)
     cluster.remove_node(cluster.second, allow_graceful=False)
+    with suppress(ProcessLookupError):
+        os.kill(worker, signal.SIGKILL)
     stdout, stderr = process.communicate(timeout=300)
 
     assert (process.returncode, stdout) == (3, ""), stderr
@@ -189,6 +191,25 @@ def _command(folder: Path) -> bytes:
         return (folder / "cmdline").read_bytes()
     except OSError:  # gone by now
         return b""
+
+
+def stopped_at_work(node: Any, recordings: Path) -> int | None:
+    """A process of a node that has a recording of a folder open, stopped (SIGSTOP) so that it stays at it; None if there is none."""
+    raylet = node.all_processes["raylet"][0].process.pid
+    readers = {reader for path in recordings.glob("night*.wav") for reader in readers_of(path)}
+    for reader in (reader for reader in readers if parent_of(reader) == raylet):
+        os.kill(reader, signal.SIGSTOP)
+        if any(reader in readers_of(path) for path in recordings.glob("night*.wav")):
+            return reader
+        os.kill(reader, signal.SIGCONT)
+    return None
+
+
+def parent_of(process: int) -> int:
+    """The process that started it; 0 if it is gone."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def readers_of(path: Path) -> set[int]:
