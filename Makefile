@@ -26,8 +26,9 @@ demo: $(VENV)/installed ## tag the example recording, print its table and its lo
 	$(BIN)/audiolog tag examples/farm_morning.flac | $(BIN)/audiolog table --format github
 	$(BIN)/audiolog tag examples/farm_morning.flac | $(BIN)/audiolog summarize --prompt timing
 
-test: lint ## lint, type check and every test that is not slow
-	$(BIN)/pytest -m 'not slow'
+test: export OMP_NUM_THREADS = 1
+test: lint ## lint, type check and every test that is not slow, two files at a time
+	$(BIN)/pytest -m 'not slow' --numprocesses 2 --dist loadfile
 
 slow: $(VENV)/installed-dev ## the tests that take minutes: recordings past 4 GB and the like
 	$(BIN)/pytest -m slow
