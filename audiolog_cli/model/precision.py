@@ -47,6 +47,12 @@ def check(precision: str, device: torch.device) -> None:
         raise DeviceError(f"--precision int8: for processors of the x86 kind with AVX2 only, not for {place} here; leave it out")
 
 
+def multiply_in_full() -> None:
+    """Let float32 on a GPU mean all of its 24 bits; cuDNN's convolutions and GRUs round to 11 (TF32) unless they are told not to."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def lowered(network: Network, dtype: torch.dtype) -> Network:
     """Let `network` multiply in `dtype`: weights of products are stored so, and autocast brings the other operand.
 

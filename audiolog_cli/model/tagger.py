@@ -31,7 +31,7 @@ from audiolog_cli.cells import Labels, Rule, Scores, WindowScores, cell_scores, 
 from audiolog_cli.errors import DeviceError, UsageError, WeightsError
 from audiolog_cli.journal import Journal, resumed
 from audiolog_cli.model import allocator, checkpoint
-from audiolog_cli.model.precision import check
+from audiolog_cli.model.precision import check, multiply_in_full
 from audiolog_cli.model.prepared import prepared
 from audiolog_cli.records import Cell, End
 from audiolog_cli.scores import score_file, written
@@ -73,6 +73,7 @@ def load(weights: Path, device: str = "auto", batch_size: int = 0, jobs: int = 0
     """
     where = find_device(device)
     check(precision, where)
+    multiply_in_full()
     allocator.keep_buffers()
     with one_thread():
         network, card = checkpoint.load(weights)
