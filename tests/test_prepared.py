@@ -1,5 +1,7 @@
 """The inference copy of a network says what the network says."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -36,6 +38,24 @@ def test_the_copy_gives_the_same_outputs_and_leaves_the_network_alone(network: h
     for name in ("latent", "event_logits", "scene_logits", "event_embedding", "scene_embedding"):
         torch.testing.assert_close(getattr(fast, name), getattr(plain, name), atol=1e-5, rtol=0, msg=name)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.skipif(not has_one_dnn(), reason="this processor has no kernels of oneDNN")
+@pytest.mark.parametrize("module", [htsat, crnn], ids=["htsat", "crnn"])
+@torch.inference_mode()
+def test_the_audioset_head_speaks_only_where_there_is_no_event_branch(module: Any) -> None:
+    waves = torch.rand(1, 320_000) - 0.5
+    for n_events in (0, 5):
+        network = with_audioset_head(module, n_events).eval()
+        plain, fast = network(waves), prepared(network)(waves)
+        assert plain.tag_logits is not None and (fast.tag_logits is None) == (n_events > 0)
+        torch.testing.assert_close(fast.event_logits, plain.event_logits, atol=1e-5, rtol=0)
+
+
+def with_audioset_head(module: Any, n_events: int) -> htsat.HTSAT | crnn.CRNN:
+    """One with the AudioSet head, and an event branch where events are asked for."""
+    config = module.preset("tiny", 3, n_events, 7)
+    return module.HTSAT(config) if module is htsat else module.CRNN(config)  # type: ignore[no-any-return]
 
 
 def test_a_network_in_training_is_not_copied() -> None:

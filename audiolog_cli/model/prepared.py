@@ -2,7 +2,8 @@
 
 In: a network in evaluation mode, on its device. Out: a copy without gradients in which linear layers lie in the order that oneDNN
 computes in (GELU in the same pass), the attention's bias and mask are added up beforehand, a BatchNorm that follows a
-convolution is part of it, and pictures lie channels last. With `precision` int8 the
+convolution is part of it, pictures lie channels last, and beside an event branch the AudioSet head, which only training asks, is
+left out. With `precision` int8 the
 layers that hold most of the work are those of `precision.py`; with bf16 and fp16 the whole network is, as it stands. The network given is not
 changed, and the copy is neither saved nor trained: its parameters have other names. Where there is nothing to gain (fp32 on a GPU, or
 on a processor without oneDNN) the network itself comes back.
@@ -10,6 +11,7 @@ on a processor without oneDNN) the network itself comes back.
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -44,6 +46,8 @@ def prepared(network: Network, precision: str = "fp32") -> Network:
     if device.type != "cpu" or not has_one_dnn():
         return network
     copied = copy.deepcopy(network).requires_grad_(False)
+    if copied.config.n_events:
+        copied.config = replace(copied.config, n_classes=0)
     if isinstance(copied, htsat.HTSAT):
         _prepare_htsat(copied, Int8Linear if precision == "int8" else PackedLinear)
     else:
