@@ -13,7 +13,6 @@ from torch import Tensor
 
 from audiolog_cli.audio import Window
 from audiolog_cli.model import losses, networks
-from audiolog_cli.model.precision import multiply_in_full
 from audiolog_cli.model.tagger import load, probabilities
 from audiolog_cli.model.training import update_average
 from tests.conftest import write_wav
@@ -53,8 +52,9 @@ def test_a_constant_left_behind_would_be_seen() -> None:
 
 
 def test_fp32_on_a_gpu_is_not_rounded_to_tf32() -> None:
-    """Torch lets cuDNN round the factors of convolutions and GRUs to 11 bits, unless it is told not to."""
-    multiply_in_full()
+    """Torch lets cuDNN round the factors of convolutions and GRUs to 11 bits, unless it is told not to, as by whoever loads weights."""
+    torch.backends.cudnn.allow_tf32 = True  # torch's own default
+    load(EVERYDAY, "cpu")
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.backends.cuda.matmul.allow_tf32
 

@@ -1,12 +1,11 @@
 """A network for scoring alone: the same numbers to a few millionths, in less processor time; or, where asked, in fewer bits.
 
 In: a network in evaluation mode, on its device. Out: a copy without gradients in which linear layers lie in the order that oneDNN
-computes in (GELU in the same pass), the attention's bias and mask are added up beforehand, a BatchNorm that follows a
-convolution is part of it, pictures lie channels last, and beside an event branch the AudioSet head, which only training asks, is
-left out. With `precision` int8 the
-layers that hold most of the work are those of `precision.py`; with bf16 and fp16 the whole network is, as it stands. The network given is not
-changed, and the copy is neither saved nor trained: its parameters have other names. Where there is nothing to gain (fp32 on a GPU, or
-on a processor without oneDNN) the network itself comes back.
+computes in (GELU in the same pass), the attention's bias and mask are added up beforehand, a BatchNorm that follows a convolution is
+part of it, pictures lie channels last, and beside an event branch the AudioSet head, which only training asks, is left out. With
+`precision` int8 the layers that hold most of the work are those of `precision.py`; with bf16 and fp16 the whole network is, as it
+stands. The network given is not changed, and the copy is neither saved nor trained: its parameters have other names. Where there is
+nothing to gain (fp32 on a GPU, or on a processor without oneDNN) the network itself comes back.
 """
 
 import copy
