@@ -139,6 +139,27 @@ def test_the_length_of_segments(folder: Path) -> None:
     assert [count["n_reference"] for count in counts] == [6, 12, 4]
 
 
+@pytest.mark.parametrize("decode", ["any", "mean", "baseline"])
+def test_scores_on_segments_that_floating_point_cannot_hold(tmp_path: Path, decode: str) -> None:
+    """0.3 divided by 0.1 is a little less than 3, as sed_eval counts; scores go by rounded borders, and so does what they are held against."""
+    (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t0.3\t0.6\tdog\n")
+    (tmp_path / "scores").mkdir()
+    rows = [f"{i / 10:.1f}\t{(i + 1) / 10:.1f}\t{0.9 if 3 <= i < 6 else 0.1}\n" for i in range(10)]
+    (tmp_path / "scores" / "a.tsv").write_text("onset\toffset\tdog\n" + "".join(rows))
+    line = f"audiolog eval --reference ref.tsv --scores-dir scores --segment 0.1 --decode {decode} --format json"
+    segment = report(sh(line, tmp_path))["pooled"]["segment"]
+    assert (segment["error_rate"], segment["f1"], segment["n_reference"]) == (0, 1, 3)
+
+
+def test_a_threshold_without_scores_is_refused(folder: Path) -> None:
+    done = sh("audiolog eval cells.tsv --reference ref.tsv --threshold 0.9", folder)
+    assert done == (
+        2,
+        "",
+        "audiolog: --threshold and --thresholds need scores: --scores-dir DIR; in cells it is decided which events are active\n",
+    )
+
+
 def test_durations_cut_events_off_and_name_quiet_recordings(folder: Path) -> None:
     (folder / "durations.tsv").write_text("filename\tduration\nrec1.wav\t2.0\nrec2.wav\t2.0\nquiet.wav\t10.0\n")
     done = sh("audiolog eval cells.tsv --reference ref.tsv --durations durations.tsv --format json", folder)

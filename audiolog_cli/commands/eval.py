@@ -124,6 +124,10 @@ def eval(
 
     if not reference:
         raise UsageError("eval needs the truth: --reference PATH")
+    if not scores_dir and (thresholds or threshold != 0.5):
+        raise UsageError(
+            "--threshold and --thresholds need scores: --scores-dir DIR; in cells it is decided which events are active"
+        )
     if tune and not scores_dir:
         raise UsageError("--tune needs scores: --scores-dir DIR, as `audiolog tag --scores-dir` writes them")
     options = Options(

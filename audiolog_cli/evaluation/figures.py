@@ -45,7 +45,7 @@ def file_result(material: Material, name: str) -> FileResult:
         name,
         seconds,
         segment_based.segment_counts(
-            activity.active_segments(reference, n_segments, n_labels, options.segment),
+            reference_segments(material, reference, n_segments),
             estimated_segments(material, estimate, frames, n_segments),
         ),
         event_based.event_counts(reference, estimate, n_labels),
@@ -76,6 +76,16 @@ def scored_seconds(material: Material, name: str, events: Sequence[Intervals], f
             *(intervals.offset.max(initial=0.0) for intervals in events),
         )
     )
+
+
+def reference_segments(material: Material, reference: Intervals, n_segments: int) -> Bools:
+    """(n_segments, n_labels) where the reference is active, its borders found as the estimate's are.
+
+    sed_eval divides events by the length of a segment as floating point does it (0.3 by 0.1 is a little less than 3); frames, and the
+    shares of `mean`, go by borders that are rounded to microseconds. One rule for both sides, or equal things would differ.
+    """
+    find = activity.active_segments if material.estimate and material.options.decode == "any" else activity.target_segments
+    return find(reference, n_segments, len(material.labels), material.options.segment)
 
 
 def estimated_segments(material: Material, estimate: Intervals, frames: FrameScores | None, n_segments: int) -> Bools:

@@ -58,10 +58,16 @@ def active_segments(intervals: Intervals, n_segments: int, n_labels: int, segmen
     """
     if decode == "mean":
         return covered_share(intervals, n_segments, n_labels, segment) > 0.5
-    first = np.floor(intervals.onset / segment).astype(np.int64)
-    rounded = np.floor if decode == "baseline" else np.ceil
-    end = rounded(intervals.offset / segment).astype(np.int64)
-    return _filled(first, end, intervals.label, n_segments, n_labels)
+    first, end = intervals.onset / segment, intervals.offset / segment
+    if decode == "baseline":  # no library to agree with to the last bit
+        return _filled(
+            _whole(first.round(TIME_DECIMALS)), _whole(end.round(TIME_DECIMALS)), intervals.label, n_segments, n_labels
+        )
+    return _filled(_whole(first), _whole(np.ceil(end)), intervals.label, n_segments, n_labels)
+
+
+def _whole(segments: Floats) -> Ints:
+    return np.floor(segments).astype(np.int64)
 
 
 def _filled(first: Ints, end: Ints, label: Ints, n_segments: int, n_labels: int) -> Bools:
