@@ -217,6 +217,15 @@ def test_training_stops_when_nothing_gets_better(tmp_path: Path, folder: Path) -
     records = list(training.train(state, draw, lambda network: {"score": next(scores)}, options, tmp_path))
     assert [record["score"] for record in records] == [0.5, 0.6, 0.1, 0.2]
     assert state.best_epoch == 1
+    again = list(training.train(state, draw, lambda network: {"score": next(scores)}, options, tmp_path))
+    assert again == []  # resumed, it is still at its end
+
+
+def test_one_window_is_no_batch() -> None:
+    with pytest.raises(
+        UsageError, match=r"^--batch-size 1: batch norms need two windows at least; --batch-size 2 --accumulate N"
+    ):
+        training.start(new_network("crnn", "tiny", 2, 2), replace(QUICK, batch_size=1))
 
 
 def test_thresholds_are_the_best_together_not_class_by_class() -> None:
@@ -281,6 +290,10 @@ def test_an_experiment_ends_in_a_checkpoint_that_loads(tmp_path: Path, folder: P
     assert output.event_logits.shape == (1, 32, 2)
     with pytest.raises(UsageError, match="there is a run in this folder already"):
         list(run(experiment, QUICK, messages.append))
+    with pytest.raises(
+        UsageError, match=r"last.pt: not a run of this network; resume it with the --model, --preset and labels it began"
+    ):
+        list(run(replace(experiment, preset="small", resume=True), QUICK, messages.append))
 
 
 @pytest.mark.parametrize(("kind", "scenes", "events"), [("cnn", PLACES, ()), ("cnn-bigru", (), EVENTS), ("task4b", (), EVENTS)])

@@ -24,6 +24,7 @@ from audiolog_cli.model.mixed import Mixed, mixed_batches
 from audiolog_cli.model.mixing import Recipe
 from audiolog_cli.model.networks import Trainable, new_network, own_front_end
 from audiolog_cli.model.pool import Facts, Pool, open_pool
+from audiolog_cli.model.precision import multiply_in_full
 from audiolog_cli.model.production import Source, load_bank
 from audiolog_cli.model.recordings import make_windows, windows_of, write_test_lists
 from audiolog_cli.model.training import Progress, Run, TrainOptions, start, train
@@ -95,6 +96,7 @@ def _run(
 ) -> Iterator[dict[str, Any]]:
     if options.metric not in validation.FIGURES:
         raise UsageError(f"--metric {options.metric}: expected {', '.join(validation.FIGURES)}")
+    multiply_in_full()
     pool, judge = open_pool(experiment.pool), open_pool(experiment.validation)
     check_alike(pool.facts, judge.facts, experiment)
     network = new_network(
@@ -160,13 +162,18 @@ def restore(state: Run, last: Path) -> None:
     """Continue a run from its `last.pt`."""
     if not last.is_file():
         raise UsageError(f"{last}: no such file; there is nothing to resume")
-    state.restore(torch.load(last, weights_only=True, map_location="cpu"))
+    try:
+        state.restore(torch.load(last, weights_only=True, map_location="cpu"))
+    except (RuntimeError, ValueError, KeyError):  # torch lists every parameter that does not fit
+        raise UsageError(
+            f"{last}: not a run of this network; resume it with the --model, --preset and labels it began with"
+        ) from None
 
 
 def finish(experiment: Experiment, state: Run, say: Callable[[str], None]) -> None:
     """Bring the best epoch's weights into a checkpoint, with the thresholds that were best on the validation windows."""
     network = state.average
-    network.load_state_dict(torch.load(experiment.out / "best.pt", weights_only=True))
+    network.load_state_dict(torch.load(experiment.out / "best.pt", weights_only=True, map_location="cpu"))
     judge = open_pool(experiment.validation)
     scores = validation.score(network, judge, wanted=experiment.validation_windows)
     scenes = judge.facts.scenes if network.config.n_scenes else ()  # a comparison system may have one branch only

@@ -119,6 +119,8 @@ def _open(folder: Path, facts: Facts, write: bool) -> Pool:
 
 def _mapped(file: Path, dtype: np.dtype[Any], shape: tuple[int, ...], write: bool) -> NDArray[Any]:
     n_bytes = int(np.prod(shape)) * dtype.itemsize
+    if not n_bytes:  # of no events: what is empty cannot be mapped
+        return np.zeros(shape, dtype)
     if not file.exists() and write:
         with file.open("wb") as sparse:
             sparse.truncate(n_bytes)  # zeros; takes no room until written

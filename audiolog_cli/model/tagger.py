@@ -102,8 +102,8 @@ def find_device(name: str) -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, is_there in there.items() if is_there))
-    kind, _, number = name.partition(":")
-    if kind not in there or (number and not (number.isdigit() and kind == "cuda")):
+    kind, colon, number = name.partition(":")
+    if kind not in there or (colon and not (number.isdigit() and kind == "cuda")):
         raise DeviceError(f"--device {name}: expected auto, cpu, cuda, cuda:N or mps")
     if not there[kind]:
         raise DeviceError(f"--device {name}: there is none here; --device auto takes what there is")

@@ -94,6 +94,10 @@ def check(options: TrainOptions) -> None:
     ):
         if value not in known:
             raise UsageError(f"--{name} {value}: expected {', '.join(known)}")
+    if options.batch_size < 2:
+        raise UsageError(
+            "--batch-size 1: batch norms need two windows at least; --batch-size 2 --accumulate N takes little memory"
+        )
     if options.precision == "fp16" and options.device == "cpu":
         raise UsageError("--precision fp16: a CPU has no use for it; take bf16 or fp32, or a GPU")
 
@@ -126,7 +130,7 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with stop_requests() as stopping:
-        while (epoch := run.step // options.steps) < options.epochs:
+        while (epoch := run.step // options.steps) < options.epochs and epoch - 1 - run.best_epoch < options.patience:
             began, waited = time.perf_counter(), 0.0
             first_step = run.step
             while run.step < (epoch + 1) * options.steps:
@@ -151,8 +155,6 @@ def train(
             save(run.state(), folder / "last.pt", world)
             progress("")
             yield record
-            if epoch - run.best_epoch >= options.patience:
-                return
 
 
 def _record(run: Run, epoch: int, options: TrainOptions, scores: dict[str, float], world: World) -> dict[str, Any]:
