@@ -55,6 +55,8 @@ def test_a_ratio_is_of_work_per_second() -> None:
     """Twice the sound in twice the time is the same speed; a stage that the saved run does not have has no ratio."""
     run = {
         "settings": {},
+        "machine": {},
+        "version": "0.1.0",
         "stages": [
             {"stage": "gemm", "audio": 0.0, "seconds": 1.0, "processor": 1.0},
             {"stage": "decode", "audio": 60.0, "seconds": 2.0, "processor": 1.0},
@@ -63,6 +65,8 @@ def test_a_ratio_is_of_work_per_second() -> None:
     }
     saved = {
         "settings": {},
+        "machine": {},
+        "version": "0.1.0",
         "stages": [
             {"stage": "gemm", "audio": 0.0, "seconds": 1.5, "processor": 0.5},
             {"stage": "decode", "audio": 30.0, "seconds": 1.0, "processor": 1.0},
@@ -112,7 +116,18 @@ def test_only_networks_that_there_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[1]", "stage\tseconds\n", '{"audiolog_bench": 1, "stages": []}', '{"audiolog_bench": 2}']
+    "text",
+    [
+        "",
+        "{}",
+        "[1]",
+        "stage\tseconds\n",
+        '{"audiolog_bench": 1, "stages": []}',
+        '{"audiolog_bench": 2}',
+        '{"audiolog_bench": 1, "settings": null, "machine": {}, "stages": [{"stage": "gemm", "seconds": 1, "processor": 1}]}',
+        '{"audiolog_bench": 1, "settings": {"a": 1}, "machine": {}, "stages": [{"stage": "gemm", "seconds": NaN, "processor": 1}]}',
+        "[" * 100_000,
+    ],
 )
 def test_what_is_no_saved_run_is_said_before_anything_is_measured(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(text)
@@ -121,6 +136,11 @@ def test_what_is_no_saved_run_is_said_before_anything_is_measured(text: str, tmp
         "",
         "audiolog: run.json: expected a run saved by `audiolog bench --format json`, got something else\n",
     )
+
+
+def test_weights_and_untrained_are_one_of_two(tmp_path: Path) -> None:
+    message = "audiolog: --weights other.safetensors --untrained crnn:tiny: one of the two\n"
+    assert sh("audiolog bench --weights other.safetensors --untrained crnn:tiny", tmp_path) == (2, "", message)
 
 
 def test_a_recording_that_cannot_be_read_and_a_file_that_is_missing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.options import Precision, PrecisionOption, Quiet, complete_device, complete_weights
-from audiolog_cli.errors import InputError
+from audiolog_cli.errors import InputError, UsageError
 
 
 class BenchFormat(StrEnum):
@@ -38,12 +39,15 @@ COLUMNS = (
 RATIOS = ("ratio", "processor_ratio")
 
 
+DEFAULT = "everyday"  # weights
+
+
 def bench(
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="A recording to measure with, instead of noise.")] = "",
     weights: Annotated[
         str,
         typer.Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.", autocompletion=complete_weights),
-    ] = "everyday",
+    ] = DEFAULT,
     untrained: Annotated[
         str, typer.Option(metavar="MODEL:PRESET", help="A new network instead of weights, as htsat:base, the paper's.")
     ] = "",
@@ -67,6 +71,8 @@ def bench(
 
     Example: audiolog bench --format json > before.json; audiolog bench --compare before.json
     """
+    if untrained and weights != DEFAULT:
+        raise UsageError(f"--weights {weights} --untrained {untrained}: one of the two")
     saved = read_run(compare) if compare else None  # a wrong file is said before anything is measured
     from audiolog_cli.model import bench as measuring
     from audiolog_cli.model import tagger as model
@@ -99,25 +105,33 @@ def _is_run(text: str) -> bool:
     try:
         run = json.loads(text)
         times = [float(stage[column]) for stage in run["stages"] for column in ("seconds", "processor")]
+        audio = [float(stage.get("audio") or 0.0) for stage in run["stages"]]
         names = {stage["stage"] for stage in run["stages"]}
-    except (ValueError, TypeError, KeyError):
+        facts = {**run["settings"], **run["machine"]}  # both are objects
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return False
-    return run.get("audiolog_bench") == 1 and bool(names) and min(times) > 0
+    is_measured = all(isfinite(number) for number in times + audio) and min(times, default=0.0) > 0 and min(audio) >= 0
+    return run.get("audiolog_bench") == 1 and bool(names) and bool(facts) and is_measured
 
 
 def add_ratios(run: dict[str, Any], saved: dict[str, Any]) -> None:
     """Put into each stage how many times the saved run's speed it has, 2 being twice as fast; say where the settings differ.
 
-    Speed is work per second: a longer recording or a larger batch does not make it smaller.
+    Speed is work per second, a second of sound being the work; what opening a recording costs is in it, so that runs are best
+    compared at one length.
     """
     earlier = {stage["stage"]: stage for stage in saved["stages"]}
     for stage in run["stages"]:
         before = earlier.get(stage["stage"])
         for ratio, column in zip(RATIOS, ("seconds", "processor"), strict=True):
             stage[ratio] = None if before is None else round(_per_work(before, column) / _per_work(stage, column), 4)
-    for name, value in run["settings"].items():
-        if saved.get("settings", {}).get(name) != value:
-            terminal.say(f"compared with another {name}: {saved.get('settings', {}).get(name)}, now {value}")
+    for part, names in (("settings", run["settings"]), ("machine", ("processor", "gpu", "torch"))):
+        for name in names:
+            before, now = saved[part].get(name), run[part].get(name)
+            if before != now:
+                terminal.say(f"compared with another {name}: {before}, now {now}")
+    if saved.get("version") != run["version"]:
+        terminal.say(f"compared with audiolog {saved.get('version')}, now {run['version']}")
 
 
 def _per_work(stage: dict[str, Any], column: str) -> float:

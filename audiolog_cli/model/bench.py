@@ -109,8 +109,8 @@ def measure(tagger: Tagger, recording: str, repeats: int, say: Callable[[str], N
 def _take_time(measured: Measured, run: Callable[[], object], device: torch.device) -> None:
     wall, processor = time.perf_counter(), time.process_time()
     run()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
     measured.wall.append(time.perf_counter() - wall)
     measured.processor.append(time.process_time() - processor)
 
@@ -245,6 +245,7 @@ def report(tagger: Tagger, stages: Sequence[Measured], settings: dict[str, Any])
         "batch_size": tagger.batch_size,
         "jobs": tagger.jobs,
         "window": window,
+        "seconds": round(by_name["whole"].audio, 3),
         "gflop_per_window": round(network.gflop * window / network.audio, 4),
     }
     return {
