@@ -69,6 +69,15 @@ def show_progress(text: str) -> None:
     print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether the bytes that a text was read from were UTF-8; others pass through text as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @contextmanager
 def text_input(path: str) -> Iterator[tuple[TextIO, str]]:
     """Open a text file, or stdin for "-"; gives the stream and the name that stands for it in messages."""

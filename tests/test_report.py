@@ -523,6 +523,22 @@ def test_the_page_goes_to_stdout_or_to_a_file(folder: Path) -> None:
     assert not list(folder.glob("*.unfinished"))
 
 
+def test_a_pipe_is_written_to_and_a_link_is_followed(folder: Path) -> None:
+    """What is no file is never replaced: as root, `-o /dev/null` would take it from everybody."""
+    page = sh("audiolog report cells.tsv", folder).stdout
+    through = sh("mkfifo pipe; cat pipe > read.html & audiolog report cells.tsv -o pipe && wait && test -p pipe", folder)
+    assert (through.code, (folder / "read.html").read_text()) == (0, page)
+    (folder / "link.html").symlink_to("real.html")
+    assert sh("audiolog report cells.tsv -o link.html", folder).code == 0
+    assert ((folder / "link.html").is_symlink(), (folder / "real.html").read_text()) == (True, page)
+
+
+def test_a_log_in_another_encoding_is_refused(folder: Path) -> None:
+    (folder / "latin.md").write_bytes(b"# walk.wav\n\ncaf\xe9\n")
+    done = sh("audiolog report cells.tsv --log latin.md", folder)
+    assert done == (1, "", "audiolog: latin.md: expected text in UTF-8, got other bytes; `iconv -t UTF-8` makes it so\n")
+
+
 def test_the_page_names_no_other_place(folder: Path, made: Path) -> None:
     text = re.sub(r"data:audio/ogg;base64,[^\"]*", "", made.read_text())
     assert re.findall(r"(?:https?:)?//[\w.]+\.\w+", text) == []

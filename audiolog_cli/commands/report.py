@@ -80,14 +80,25 @@ def report(
 
 
 def _write(content: bytes, output: str) -> None:
-    """Write to stdout, or to a file under a name of its own first, so that a page is never half there."""
+    """Write to stdout, or to a file under a name of its own first, so that a page is never half there.
+
+    A link stays one, and what is no file (a pipe, a device) is written to and not replaced.
+    """
     if output == "-":
         sys.stdout.buffer.write(content)
         return
-    unfinished = Path(f"{output}.unfinished")
+    place = Path(output)
     try:
-        unfinished.write_bytes(content)
-        unfinished.replace(output)
+        if place.exists() and not place.is_file():
+            place.write_bytes(content)
+            return
+        place = place.resolve()
+        unfinished = Path(f"{place}.unfinished")
+        try:
+            unfinished.write_bytes(content)
+            unfinished.replace(place)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{output}: {terminal.reason(error)}") from None
 
@@ -101,7 +112,10 @@ def _parts(found: Sequence["Recording"], audio: Sequence[str], log: str, output:
     texts: dict[str, str] = {}
     if log:
         with terminal.text_input(log) as (stream, name):
-            texts = logs(stream.read(), found, name)
+            text = stream.read()
+            if not terminal.is_utf8(text):
+                raise InputError(f"{name}: expected text in UTF-8, got other bytes; `iconv -t UTF-8` makes it so")
+            texts = logs(text, found, name)
     for recording in found:
         path = paths.get(recording.filename)
         yield Part(recording, _sound(path, recording, output, embed) if path else None, texts.get(recording.filename, ""))
