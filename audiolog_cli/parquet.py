@@ -15,7 +15,6 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -60,9 +59,16 @@ def write(records: Iterable[Record], sink: BinaryIO, kind: type[Cell] | type[Row
     columns = schema(kind, with_time)
     ends: list[End] = []
     with pa.parquet.ParquetWriter(sink, columns, compression="zstd") as writer:
-        kept = _table_rows(records, kind, ends)
-        while group := list(islice(kept, GROUP)):
-            writer.write_batch(_batch(group, columns, with_time))
+        group: list[tuple[Any, ...]] = []
+        try:
+            for row in _table_rows(records, kind, ends):
+                group.append(row)
+                if len(group) == GROUP:
+                    full, group = group, []
+                    writer.write_batch(_batch(full, columns, with_time))
+        finally:  # an interrupt loses no row
+            if group:
+                writer.write_batch(_batch(group, columns, with_time))
         writer.add_key_value_metadata({ENDS.decode(): json.dumps(ends)})
 
 

@@ -6,6 +6,7 @@ label. A threshold file is a TSV with the columns `label threshold`, as `audiolo
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 
 from audiolog_cli.cells import CellScores
@@ -39,14 +40,19 @@ def read_thresholds(lines: Iterable[str], name: str) -> dict[str, float]:
     """
     thresholds: dict[str, float] = {}
     for number, line in enumerate(lines, 1):
-        fields = line.rstrip("\r\n").split("\t")
+        fields = line.removeprefix("\ufeff").rstrip("\r\n").split("\t")
         if number == 1 or not line.strip():
             if number == 1 and fields != ["label", "threshold"]:
                 raise RecordError(f"{name}:1: expected the header label<TAB>threshold, got {line.strip()[:80]!r}")
             continue
         try:
-            label, threshold = fields
-            thresholds[label] = float(threshold)
+            label, text = fields
+            threshold = float(text)
+            if not isfinite(threshold):
+                raise ValueError
         except ValueError:
             raise RecordError(f"{name}:{number}: expected a label, a tab and a number, got {line.strip()[:80]!r}") from None
+        if label in thresholds:
+            raise RecordError(f"{name}:{number}: a second threshold for {label}")
+        thresholds[label] = threshold
     return thresholds

@@ -1,5 +1,7 @@
 """Cells and rows as Parquet: what goes in comes out, typed, and the commands read it like TSV."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from audiolog_cli import parquet
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, Row, tsv_lines
+from tests.conftest import write_wav
 from tests.shell import sh
 
 pyarrow = pytest.importorskip("pyarrow", reason="pip install 'audiolog[parquet]'")
@@ -51,6 +54,30 @@ def test_columns_are_typed_and_compressed(tmp_path: Path) -> None:
         ("None", None),
     ]
     assert rows[3] == dict.fromkeys(rows[3]) | {"filename": "b.wav", "kind": "error", "label": "b.wav: no such file"}
+
+
+def test_an_interrupt_loses_no_row(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[Cell]:
+        yield from (record for record in CELLS if isinstance(record, Cell))
+        raise KeyboardInterrupt
+
+    with (tmp_path / "c.parquet").open("wb") as file, pytest.raises(KeyboardInterrupt):
+        parquet.write(interrupted(), file, Cell, True)
+    assert [record.label for record in parquet.read(str(tmp_path / "c.parquet")) if isinstance(record, Cell)] == [
+        "park",
+        "dog",
+        "",
+    ]
+
+
+def test_a_name_that_parquet_cannot_hold_costs_only_itself(tmp_path: Path, tiny_weights: Path) -> None:
+    for name in (b"a.wav", b"\xff.wav", b"b.wav"):
+        write_wav(tmp_path / os.fsdecode(name), 1.0)
+    done = sh(f"audiolog tag *.wav --weights {tiny_weights} --format parquet > c.parquet", tmp_path)
+    assert done.code == 3
+    assert done.stderr.startswith("audiolog: '\\udcff.wav': not UTF-8, Parquet cannot hold it; rename it, or write tsv\n")
+    heard = {record.filename for record in parquet.read(str(tmp_path / "c.parquet")) if isinstance(record, Cell)}
+    assert heard == {"a.wav", "b.wav"}
 
 
 def test_what_goes_in_comes_out(tmp_path: Path) -> None:

@@ -251,6 +251,33 @@ def test_a_checkpoint_may_ask_for_smoothing_and_a_hop(folder: Path, cells: str) 
     assert sh("audiolog tag rec.wav --weights own.safetensors --smooth 0 --smooth-scene 0 --hop 10", folder).stdout == cells
 
 
+def test_scores_of_two_recordings_never_go_into_one_file(folder: Path) -> None:
+    (folder / "card2").mkdir()
+    (folder / "card2" / "other.wav").write_bytes((folder / "other.wav").read_bytes())
+    done = sh("audiolog tag other.wav card2/other.wav --weights w.safetensors --scores-dir twice", folder)
+    first, last = done.stderr.splitlines()
+    assert (done.code, done.stdout) == (3, sh("audiolog tag other.wav --weights w.safetensors", folder).stdout)
+    assert first == (
+        "audiolog: card2/other.wav: its scores would replace those of other.wav in twice/other.tsv; give it a --scores-dir of its own"
+    )
+    assert last.startswith("audiolog: 1 recordings tagged, 1 failed, ")
+
+
+def test_a_folder_or_a_list_without_recordings_is_said(tmp_path: Path, tiny_weights: Path) -> None:
+    header = "filename\tonset\toffset\tkind\tlabel\tscore\n"
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list").write_text("")
+    said = sh(f"audiolog tag empty --recursive --weights {tiny_weights}", tmp_path)
+    assert said == (0, header, "audiolog: empty: no recordings in it\n")
+    assert sh(f"audiolog tag --files-from list --weights {tiny_weights}", tmp_path) == (0, header, "")
+    (tmp_path / "list").write_bytes(b"a.wav\0b.wav\0")
+    assert sh(f"audiolog tag --files-from list --weights {tiny_weights}", tmp_path) == (
+        1,
+        "",
+        "audiolog: list: names between NULs; expected one a line, as `find` prints them without -print0\n",
+    )
+
+
 def test_scores_are_written_for_every_cell_and_event(folder: Path) -> None:
     result = sh("audiolog tag other.wav rec.wav --weights w.safetensors --scores-dir scores --cell 0.5 --threshold 0.5", folder)
     lines = (folder / "scores" / "other.tsv").read_text().splitlines()

@@ -64,9 +64,9 @@ def recordings(paths: Iterable[str], recursive: bool, match: str) -> Iterator[Re
     for path in paths:
         try:
             if recursive and is_url(path):
-                yield from (Recording(found, None) for found in files_below(path) if _fits(found, match))
+                yield from _found((found for found in files_below(path) if _fits(found, match)), path)
             elif recursive and os.path.isdir(path):
-                yield from (Recording(found, None) for found in _files_below(path, match))
+                yield from _found(_files_below(path, match), path)
             elif _holds_records(path):
                 with terminal.text_input(path) as (stream, name):
                     yield from _listed(read(stream, name), name)
@@ -74,6 +74,41 @@ def recordings(paths: Iterable[str], recursive: bool, match: str) -> Iterator[Re
                 yield Recording(path, None)
         except InputError as error:
             yield error
+
+
+def _found(files: Iterable[str], folder: str) -> Iterator[Recording]:
+    """The recordings of a folder; it is said if there are none."""
+    n_found = 0
+    for n_found, file in enumerate(files, 1):  # noqa: B007
+        yield Recording(file, None)
+    if not n_found:
+        terminal.say(f"{folder}: no recordings in it")
+
+
+def with_scores_of_their_own(inputs: Iterable[Recording | InputError], folder: Path) -> Iterator[Recording | InputError]:
+    """The same inputs; a recording whose scores would replace those of an earlier one in `folder` is an error."""
+    from audiolog_cli.scores import score_file
+
+    taken: dict[Path, str] = {}
+    for one in inputs:
+        place = None if isinstance(one, InputError) else score_file(folder, one.path)
+        if isinstance(one, Recording) and place in taken:
+            yield InputError(
+                f"{one.path}: its scores would replace those of {taken[place]} in {place}; give it a --scores-dir of its own"
+            )
+            continue
+        if isinstance(one, Recording) and place is not None:
+            taken[place] = one.path
+        yield one
+
+
+def with_names_in_utf8(inputs: Iterable[Recording | InputError]) -> Iterator[Recording | InputError]:
+    """The same inputs; a name that Parquet cannot hold is an error."""
+    for one in inputs:
+        if isinstance(one, Recording) and not terminal.is_utf8(one.path):
+            yield InputError(f"{one.path!r}: not UTF-8, Parquet cannot hold it; rename it, or write tsv")
+        else:
+            yield one
 
 
 def _files_below(folder: str, match: str) -> Iterator[str]:
@@ -160,5 +195,8 @@ def names_in(path: str) -> list[str]:
     """The paths in a list of recordings, one a line; blank lines are passed over."""
     if not path:
         return []
-    with terminal.text_input(path) as (stream, _):
-        return [name for line in stream if (name := line.rstrip("\r\n"))]
+    with terminal.text_input(path) as (stream, name):
+        names = [line for raw in stream if (line := raw.removeprefix("\ufeff").rstrip("\r\n"))]
+    if any("\0" in line for line in names):
+        raise InputError(f"{name}: names between NULs; expected one a line, as `find` prints them without -print0")
+    return names

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from audiolog_cli import __version__, terminal
-from audiolog_cli.commands.inputs import Recording, names_in, recordings
+from audiolog_cli.commands.inputs import Recording, names_in, recordings, with_names_in_utf8, with_scores_of_their_own
 from audiolog_cli.commands.options import Channel, Precision, PrecisionOption, Quiet, Raw, complete_device, complete_weights
 from audiolog_cli.commands.outcome import Outcome
 from audiolog_cli.errors import InputError, UsageError
@@ -174,7 +174,12 @@ def tag(
         terminal.say(f"{weights} knows events only: scene labels stay empty")
 
     outcome = Outcome()
-    inputs = recordings([*(files or []), *names_in(files_from)] or ["-"], recursive, match)
+    named = [*(files or []), *names_in(files_from)]
+    inputs = recordings(named if named or files_from else ["-"], recursive, match)
+    if scores_dir:
+        inputs = with_scores_of_their_own(inputs, scores_dir)
+    if format is TagFormat.parquet:
+        inputs = with_names_in_utf8(inputs)
     with ExitStack() as stack:
         parameters: dict[str, Any] = {}
         if resume or out:
