@@ -25,7 +25,7 @@ from audiolog_cli.commands.tag import tag
 from audiolog_cli.commands.train import train
 from audiolog_cli.commands.weights import COMMANDS as WEIGHTS_COMMANDS
 from audiolog_cli.errors import AudiologError
-from audiolog_cli.variables import name_variables
+from audiolog_cli.variables import name_variables, refuse_what_is_no_number
 
 COMMAND_SETTINGS = {"max_content_width": 100, "help_option_names": ["-h", "--help"]}
 
@@ -65,10 +65,11 @@ def audiolog(
 
 
 def commands() -> TyperGroup:
-    """All commands, each option with its environment variable: what `main` runs, and documents are made from."""
+    """All commands, each option with its environment variable and its bounds: what `main` runs, and documents are made from."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
     name_variables(group)
+    refuse_what_is_no_number(group)
     return group
 
 

@@ -1,4 +1,4 @@
-"""Environment variables: which one each option of each command reads.
+"""What holds for the options of all commands: which environment variable each reads, and that numbers are numbers.
 
 An option reads AUDIOLOG_<OPTION>, the same variable in all commands, so that a profile can say once which weights, which device
 or which language model to use. A name that means something else, or takes other values, in another command has the command in
@@ -9,7 +9,10 @@ not rename the variables of the old ones. `tests/test_variables.py` holds the li
 --help, --version and the options of shell completion read none: they are asked for, never set.
 """
 
-from typer._click.core import Command  # typer carries its own click since 0.26
+from math import isfinite
+
+from typer._click.core import Command, Context, Parameter  # typer carries its own click since 0.26
+from typer._click.types import FloatParamType, FloatRange
 from typer.core import TyperGroup, TyperOption
 
 NAMED_BY_COMMAND = frozenset(
@@ -29,6 +32,33 @@ NAMED_BY_COMMAND = frozenset(
         "windows",  # to be made by `mix`, to be used by `train`
     }
 )
+
+
+class Finite(FloatParamType):
+    """A number that is one: nan and infinity pass any range, and silence what they decide."""
+
+    def convert(self, value: object, param: Parameter | None, ctx: Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+class FiniteRange(Finite, FloatRange):
+    """The same within bounds."""
+
+
+def refuse_what_is_no_number(command: Command) -> None:
+    """Let every option of a command, and of the commands below it, that takes a number take none but finite ones."""
+    for option in command.params:
+        kind = option.type
+        if isinstance(kind, FloatRange):
+            option.type = FiniteRange(kind.min, kind.max, kind.min_open, kind.max_open, kind.clamp)
+        elif isinstance(kind, FloatParamType):
+            option.type = Finite()
+    if isinstance(command, TyperGroup):
+        for below in command.commands.values():
+            refuse_what_is_no_number(below)
 
 
 def name_variables(command: Command, *path: str) -> None:

@@ -2,13 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 from typer._click.core import Command
+from typer._click.types import FloatParamType
 from typer.core import TyperGroup, TyperOption
 
 from audiolog_cli.cli import commands
-from audiolog_cli.variables import NAMED_BY_COMMAND
+from audiolog_cli.variables import NAMED_BY_COMMAND, Finite
 from tests.shell import ROOT, sh
 
 CELLS = b"filename\tonset\toffset\tkind\tlabel\tscore\na.wav\t0.000\t1.000\tscene\tpark\t0.900\n"
@@ -20,6 +23,17 @@ def options(command: Command, path: str = "audiolog") -> Iterator[tuple[str, Typ
     if isinstance(command, TyperGroup):
         for name, below in command.commands.items():
             yield from options(below, f"{path} {name}")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_what_is_no_number_is_refused_everywhere(value: str, tmp_path: Path) -> None:
+    """Both pass every range; a threshold of nan would silence all events."""
+    done = sh(f"audiolog table --max-gap {value}", tmp_path, stdin=CELLS)
+    variable = "(env var: 'AUDIOLOG_MAX_GAP')"
+    message = f"audiolog: Invalid value for '--max-gap' {variable}: '{value}' is not a number; see `audiolog table --help`\n"
+    assert done == (2, "", message)
+    numbers = [option.type for _, option in options(commands()) if isinstance(option.type, FloatParamType)]
+    assert len(numbers) > 20 and all(isinstance(number, Finite) for number in numbers)
 
 
 def meaning(option: TyperOption) -> tuple[Any, ...]:
