@@ -120,15 +120,20 @@ def zoned(start: datetime, zone: tzinfo | None, path: str) -> datetime:
 def at(start: datetime, seconds: float) -> str:
     """The clock time `seconds` after the start, ISO 8601 in milliseconds, with the offset that holds at that moment.
 
+    AudioError past the year 9999.
+
     >>> at(datetime(2026, 10, 25, 0, 59, 59, tzinfo=UTC).astimezone(ZoneInfo("Europe/Berlin")), 1.5)
     '2026-10-25T02:00:00.500+01:00'
     >>> at(datetime(2026, 11, 22, 6), 61.25)
     '2026-11-22T06:01:01.250'
     """
     passed = timedelta(milliseconds=round(seconds * 1000))
-    if start.tzinfo is None:
-        return (start + passed).isoformat(timespec="milliseconds")
-    return (start.astimezone(UTC) + passed).astimezone(start.tzinfo).isoformat(timespec="milliseconds")
+    try:
+        if start.tzinfo is None:
+            return (start + passed).isoformat(timespec="milliseconds")
+        return (start.astimezone(UTC) + passed).astimezone(start.tzinfo).isoformat(timespec="milliseconds")
+    except OverflowError:
+        raise AudioError(f"{seconds:.3f} s after {start.isoformat()} no calendar goes on; is the start right?") from None
 
 
 # What the user says

@@ -413,6 +413,8 @@ def _read_jsonl(numbered: Iterator[tuple[int, str]], name: str, accept: Accept) 
 def _parse_json(line: str, place: str) -> Record:
     try:
         return _from_json(json.loads(line))
+    except json.JSONDecodeError as error:
+        raise RecordError(f"{place}: no whole JSON object, at character {error.pos + 1}: {error.msg}") from None
     except (ValueError, TypeError) as error:
         raise RecordError(f"{place}: {error}") from None
     except KeyError as error:

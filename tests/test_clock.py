@@ -225,3 +225,8 @@ def test_clock_times_are_as_far_apart_as_the_seconds(seconds: float, begin: date
     first = begin.replace(tzinfo=UTC).astimezone(BERLIN).replace(microsecond=0)
     passed = datetime.fromisoformat(at(first, seconds)) - datetime.fromisoformat(at(first, 0))
     assert abs(passed.total_seconds() - seconds) <= 0.0005001
+
+
+def test_the_calendar_ends() -> None:
+    with pytest.raises(AudioError, match=r"^1\.000 s after 9999-12-31T23:59:59 no calendar goes on; is the start right\?$"):
+        at(datetime(9999, 12, 31, 23, 59, 59), 1.0)

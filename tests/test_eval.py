@@ -151,6 +151,13 @@ def test_scores_on_segments_that_floating_point_cannot_hold(tmp_path: Path, deco
     assert (segment["error_rate"], segment["f1"], segment["n_reference"]) == (0, 1, 3)
 
 
+def test_a_recording_cannot_last_for_ever(tmp_path: Path) -> None:
+    """Samples or milliseconds in the place of seconds would else ask for terabytes."""
+    (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t0\t1e12\tdog\n")
+    message = "audiolog: a: ends at 1e+12 s, too many segments of 1 s; onsets and offsets are in seconds\n"
+    assert sh("audiolog eval ref.tsv --reference ref.tsv", tmp_path) == (1, "", message)
+
+
 def test_a_threshold_without_scores_is_refused(folder: Path) -> None:
     done = sh("audiolog eval cells.tsv --reference ref.tsv --threshold 0.9", folder)
     assert done == (

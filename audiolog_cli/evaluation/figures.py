@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audiolog_cli.errors import InputError
 from audiolog_cli.evaluation.material import Material
 from audiolog_cli.metrics import activity, event_based, scene_based, score_based, segment_based
 from audiolog_cli.metrics.activity import Bools, Floats, Intervals
@@ -17,6 +18,7 @@ from audiolog_cli.metrics.segment_based import SegmentCounts
 from audiolog_cli.references import FrameScores
 
 Figures = dict[str, dict[str, float]]  # "segment", "event", "scene", "score" -> name -> figure
+MAX_SEGMENTS = 20_000_000  # of a recording: more than half a year in seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,16 @@ class FileResult:
 
 
 def file_result(material: Material, name: str) -> FileResult:
-    """Compare one recording."""
+    """Compare one recording; InputError for one that cannot be so long."""
     options, n_labels = material.options, len(material.labels)
     reference = material.reference.events(name)
     frames = material.scores(name)
     estimate = estimated_events(material, name, frames)
     seconds = scored_seconds(material, name, (reference, estimate), frames)
+    if seconds / options.segment > MAX_SEGMENTS:
+        raise InputError(
+            f"{name}: ends at {seconds:g} s, too many segments of {options.segment:g} s; onsets and offsets are in seconds"
+        )
     n_segments = activity.count_segments(seconds, options.segment)
     targets, scores = _score_arrays(material, reference, frames, n_segments)
     return FileResult(
@@ -84,7 +90,11 @@ def reference_segments(material: Material, reference: Intervals, n_segments: int
     sed_eval divides events by the length of a segment as floating point does it (0.3 by 0.1 is a little less than 3); frames, and the
     shares of `mean`, go by borders that are rounded to microseconds. One rule for both sides, or equal things would differ.
     """
-    find = activity.active_segments if material.estimate and material.options.decode == "any" else activity.target_segments
+    find = (
+        activity.active_segments
+        if material.estimate is not None and material.options.decode == "any"
+        else activity.target_segments
+    )
     return find(reference, n_segments, len(material.labels), material.options.segment)
 
 
