@@ -213,6 +213,7 @@ def test_a_truncated_recording_is_analysed_as_far_as_it_goes_and_said_so(folder:
     [
         ("--weights none.safetensors", "none.safetensors: no such file"),
         ("--weights w.safetensors --device cuda:x", "--device cuda:x: expected auto, cpu, cuda, cuda:N or mps"),
+        ("--weights w.safetensors --device cpu:", "--device cpu:: expected auto, cpu, cuda, cuda:N or mps"),
         (
             "--weights w.safetensors --hop 11",
             "--hop 11: the windows of w.safetensors are 10 s long, sound between them would be lost",
