@@ -76,6 +76,16 @@ def test_a_pool_says_what_it_is_and_refuses_to_become_another(tmp_path: Path) ->
         pool.open_pool(tmp_path)
 
 
+def test_scenes_alone_can_be_trained(tmp_path: Path) -> None:
+    """Of no events there is a file of no bytes, which cannot be mapped into memory."""
+    filled = pool.make_pool(tmp_path / "pool", replace(FACTS, n_windows=4, events=()))
+    filled.scene[:], filled.state[:] = [0, 1, 0, 1], pool.MADE
+    experiment = Experiment(tmp_path / "pool", tmp_path / "pool", tmp_path / "run", model="crnn", preset="tiny")
+    list(run(experiment, replace(QUICK, epochs=1, steps=1, batch_size=2), lambda message: None))
+    _, card = checkpoint.load(tmp_path / "run" / "model.safetensors")
+    assert (card.scenes, card.events) == (PLACES, ())
+
+
 def test_missing_pool_and_unfinished_pool_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"pool.json: no such file; a pool is made by `audiolog mix --windows`"):
         pool.open_pool(tmp_path)

@@ -91,15 +91,15 @@ def with_scores_of_their_own(inputs: Iterable[Recording | InputError], folder: P
 
     taken: dict[Path, str] = {}
     for one in inputs:
-        place = None if isinstance(one, InputError) else score_file(folder, one.path)
-        if isinstance(one, Recording) and place in taken:
+        if isinstance(one, InputError):
+            yield one
+        elif (place := score_file(folder, one.path)) in taken:
             yield InputError(
                 f"{one.path}: its scores would replace those of {taken[place]} in {place}; give it a --scores-dir of its own"
             )
-            continue
-        if isinstance(one, Recording) and place is not None:
+        else:
             taken[place] = one.path
-        yield one
+            yield one
 
 
 def with_names_in_utf8(inputs: Iterable[Recording | InputError]) -> Iterator[Recording | InputError]:

@@ -112,7 +112,7 @@ class LogMel(nn.Module):
 
 
 def reflected(wave: Tensor, n: int) -> Tensor:
-    """Waves (B, n_samples) with `n` samples mirrored at both ends: what `torch.stft` does by itself, in a quarter of the time."""
+    """Waves (B, n_samples) with `n` samples mirrored at both ends: what `torch.stft` does by itself, to the same bits but slower."""
     if wave.shape[1] <= n:
         raise ValueError(f"a wave of {wave.shape[1]} samples is too short for a spectrum: expected more than {n}")
     return torch.cat([wave[:, 1 : n + 1].flip(1), wave, wave[:, -n - 1 : -1].flip(1)], dim=1)

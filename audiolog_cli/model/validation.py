@@ -53,7 +53,7 @@ def score(network: Trainable, pool: Pool, batch_size: int = 32, wanted: Wanted =
     scene = pool.scene[indices].astype(np.int64)
     reference = by_second(pool.events[indices], seconds) > 0
     counted = reference | ~labels.plausible[scene][:, None, :]
-    flat = (-1, reference.shape[2])
+    flat = (reference.shape[0] * reference.shape[1], reference.shape[2])  # -1 says nothing where there are no events
     return Scores(
         np.concatenate(events).reshape(flat), reference.reshape(flat), counted.reshape(flat), np.concatenate(scenes), scene
     )
