@@ -83,7 +83,8 @@ def main() -> int:
         command = commands()
         with command.make_context("audiolog", sys.argv[1:]) as context:
             command.invoke(context)
-        sys.stdout.flush()
+        with terminal.naming(terminal.STDOUT):
+            sys.stdout.flush()
     except typer.Exit as exit:
         return exit.exit_code
     except AudiologError as error:

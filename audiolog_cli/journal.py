@@ -30,6 +30,7 @@ from audiolog_cli.audio import Window
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import AudiologError, InputError, UsageError
 from audiolog_cli.remote import is_url, version
+from audiolog_cli.terminal import reason
 
 BLOCK = struct.Struct("<4sII")  # magic, length of the payload in bytes, its CRC-32
 WINDOW = struct.Struct("<qqqqIII")  # start, n_samples, n_window, settled; numbers of scenes, frames, events
@@ -64,15 +65,24 @@ def check_regular(recording: str, option: str) -> None:
     """InputError for what cannot be read a second time, as `option` needs it."""
     if recording == "-":
         raise InputError(f"-: standard input cannot be read again, {option} needs files")
-    if not is_url(recording) and os.path.exists(recording) and not os.path.isfile(recording):
+    if is_live(recording):
         raise InputError(f"{recording}: not a regular file, {option} needs one that can be read again")
+
+
+def is_live(recording: str) -> bool:
+    """Whether a recording comes through a pipe or from a device, and cannot be read a second time."""
+    return recording == "-" or (not is_url(recording) and os.path.exists(recording) and not os.path.isfile(recording))
 
 
 @contextmanager
 def open_journal(folder: Path, parameters: Mapping[str, str | float]) -> Iterator[Journal]:
     """Make or continue the journal in `folder`; UsageError while another run has it, or if it was made with other parameters."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock_file = (folder / "lock").open("w")
+    except OSError as error:
+        raise UsageError(f"--resume {folder}: {reason(error)}") from None
+    with lock_file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -112,12 +122,13 @@ def changes(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def resumed(
-    path: Path, windows: Iterator[Window], score: Callable[[Iterator[Window]], Iterator[WindowScores]]
+    path: Path, windows: Iterator[Window], score: Callable[[Iterator[Window]], Iterator[WindowScores]], batch_size: int
 ) -> Iterator[WindowScores]:
     """The scores of all windows of a recording: those in the file at `path` first, the others from `score`, noted as they come.
 
     A recording that is there to its end is not decoded again. Every window is handed to the system before it is passed on, so a
-    killed program loses none; the disk is told to write at most once a second, so a power cut loses no more than that.
+    killed program loses none; the disk is told to write at most once a second, so a power cut loses no more than that. A batch that
+    was interrupted is analysed as a whole once more: the size of a batch may change the last bit of a score.
     """
     n_bytes, n_windows, is_complete = recover(path)
     if n_windows:
@@ -127,7 +138,8 @@ def resumed(
         return
     with path.open("ab", buffering=0) as file:
         synced = monotonic()
-        for scores in score(islice(windows, n_windows, None)):
+        n_again = n_windows % batch_size
+        for scores in islice(score(islice(windows, n_windows - n_again, None)), n_again, None):
             due = monotonic() - synced > SYNC_EVERY
             append(file, pack(scores), due)
             synced = monotonic() if due else synced

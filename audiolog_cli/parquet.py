@@ -18,6 +18,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from audiolog_cli import terminal
 from audiolog_cli.errors import RecordError, UsageError
 from audiolog_cli.records import CELL_COLUMNS, ROW_COLUMNS, Cell, End, Failure, Record, Row
 
@@ -76,7 +77,8 @@ def write_stdout(records: Iterable[Record], kind: type[Cell] | type[Row], with_t
     """`write` to stdout; UsageError where that is a terminal."""
     if sys.stdout.isatty():
         raise UsageError("--format parquet: these bytes are not for a terminal; redirect them into a file")
-    write(records, sys.stdout.buffer, kind, with_time)
+    with terminal.naming(terminal.STDOUT):
+        write(records, sys.stdout.buffer, kind, with_time)
 
 
 def _table_rows(records: Iterable[Record], kind: type[Cell] | type[Row], ends: list[End]) -> Iterator[tuple[Any, ...]]:

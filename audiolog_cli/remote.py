@@ -83,7 +83,10 @@ def writing(url: str, option: str) -> Iterator[None]:
     """
     try:
         yield
-    except (AudiologError, OSError):
+    except AudiologError:
+        raise
+    except OSError as error:
+        error.filename = error.filename or f"{option} {url}"
         raise
     except Exception as error:
         if not is_url(url):

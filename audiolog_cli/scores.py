@@ -12,6 +12,7 @@ from pathlib import Path
 from audiolog_cli.cells import CellScores
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import check_text
+from audiolog_cli.terminal import naming
 
 
 def score_file(folder: Path, filename: str) -> Path:
@@ -23,7 +24,7 @@ def written(scores: Iterable[CellScores], events: Sequence[str], path: Path) -> 
     """Pass scores on and write their events to `path`, which appears, complete, when the last one has passed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("w", encoding="utf-8") as file:
+    with naming(str(unfinished)), unfinished.open("w", encoding="utf-8") as file:
         file.write("\t".join(["onset", "offset", *(check_text(event, "label") for event in events)]) + "\n")
         for score in scores:
             columns = (f"{score.onset:.3f}", f"{score.offset:.3f}", *(f"{probability:.6f}" for probability in score.events))

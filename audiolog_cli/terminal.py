@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MAX_HELD = 1024  # characters, at most 4096 bytes: a pipe takes so many whole or not at all
+STDOUT = "standard output"  # in messages
 READ_SIZE = 1 << 16  # bytes asked of the system at once: what a pipe holds
 
 _held: list[str] | None = None  # lines to be written before the tied input is next waited for; None while none is open
@@ -129,6 +130,22 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+@contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Let an OSError that names no file, as those of writing do, name this place."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or place
+        raise
+
+
+def _to_stdout(text: str) -> None:
+    with naming(STDOUT):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
 def write_lines(lines: Iterable[str]) -> None:
     """Write lines to stdout, each flushed: whoever reads sees it at once, and an interrupt leaves whole lines.
 
@@ -137,8 +154,7 @@ def write_lines(lines: Iterable[str]) -> None:
     n_held = 0
     for line in lines:
         if _held is None:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            _to_stdout(line)
             continue
         n_held = n_held + len(line) if _held else len(line)
         if n_held > MAX_HELD:
@@ -151,8 +167,7 @@ def _write_held() -> None:
     if _held:
         text = "".join(_held)
         _held.clear()  # first: an interrupt while it is being written must not write it again
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _to_stdout(text)
 
 
 def leave(code: int) -> NoReturn:

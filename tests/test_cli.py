@@ -1,5 +1,9 @@
 """The program around the commands: real pipes of the light commands, exact messages and exit codes."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,11 +109,14 @@ def test_recordings_that_failed_upstream_end_with_three() -> None:
         "audiolog: not in the table: b.wav: empty file\n",
     )
     assert sh("audiolog table --format jsonl | tail -n 1", ROOT, stream).stdout.encode() == stream.splitlines(keepends=True)[-1]
+    alone = sh("audiolog table", ROOT, stream.splitlines(keepends=True)[-1])
+    assert alone == (1, "", "audiolog: not in the table: b.wav: empty file\n")
 
 
 def test_a_full_disk_is_said() -> None:
-    result = sh("audiolog table > /dev/full", ROOT, CELLS)
-    assert (result.code, result.stderr) == (1, "audiolog: no space left on device\n")
+    for format in ("tsv", "parquet"):
+        result = sh(f"audiolog table --format {format} > /dev/full", ROOT, CELLS)
+        assert (result.code, result.stderr) == (1, "audiolog: standard output: no space left on device\n")
 
 
 def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
@@ -121,5 +128,9 @@ def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
 def test_rows_come_as_cells_do(tmp_path: Path) -> None:
     """A live pipe: the row of a scene that ended is out while the next is still going on."""
     (tmp_path / "cells.tsv").write_bytes(CELLS + b"a.wav\t2.5\t3\tscene\tstreet\t0.9\na.wav\t3\t4\tscene\tstreet\t0.9\n")
-    line = "(cat cells.tsv; sleep 5) | audiolog table | head -n 2"
-    assert sh(f"timeout 4 bash -c '{line}'", tmp_path).stdout == "\n".join(ROWS.split("\n")[:2]) + "\n"
+    line = ["bash", "-c", f"(cat cells.tsv; sleep 60) | {sys.executable} -m audiolog_cli table"]
+    with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout
+        assert [process.stdout.readline() for _ in range(2)] == ROWS.splitlines(keepends=True)[:2]
+        assert process.poll() is None  # the cells are not at their end
+        os.killpg(process.pid, signal.SIGKILL)

@@ -185,6 +185,20 @@ def test_a_recording_that_was_not_estimated_is_all_deletions(folder: Path) -> No
     assert "not estimated, their events count as deletions: rec2" in done.stderr
 
 
+def test_a_scene_of_unknown_length_that_was_not_estimated_is_said(folder: Path) -> None:
+    """Nothing tells how many seconds of quiet.wav were missed: with lengths they count, without it is said that they do not."""
+    (folder / "scenes.tsv").write_text(SCENES + "quiet.wav\tpark\n")
+    line = "audiolog eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit second --format json"
+    done = sh(line, folder)
+    assert report(done)["pooled"]["scene"]["overall_accuracy"] == pytest.approx(5 / 6)
+    said = "audiolog: no scene estimated and no length known, so in scene accuracy only as far as they have events: quiet; --durations gives lengths\n"
+    assert said in done.stderr
+    (folder / "durations.tsv").write_text("filename\tduration\nrec1.wav\t4.0\nrec2.wav\t2.0\nquiet.wav\t10.0\n")
+    done = sh(f"{line} --durations durations.tsv", folder)
+    assert report(done)["pooled"]["scene"]["overall_accuracy"] == pytest.approx(5 / 16)
+    assert said not in done.stderr
+
+
 def test_an_unknown_label_is_refused_or_left_out_on_request(folder: Path) -> None:
     done = sh("sed 's/dog/wolf/' cells.tsv | audiolog eval --reference ref.tsv", folder)
     assert done == Result(

@@ -65,10 +65,14 @@ def test_a_journal_without_room_stops_the_run_and_goes_on_when_there_is_some(fol
 
 
 def test_a_full_disk_is_said(folder: Path) -> None:
-    assert sh("audiolog tag b.wav --weights w.safetensors > /dev/full", folder) == (1, "", "audiolog: no space left on device\n")
-    assert sh("audiolog table > /dev/full", folder, CELLS) == (1, "", "audiolog: no space left on device\n")
+    full = (1, "", "audiolog: standard output: no space left on device\n")
+    assert sh("audiolog tag b.wav --weights w.safetensors > /dev/full", folder) == full
+    assert sh("audiolog table > /dev/full", folder, CELLS) == full
+    assert sh("audiolog report > /dev/full", folder, CELLS) == full
+    parts = sh("ulimit -f 1; audiolog tag a.wav --weights w.safetensors --cell 0.1 --out p", folder)
+    assert (parts.code, parts.stdout, parts.stderr) == (1, "", "audiolog: --out p: file too large\n")
     scores = sh("ulimit -f 1; audiolog tag a.wav --weights w.safetensors --cell 0.1 --scores-dir s", folder)
-    assert (scores.code, scores.stderr) == (1, "audiolog: file too large\n")
+    assert (scores.code, scores.stderr) == (1, "audiolog: s/a.tsv.unfinished: file too large\n")
     assert not (folder / "s" / "a.tsv").exists()
 
 
@@ -87,4 +91,4 @@ def test_closed_streams_are_said(line: str, message: str, folder: Path) -> None:
 def test_a_folder_that_cannot_be_written_to_is_said(folder: Path) -> None:
     (folder / "file").touch()
     result = sh("audiolog tag b.wav --weights w.safetensors --resume file/j", folder)
-    assert (result.code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert (result.code, result.stdout, result.stderr.count("\n")) == (2, "", 1)

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from audiolog_cli.audio import Window
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import UsageError
-from audiolog_cli.journal import block, open_journal, pack, recover, resumed, unpack
+from audiolog_cli.journal import block, blocks, open_journal, pack, recover, resumed, unpack
 from tests.conftest import write_wav
 from tests.shell import sh
 
@@ -40,9 +41,9 @@ def test_scores_are_kept_to_the_bit() -> None:
     assert same([unpack(pack(without_scenes))], [without_scenes])
 
 
-@given(st.integers(0, 6), st.data())
-def test_any_cut_and_any_flipped_byte_leave_only_what_is_right(n: int, data: st.DataObject) -> None:
-    """Whatever happened to the end of a journal, a second run gives all windows and scores only the missing ones."""
+@given(st.integers(0, 6), st.integers(1, 4), st.data())
+def test_any_cut_and_any_flipped_byte_leave_only_what_is_right(n: int, batch_size: int, data: st.DataObject) -> None:
+    """Whatever happened to the end of a journal, a second run gives all windows and scores only batches that are not whole."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -59,8 +60,9 @@ def test_any_cut_and_any_flipped_byte_leave_only_what_is_right(n: int, data: st.
                 scored.append(window.index)
                 yield scores(window.index)
 
-        assert same(list(resumed(path, windows(n), score)), [scores(i) for i in range(n)])
+        assert same(list(resumed(path, windows(n), score, batch_size)), [scores(i) for i in range(n)])
         assert scored == list(range(n - len(scored), n))
+        assert not scored or scored[0] % batch_size == 0
         assert path.read_bytes() == whole
         assert recover(path) == (len(whole), n, True)
 
@@ -72,7 +74,7 @@ def test_a_run_that_fails_keeps_what_it_had(tmp_path: Path) -> None:
                 raise OSError("no more memory")
             yield scores(window.index)
 
-    stream = resumed(tmp_path / "j", windows(5), score)
+    stream = resumed(tmp_path / "j", windows(5), score, batch_size=1)
     assert same([next(stream), next(stream)], [scores(0), scores(1)])
     with pytest.raises(OSError, match="no more memory"):
         next(stream)
@@ -112,6 +114,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path
 
 
 COMMAND = ["tag", "a.wav", "b.wav", "--weights", "w.safetensors", "--hop", "5", "--quiet"]
+
+
+def test_scores_of_a_resumed_run_are_the_same_to_the_bit_in_batches_too(folder: Path) -> None:
+    """The size of a batch may change the last bit of a score: the batch that was interrupted is analysed as a whole again."""
+    command = "audiolog tag a.wav --weights w.safetensors --hop 5 -q --batch-size 4 --resume batches"
+    whole = sh(command, folder)
+    [kept] = (folder / "batches").glob("*.windows")
+    finished = kept.read_bytes()
+    for n_windows in (5, 6, 8):  # in and after the second batch
+        with kept.open("rb") as file:
+            cut = sum(len(block(payload)) for payload in islice(blocks(file), n_windows))
+        kept.write_bytes(finished[:cut])
+        assert sh(command, folder) == whole
+        assert kept.read_bytes() == finished
+
+
+def test_a_folder_that_cannot_be_made_is_wrong_usage(folder: Path) -> None:
+    (folder / "taken").touch()
+    for option, reason in (("--resume", "file exists"), ("--out", "file exists"), ("--scores-dir", "file exists")):
+        done = sh(f"audiolog tag a.wav --weights w.safetensors {option} taken", folder)
+        assert done == (2, "", f"audiolog: {option} taken: {reason}\n")
 
 
 def test_formats_and_thresholds_may_differ_from_run_to_run(folder: Path) -> None:

@@ -84,6 +84,12 @@ def test_train_mixes_what_it_learns_from_and_resumes_in_the_same_series(tmp_path
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert [record["epoch"] for record in records] == [0, 1]
     assert all(0 <= record["waiting"] <= 1 for record in records)
+    started = sh(f"{train.replace('tiny', 'small')} --epochs 1 --out again --init everyday", tmp_path, timeout=400)
+    assert started.code == 0, started.stderr
+    unknown = sh(f"{train} --epochs 1 --out none --init nobody", tmp_path, timeout=400)
+    assert unknown.code == 2 and unknown.stderr.startswith("audiolog: no weights are called 'nobody'; here there are: everyday. ")
+    unknown = sh("audiolog mix clips --all-labels --windows 2 --cache cache --out x --for-model vgg", tmp_path)
+    assert unknown == (2, "", "audiolog: --for-model vgg: expected htsat, crnn, joint, cnn-bigru, cnn, task4b\n")
     refused = sh("audiolog train clips --out x", tmp_path, timeout=400)
     assert (refused.code, refused.stderr) == (
         2,

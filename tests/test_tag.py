@@ -18,8 +18,9 @@ import torch
 from audiolog_cli.audio import Window
 from audiolog_cli.errors import DeviceError
 from audiolog_cli.model import checkpoint
+from audiolog_cli.model import tagger as tagger_module
 from audiolog_cli.model.htsat import Output
-from audiolog_cli.model.tagger import ahead, find_device, load, probabilities
+from audiolog_cli.model.tagger import TagOptions, ahead, find_device, load, probabilities
 from tests.conftest import write_wav
 from tests.memory import GROWTH, watched
 from tests.shell import sh
@@ -221,7 +222,7 @@ def test_a_truncated_recording_is_analysed_as_far_as_it_goes_and_said_so(folder:
         ("--weights w.safetensors --channel middle", "--channel middle: expected mix, left, right or a number from 1"),
         (
             "--weights w.safetensors --thresholds t.tsv",
-            "thresholds: unknown label 'cat'; this model's events are car, dog, siren",
+            "t.tsv: unknown label 'cat'; this model's events are car, dog, siren",
         ),
         ("--weights text.wav", None),
     ],
@@ -328,6 +329,59 @@ def test_live_sound_is_heard_as_it_comes(folder: Path) -> None:
             heard += process.stdout.readline()
         process.stdin.close()
         process.wait(timeout=60)
+
+
+class Counting(torch.nn.Module):
+    """A network that notes how many windows it is given at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    def forward(self, wave: torch.Tensor) -> Output:
+        self.asked.append(len(wave))
+        return Output(latent=wave[:, :1], event_logits=wave[:, :6].reshape(-1, 2, 3), scene_logits=wave[:, :2])
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "batches"),
+    [("-", 0, [1] * 9), ("rec.wav", 0, [8, 1]), ("/dev/null", 0, [1] * 9), ("-", 4, [4, 4, 1]), ("rec.wav", 4, [4, 4, 1])],
+)
+def test_what_comes_through_a_pipe_waits_for_no_batch(
+    name: str, asked: int, batches: list[int], tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU takes 64 windows at once from a file; of a live stream that would be ten minutes of silence before the first line."""
+    monkeypatch.setitem(tagger_module.BATCH_SIZES, "cpu", 8)
+    network = Counting()
+    tagger = replace(load(tiny_weights, "cpu", asked, jobs=1), network=network)
+    chunks = (np.zeros(80_000, np.float32) for _ in range(36))  # 90 s
+    records = list(tagger_module.tag(tagger, chunks, name, None, TagOptions()))
+    assert network.asked == batches
+    assert records[-1].duration == 90.0
+
+
+def test_segments_past_the_end_are_said(folder: Path) -> None:
+    lines = "filename\tonset\toffset\nother.wav\t0\t2\nother.wav\t3\t4\nother.wav\t100\t110\n"
+    done = sh("audiolog tag --weights w.safetensors | cut -f 2 | uniq", folder, lines.encode())
+    said = "audiolog: other.wav: ends at 3.000 s; 2 of 3 segments begin after that, first at 3.000 s\n"
+    assert done == (0, "onset\n0.000\n1.000\n", said)
+    inside = sh(
+        "audiolog tag --weights w.safetensors", folder, lines.replace("\t3\t4", "\t2\t4").split("other.wav\t100")[0].encode()
+    )
+    assert (inside.code, inside.stderr) == (0, "")
+
+
+def test_a_hop_is_not_for_segments(folder: Path) -> None:
+    done = sh("audiolog segment other.wav | audiolog tag --weights w.safetensors --hop 5", folder)
+    message = "--hop: not for segments, which are analysed where they are (other.wav has 1); `audiolog segment --hop` lays them"
+    assert done == (2, "", f"audiolog: {message}\n")
+
+
+def test_segments_of_standard_input_cannot_be_heard_again(folder: Path) -> None:
+    done = sh("audiolog segment - < other.wav | audiolog tag --weights w.safetensors", folder)
+    assert done == (1, "", "audiolog: stdin: segments of -, which cannot be read again\n")
+    listed = sh("audiolog segment - < other.wav > list.tsv && audiolog tag list.tsv --weights w.safetensors < other.wav", folder)
+    assert listed == sh("audiolog tag - --weights w.safetensors < other.wav", folder)
 
 
 def test_a_file_name_that_is_not_utf8_passes_through(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from audiolog_cli import parquet, terminal
-from audiolog_cli.errors import InputError, RecordError
+from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.records import Cell, End, Failure, Record, Segment, check_cell, read, read_cells
 from audiolog_cli.remote import files_below, is_url
 
@@ -102,6 +102,25 @@ def with_scores_of_their_own(inputs: Iterable[Recording | InputError], folder: P
             yield one
 
 
+def without_segments(inputs: Iterable[Recording | InputError], option: str) -> Iterator[Recording | InputError]:
+    """The same inputs; UsageError at the first that has segments, which `option` does not know."""
+    for one in inputs:
+        if isinstance(one, Recording) and one.spans is not None:
+            raise UsageError(
+                f"{option}: not for segments, which are analysed where they are ({one.path} has {len(one.spans)});"
+                f" `audiolog segment --hop` lays them"
+            )
+        yield one
+
+
+def make_folder(folder: Path, option: str) -> None:
+    """Make a folder for output; UsageError that names its option where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{option} {folder}: {terminal.reason(error)}") from None
+
+
 def with_names_in_utf8(inputs: Iterable[Recording | InputError]) -> Iterator[Recording | InputError]:
     """The same inputs; a name that Parquet cannot hold is an error."""
     for one in inputs:
@@ -158,7 +177,11 @@ def _listed(records: Iterable[Record], name: str) -> Iterator[Recording | InputE
         if spans != sorted(spans):
             raise RecordError(f"{name}: the segments of {path} are not in order of onset; sort them")
         if spans:
-            yield Recording(path, spans)
+            yield (
+                Recording(path, spans)
+                if (path, name) != ("-", "stdin")
+                else InputError("stdin: segments of -, which cannot be read again")
+            )
         yield from failures
 
 

@@ -85,7 +85,9 @@ def _write(content: bytes, output: str) -> None:
     A link stays one, and what is no file (a pipe, a device) is written to and not replaced.
     """
     if output == "-":
-        sys.stdout.buffer.write(content)
+        with terminal.naming(terminal.STDOUT):
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
         return
     place = Path(output)
     try:

@@ -51,21 +51,21 @@ def table(
     from audiolog_cli.table import table as rows_of
 
     options = TableOptions(cells, min_duration, max_gap)
-    failed: list[Failure] = []
+    upstream = _Upstream()
     broken: list[RecordError] = []
     with cell_input(file, is_tied=True) as (found, _):
         records, with_time = _peek_time(_up_to_the_broken_line(found, broken))
         if broken:  # in its first line: there is no table at all
             raise broken[0]
-        rows = _note_failures(rows_of(records, options), failed)
+        rows = upstream.noted(rows_of(records, options))
         if format is TableFormat.parquet:
             parquet.write_stdout(rows, Row, with_time)
         else:
             terminal.write_lines(_lines(rows, format, with_time))
     if broken:
         raise broken[0]
-    if failed:
-        raise typer.Exit(3)
+    if upstream.n_failed:
+        raise typer.Exit(3 if upstream.n_passed else 1)
 
 
 def _up_to_the_broken_line(records: Iterable[Cell | End | Failure], broken: list[RecordError]) -> Iterator[Cell | End | Failure]:
@@ -86,13 +86,22 @@ def _peek_time(records: Iterator[Cell | End | Failure]) -> tuple[Iterator[Cell |
     return chain([first], records), isinstance(first, Cell) and first.time is not None
 
 
-def _note_failures(records: Iterable[Row | End | Failure], failed: list[Failure]) -> Iterator[Row | End | Failure]:
-    """Pass records on; say which recordings failed upstream and remember them for the exit code."""
-    for record in records:
-        if isinstance(record, Failure):
-            failed.append(record)
-            terminal.complain(f"not in the table: {record.message}")
-        yield record
+class _Upstream:
+    """What came of the recordings before they reached this command, for the exit code."""
+
+    def __init__(self) -> None:
+        self.n_failed = 0
+        self.n_passed = 0  # rows and ends
+
+    def noted(self, records: Iterable[Row | End | Failure]) -> Iterator[Row | End | Failure]:
+        """Pass records on; say which recordings failed."""
+        for record in records:
+            if isinstance(record, Failure):
+                self.n_failed += 1
+                terminal.complain(f"not in the table: {record.message}")
+            else:
+                self.n_passed += 1
+            yield record
 
 
 def _lines(records: Iterable[Row | End | Failure], format: TableFormat, with_time: bool) -> Iterable[str]:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from audiolog_cli import __version__, terminal
-from audiolog_cli.commands.inputs import Recording, names_in, recordings, with_names_in_utf8, with_scores_of_their_own
+from audiolog_cli.commands.inputs import (
+    Recording,
+    make_folder,
+    names_in,
+    recordings,
+    with_names_in_utf8,
+    with_scores_of_their_own,
+    without_segments,
+)
 from audiolog_cli.commands.options import Channel, Precision, PrecisionOption, Quiet, Raw, complete_device, complete_weights
 from audiolog_cli.commands.outcome import Outcome
 from audiolog_cli.errors import InputError, UsageError
@@ -69,7 +77,7 @@ def tag(
     ] = "everyday",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device)] = "auto",
     precision: PrecisionOption = Precision.fp32,
-    batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device, 1 for a pipe.")] = 0,
     jobs: Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU.")] = 0,
     hop: Annotated[
         float,
@@ -166,7 +174,7 @@ def tag(
         needed = "is not for --resume" if resume else "needs --name-time or --header-time"
         raise UsageError(f"--split-files {needed}: it tells by the files' clock times where a recording goes on")
     wanted = _thresholds(threshold, thresholds, tagger.card.events)
-    model.labels_of(tagger.card, wanted)  # a wrong label is said before the first recording is opened
+    model.labels_of(tagger.card, wanted, thresholds)  # a wrong label is said before the first recording is opened
     smooth = tagger.card.smooth if smooth is None else smooth
     smooth_scene = tagger.card.smooth_scene if smooth_scene is None else smooth_scene
     options = model.TagOptions(hop, cell, pool.value, smooth, smooth_scene, wanted, scores_dir)
@@ -176,7 +184,10 @@ def tag(
     outcome = Outcome()
     named = [*(files or []), *names_in(files_from)]
     inputs = recordings(named if named or files_from else ["-"], recursive, match)
+    if hop:
+        inputs = without_segments(inputs, "--hop")
     if scores_dir:
+        make_folder(scores_dir, "--scores-dir")
         inputs = with_scores_of_their_own(inputs, scores_dir)
     if format is TagFormat.parquet:
         inputs = with_names_in_utf8(inputs)
@@ -228,7 +239,7 @@ def _tagged(
             if isinstance(sound, InputError):
                 raise sound
             recording, chunks = sound
-            yield from outcome.pass_on(hearing.records(tagger, path, recording.spans, chunks))
+            yield from outcome.pass_on(hearing.records(tagger, path, recording.spans, chunks, terminal.say))
         except InputError as error:
             outcome.fail(str(error))
             yield Failure(path, str(error))

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiolog_cli import terminal
+from audiolog_cli.commands.options import Quiet, complete_weights
 from audiolog_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from audiolog_cli.model.datasets import Dataset
-from audiolog_cli.commands.options import Quiet
 
 
 def train(
@@ -47,8 +47,11 @@ def train(
     model: Annotated[str, typer.Option(help="htsat, crnn; joint, cnn-bigru, cnn or task4b to compare with.")] = "htsat",
     preset: Annotated[str, typer.Option(help="Size of the network: base, small, tiny.")] = "small",
     init: Annotated[
-        Path | None, typer.Option(metavar="CHECKPOINT", help="Start from these weights; new heads start at random.")
-    ] = None,
+        str,
+        typer.Option(
+            metavar="NAME|PATH", help="Start from these weights; new heads start at random.", autocompletion=complete_weights
+        ),
+    ] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue from last.pt in --out.")] = False,
     epochs: Annotated[int, typer.Option(min=1)] = 200,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in an epoch.")] = 100,
@@ -115,6 +118,7 @@ def train(
     from audiolog_cli.model.losses import LossWeights
     from audiolog_cli.model.tagger import find_device
     from audiolog_cli.model.training import TrainOptions
+    from audiolog_cli.weights import find
 
     weights = LossWeights(scene_weight, event_weight, contrastive_weight if contrastive else 0.0, tag_weight, smoothing, squared)
     options = TrainOptions(
@@ -124,7 +128,7 @@ def train(
     store = cache or out / "cache"
     pool = data if layout == "pool" else validation or store
     experiment = Experiment(
-        pool, validation or pool, out, model, preset, init, resume, Variation(gain, roll, mixup, colour), windows, validation_windows,
+        pool, validation or pool, out, model, preset, find(init) if init else None, resume, Variation(gain, roll, mixup, colour), windows, validation_windows,
         not hard, data if layout == "clips" else None, store, mixers,
     )  # fmt: skip
     if dataset is not None:

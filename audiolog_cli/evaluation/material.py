@@ -72,6 +72,17 @@ class Material:
         return FrameScores(list(self.labels), frames.edges, frames.scores[:, columns])
 
     @property
+    def unmeasured(self) -> list[str]:
+        """Recordings that by seconds may not count for scenes: the reference says one for the whole file, nothing how long that is."""
+        if self.scene_unit != "second" or self.estimate is None or self.durations:
+            return []
+        return [
+            name
+            for name in self.files
+            if any(offset == WHOLE_FILE for _, offset, _ in self.reference.scenes(name)) and not self.estimate.scenes(name)
+        ]
+
+    @property
     def thresholds(self) -> Floats:
         """(n_labels,) the score above which each label is active."""
         return np.array([self.options.thresholds.get(label, self.options.threshold) for label in self.labels])

@@ -198,6 +198,11 @@ def summary(parts: Report, material: Material) -> list[str]:
     ]
     if facts["files_only_in_reference"]:
         lines.append(f"not estimated, their events count as deletions: {_some(facts['files_only_in_reference'])}")
+    if material.unmeasured:
+        lines.append(
+            "no scene estimated and no length known, so in scene accuracy only as far as they have events: "
+            f"{_some(material.unmeasured)}; --durations gives lengths"
+        )
     for side in ("reference", "estimate"):
         ignored = facts[f"labels_ignored_in_{side}"]
         if ignored:

@@ -37,10 +37,10 @@ KINDS: dict[str, tuple[type[Trainable], Mapping[str, Make]]] = {
 OWN_FRONT_ENDS = {"task4b": TASK_FRONT_END}  # of those that do not hear as HTS-AT does
 
 
-def own_front_end(kind: str) -> FrontEnd:
-    """What a network of that kind hears as published; UsageError if there is no such kind."""
+def own_front_end(kind: str, option: str = "--model") -> FrontEnd:
+    """What a network of that kind hears as published; UsageError that names `option` if there is no such kind."""
     if kind not in KINDS:
-        raise UsageError(f"--model {kind}: expected {', '.join(KINDS)}")
+        raise UsageError(f"{option} {kind}: expected {', '.join(KINDS)}")
     return OWN_FRONT_ENDS.get(kind, FRONT_END)
 
 

@@ -135,13 +135,14 @@ def write_pool(
             raise UsageError("--teacher needs --teacher-map, a table that says which of its classes mean which event")
         hear, tags = load_teacher(teacher)
         meant = read_mapping(mapping, events, tags)
+    front_end = own_front_end(kind, "--for-model").at(SAMPLE_RATE)
     origin = {"clips": " ".join(folder.name for folder in source.folders), "split": source.split, "seed": str(seed)}
     origin |= {name: str(value) for name, value in asdict(RECIPES[recipe]).items()} | {
         "teacher": teacher.name if teacher else "none"
     }
     pool = make_pool(
         out,
-        Facts(n_windows, events, scenes, tags, plausible, meant, front_end=own_front_end(kind).at(SAMPLE_RATE), source=origin),
+        Facts(n_windows, events, scenes, tags, plausible, meant, front_end=front_end, source=origin),
     )
     own = range(part[0], n_windows, part[1])
     for first in range(0, len(own), GRAIN):

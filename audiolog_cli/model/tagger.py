@@ -4,8 +4,8 @@
 
 Decoding runs in one thread, the network in `jobs` others, each on one core: the work is in native code that lets go of Python's
 lock, so threads share the weights and need no copies between processes. One batch per thread and as many again wait or are being
-analysed. A batch never depends on how fast the windows arrive or how many threads there are, so a file, a pipe and a second run
-give the same bytes.
+analysed. A batch never depends on how fast the windows arrive, on how many threads there are or on where an interrupted run goes on:
+a second run gives the same bytes, and so do a file and a pipe where batches are equally large, as they are on a CPU.
 """
 
 import os
@@ -29,7 +29,7 @@ from audiolog_cli.audio import Window, windows_at
 from audiolog_cli.audio import windows as cut_windows
 from audiolog_cli.cells import Labels, Rule, Scores, WindowScores, cell_scores, cells, smoothed
 from audiolog_cli.errors import DeviceError, UsageError, WeightsError
-from audiolog_cli.journal import Journal, resumed
+from audiolog_cli.journal import Journal, is_live, resumed
 from audiolog_cli.model import allocator, checkpoint
 from audiolog_cli.model.precision import check, multiply_in_full
 from audiolog_cli.model.prepared import prepared
@@ -41,6 +41,7 @@ Item = TypeVar("Item")
 # Windows. On a CPU four at once take a seventh to a quarter less time, but a live pipe would wait for 40 s of sound before its first
 # line. On a GPU it is where to begin: what does not fit is halved, for good.
 BATCH_SIZES = {"cpu": 1, "cuda": 64, "mps": 8}
+LIVE_BATCH_SIZE = 1  # of what comes through a pipe, on every device: no line waits for sound that is still to come
 GPU_JOBS = 2  # one copies while the other computes
 
 
@@ -60,6 +61,7 @@ class Tagger:
     card: checkpoint.Card
     device: torch.device
     batch_size: int  # windows
+    live_batch_size: int  # windows, of a recording that comes through a pipe
     jobs: int  # batches analysed at the same time
     precision: str  # of the network's products, one of `precision.PRECISIONS`
     room: Room
@@ -82,8 +84,9 @@ def load(weights: Path, device: str = "auto", batch_size: int = 0, jobs: int = 0
         network = prepared(network.to(where).eval(), precision)
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = jobs or {"cpu": n_cores, "cuda": GPU_JOBS, "mps": 1}[where.type]
+    live_batch_size = batch_size or LIVE_BATCH_SIZE
     batch_size = batch_size or BATCH_SIZES[where.type]
-    return Tagger(weights.stem, network, card, where, batch_size, jobs, precision, Room(batch_size))
+    return Tagger(weights.stem, network, card, where, batch_size, live_batch_size, jobs, precision, Room(batch_size))
 
 
 @contextmanager
@@ -137,8 +140,10 @@ def tag(
     rate = card.front_end.sample_rate
     hop = options.hop or card.hop or card.window
     windows = cut_windows(chunks, card.window, hop, rate) if spans is None else windows_at(chunks, spans, card.window, rate)
-    score = partial(score_windows, tagger, hop=hop if spans is None else 0.0)
-    heard = resumed(options.journal.file_of(filename, spans), windows, score) if options.journal else score(windows)
+    batch_size = tagger.live_batch_size if is_live(filename) else tagger.batch_size
+    score = partial(score_windows, tagger, batch_size=batch_size, hop=hop if spans is None else 0.0)
+    journal = options.journal
+    heard = resumed(journal.file_of(filename, spans), windows, score, batch_size) if journal else score(windows)
     scores = cell_scores(heard, options.cell, options.pool, rate)
     smooth = card.smooth if options.smooth is None else options.smooth
     smooth_scene = card.smooth_scene if options.smooth_scene is None else options.smooth_scene
@@ -153,19 +158,19 @@ def tag(
     yield End(filename, last, n_cells, tagger.name, __version__)
 
 
-def labels_of(card: checkpoint.Card, thresholds: Mapping[str, float]) -> Labels:
-    """The card's labels with its thresholds, where none is given instead; UsageError for one of a label it does not have."""
+def labels_of(card: checkpoint.Card, thresholds: Mapping[str, float], place: str = "thresholds") -> Labels:
+    """The card's labels with its thresholds, where none is given instead; UsageError that names `place` for an unknown label."""
     if unknown := sorted(set(thresholds) - set(card.events)):
-        raise UsageError(f"thresholds: unknown label {unknown[0]!r}; this model's events are {', '.join(card.events[:5])}, ...")
+        raise UsageError(f"{place}: unknown label {unknown[0]!r}; this model's events are {', '.join(card.events[:5])}, ...")
     numbers = [thresholds.get(event, threshold) for event, threshold in zip(card.events, card.thresholds, strict=True)]
     return Labels(card.scenes, card.events, np.array(numbers, np.float32))
 
 
-def score_windows(tagger: Tagger, windows: Iterable[Window], hop: float = 0.0) -> Iterator[WindowScores]:
+def score_windows(tagger: Tagger, windows: Iterable[Window], batch_size: int, hop: float = 0.0) -> Iterator[WindowScores]:
     """Score windows in order of their start. `hop` (seconds, 0 = not regular) tells when a cell cannot change any more."""
     n_hop = round(hop * tagger.card.front_end.sample_rate)
     with ThreadPoolExecutor(tagger.jobs, initializer=_begin_thread, initargs=(tagger.device,)) as workers:
-        submitted = ((batch, workers.submit(probabilities, tagger, batch)) for batch in batches(windows, tagger.batch_size))
+        submitted = ((batch, workers.submit(probabilities, tagger, batch)) for batch in batches(windows, batch_size))
         with closing(ahead(submitted, n_ahead=tagger.jobs)) as in_order:
             for batch, result in in_order:
                 scenes, events = result.result()

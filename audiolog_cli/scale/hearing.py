@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from audiolog_cli.audio import Damage, DecodeOptions, decode
+from audiolog_cli.audio import Damage, DecodeOptions, decode, sample_at
 from audiolog_cli.clock import TimeSource, at, start_of
 from audiolog_cli.records import Cell, End, check_text
 
@@ -31,12 +31,31 @@ class Hearing:
 
         return decode(path, self.decoding, report)
 
-    def records(self, tagger: "Tagger", path: str, spans: Spans, chunks: "Iterable[Samples]") -> Iterator[Cell | End]:
-        """The records of one recording from its samples; InputErrors come where it fails."""
+    def records(
+        self, tagger: "Tagger", path: str, spans: Spans, chunks: "Iterable[Samples]", say: Callable[[str], None]
+    ) -> Iterator[Cell | End]:
+        """The records of one recording from its samples; InputErrors come where it fails. Spans past its end are said."""
         from audiolog_cli.model.tagger import tag
 
+        if spans:
+            chunks = _until(chunks, path, spans, self.decoding.sample_rate, say)
         found = tag(tagger, chunks, check_text(path, "file name"), spans, self.tagging)
         return _timed(found, path, self.clock) if self.clock else found
+
+
+def _until(
+    chunks: "Iterable[Samples]", path: str, spans: Sequence[tuple[float, float]], rate: int, say: Callable[[str], None]
+) -> "Iterator[Samples]":
+    """The chunks again; at the recording's end it is said if spans begin only after it."""
+    n_samples = 0
+    for chunk in chunks:
+        n_samples += len(chunk)
+        yield chunk
+    past = [onset for onset, _ in spans if sample_at(onset, rate) >= n_samples]
+    if past:
+        say(
+            f"{path}: ends at {n_samples / rate:.3f} s; {len(past)} of {len(spans)} segments begin after that, first at {past[0]:.3f} s"
+        )
 
 
 def _timed(records: Iterator[Cell | End], path: str, clock: TimeSource) -> Iterator[Cell | End]:

@@ -40,7 +40,7 @@ def results(
             yield Result(Part(job.path, "there"))
             continue
         messages: list[str] = []
-        records = hearing.records(tagger, job.path, job.spans, hearing.sound(job.path, messages.append))
+        records = hearing.records(tagger, job.path, job.spans, hearing.sound(job.path, messages.append), messages.append)
         part = parts.write(job.path, job.spans, job.there, _shown(records, show))
         yield Result(part, tuple(messages))
 

@@ -130,7 +130,7 @@ class Worker:
         hearing, ledger = self._order.hearing, self._order.ledger
         chunks = hearing.sound(job.path, say) if self._order.decodes else decoded_elsewhere(job.path, hearing.decoding, say)
         noted = 0.0
-        for record in hearing.records(self._tagger, job.path, job.spans, chunks):
+        for record in hearing.records(self._tagger, job.path, job.spans, chunks, say):
             reached = record.offset if isinstance(record, Cell) else record.duration
             if reached - noted >= NOTED_EVERY or isinstance(record, End):
                 noted = reached
