@@ -267,6 +267,11 @@ def _read_tsv(numbered: Iterator[tuple[int, str]], name: str, accept: Accept) ->
         if len(fields) != len(names):
             if line.isspace():
                 return None
+            if {"filename", "onset"} <= set(fields):
+                raise RecordError(
+                    f"{name}:{number}: another table begins, with the columns {' '.join(fields)}; expected {' '.join(names)}, "
+                    "as in the first: tables of one kind can follow one another"
+                )
             raise RecordError(f"{name}:{number}: expected {len(names)} columns, got {len(fields)}")
         try:
             return accept(parse(*pick(fields)))

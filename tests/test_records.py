@@ -86,6 +86,11 @@ HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
     [
         ([], "t.tsv: empty, expected a table with a header line or JSON Lines"),
         ([HEADER, "a.wav\t0\t1\tscene\n"], "t.tsv:2: expected 6 columns, got 4"),
+        (
+            [HEADER, "a.wav\t0\t1\tscene\tpark\t0.5\n", HEADER.replace("score", "score\ttime")],
+            "t.tsv:3: another table begins, with the columns filename onset offset kind label score time; "
+            "expected filename onset offset kind label score, as in the first: tables of one kind can follow one another",
+        ),
         ([HEADER, "a.wav\tx\t1\tscene\tpark\t1\n"], "t.tsv:2: could not convert string to float: 'x'"),
         (
             [HEADER, "a.wav\t2\t1\tscene\tpark\t1\n"],

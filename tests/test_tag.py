@@ -363,7 +363,7 @@ def test_what_comes_through_a_pipe_waits_for_no_batch(
 def test_segments_past_the_end_are_said(folder: Path) -> None:
     lines = "filename\tonset\toffset\nother.wav\t0\t2\nother.wav\t3\t4\nother.wav\t100\t110\n"
     done = sh("audiolog tag --weights w.safetensors | cut -f 2 | uniq", folder, lines.encode())
-    said = "audiolog: other.wav: ends at 3.000 s; 2 of 3 segments begin after that, first at 3.000 s\n"
+    said = "audiolog: other.wav: ends at 3.000 s; 2 of 3 segments lie past that, from 3.000 s on\n"
     assert done == (0, "onset\n0.000\n1.000\n", said)
     inside = sh(
         "audiolog tag --weights w.safetensors", folder, lines.replace("\t3\t4", "\t2\t4").split("other.wav\t100")[0].encode()

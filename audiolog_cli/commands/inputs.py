@@ -176,12 +176,10 @@ def _listed(records: Iterable[Record], name: str) -> Iterator[Recording | InputE
                 spans.append((segment.onset, segment.offset))
         if spans != sorted(spans):
             raise RecordError(f"{name}: the segments of {path} are not in order of onset; sort them")
-        if spans:
-            yield (
-                Recording(path, spans)
-                if (path, name) != ("-", "stdin")
-                else InputError("stdin: segments of -, which cannot be read again")
-            )
+        if spans and (path, name) == ("-", "stdin"):
+            yield InputError("stdin: segments of -, which cannot be read again")
+        elif spans:
+            yield Recording(path, spans)
         yield from failures
 
 

@@ -38,15 +38,15 @@ class Hearing:
         from audiolog_cli.model.tagger import tag
 
         if spans:
-            chunks = _until(chunks, path, spans, self.decoding.sample_rate, say)
+            chunks = _with_its_end_noted(chunks, path, spans, self.decoding.sample_rate, say)
         found = tag(tagger, chunks, check_text(path, "file name"), spans, self.tagging)
         return _timed(found, path, self.clock) if self.clock else found
 
 
-def _until(
+def _with_its_end_noted(
     chunks: "Iterable[Samples]", path: str, spans: Sequence[tuple[float, float]], rate: int, say: Callable[[str], None]
 ) -> "Iterator[Samples]":
-    """The chunks again; at the recording's end it is said if spans begin only after it."""
+    """The chunks again; at the recording's end it is said which spans lie past it."""
     n_samples = 0
     for chunk in chunks:
         n_samples += len(chunk)
@@ -54,7 +54,7 @@ def _until(
     past = [onset for onset, _ in spans if sample_at(onset, rate) >= n_samples]
     if past:
         say(
-            f"{path}: ends at {n_samples / rate:.3f} s; {len(past)} of {len(spans)} segments begin after that, first at {past[0]:.3f} s"
+            f"{path}: ends at {n_samples / rate:.3f} s; {len(past)} of {len(spans)} segments lie past that, from {past[0]:.3f} s on"
         )
 
 
