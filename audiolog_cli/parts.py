@@ -110,7 +110,7 @@ class Parts:
     def write(self, path: str, spans: Sequence[tuple[float, float]] | None, there: Iterable[str], records: Records) -> Part:
         """Write a recording's part; `there` are the names of its earlier ones, which it replaces.
 
-        InputErrors among the records make it a failed one.
+        InputErrors among the records make it a failed one. What a recording that cannot be found had finished before stays as it is.
         """
         system, folder = self._system
         key = key_of(path, spans)
@@ -120,6 +120,8 @@ class Parts:
         try:
             name = self._name(path, spans)
         except InputError as error:
+            if any(not old.startswith("failed/") for old in there):  # a disk that is not mounted takes nothing away
+                return Part(path, "failed", 0.0, str(error))
             name, records = "", _raising(error)
         with writing(self.folder, "--out"):
             with system.open(unfinished, "wb") as file:

@@ -40,6 +40,7 @@ def read_thresholds(lines: Iterable[str], name: str) -> dict[str, float]:
     {'dog_bark': 0.35}
     """
     thresholds: dict[str, float] = {}
+    number = 0
     for number, line in enumerate(lines, 1):
         fields = line.removeprefix("\ufeff").rstrip("\r\n").split("\t")
         if number == 1 or not line.strip():
@@ -56,4 +57,6 @@ def read_thresholds(lines: Iterable[str], name: str) -> dict[str, float]:
         if label in thresholds:
             raise RecordError(f"{name}:{number}: a second threshold for {label}")
         thresholds[label] = threshold
+    if not number:
+        raise RecordError(f"{name}: empty, expected the header label<TAB>threshold and a line for each label")
     return thresholds

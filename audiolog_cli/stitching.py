@@ -28,8 +28,8 @@ def stitched(
 ) -> Iterator[tuple[Item, Iterator[Samples]] | InputError]:
     """Each group's first file and the sound of all its files; errors among the files pass through in place.
 
-    A group's stream must be used up, or given up, before the next group is asked for. A file that fails raises its error in the
-    stream; the files after it begin a new group.
+    A group's stream must be used up, or given up, before the next group is asked for. A file that fails ends its group and is given as
+    an error after it, or raises it in the stream where it is the first: the files before it are whole. Those after it begin a new group.
     """
     queue = iter(files)
     waiting: list[Item | InputError] = []
@@ -38,13 +38,23 @@ def stitched(
         start, n_samples = start_of(first), 0
         file: Item | InputError = first
         while not isinstance(file, InputError):
-            for chunk in decode(file):
-                n_samples += len(chunk)
-                yield chunk
+            try:
+                for chunk in decode(file):
+                    n_samples += len(chunk)
+                    yield chunk
+            except InputError as error:
+                if file is first:
+                    raise
+                waiting.append(error)
+                return
             following = next(queue, None)
             if following is None:
                 return
-            if isinstance(following, InputError) or not _follows(start_of(following), start, n_samples / sample_rate):
+            try:
+                goes_on = not isinstance(following, InputError) and _follows(start_of(following), start, n_samples / sample_rate)
+            except InputError as error:
+                following, goes_on = error, False
+            if not goes_on:
                 waiting.append(following)
                 return
             file = following

@@ -63,6 +63,21 @@ def test_what_is_there_is_not_tagged_again_unless_it_changed(folder: Path) -> No
     assert (folder / "o" / after[0]).stat().st_mtime_ns == before[after[0]]
 
 
+def test_a_disk_that_is_not_there_takes_no_finished_part_away(folder: Path) -> None:
+    (folder / "card").mkdir()
+    write_wav(folder / "card" / "1.wav", 2.0)
+    write_wav(folder / "card" / "2.wav", 2.0, seed=1)
+    line = "audiolog tag card/1.wav card/2.wav --weights w.safetensors --quiet --out kept"
+    assert sh(line, folder).code == 0
+    before = names(folder / "kept")
+    (folder / "card").rename(folder / "away")
+    missing = "audiolog: card/1.wav: no such file\naudiolog: card/2.wav: no such file\n"
+    assert sh(line, folder) == (1, "", missing)
+    assert names(folder / "kept") == before
+    (folder / "away").rename(folder / "card")
+    assert sh(line, folder) == (0, "", "")
+
+
 def test_other_parameters_are_refused(folder: Path) -> None:
     line = "audiolog tag a.wav --weights w.safetensors --out o"
     assert sh(line, folder).code == 0

@@ -556,6 +556,16 @@ def test_the_page_names_no_other_place(folder: Path, made: Path) -> None:
             "stdin: expected cells (filename onset offset kind label score), got rows; `audiolog tag` writes cells",
         ),
         ("audiolog report cells.tsv --audio log.md", 1, "log.md: not a sound file that can be read"),
+        (
+            "audiolog report cells.tsv -o ./cells.tsv",
+            2,
+            "--output ./cells.tsv: is an input of this page, which would replace it; name another file",
+        ),
+        (
+            "audiolog report cells.tsv --audio walk.wav -o walk.wav",
+            2,
+            "--output walk.wav: is an input of this page, which would replace it; name another file",
+        ),
         ("audiolog report cells.tsv -o no/such/folder.html", 1, "no/such/folder.html: no such file"),
         (
             "audiolog report cells.tsv --format png --log log.md",
@@ -620,3 +630,5 @@ def test_pictures_hold_their_labels_as_text(folder: Path) -> None:
     assert svg.stdout == sh("audiolog report clock.tsv --format svg", folder).stdout
     assert sh("audiolog report cells.tsv --format png -o walk.png", folder) == (0, "", "")
     assert (folder / "walk.png").read_bytes().startswith(b"\x89PNG")
+    boxes = sh("sed s/walk/\U0001fae8/ cells.tsv | audiolog report --format png > boxes.png", folder)
+    assert boxes == (0, "", "audiolog: the picture's font lacks characters of these names and labels; boxes stand for them\n")

@@ -50,6 +50,28 @@ def test_errors_stand_in_their_place() -> None:
     assert groups([(0, 10), AudioError("b.wav: no such file"), (10, 10)]) == [(0, 10), "b.wav: no such file", (10, 10)]
 
 
+def test_a_broken_file_costs_the_ones_before_it_nothing() -> None:
+    """It is known to be broken only when its turn comes, in the middle of the group: the group ends there, whole."""
+
+    def decode(file: tuple[float, float]) -> Iterator[np.ndarray]:
+        if file[1] == 0:
+            raise AudioError("broken")
+        yield np.zeros(round(file[1] * RATE), np.float32)
+
+    def start_of(file: tuple[float, float]) -> datetime:
+        if file[1] < 0:
+            raise AudioError("no clock time")
+        return BEGIN + timedelta(seconds=file[0])
+
+    found: list[tuple[float, float] | str] = []
+    for group in stitched([(0, 10), (10, 10), (20, 0), (30, 10), (40, -1), (50, 10)], start_of, decode, RATE):
+        if isinstance(group, InputError):
+            found.append(str(group))
+        else:
+            found.append((group[0][0], sum(len(chunk) for chunk in group[1]) / RATE))
+    assert found == [(0, 20), "broken", (30, 10), "no clock time", (50, 10)]
+
+
 def test_the_files_of_a_night_give_what_the_night_in_one_file_gives(tmp_path: Path, tiny_weights: Path) -> None:
     """47 s cut at 16 and 32 s, in the middle of windows: the same cells, under the first file's name."""
     night = write_wav(tmp_path / "night.wav", 47.0)

@@ -235,6 +235,20 @@ def test_wrong_options_end_with_two_before_anything_is_read(options: str, messag
     assert message is None or message in result.stderr
 
 
+def test_an_empty_list_of_thresholds_is_none(folder: Path) -> None:
+    (folder / "t0.tsv").touch()
+    done = sh("audiolog tag rec.wav --weights w.safetensors --thresholds t0.tsv", folder)
+    assert done == (1, "", "audiolog: t0.tsv: empty, expected the header label<TAB>threshold and a line for each label\n")
+
+
+def test_a_pipe_in_a_folder_is_passed_over(folder: Path) -> None:
+    (folder / "tree").mkdir()
+    shutil.copy(folder / "other.wav", folder / "tree")
+    os.mkfifo(folder / "tree" / "pipe.wav")
+    done = sh("timeout 100 audiolog tag --recursive tree --weights w.safetensors | cut -f 1 | uniq", folder)
+    assert done == (0, "filename\ntree/other.wav\n", "")
+
+
 def test_thresholds_decide_which_events_are_active(folder: Path) -> None:
     all_events = sh("audiolog tag other.wav --weights w.safetensors --threshold 0 | grep -c event", folder)
     assert all_events.stdout == "9\n"  # 3 seconds, 3 events

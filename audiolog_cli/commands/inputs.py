@@ -131,12 +131,16 @@ def with_names_in_utf8(inputs: Iterable[Recording | InputError]) -> Iterator[Rec
 
 
 def _files_below(folder: str, match: str) -> Iterator[str]:
-    """Files of a folder and its subfolders by name; links to folders are not followed, so a loop of them is no trap."""
+    """Files of a folder and its subfolders by name; links to folders are not followed, so a loop of them is no trap.
+
+    Pipes and devices are passed over: nobody may ever write to them. A link to nothing is given, and fails.
+    """
     for parent, subfolders, names in os.walk(folder):
         subfolders.sort()
         for name in sorted(names):
-            if _fits(name, match):
-                yield os.path.join(parent, name)
+            path = os.path.join(parent, name)
+            if _fits(name, match) and (os.path.isfile(path) or not os.path.exists(path)):
+                yield path
 
 
 def _fits(path: str, match: str) -> bool:

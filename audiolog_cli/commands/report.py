@@ -59,6 +59,7 @@ def report(
         raise UsageError("--log -: the cells come from stdin already; give the log as a file")
     if "-" in (audio or []):
         raise UsageError("--audio -: the sound is read twice, to be seen and to be heard; give it as a file")
+    _check_output(output, [file, log, *(audio or [])])
     with cell_input(file) as (cells, name):
         found = recordings(cells)
     failed = [recording.filename for recording in found if recording.failure is not None]
@@ -77,6 +78,13 @@ def report(
         _write(picture([recording for recording in found if not recording.is_empty], format.value), output)
     if failed:
         raise typer.Exit(3)
+
+
+def _check_output(output: str, inputs: Iterable[str]) -> None:
+    """UsageError for an output that is one of the inputs: a recording or a table would be lost."""
+    for path in inputs:
+        if "-" not in (output, path) and os.path.isfile(output) and os.path.isfile(path) and os.path.samefile(output, path):
+            raise UsageError(f"--output {output}: is an input of this page, which would replace it; name another file")
 
 
 def _write(content: bytes, output: str) -> None:

@@ -6,7 +6,9 @@ One panel per recording: the scenes as a band, one lane per event label, the sco
 import io
 from collections.abc import Sequence
 from typing import Any
+from warnings import catch_warnings, warn_explicit
 
+from audiolog_cli import terminal
 from audiolog_cli.errors import UsageError
 from audiolog_cli.report.summary import NO_SCENE, moment, shares, wall
 from audiolog_cli.report.timeline import Recording, Track
@@ -38,7 +40,13 @@ def picture(recordings: Sequence[Recording], format: str) -> bytes:
         panels = figure.subplots(len(recordings), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
         for panel, recording in zip(panels, recordings, strict=True):
             _draw(panel, recording)
-        figure.savefig(file, format=format, dpi=200, metadata={"Date": None} if format == "svg" else None)
+        with catch_warnings(record=True) as warned:
+            figure.savefig(file, format=format, dpi=200, metadata={"Date": None} if format == "svg" else None)
+    others = [warning for warning in warned if "missing from font" not in str(warning.message)]
+    if len(others) < len(warned):
+        terminal.say("the picture's font lacks characters of these names and labels; boxes stand for them")
+    for warning in others:
+        warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return file.getvalue()
 
 
