@@ -21,10 +21,10 @@ from tempfile import TemporaryDirectory
 import av
 import numpy as np
 
-from audiolog_cli.audio import SAMPLE_RATE, decode
-from audiolog_cli.model.bench import untrained
-from audiolog_cli.model.tagger import Tagger, TagOptions, load, tag
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, tsv_lines
+from audiolog_cli.sound.audio import SAMPLE_RATE, decode
+from audiolog_cli.tagging.bench import untrained
+from audiolog_cli.tagging.tagger import Tagger, TagOptions, load, tag
 
 LENGTHS = (60, 600, 3600)  # seconds of the whole recordings
 ROUNDS = 3

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from audiolog_cli.model.mixing import PLAIN, Recipe, mix_window
-from audiolog_cli.model.production import Source, load_bank
+from audiolog_cli.mixing.production import Source, load_bank
+from audiolog_cli.mixing.windows import PLAIN, Recipe, mix_window
 
 EVERY = Recipe(speed_share=1, room_share=1, tone_share=1, narrow_share=1, codec_share=1, overlay_share=1)
 RECIPES = {"plain": PLAIN, "training effects": Recipe(), "every effect": EVERY}

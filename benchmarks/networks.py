@@ -15,8 +15,8 @@ from statistics import median
 import torch
 
 from audiolog_cli.model import allocator, checkpoint, networks
-from audiolog_cli.model.bench import GEMM_SIZE, network_gflop
 from audiolog_cli.model.prepared import prepared
+from audiolog_cli.tagging.bench import GEMM_SIZE, network_gflop
 
 NAMES = ("crnn:small", "htsat:base")
 

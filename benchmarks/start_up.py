@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from audiolog_cli.model.bench import write_noise
+from audiolog_cli.tagging.bench import write_noise
 
 RUNS = 9
 CELL = b"filename\tonset\toffset\tkind\tlabel\tscore\na.wav\t0.000\t1.000\tscene\tpark\t0.900\n"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from audiolog_cli import audio
-from audiolog_cli.model.augment import SAMPLE_RATE, Wave, decibels, fade, fft_size, noise, rms
-from audiolog_cli.model.mixing import EDGE, Span, add_event, cross_fade, loop
-from audiolog_cli.model.soundfiles import span_lines, write_flac, write_list
+from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave, decibels, fade, fft_size, noise, rms
+from audiolog_cli.mixing.soundfiles import span_lines, write_flac, write_list
+from audiolog_cli.mixing.windows import EDGE, Span, add_event, cross_fade, loop
+from audiolog_cli.sound import audio
 
 YARD, KITCHEN = 64.0, 36.0  # seconds
 FADE = SAMPLE_RATE // 2

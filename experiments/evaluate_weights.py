@@ -21,16 +21,16 @@ from pathlib import Path
 
 import numpy as np
 
-from audiolog_cli import audio
-from audiolog_cli.model import tagger
-from audiolog_cli.model.augment import SAMPLE_RATE, Wave, decibels, noise
-from audiolog_cli.model.clips import of_split, read_clips
-from audiolog_cli.model.production import read_mapping, whole_file
-from audiolog_cli.model.tagger import Tagger, TagOptions
-from audiolog_cli.model.validation import Scores, average_precisions, micro_f1, scene_accuracy, tuned_thresholds
-from audiolog_cli.model.vocabulary import EVENTS, SCENES
+from audiolog_cli.evaluation.references import read_frame_scores
+from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave, decibels, noise
+from audiolog_cli.mixing.clips import of_split, read_clips
+from audiolog_cli.mixing.production import read_mapping, whole_file
+from audiolog_cli.mixing.vocabulary import EVENTS, SCENES
 from audiolog_cli.records import Cell
-from audiolog_cli.references import read_frame_scores
+from audiolog_cli.sound import audio
+from audiolog_cli.tagging import tagger
+from audiolog_cli.tagging.tagger import Tagger, TagOptions
+from audiolog_cli.training.validation import Scores, average_precisions, micro_f1, scene_accuracy, tuned_thresholds
 
 MINUTES = 10  # of each sound without events
 

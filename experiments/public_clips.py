@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from audiolog_cli.errors import AudiologError
-from audiolog_cli.labels import EVERYDAY
-from audiolog_cli.model.augment import SAMPLE_RATE, Wave
-from audiolog_cli.model.clips import COLUMNS
-from audiolog_cli.model.production import whole_file
+from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
+from audiolog_cli.mixing.clips import COLUMNS
+from audiolog_cli.mixing.production import whole_file
+from audiolog_cli.weights.labels import EVERYDAY
 
 VALIDATION = 5  # one in so many sources validates
 GRAIN = SAMPLE_RATE // 50  # samples of a level

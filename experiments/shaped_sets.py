@@ -21,12 +21,12 @@ import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.errors import AudiologError, InputError
-from audiolog_cli.model.augment import SAMPLE_RATE
-from audiolog_cli.model.cache import as_int16, open_cache
-from audiolog_cli.model.clips import Clip, read_clips
-from audiolog_cli.model.composing import Plan, compose
-from audiolog_cli.model.mixing import Bank, Soundscape, Span, make_bank
-from audiolog_cli.model.production import whole_file
+from audiolog_cli.mixing.augment import SAMPLE_RATE
+from audiolog_cli.mixing.cache import as_int16, open_cache
+from audiolog_cli.mixing.clips import Clip, read_clips
+from audiolog_cli.mixing.composing import Plan, compose
+from audiolog_cli.mixing.production import whole_file
+from audiolog_cli.mixing.windows import Bank, Soundscape, Span, make_bank
 
 SILENT = 10  # of so many recordings of a scene, one has no event: TUT's lists leave such files out (in MAESTRO there are none)
 GROUPS = 5  # of sources: five test folds, or four and the evaluation set

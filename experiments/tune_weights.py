@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from evaluate_weights import composed_scores
 
-from audiolog_cli.model import checkpoint, tagger
-from audiolog_cli.model.validation import Scores, micro_f1, tuned_thresholds
+from audiolog_cli.model import checkpoint
+from audiolog_cli.tagging import tagger
+from audiolog_cli.training.validation import Scores, micro_f1, tuned_thresholds
 
 # Seconds, each measured on the tuning recordings (weights/README.md)
 SMOOTH = 3.0  # better than 0, 2, 4 and 5 in macro AP and in micro F1

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from audiolog_cli.model.augment import SAMPLE_RATE, Wave
-from audiolog_cli.model.cache import Cache, from_arrays
-from audiolog_cli.model.clips import Clip
+from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
+from audiolog_cli.mixing.cache import Cache, from_arrays
+from audiolog_cli.mixing.clips import Clip
 
 TONES = {"low": 300.0, "high": 3000.0}
 SCENES = {"hiss": 0.1, "rumble": 0.05}

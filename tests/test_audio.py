@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiolog_cli.audio import (
+from audiolog_cli.errors import AudioError, UsageError
+from audiolog_cli.sound.audio import (
     SAMPLE_RATE,
     Damage,
     DamageWarning,
@@ -29,8 +30,7 @@ from audiolog_cli.audio import (
     windows,
     windows_at,
 )
-from audiolog_cli.containers import Source
-from audiolog_cli.errors import AudioError, UsageError
+from audiolog_cli.sound.containers import Source
 from tests.audio_files import ENCODERS, Wave, burst_onsets, bursts, encode, noise, sine, wav_bytes, write_wav
 
 RATES = {".opus": 48_000, ".webm": 48_000}  # Opus knows no 44.1 kHz

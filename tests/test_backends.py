@@ -14,8 +14,8 @@ import pytest
 from audiolog_cli.errors import LLMError, UsageError
 from audiolog_cli.llm.backend import Request, is_repeating
 from audiolog_cli.llm.endpoint import Connection, open_backend
+from audiolog_cli.llm.long_tables import collect
 from audiolog_cli.llm.openai_backend import PRESETS, OpenAIBackend, events
-from audiolog_cli.llm.parts import collect
 from tests.log_tables import cells_tsv
 from tests.replay_server import Answer, Asked, answering
 from tests.shell import Result, sh

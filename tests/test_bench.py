@@ -7,8 +7,9 @@ import pytest
 
 from audiolog_cli.commands.bench import COLUMNS, add_ratios
 from audiolog_cli.errors import UsageError
-from audiolog_cli.model import bench, checkpoint, networks
-from audiolog_cli.model.tagger import load
+from audiolog_cli.model import checkpoint, networks
+from audiolog_cli.tagging import bench
+from audiolog_cli.tagging.tagger import load
 from tests.shell import sh
 
 STAGES = ["gemm", "decode", "features", "network", "post", "whole"]

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from audiolog_cli.model import crnn, htsat, training
+from audiolog_cli.model import crnn, htsat
 from audiolog_cli.model.baselines import Joint, JointConfig, TaskConfig, TaskCRNN
-from audiolog_cli.model.batches import Batch
-from audiolog_cli.model.losses import LossWeights, Targets, at_steps
 from audiolog_cli.model.networks import KINDS, Trainable
-from audiolog_cli.model.training import TrainOptions
+from audiolog_cli.training import loop
+from audiolog_cli.training.batches import Batch
+from audiolog_cli.training.loop import TrainOptions
+from audiolog_cli.training.losses import LossWeights, Targets, at_steps
 
 N_STEPS = 32
 # window, first step, step after the last, class
@@ -64,9 +65,9 @@ def test_one_batch_is_learned_by_heart(kind: str) -> None:
     options = TrainOptions(
         epochs=1, steps=n_steps, learning_rate=learning_rate, warmup=5, ema=0.0, weight_decay=0.0, weights=weights
     )
-    state = training.start(network, options)
+    state = loop.start(network, options)
     for _ in range(n_steps):
-        training.train_step(state, lambda step: batch, options)
+        loop.train_step(state, lambda step: batch, options)
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from audiolog_cli.llm.check import Claim, check, holds, marked, table_of
+from audiolog_cli.check.claims import Claim, check, holds, marked, table_of
+from audiolog_cli.check.sentences import MISSING, QUIET
+from audiolog_cli.check.times import times
+from audiolog_cli.check.words import lexicon, mentions, stem, vocabulary
 from audiolog_cli.llm.outline import words
-from audiolog_cli.llm.sentences import MISSING, QUIET
-from audiolog_cli.llm.times import times
-from audiolog_cli.llm.words import lexicon, mentions, stem, vocabulary
 from audiolog_cli.records import Row
 from tests.log_tables import Spans, rows
 

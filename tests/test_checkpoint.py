@@ -20,7 +20,7 @@ from audiolog_cli.errors import WeightsError
 from audiolog_cli.model import checkpoint, crnn, efficientat
 from audiolog_cli.model.checkpoint import Card, card_of, load, metadata_of, read_card, save
 from audiolog_cli.model.features import FrontEnd
-from audiolog_cli.weights import Header, read_header
+from audiolog_cli.weights.find import Header, read_header
 from tests.layout_files import mini
 
 SCENES, EVENTS = ("home", "street"), ("car", "dog", "siren")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiolog_cli.clock import at, start_of, time_source
 from audiolog_cli.errors import AudioError, UsageError
+from audiolog_cli.sound.clock import at, start_of, time_source
 from tests.audio_files import wav_bytes
 
 BERLIN = ZoneInfo("Europe/Berlin")

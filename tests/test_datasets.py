@@ -7,12 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from audiolog_cli.datasets.clip_sets import read_esc50, read_folder, read_urbansound8k
+from audiolog_cli.datasets.dataset import (
+    Dataset,
+    Event,
+    Findings,
+    check_archives,
+    merged,
+    require_sound,
+    summarize,
+    summary_lines,
+)
+from audiolog_cli.datasets.maestro import read_folds, read_maestro
+from audiolog_cli.datasets.tut import read_tut
 from audiolog_cli.errors import InputError
-from audiolog_cli.labels import MAESTRO_SOFT, LabelList
-from audiolog_cli.model.clip_sets import read_esc50, read_folder, read_urbansound8k
-from audiolog_cli.model.datasets import Dataset, Event, Findings, check_archives, merged, require_sound, summarize, summary_lines
-from audiolog_cli.model.maestro import read_folds, read_maestro
-from audiolog_cli.model.tut import read_tut
+from audiolog_cli.weights.labels import MAESTRO_SOFT, LabelList
 from tests.conftest import write_wav
 
 TUT_HEADER = "path\tscene_label\tevent_start_time\tevent_end_time\tevent_label\n"

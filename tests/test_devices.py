@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from audiolog_cli.audio import Window
-from audiolog_cli.model import losses, networks
-from audiolog_cli.model.tagger import load, probabilities
-from audiolog_cli.model.training import update_average
+from audiolog_cli.model import networks
+from audiolog_cli.sound.audio import Window
+from audiolog_cli.tagging.tagger import load, probabilities
+from audiolog_cli.training import losses
+from audiolog_cli.training.loop import update_average
 from tests.conftest import write_wav
 from tests.shell import ROOT, sh
 
@@ -70,7 +71,7 @@ def noise(n: int) -> list[Window]:
 @pytest.mark.parametrize(("precision", "within"), [("fp32", 1e-4), ("bf16", 0.05), ("fp16", 0.02)])
 @pytest.mark.parametrize("weights", ["everyday", "htsat:base"])
 def test_a_gpu_hears_what_a_processor_hears(weights: str, precision: str, within: float, tmp_path: Path) -> None:
-    from audiolog_cli.model.bench import untrained
+    from audiolog_cli.tagging.bench import untrained
 
     path = untrained(weights, tmp_path) if ":" in weights else EVERYDAY
     heard = noise(3)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiolog_cli import audio
-from audiolog_cli.model.vocabulary import EVENTS, SCENES
+from audiolog_cli.mixing.vocabulary import EVENTS, SCENES
+from audiolog_cli.sound import audio
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

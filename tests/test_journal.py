@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiolog_cli.audio import Window
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import UsageError
-from audiolog_cli.journal import block, blocks, open_journal, pack, recover, resumed, unpack
+from audiolog_cli.sound.audio import Window
+from audiolog_cli.tagging.journal import block, blocks, open_journal, pack, recover, resumed, unpack
 from tests.conftest import write_wav
 from tests.shell import sh
 

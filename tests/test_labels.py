@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from audiolog_cli import labels
 from audiolog_cli.errors import RecordError
-from audiolog_cli.labels import LabelList
-from audiolog_cli.weights import find, read_header
+from audiolog_cli.weights import labels
+from audiolog_cli.weights.find import find, read_header
+from audiolog_cli.weights.labels import LabelList
 
 
 def test_audioset_has_527_classes_in_the_order_of_the_published_taggers(shared: Path) -> None:

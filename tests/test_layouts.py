@@ -13,12 +13,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from audiolog_cli import labels
 from audiolog_cli.errors import WeightsError
-from audiolog_cli.labels import LabelList
-from audiolog_cli.model import backbone, checkpoint, efficientat, htsat, layouts
+from audiolog_cli.model import checkpoint, efficientat, htsat, layouts
 from audiolog_cli.model.features import FRONT_END, FrontEnd
 from audiolog_cli.model.htsat import HTSAT, preset
+from audiolog_cli.training import initial
+from audiolog_cli.weights import labels
+from audiolog_cli.weights.labels import LabelList
 from tests.layout_files import mini, original, prefixed, saved, transformers
 from tests.parity import farthest, filled, golden, recipe
 
@@ -281,9 +282,9 @@ def test_a_backbone_is_taken_from_any_layout_and_accounted_for(tmp_path: Path) -
     network = mini(n_scenes=2, n_events=3)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     with pytest.raises(WeightsError, match="no published label list"):
-        backbone.take(network, path)  # of 7 classes nobody knows the labels; those of 527 are known
+        initial.take(network, path)  # of 7 classes nobody knows the labels; those of 527 are known
     checkpoint.save(tmp_path / "own.safetensors", *layouts.read(path, SEVEN))
-    report = backbone.take(network, tmp_path / "own.safetensors")
+    report = initial.take(network, tmp_path / "own.safetensors")
     after, source = network.state_dict(), published.state_dict()
     assert set(report.taken) | set(report.new) == set(after)
     assert set(report.left) == {"tscam_conv.weight", "tscam_conv.bias"}
@@ -302,13 +303,13 @@ def test_last_layers_are_taken_only_for_the_same_labels(tmp_path: Path) -> None:
     """Three events of another task are not these three."""
     path = tmp_path / "a.safetensors"
     checkpoint.save(path, *layouts.read(saved(tmp_path / "a.pth", original(mini(n_scenes=2, n_events=3))), WORDS))
-    other = backbone.take(mini(n_scenes=2, n_events=3), path, WORDS.scenes, ("cat", "cow", "hen"))
+    other = initial.take(mini(n_scenes=2, n_events=3), path, WORDS.scenes, ("cat", "cow", "hen"))
     assert other.new == other.left == ("sed_head.weight", "sed_head.bias")
-    assert backbone.take(mini(n_scenes=2, n_events=3), path, WORDS.scenes, WORDS.events).new == ()
+    assert initial.take(mini(n_scenes=2, n_events=3), path, WORDS.scenes, WORDS.events).new == ()
 
 
 def test_a_filter_bank_of_another_sample_rate_is_not_taken(tmp_path: Path) -> None:
-    report = backbone.take(mini(), saved(tmp_path / "clap.pt", prefixed(original(mini()), "audio_branch.")))
+    report = initial.take(mini(), saved(tmp_path / "clap.pt", prefixed(original(mini()), "audio_branch.")))
     assert report.new == ("logmel_extractor.melW",)
 
 
@@ -316,7 +317,7 @@ def test_a_backbone_of_other_sizes_does_not_fit(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = efficientat.EfficientAT(efficientat.Config(0.1, n_classes=7))
     with pytest.raises(WeightsError, match="no tensor fits this network"):
-        backbone.take(network, saved(tmp_path / "clap.pt", prefixed(original(mini()), "audio_branch.")))
+        initial.take(network, saved(tmp_path / "clap.pt", prefixed(original(mini()), "audio_branch.")))
 
 
 # The published sizes, against the reference

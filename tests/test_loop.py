@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.model import crnn, training
-from audiolog_cli.model.batches import Batch
-from audiolog_cli.model.board import drawn
-from audiolog_cli.model.losses import LossWeights, Targets
+from audiolog_cli.model import crnn
 from audiolog_cli.model.networks import new_network
-from audiolog_cli.model.training import TrainOptions
+from audiolog_cli.training import loop
+from audiolog_cli.training.batches import Batch
+from audiolog_cli.training.board import drawn
+from audiolog_cli.training.loop import TrainOptions
+from audiolog_cli.training.losses import LossWeights, Targets
 
 QUICK = TrainOptions(epochs=2, steps=3, batch_size=4, learning_rate=1e-3, warmup=2, seed=3)
 
@@ -27,9 +28,9 @@ def batch_of(number: int) -> Batch:
     return Batch(features, Targets(events, torch.ones_like(events), torch.eye(2)[scene]))
 
 
-def trained(options: TrainOptions, folder: Path, **more: object) -> tuple[training.Run, list[dict[str, float]]]:
-    state = training.start(new_network("crnn", "tiny", 2, 2, seed=1), options)
-    return state, list(training.train(state, batch_of, lambda network: {"score": 0.5}, options, folder, **more))
+def trained(options: TrainOptions, folder: Path, **more: object) -> tuple[loop.Run, list[dict[str, float]]]:
+    state = loop.start(new_network("crnn", "tiny", 2, 2, seed=1), options)
+    return state, list(loop.train(state, batch_of, lambda network: {"score": 0.5}, options, folder, **more))
 
 
 def test_htsats_stairs_come_instead_of_the_cosine(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_htsats_stairs_come_instead_of_the_cosine(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_is_said_before_the_first_step(options: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        training.start(new_network("crnn", "tiny", 2, 2), replace(QUICK, **options))
+        loop.start(new_network("crnn", "tiny", 2, 2), replace(QUICK, **options))
 
 
 def test_bf16_learns_what_fp32_learns(tmp_path: Path) -> None:

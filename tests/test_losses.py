@@ -8,15 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiolog_cli.model.htsat import Output
-from audiolog_cli.model.losses import (
-    LossWeights,
-    Targets,
-    contrastive_loss,
-    event_loss,
-    scene_loss,
-    tag_loss,
-    total_loss,
-)
+from audiolog_cli.training.losses import LossWeights, Targets, contrastive_loss, event_loss, scene_loss, tag_loss, total_loss
 
 
 def test_scene_loss_is_the_mean_over_windows_that_have_a_scene() -> None:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from audiolog_cli.evaluation import figures
 from audiolog_cli.evaluation.library import libraries, library_figures
 from audiolog_cli.evaluation.material import Options, prepare
+from audiolog_cli.evaluation.references import WHOLE_FILE, Annotations
 from audiolog_cli.metrics import activity, event_based, score_based, segment_based
 from audiolog_cli.metrics.activity import Intervals
-from audiolog_cli.references import WHOLE_FILE, Annotations
 
 pytest.importorskip("sed_eval", reason="the extra `metrics` is not installed")
 pytest.importorskip("sed_scores_eval", reason="the extra `metrics` is not installed")

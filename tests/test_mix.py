@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiolog_cli import audio
-from audiolog_cli.model import pool
-from audiolog_cli.model.soundfiles import write_flac
+from audiolog_cli.mixing import pool
+from audiolog_cli.mixing.soundfiles import write_flac
+from audiolog_cli.sound import audio
 from tests.shell import sh
 from tests.sounds import made_clips
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from audiolog_cli.model import mixing
-from audiolog_cli.model.batches import Variation
+from audiolog_cli.mixing import windows
+from audiolog_cli.mixing.pool import Facts, event_steps
+from audiolog_cli.mixing.soundfiles import write_flac
+from audiolog_cli.mixing.windows import PLAIN, Bank
 from audiolog_cli.model.features import LogMel
-from audiolog_cli.model.mixed import Mixed, mixed_batches
-from audiolog_cli.model.mixing import PLAIN, Bank
-from audiolog_cli.model.pool import Facts, event_steps
-from audiolog_cli.model.soundfiles import write_flac
+from audiolog_cli.training.batches import Variation
+from audiolog_cli.training.mixed import Mixed, mixed_batches
 from tests.shell import sh
 from tests.sounds import SCENES, TONES, made_clips
 
@@ -22,7 +22,7 @@ FACTS = Facts(0, tuple(TONES), tuple(SCENES), seconds=2.0)
 RECIPE = replace(PLAIN, seconds=2.0)
 
 
-BANK = mixing.make_bank(*made_clips())
+BANK = windows.make_bank(*made_clips())
 
 
 def made_bank() -> Bank:
@@ -36,7 +36,7 @@ def source(seed: int = 7, facts: Facts = FACTS) -> Mixed:
 def test_batches_hold_the_windows_of_their_numbers_and_what_was_mixed_into_them() -> None:
     batch = mixed_batches(replace(source(), variation=Variation()), jobs=0)(5)
     for i in range(3):
-        sound = mixing.mix_window(BANK, RECIPE, 7, 5 * 3 + i)
+        sound = windows.mix_window(BANK, RECIPE, 7, 5 * 3 + i)
         assert torch.allclose(batch.features[i], LogMel(FACTS.front_end)(torch.from_numpy(sound.wave)[None])[0], atol=1e-3)
         assert np.array_equal(batch.targets.events[i].numpy(), event_steps(sound.events, FACTS.events, 2.0))
         assert batch.targets.scene[i].sum() == len(sound.scenes)

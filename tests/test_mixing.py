@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiolog_cli.errors import AudioError, InputError, RecordError
-from audiolog_cli.model import augment, cache, clips, composing, mixing, soundfiles
-from audiolog_cli.model.augment import SAMPLE_RATE, Wave
-from audiolog_cli.model.mixing import PLAIN, Bank, Recipe, Span
+from audiolog_cli.mixing import augment, cache, clips, composing, soundfiles, windows
+from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
+from audiolog_cli.mixing.windows import PLAIN, Bank, Recipe, Span
 from tests.sounds import made_clips, tone
 
-BANK = mixing.make_bank(*made_clips())
+BANK = windows.make_bank(*made_clips())
 TABLE = "path\tsource_id\tkind\tlabel\tonset\toffset\tduration\tsplit\n"
 
 
@@ -28,7 +28,7 @@ def bank() -> Bank:
 def test_event_lies_where_the_span_says_and_as_loud_as_asked_for() -> None:
     background = np.full(4 * SAMPLE_RATE, 0.01, np.float32)
     wave = background.copy()
-    span = mixing.add_event(wave, tone(1000, 1.0), 2 * SAMPLE_RATE, 20.0, "beep")
+    span = windows.add_event(wave, tone(1000, 1.0), 2 * SAMPLE_RATE, 20.0, "beep")
     assert span == Span(2.0, 3.0, "beep")
     added = wave - background
     assert not added[: 2 * SAMPLE_RATE].any()
@@ -38,26 +38,26 @@ def test_event_lies_where_the_span_says_and_as_loud_as_asked_for() -> None:
 
 def test_event_over_digital_silence_has_an_absolute_level() -> None:
     wave = np.zeros(2 * SAMPLE_RATE, np.float32)
-    mixing.add_event(wave, tone(1000, 2.0), 0, 15.0, "beep")
+    windows.add_event(wave, tone(1000, 2.0), 0, 15.0, "beep")
     assert 20 * np.log10(augment.rms(wave)) == pytest.approx(-20.0, abs=0.1)  # -35 dBFS + 15 dB
 
 
 def test_event_that_begins_before_the_window_is_cut_to_it() -> None:
     wave = np.zeros(SAMPLE_RATE, np.float32)
-    assert mixing.add_event(wave, tone(500, 1.0), -SAMPLE_RATE // 2, 10.0, "x") == Span(0.0, 0.5, "x")
-    assert mixing.add_event(wave, tone(500, 1.0), SAMPLE_RATE // 4, 10.0, "x") == Span(0.25, 1.0, "x")
+    assert windows.add_event(wave, tone(500, 1.0), -SAMPLE_RATE // 2, 10.0, "x") == Span(0.0, 0.5, "x")
+    assert windows.add_event(wave, tone(500, 1.0), SAMPLE_RATE // 4, 10.0, "x") == Span(0.25, 1.0, "x")
 
 
 def test_nothing_is_said_of_a_silent_event_or_one_outside() -> None:
     wave = np.zeros(100, np.float32)
-    assert mixing.add_event(wave, np.zeros(50, np.float32), 0, 10.0, "x") is None
-    assert mixing.add_event(wave, np.ones(50, np.float32), 100, 10.0, "x") is None
+    assert windows.add_event(wave, np.zeros(50, np.float32), 0, 10.0, "x") is None
+    assert windows.add_event(wave, np.ones(50, np.float32), 100, 10.0, "x") is None
 
 
 def test_cross_fade_keeps_the_power_of_unrelated_sounds() -> None:
     rng = np.random.default_rng(0)
     first, second = (rng.standard_normal(SAMPLE_RATE).astype(np.float32) for _ in range(2))
-    faded = mixing.cross_fade(first, second, SAMPLE_RATE // 2)
+    faded = windows.cross_fade(first, second, SAMPLE_RATE // 2)
     assert faded.size == 1.5 * SAMPLE_RATE
     assert augment.rms(faded[SAMPLE_RATE // 2 : SAMPLE_RATE]) == pytest.approx(1.0, abs=0.05)
 
@@ -65,7 +65,7 @@ def test_cross_fade_keeps_the_power_of_unrelated_sounds() -> None:
 @given(n_wave=st.integers(0, 5000), n_samples=st.integers(1, 20000))
 @settings(deadline=None)
 def test_loop_is_as_long_as_asked_for(n_wave: int, n_samples: int) -> None:
-    assert mixing.loop(np.ones(n_wave, np.float32), n_samples).shape == (n_samples,)
+    assert windows.loop(np.ones(n_wave, np.float32), n_samples).shape == (n_samples,)
 
 
 # Windows
@@ -74,10 +74,10 @@ def test_loop_is_as_long_as_asked_for(n_wave: int, n_samples: int) -> None:
 def test_window_is_the_same_for_the_same_seed_and_index_only(bank: Bank) -> None:
     recipe = Recipe(wild_share=0.5)
     for index in range(6):
-        first, again = (mixing.mix_window(bank, recipe, 3, index) for _ in range(2))
+        first, again = (windows.mix_window(bank, recipe, 3, index) for _ in range(2))
         assert np.array_equal(first.wave, again.wave)
         assert (first.events, first.scenes, first.labelled) == (again.events, again.scenes, again.labelled)
-    one, two = mixing.mix_window(bank, PLAIN, 3, 0), mixing.mix_window(bank, PLAIN, 4, 0)
+    one, two = windows.mix_window(bank, PLAIN, 3, 0), windows.mix_window(bank, PLAIN, 4, 0)
     assert not np.array_equal(one.wave, two.wave)
 
 
@@ -85,7 +85,7 @@ def test_window_is_the_same_for_the_same_seed_and_index_only(bank: Bank) -> None
 @settings(max_examples=40, deadline=None)
 def test_every_window_is_finite_within_full_scale_and_labelled_inside_itself(index: int, wild: float, alone: float) -> None:
     recipe = Recipe(seconds=4.0, wild_share=wild, alone_share=alone, overdrive_share=0.5, codec_share=0.5)
-    soundscape = mixing.mix_window(BANK, recipe, 1, index)
+    soundscape = windows.mix_window(BANK, recipe, 1, index)
     assert soundscape.wave.shape == (4 * SAMPLE_RATE,)
     assert soundscape.wave.dtype == np.float32
     assert np.isfinite(soundscape.wave).all()
@@ -98,7 +98,7 @@ def test_an_event_is_heard_in_its_span(bank: Bank) -> None:
     recipe = Recipe(scene_share=0, noise_share=0, max_events=1, room_share=0, speed_share=0, tone_share=0, narrow_share=0)
     heard = 0
     for index in range(20):
-        soundscape = mixing.mix_window(bank, recipe, 0, index)
+        soundscape = windows.mix_window(bank, recipe, 0, index)
         for onset, offset, _ in soundscape.events:
             inside = soundscape.wave[round(onset * SAMPLE_RATE) : round(offset * SAMPLE_RATE)]
             assert np.dot(inside, inside) == pytest.approx(np.dot(soundscape.wave, soundscape.wave), rel=1e-6)
@@ -109,7 +109,7 @@ def test_an_event_is_heard_in_its_span(bank: Bank) -> None:
 def test_a_sound_alone_goes_on_from_end_to_end(bank: Bank) -> None:
     heard = set()
     for index in range(20):
-        soundscape = mixing.mix_window(bank, Recipe(alone_share=1.0), 0, index)
+        soundscape = windows.mix_window(bank, Recipe(alone_share=1.0), 0, index)
         (label,) = {event.label for event in soundscape.events}
         heard.add(label)
         assert soundscape.scenes == () and soundscape.labelled
@@ -120,15 +120,15 @@ def test_a_sound_alone_goes_on_from_end_to_end(bank: Bank) -> None:
 
 
 def test_weights_change_how_often_a_label_is_drawn() -> None:
-    bank = mixing.make_bank(*made_clips(), weights={"low": 9.0})
+    bank = windows.make_bank(*made_clips(), weights={"low": 9.0})
     recipe = Recipe(seconds=2.0, scene_share=0, noise_share=0)
-    labels = [event.label for index in range(100) for event in mixing.mix_window(bank, recipe, 0, index).events]
+    labels = [event.label for index in range(100) for event in windows.mix_window(bank, recipe, 0, index).events]
     assert labels.count("low") > 4 * labels.count("high")
 
 
 def test_a_bank_without_events_and_scenes_is_refused() -> None:
     with pytest.raises(InputError, match="no clip to mix"):
-        mixing.make_bank([], cache.from_arrays({}))
+        windows.make_bank([], cache.from_arrays({}))
 
 
 # Recordings
@@ -149,13 +149,13 @@ def test_recording_has_scenes_without_gaps_and_no_more_than_two_events_at_once(b
 
 def test_recordings_without_scenes_are_refused() -> None:
     made, decoded = made_clips()
-    events_only = mixing.make_bank([clip for clip in made if clip.kind == "event"], decoded)
+    events_only = windows.make_bank([clip for clip in made if clip.kind == "event"], decoded)
     with pytest.raises(InputError, match="no scene recording"):
         composing.compose(events_only, composing.Plan(), seed=0)
 
 
 def test_written_recording_reads_back_sample_for_sample(tmp_path: Path) -> None:
-    from audiolog_cli import audio
+    from audiolog_cli.sound import audio
 
     wave = tone(440, 1.3)
     soundfiles.write_flac(wave, tmp_path / "a.flac")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from audiolog_cli.errors import InputError, UsageError
-from audiolog_cli.parts import Parts, key_of
 from audiolog_cli.records import Cell, End
+from audiolog_cli.tagging.parts import Parts, key_of
 from tests.conftest import write_wav
 from tests.shell import sh
 

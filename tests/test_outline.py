@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audiolog_cli.check.claims import check, table_of
 from audiolog_cli.errors import InputError, RecordError
-from audiolog_cli.llm.check import check, table_of
 from audiolog_cli.llm.outline import LONGEST_SECTION, outline, sections
 from audiolog_cli.llm.recording import Recording, recordings, together
 from audiolog_cli.records import Cell, End, Failure, Record, Row, Segment

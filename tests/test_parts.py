@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from audiolog_cli.check.claims import table_of
 from audiolog_cli.errors import LLMError
 from audiolog_cli.llm.backend import Broken, ContextOverflow, Request, Stream, Usage
 from audiolog_cli.llm.budget import Budget, estimate
-from audiolog_cli.llm.check import table_of
 from audiolog_cli.llm.entries import Entry, Mistakes, entries_text, folded, merged, read_answer, schema, validated
 from audiolog_cli.llm.log import collected, prose
-from audiolog_cli.llm.parts import Asking, cut, halves, plan, reduced
+from audiolog_cli.llm.long_tables import Asking, cut, halves, plan, reduced
 from audiolog_cli.llm.prompts import Prompt
 from audiolog_cli.records import CELL_COLUMNS, Cell, Row, tsv_lines
 from tests.language_models import llama_server, serving, write_model

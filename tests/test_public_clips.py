@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiolog_cli.model.clips import read_clips
+from audiolog_cli.mixing.clips import read_clips
 from experiments.public_clips import Found, divide, event
 from tests.audio_files import sine, write_wav
 from tests.shell import ROOT, sh

@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiolog_cli import audio
+from audiolog_cli.datasets import folders
+from audiolog_cli.datasets.dataset import Dataset, Event, Fold, Recording
 from audiolog_cli.errors import AudioError, UsageError
-from audiolog_cli.model import batches, checkpoint, data_folders, recordings, validation
+from audiolog_cli.mixing.pool import NO_SCENE, open_pool
+from audiolog_cli.model import checkpoint
 from audiolog_cli.model.baselines import Joint, JointConfig
-from audiolog_cli.model.batches import labels_of, read_batch
-from audiolog_cli.model.datasets import Dataset, Event, Fold, Recording
 from audiolog_cli.model.features import FRONT_END, TASK_FRONT_END
-from audiolog_cli.model.losses import NO_SCENE
-from audiolog_cli.model.pool import open_pool
+from audiolog_cli.sound import audio
+from audiolog_cli.training import batches, recordings, validation
+from audiolog_cli.training.batches import labels_of, read_batch
 from tests.conftest import write_wav
 from tests.shell import sh
 from tests.test_datasets import maestro, sound, write
@@ -51,11 +52,11 @@ def test_a_layout_is_told_by_what_lies_in_the_folder(tmp_path: Path) -> None:
         ("d/meta/esc50.csv", "esc50"), ("e/metadata/UrbanSound8K.csv", "urbansound8k"), ("f/events.tsv", "folder"),
     ):  # fmt: skip
         write(tmp_path / entry, "")
-        assert data_folders.layout_of(tmp_path / entry.split("/")[0]) == layout
+        assert folders.layout_of(tmp_path / entry.split("/")[0]) == layout
     with pytest.raises(UsageError, match="neither a pool nor a data set that is known; expected in it one of pool.json, "):
-        data_folders.layout_of(tmp_path)
+        folders.layout_of(tmp_path)
     with pytest.raises(UsageError, match="nothing: no such folder"):
-        data_folders.layout_of(tmp_path / "nothing")
+        folders.layout_of(tmp_path / "nothing")
 
 
 def dataset(**parts: tuple[str, ...]) -> Dataset:
@@ -63,17 +64,17 @@ def dataset(**parts: tuple[str, ...]) -> Dataset:
     names = [f"{place}_{take}" for place in "abcde" for take in (1, 2)]
     found = {name: Recording(name, Path(name), 10.0, (), ()) for name in names}
     folds = (Fold("1", parts),) if parts else ()
-    return Dataset("field", data_folders.known.EVERYDAY, found, folds, (), source_of=lambda name: name[0])
+    return Dataset("field", folders.known.EVERYDAY, found, folds, (), source_of=lambda name: name[0])
 
 
 def test_a_fold_with_a_validation_part_is_taken_as_it_is() -> None:
-    division = data_folders.divide(dataset(train=("a_1",), val=("b_1",), test=("c_1",)))
-    assert division == data_folders.Division(("a_1",), ("b_1",), ("c_1",))
+    division = folders.divide(dataset(train=("a_1",), val=("b_1",), test=("c_1",)))
+    assert division == folders.Division(("a_1",), ("b_1",), ("c_1",))
 
 
 def test_without_a_validation_part_whole_sources_are_held_out_always_the_same() -> None:
-    division = data_folders.divide(dataset())
-    assert division == data_folders.divide(dataset())
+    division = folders.divide(dataset())
+    assert division == folders.divide(dataset())
     assert (len(division.train), len(division.validation)) == (8, 2)  # one of five sources, two takes each
     assert {name[0] for name in division.train}.isdisjoint(name[0] for name in division.validation)
     assert division.test == ()
@@ -81,11 +82,11 @@ def test_without_a_validation_part_whole_sources_are_held_out_always_the_same() 
 
 def test_unknown_folds_and_a_single_source_are_refused() -> None:
     with pytest.raises(UsageError, match="--fold 7: field has 1$"):
-        data_folders.divide(dataset(train=("a_1",)), "7")
+        folders.divide(dataset(train=("a_1",)), "7")
     with pytest.raises(UsageError, match="--fold 1: field has no folds"):
-        data_folders.divide(dataset(), "1")
+        folders.divide(dataset(), "1")
     with pytest.raises(UsageError, match="1 source to train on; two are needed"):
-        data_folders.divide(dataset(train=("a_1", "a_2")))
+        folders.divide(dataset(train=("a_1", "a_2")))
 
 
 # Windows
@@ -98,7 +99,7 @@ def test_windows_cover_a_recording(seconds: float, n_windows: int) -> None:
 
 def test_windows_hold_hard_and_soft_labels_side_by_side(tmp_path: Path) -> None:
     root = maestro(tmp_path / "data", "0.0\t1.0\tcar\t0.5", "1.0\t2.0\tcar\t0.75", "1.0\t2.0\tfootsteps\t0.2")
-    data = data_folders.read_dataset(root)
+    data = folders.read_dataset(root)
     pool = recordings.make_windows(data, FRONT_END, tmp_path / "pool", silent, silent)
     car, footsteps = (data.labels.events.index(label) for label in ("car", "footsteps"))
     # steps of 0.3125 s: second 0 is steps 0 to 3, second 1 steps 3 to 6
@@ -121,14 +122,14 @@ def test_the_scene_of_a_window_is_the_one_that_lasts_longest() -> None:
 
 
 def test_a_network_that_hears_magnitudes_gets_its_own_windows(tmp_path: Path) -> None:
-    data = data_folders.read_dataset(maestro(tmp_path / "data", "0.0\t1.0\tcar\t0.5"))
+    data = folders.read_dataset(maestro(tmp_path / "data", "0.0\t1.0\tcar\t0.5"))
     pool = recordings.make_windows(data, TASK_FRONT_END, tmp_path / "pool", silent, silent)
     assert pool.log_mel.shape == (1, 51, 64)  # every 200 ms
     assert (pool.log_mel >= 0).all()
 
 
 def test_several_processes_may_ask_for_the_same_windows(tmp_path: Path) -> None:
-    data = data_folders.read_dataset(own_folder(tmp_path / "data"))
+    data = folders.read_dataset(own_folder(tmp_path / "data"))
     said: list[str] = []
     with ThreadPoolExecutor(2) as two:
         list(two.map(lambda _: recordings.make_windows(data, FRONT_END, tmp_path / "pool", said.append, silent), range(2)))
@@ -138,7 +139,7 @@ def test_several_processes_may_ask_for_the_same_windows(tmp_path: Path) -> None:
 
 def test_windows_go_on_where_they_were_interrupted_and_notice_other_data(tmp_path: Path) -> None:
     root = own_folder(tmp_path / "data")
-    data = data_folders.read_dataset(root)
+    data = folders.read_dataset(root)
     pool = recordings.make_windows(data, FRONT_END, tmp_path / "pool", silent, silent)
     pool.state[3] = 0  # as if the second recording had been cut short
     pool.log_mel[3], pool.log_mel[0] = 0, 1
@@ -147,13 +148,13 @@ def test_windows_go_on_where_they_were_interrupted_and_notice_other_data(tmp_pat
     assert again.log_mel[3].any() and (again.log_mel[0] == 1).all()  # the first recording was not decoded again
     write_wav(root / "rec0.wav", 12.0, rate=8000, seed=99)
     with pytest.raises(UsageError, match="made from other clips or settings; give another folder, or delete this one"):
-        recordings.make_windows(data_folders.read_dataset(root), FRONT_END, tmp_path / "pool", silent, silent)
+        recordings.make_windows(folders.read_dataset(root), FRONT_END, tmp_path / "pool", silent, silent)
 
 
 def test_a_recording_shorter_than_its_header_says_is_not_trained_on(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", 12.0, rate=8000)
     recording = Recording("a", tmp_path / "a.wav", 40.0, (), ())
-    data = Dataset("field", data_folders.known.EVERYDAY, {"a": recording}, (), ())
+    data = Dataset("field", folders.known.EVERYDAY, {"a": recording}, (), ())
     with pytest.raises(AudioError, match="a.wav: ends within 20 s, expected 40 s"):
         recordings.make_windows(data, FRONT_END, tmp_path / "pool", silent, silent)
 

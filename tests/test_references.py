@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from audiolog_cli.errors import InputError, RecordError
-from audiolog_cli.references import (
+from audiolog_cli.evaluation.references import (
     Annotations,
     read_annotations,
     read_durations,

@@ -6,9 +6,9 @@ import fsspec
 import numpy as np
 import pytest
 
-from audiolog_cli.audio import decode, duration
 from audiolog_cli.errors import AudioError, InputError, UsageError
-from audiolog_cli.remote import files_below, open_url, version
+from audiolog_cli.sound.audio import decode, duration
+from audiolog_cli.sound.remote import files_below, open_url, version
 from tests.audio_files import encode, sine
 from tests.conftest import write_wav
 from tests.shell import sh

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiolog_cli.audio import decode
 from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.records import Cell, End, Failure
 from audiolog_cli.report.audio_strip import N_BANDS, band_weights, opus, strip
@@ -27,6 +26,7 @@ from audiolog_cli.report.packing import pack
 from audiolog_cli.report.page import Part, asset, page
 from audiolog_cli.report.summary import hour_edges, hours_table, moment
 from audiolog_cli.report.timeline import ClockPoint, Recording, Track, recordings
+from audiolog_cli.sound.audio import decode
 from tests.conftest import write_wav
 from tests.shell import sh
 

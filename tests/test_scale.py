@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from audiolog_cli.audio import DecodeOptions, decode
+from audiolog_cli.sound.audio import DecodeOptions, decode
 from tests.audio_files import wav_bytes
 from tests.conftest import write_wav
 from tests.shell import sh
@@ -125,7 +125,7 @@ def test_a_decoder_waits_for_a_slow_network(cluster: Any, tmp_path: Path) -> Non
     """It reads an hour from a named pipe: what it has taken is never more than the blocks it may be ahead."""
     import ray
 
-    from audiolog_cli.scale.worker import BLOCK_SECONDS, BLOCKS_AHEAD, decoded_elsewhere
+    from audiolog_cli.tagging.worker import BLOCK_SECONDS, BLOCKS_AHEAD, decoded_elsewhere
 
     os.mkfifo(tmp_path / "hour.wav")
     taken: list[int] = []  # seconds
@@ -257,7 +257,7 @@ def test_a_recording_that_kills_its_workers_is_given_up(cluster: Any, folder: Pa
 
 
 def test_the_ledger_counts_beginnings_and_seconds() -> None:
-    from audiolog_cli.scale.worker import Ledger
+    from audiolog_cli.tagging.worker import Ledger
 
     ledger = Ledger()
     assert [ledger.begin(7) for _ in range(4)] == [1, 2, 3, 4]
@@ -270,7 +270,7 @@ def test_blocks_are_what_decoding_gives(tmp_path: Path) -> None:
     """A GPU's worker gets the same samples, damage and errors from a CPU task as from its own decoder."""
     import numpy as np
 
-    from audiolog_cli.scale.worker import blocks
+    from audiolog_cli.tagging.worker import blocks
 
     path = write_wav(tmp_path / "a.wav", 71.3, rate=44_100)
     found = list(blocks(str(path), DecodeOptions(), os.getcwd()))

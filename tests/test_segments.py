@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiolog_cli.audio import SAMPLE_RATE, sample_at, windows, windows_at
 from audiolog_cli.errors import UsageError
-from audiolog_cli.segments import SegmentOptions, end_in_ms, from_duration, from_sound, levels, loud_blocks
+from audiolog_cli.sound.audio import SAMPLE_RATE, sample_at, windows, windows_at
+from audiolog_cli.sound.segments import SegmentOptions, end_in_ms, from_duration, from_sound, levels, loud_blocks
 from tests.audio_files import encode, noise, sine, wav_bytes, write_wav
 from tests.shell import sh
 

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from audiolog_cli.model.mixing import Span
-from audiolog_cli.model.soundfiles import write_flac
+from audiolog_cli.mixing.soundfiles import write_flac
+from audiolog_cli.mixing.windows import Span
 from experiments.shaped_sets import MAESTRO, TUT, Shape, soft_lines
 from tests.shell import ROOT, sh
 from tests.sounds import tone

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from audiolog_cli.audio import decode
-from audiolog_cli.containers import open_track
 from audiolog_cli.llm.outline import outline
 from audiolog_cli.llm.recording import recordings
-from audiolog_cli.model import bench
-from audiolog_cli.model.tagger import load
 from audiolog_cli.records import CELL_COLUMNS, ROW_COLUMNS, Cell, jsonl_lines, read, read_cells, tsv_lines
+from audiolog_cli.sound.audio import decode
+from audiolog_cli.sound.containers import open_track
 from audiolog_cli.table import TableOptions, table
+from audiolog_cli.tagging import bench
+from audiolog_cli.tagging.tagger import load
 from benchmarks.start_up import tag_and_imports
 from tests.shell import ROOT, sh
 

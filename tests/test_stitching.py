@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from audiolog_cli.errors import AudioError, InputError
-from audiolog_cli.stitching import stitched
+from audiolog_cli.sound.stitching import stitched
 from tests.conftest import write_wav
 from tests.shell import sh
 

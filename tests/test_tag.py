@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 import torch
 
-from audiolog_cli.audio import Window
 from audiolog_cli.errors import DeviceError
 from audiolog_cli.model import checkpoint
-from audiolog_cli.model import tagger as tagger_module
 from audiolog_cli.model.htsat import Output
-from audiolog_cli.model.tagger import TagOptions, ahead, find_device, load, probabilities
+from audiolog_cli.sound.audio import Window
+from audiolog_cli.tagging import tagger as tagger_module
+from audiolog_cli.tagging.tagger import TagOptions, ahead, find_device, load, probabilities
 from tests.conftest import write_wav
 from tests.memory import GROWTH, watched
 from tests.shell import sh
@@ -63,7 +63,7 @@ def test_every_second_has_its_scene_first_and_the_tail_is_kept(cells: str) -> No
 
 def test_cells_are_what_the_network_says(folder: Path, cells: str) -> None:
     """Against the network applied by hand to the first ten seconds: the maximum over the frames centred in each second."""
-    from audiolog_cli.audio import decode, windows
+    from audiolog_cli.sound.audio import decode, windows
 
     tagger = load(folder / "w.safetensors", "cpu")
     first = next(windows(decode(folder / "rec.wav"), 10.0, 10.0))

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from audiolog_cli.errors import RecordError, WeightsError
-from audiolog_cli.model import checkpoint, efficientat, layouts, teacher
+from audiolog_cli.mixing import teacher
+from audiolog_cli.mixing.production import read_mapping
+from audiolog_cli.model import checkpoint, efficientat, layouts
 from audiolog_cli.model.efficientat import EfficientAT
 from audiolog_cli.model.networks import new_network
-from audiolog_cli.model.production import read_mapping
 from tests.sounds import tone
 
 
@@ -50,7 +51,7 @@ def test_only_a_tagger_can_teach(tmp_path: Path) -> None:
 
 
 def test_the_published_tagger_hears_a_rooster_where_it_crows(shared: Path) -> None:
-    from audiolog_cli import audio
+    from audiolog_cli.sound import audio
 
     network, card = layouts.read(shared / "data" / "teacher" / "mn04_as_mAP_432.pt")
     teacher.merge_norms(network)

@@ -13,14 +13,16 @@ import pytest
 import torch
 
 from audiolog_cli.errors import UsageError, WeightsError
-from audiolog_cli.model import batches, checkpoint, mixing, pool, training, validation
-from audiolog_cli.model.augment import SAMPLE_RATE
-from audiolog_cli.model.batches import Variation
-from audiolog_cli.model.experiment import Experiment, run
-from audiolog_cli.model.mixing import Recipe, Span
+from audiolog_cli.mixing import pool, windows
+from audiolog_cli.mixing.augment import SAMPLE_RATE
+from audiolog_cli.mixing.pool import Facts, Pool
+from audiolog_cli.mixing.windows import Recipe, Span
+from audiolog_cli.model import checkpoint
 from audiolog_cli.model.networks import new_network, own_front_end
-from audiolog_cli.model.pool import Facts, Pool
-from audiolog_cli.model.training import TrainOptions
+from audiolog_cli.training import batches, loop, validation
+from audiolog_cli.training.batches import Variation
+from audiolog_cli.training.experiment import Experiment, run
+from audiolog_cli.training.loop import TrainOptions
 from tests.shell import sh
 from tests.sounds import SCENES, TONES, made_clips
 
@@ -33,14 +35,14 @@ QUICK = TrainOptions(epochs=2, steps=3, batch_size=4, learning_rate=1e-3, warmup
 
 def made_pool(folder: Path, facts: Facts = FACTS, seed: int = 0) -> Pool:
     """Windows of made sounds; the teacher, where there is one, hears `tonal` with the level of the wave."""
-    bank = mixing.make_bank(*made_clips())
+    bank = windows.make_bank(*made_clips())
 
     def teacher(wave: torch.Tensor) -> torch.Tensor:
         levels = wave[: wave.numel() // pool.STEPS * pool.STEPS].view(pool.STEPS, -1).square().mean(dim=1).sqrt().clamp(max=1)
         return torch.stack([levels, 1 - levels, torch.zeros_like(levels)], dim=1)
 
     filled = pool.make_pool(folder, facts)
-    pool.fill(filled, range(len(filled)), lambda i: mixing.mix_window(bank, RECIPE, seed, i), teacher if facts.tags else None)
+    pool.fill(filled, range(len(filled)), lambda i: windows.mix_window(bank, RECIPE, seed, i), teacher if facts.tags else None)
     return filled
 
 
@@ -55,11 +57,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_pool_made_in_parts_equals_one_made_at_once(tmp_path: Path, folder: Path) -> None:
-    bank = mixing.make_bank(*made_clips())
+    bank = windows.make_bank(*made_clips())
     parts = pool.make_pool(tmp_path, FACTS)
     for part in (1, 0):
-        assert pool.fill(parts, range(part, 8, 2), lambda i: mixing.mix_window(bank, RECIPE, 0, i), None) == 4
-    assert pool.fill(parts, range(8), lambda i: mixing.mix_window(bank, RECIPE, 0, i), None) == 0  # all there
+        assert pool.fill(parts, range(part, 8, 2), lambda i: windows.mix_window(bank, RECIPE, 0, i), None) == 4
+    assert pool.fill(parts, range(8), lambda i: windows.mix_window(bank, RECIPE, 0, i), None) == 0  # all there
     whole = pool.open_pool(folder)
     for name in ("log_mel", "events", "scene", "state"):
         assert np.array_equal(getattr(parts, name), getattr(whole, name)), name
@@ -176,15 +178,15 @@ def losses_of(folder: Path, out: Path, options: TrainOptions, stop_after: int | 
     opened = pool.open_pool(folder)
     draw = batches.pool_batches(opened, options.batch_size, options.seed, Variation(gain_db=3, mixup=0.5))
     records = []
-    first = training.start(new_network("crnn", "tiny", 2, 2, seed=1), options)
-    for record in training.train(first, draw, lambda network: {"score": 0.0}, options, out):
+    first = loop.start(new_network("crnn", "tiny", 2, 2, seed=1), options)
+    for record in loop.train(first, draw, lambda network: {"score": 0.0}, options, out):
         records.append(record)
         if len(records) == stop_after:
             break
     if stop_after:
-        second = training.start(new_network("crnn", "tiny", 2, 2, seed=99), options)
+        second = loop.start(new_network("crnn", "tiny", 2, 2, seed=99), options)
         second.restore(torch.load(out / "last.pt", weights_only=True))
-        records += training.train(second, draw, lambda network: {"score": 0.0}, options, out)
+        records += loop.train(second, draw, lambda network: {"score": 0.0}, options, out)
     return [record["loss"] for record in records]
 
 
@@ -201,9 +203,9 @@ def test_a_resumed_run_has_the_losses_of_one_that_was_never_cut(tmp_path: Path, 
 
 def test_records_say_what_happened(tmp_path: Path, folder: Path) -> None:
     opened = pool.open_pool(folder)
-    state = training.start(new_network("crnn", "tiny", 2, 2), QUICK)
+    state = loop.start(new_network("crnn", "tiny", 2, 2), QUICK)
     draw = batches.pool_batches(opened, 4, 0)
-    first, second = training.train(state, draw, lambda n: validation.summary(validation.score(n, opened)), QUICK, tmp_path)
+    first, second = loop.train(state, draw, lambda n: validation.summary(validation.score(n, opened)), QUICK, tmp_path)
     assert (first["epoch"], first["step"], second["epoch"], second["step"]) == (0, 3, 1, 6)
     assert {
         "loss",
@@ -222,12 +224,12 @@ def test_records_say_what_happened(tmp_path: Path, folder: Path) -> None:
 def test_training_stops_when_nothing_gets_better(tmp_path: Path, folder: Path) -> None:
     options = replace(QUICK, epochs=50, steps=1, patience=2)
     scores = iter([0.5, 0.6, 0.1, 0.2, 0.3])
-    state = training.start(new_network("crnn", "tiny", 2, 2), options)
+    state = loop.start(new_network("crnn", "tiny", 2, 2), options)
     draw = batches.pool_batches(pool.open_pool(folder), 4, 0)
-    records = list(training.train(state, draw, lambda network: {"score": next(scores)}, options, tmp_path))
+    records = list(loop.train(state, draw, lambda network: {"score": next(scores)}, options, tmp_path))
     assert [record["score"] for record in records] == [0.5, 0.6, 0.1, 0.2]
     assert state.best_epoch == 1
-    again = list(training.train(state, draw, lambda network: {"score": next(scores)}, options, tmp_path))
+    again = list(loop.train(state, draw, lambda network: {"score": next(scores)}, options, tmp_path))
     assert again == []  # resumed, it is still at its end
 
 
@@ -235,7 +237,7 @@ def test_one_window_is_no_batch() -> None:
     with pytest.raises(
         UsageError, match=r"^--batch-size 1: batch norms need two windows at least; --batch-size 2 --accumulate N"
     ):
-        training.start(new_network("crnn", "tiny", 2, 2), replace(QUICK, batch_size=1))
+        loop.start(new_network("crnn", "tiny", 2, 2), replace(QUICK, batch_size=1))
 
 
 def test_thresholds_are_the_best_together_not_class_by_class() -> None:
@@ -272,18 +274,18 @@ def test_average_follows_the_weights_and_forgets_the_start() -> None:
     network, average = (torch.nn.Linear(1, 1, bias=False) for _ in range(2))
     torch.nn.init.constant_(network.weight, 1.0)
     torch.nn.init.constant_(average.weight, 0.0)
-    training.update_average(average, network, training.ema_decay(0, 0.999))  # 0.1 of the old
+    loop.update_average(average, network, loop.ema_decay(0, 0.999))  # 0.1 of the old
     assert average.weight.item() == pytest.approx(0.9)
-    training.update_average(average, network, 0.75)
+    loop.update_average(average, network, 0.75)
     assert average.weight.item() == pytest.approx(0.925)
 
 
 def test_a_loss_that_is_not_a_number_ends_the_run_with_advice(tmp_path: Path, folder: Path) -> None:
-    state = training.start(new_network("crnn", "tiny", 2, 2), QUICK)
+    state = loop.start(new_network("crnn", "tiny", 2, 2), QUICK)
     batch = batches.pool_batches(pool.open_pool(folder), 4, 0)(0)
     batch.features[0, 0, 0] = float("nan")
     with pytest.raises(WeightsError, match="the loss is not a number at step 0"):
-        training.train_step(state, lambda step: batch, QUICK)
+        loop.train_step(state, lambda step: batch, QUICK)
 
 
 # From folders to a checkpoint

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from audiolog_cli import pulling, weights
 from audiolog_cli.errors import WeightsError
-from audiolog_cli.pulling import Published
+from audiolog_cli.weights import find as finding
+from audiolog_cli.weights import pull as pulling
+from audiolog_cli.weights.pull import Published
 from tests.hub import Hub, serving
 from tests.layout_files import mini, transformers
 from tests.shell import Result, sh
@@ -46,22 +47,22 @@ def target(folder: Path) -> Path:
 
 
 def test_a_name_is_looked_for_in_the_package_the_checkout_and_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "folders", lambda: (tmp_path / "package", tmp_path / "checkout", tmp_path / "cache"))
+    monkeypatch.setattr(finding, "folders", lambda: (tmp_path / "package", tmp_path / "checkout", tmp_path / "cache"))
     for place, name in (("cache", "small"), ("checkout", "small"), ("cache", "other")):
         (tmp_path / place).mkdir(exist_ok=True)
         (tmp_path / place / f"{name}.safetensors").touch()
-    assert weights.find("small") == tmp_path / "checkout" / "small.safetensors"
-    assert weights.find("other") == tmp_path / "cache" / "other.safetensors"
-    assert sorted(weights.present()) == ["other", "small"]
+    assert finding.find("small") == tmp_path / "checkout" / "small.safetensors"
+    assert finding.find("other") == tmp_path / "cache" / "other.safetensors"
+    assert sorted(finding.present()) == ["other", "small"]
     with pytest.raises(WeightsError, match=r"no weights are called 'big'; here there are: other, small\."):
-        weights.find("big")
+        finding.find("big")
 
 
 def test_what_has_a_slash_or_a_dot_is_a_path(tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
-    assert weights.find(str(tmp_path / "mine")) == tmp_path / "mine"
+    assert finding.find(str(tmp_path / "mine")) == tmp_path / "mine"
     with pytest.raises(WeightsError, match=r"^\./everyday: no such file"):
-        weights.find("./everyday")
+        finding.find("./everyday")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_what_has_a_slash_or_a_dot_is_a_path(tmp_path: Path) -> None:
     ],
 )
 def test_the_cache_is_where_the_desktop_says(environment: Mapping[str, str], folder: Path) -> None:
-    assert weights.cache_folder(environment) == folder
+    assert finding.cache_folder(environment) == folder
 
 
 # The list
@@ -128,7 +129,7 @@ def test_pull_makes_a_published_checkpoint_available_by_its_name(tmp_path: Path,
     assert (again.code, again.stdout, again.stderr) == (0, 2 * f"{target(tmp_path)}\n", "")
     assert hub.ranges == [0]  # what is here is not fetched again
     assert list((tmp_path / "cache" / "audiolog" / "downloads").iterdir()) == []  # the published file is not kept
-    provenance = json.loads(weights.read_header(target(tmp_path)).metadata["provenance"])
+    provenance = json.loads(finding.read_header(target(tmp_path)).metadata["provenance"])
     assert provenance["sha256"] == hub.etag
     assert provenance["licence"] == "Apache-2.0"
 
@@ -247,7 +248,7 @@ def test_convert_then_tag_then_check(tmp_path: Path, shared: Path) -> None:
     assert converted.code == 0
     assert converted.stdout == f"mn04.safetensors: sound; {summary}"
     assert converted.stderr == f"audiolog: mn04.safetensors: {summary}"
-    provenance = json.loads(weights.read_header(tmp_path / "mn04.safetensors").metadata["provenance"])
+    provenance = json.loads(finding.read_header(tmp_path / "mn04.safetensors").metadata["provenance"])
     assert provenance["licence"] == "MIT"  # its bytes are known
     tagged = sh("audiolog tag town.opus --weights ./mn04.safetensors -q | awk '$2 == 9 && $4 == \"event\"' | cut -f 5", tmp_path)
     assert tagged.code == 0

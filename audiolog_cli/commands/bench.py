@@ -74,9 +74,9 @@ def bench(
     if untrained and weights != DEFAULT:
         raise UsageError(f"--weights {weights} --untrained {untrained}: one of the two")
     saved = read_run(compare) if compare else None  # a wrong file is said before anything is measured
-    from audiolog_cli.model import bench as measuring
-    from audiolog_cli.model import tagger as model
-    from audiolog_cli.weights import find
+    from audiolog_cli.tagging import bench as measuring
+    from audiolog_cli.tagging import tagger as model
+    from audiolog_cli.weights.find import find
 
     with TemporaryDirectory(prefix="audiolog-bench-") as folder:
         path = measuring.untrained(untrained, Path(folder)) if untrained else find(weights)

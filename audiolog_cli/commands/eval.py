@@ -119,8 +119,8 @@ def eval(
     from audiolog_cli.evaluation import formats
     from audiolog_cli.evaluation.figures import file_result
     from audiolog_cli.evaluation.material import Options
+    from audiolog_cli.evaluation.references import read_labels
     from audiolog_cli.evaluation.report import report, summary
-    from audiolog_cli.references import read_labels
 
     if not reference:
         raise UsageError("eval needs the truth: --reference PATH")
@@ -165,7 +165,7 @@ def eval(
 
 def _material(files: list[str], reference: list[str], scores: str, durations: str, folds: str, options: "Options") -> "Material":
     """Read everything; without files, stdin is the estimate unless there are scores."""
-    from audiolog_cli import references
+    from audiolog_cli.evaluation import references
     from audiolog_cli.evaluation.material import prepare
 
     truth = references.read_annotations(reference)
@@ -181,7 +181,7 @@ def _material(files: list[str], reference: list[str], scores: str, durations: st
 
 
 def _thresholds(path: str) -> dict[str, float]:
-    from audiolog_cli.scores import read_thresholds
+    from audiolog_cli.tagging.scores import read_thresholds
 
     if not path:
         return {}

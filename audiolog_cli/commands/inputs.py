@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 from audiolog_cli import parquet, terminal
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.records import Cell, End, Failure, Record, Segment, check_cell, read, read_cells
-from audiolog_cli.remote import files_below, is_url
+from audiolog_cli.sound.remote import files_below, is_url
 
 AUDIO_SUFFIXES = frozenset(
     [
@@ -87,7 +87,7 @@ def _found(files: Iterable[str], folder: str) -> Iterator[Recording]:
 
 def with_scores_of_their_own(inputs: Iterable[Recording | InputError], folder: Path) -> Iterator[Recording | InputError]:
     """The same inputs; a recording whose scores would replace those of an earlier one in `folder` is an error."""
-    from audiolog_cli.scores import score_file
+    from audiolog_cli.tagging.scores import score_file
 
     taken: dict[Path, str] = {}
     for one in inputs:

@@ -47,8 +47,8 @@ def mix(
     """
     if (recordings > 0) == (windows > 0):
         raise UsageError("give either --recordings or --windows, and how many")
-    from audiolog_cli.model.composing import Plan
-    from audiolog_cli.model.production import Source, write_pool, write_recordings
+    from audiolog_cli.mixing.composing import Plan
+    from audiolog_cli.mixing.production import Source, write_pool, write_recordings
 
     source = Source(tuple(clips), split, cache or out / "cache", not all_labels)
     if recordings:

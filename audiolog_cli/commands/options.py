@@ -51,14 +51,14 @@ Format = Annotated[RecordFormat, typer.Option(help="tsv with a header, or jsonl:
 
 def complete_weights(incomplete: str) -> list[str]:
     """Names of checkpoints on this machine; where none fits, the shell goes on with file names."""
-    from audiolog_cli.weights import present
+    from audiolog_cli.weights.find import present
 
     return [name for name in present() if name.startswith(incomplete)]
 
 
 def complete_published(incomplete: str) -> list[str]:
     """Names of checkpoints that can be pulled."""
-    from audiolog_cli.pulling import published
+    from audiolog_cli.weights.pull import published
 
     return [name for name, entry in published().items() if entry.repo and name.startswith(incomplete)]
 

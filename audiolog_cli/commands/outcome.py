@@ -11,7 +11,7 @@ from audiolog_cli.errors import InputError
 from audiolog_cli.records import Cell, End
 
 if TYPE_CHECKING:
-    from audiolog_cli.scale.worker import Result
+    from audiolog_cli.tagging.worker import Result
 
 Input = TypeVar("Input")
 

@@ -11,9 +11,9 @@ from audiolog_cli.errors import InputError
 from audiolog_cli.records import SEGMENT_COLUMNS, End, Failure, Segment, check_text, jsonl_lines, tsv_lines
 
 if TYPE_CHECKING:
-    from audiolog_cli.audio import DecodeOptions
-    from audiolog_cli.decoding import Samples
-    from audiolog_cli.segments import SegmentOptions
+    from audiolog_cli.sound.audio import DecodeOptions
+    from audiolog_cli.sound.decoding import Samples
+    from audiolog_cli.sound.segments import SegmentOptions
 
 
 def segment(
@@ -35,8 +35,8 @@ def segment(
 
     Example: audiolog segment --skip-quiet -50 night.wav | audiolog tag
     """
-    from audiolog_cli.audio import DecodeOptions, RawFormat
-    from audiolog_cli.segments import SegmentOptions
+    from audiolog_cli.sound.audio import DecodeOptions, RawFormat
+    from audiolog_cli.sound.segments import SegmentOptions
 
     options = SegmentOptions(window, hop, skip_quiet)
     decoding = DecodeOptions(channel=channel, raw=RawFormat.parse(raw) if raw else None)
@@ -64,8 +64,8 @@ def _records(
 
 def _segments(path: str, decoding: "DecodeOptions", options: "SegmentOptions") -> Generator[Segment, None, float]:
     """Segments from the header where it can be trusted and nothing is left out, else from the sound; returns its seconds."""
-    from audiolog_cli.audio import Damage, decode, duration
-    from audiolog_cli.segments import from_duration, from_sound
+    from audiolog_cli.sound.audio import Damage, decode, duration
+    from audiolog_cli.sound.segments import from_duration, from_sound
 
     def report(damage: Damage) -> None:
         terminal.say(f"{path}: {damage}")

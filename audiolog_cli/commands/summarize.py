@@ -18,7 +18,7 @@ from audiolog_cli.commands.options import Quiet
 if TYPE_CHECKING:
     from audiolog_cli.llm.backend import Backend
     from audiolog_cli.llm.log import Log
-    from audiolog_cli.llm.parts import Asking
+    from audiolog_cli.llm.long_tables import Asking
     from audiolog_cli.llm.prompts import Prompt
     from audiolog_cli.llm.recording import Recording
     from audiolog_cli.records import Row
@@ -101,7 +101,7 @@ def summarize(
     from audiolog_cli.llm.budget import Budget
     from audiolog_cli.llm.compact import note
     from audiolog_cli.llm.endpoint import Connection, open_backend
-    from audiolog_cli.llm.parts import Asking
+    from audiolog_cli.llm.long_tables import Asking
     from audiolog_cli.llm.recording import recordings
     from audiolog_cli.llm.recording import together as joined
     from audiolog_cli.table import TableOptions
@@ -197,8 +197,8 @@ def _outliner(question: "Prompt", format: LogFormat, checking: CheckMode, report
 
 def _asker(base: "Asking", retry: int, format: LogFormat, checking: CheckMode, report: Callable[["Log"], None]) -> Write:
     """Asks the language model; its words pass straight through where nothing is to be checked."""
+    from audiolog_cli.check.claims import table_of
     from audiolog_cli.errors import LLMError
-    from audiolog_cli.llm.check import table_of
     from audiolog_cli.llm.log import by_model, prose
 
     def write(recording: "Recording", several: Callable[[], bool]) -> Iterator[str]:
@@ -229,7 +229,7 @@ def _asker(base: "Asking", retry: int, format: LogFormat, checking: CheckMode, r
 
 def _planner(asking: "Asking", dry_run: bool, format: LogFormat) -> Write:
     """Prints the messages that would be sent first, or how much asking there will be."""
-    from audiolog_cli.llm.parts import plan
+    from audiolog_cli.llm.long_tables import plan
 
     header = "filename\tcalls\ttokens\tcontext\n"
 
@@ -254,8 +254,8 @@ def _planner(asking: "Asking", dry_run: bool, format: LogFormat) -> Write:
 
 def _checker(path: str, format: LogFormat, report: Callable[["Log"], None]) -> Write:
     """Checks a log from a file."""
+    from audiolog_cli.check.claims import check, table_of
     from audiolog_cli.errors import UsageError
-    from audiolog_cli.llm.check import check, table_of
     from audiolog_cli.llm.log import Log, section_entries
 
     with terminal.text_input(path) as (stream, _):
@@ -275,14 +275,14 @@ def _checker(path: str, format: LogFormat, report: Callable[["Log"], None]) -> W
 def _for(recording: "Recording", rows: Sequence["Row"], asking: "Asking") -> "Asking":
     """The same way of asking, with fresh costs, and told when the recording was made if that is known."""
     from audiolog_cli.llm.entries import Mistakes
-    from audiolog_cli.llm.parts import Costs
+    from audiolog_cli.llm.long_tables import Costs
 
     start = next((f"(Second {row.onset:g} of this table is {row.time}.)\n" for row in rows[:1] if row.time), "")
     return replace(asking, note=asking.note + start, costs=Costs(), mistakes=Mistakes())
 
 
 def _shown(log: "Log", rows: Sequence["Row"], format: LogFormat, asking: "Asking | None" = None) -> str:
-    from audiolog_cli.llm.check import marked
+    from audiolog_cli.check.claims import marked
     from audiolog_cli.llm.log import document
 
     if format is LogFormat.json:

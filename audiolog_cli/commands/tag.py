@@ -28,9 +28,9 @@ from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, jsonl_lines, tsv_lines
 
 if TYPE_CHECKING:
-    from audiolog_cli.model.tagger import Tagger
-    from audiolog_cli.scale.hearing import Hearing
-    from audiolog_cli.stitching import Samples
+    from audiolog_cli.sound.stitching import Samples
+    from audiolog_cli.tagging.hearing import Hearing
+    from audiolog_cli.tagging.tagger import Tagger
 
     Sound = tuple[Recording, Iterator[Samples]] | InputError
 
@@ -149,15 +149,15 @@ def tag(
 
     Example: audiolog tag rec.wav | audiolog table --format github
     """
-    from audiolog_cli.audio import DecodeOptions, RawFormat
-    from audiolog_cli.clock import time_source
-    from audiolog_cli.journal import open_journal
-    from audiolog_cli.model import tagger as model
-    from audiolog_cli.parts import Parts
-    from audiolog_cli.scale.hearing import Hearing
-    from audiolog_cli.scale.run import run
-    from audiolog_cli.scale.worker import Pool
-    from audiolog_cli.weights import find
+    from audiolog_cli.sound.audio import DecodeOptions, RawFormat
+    from audiolog_cli.sound.clock import time_source
+    from audiolog_cli.tagging import tagger as model
+    from audiolog_cli.tagging.engine import run
+    from audiolog_cli.tagging.hearing import Hearing
+    from audiolog_cli.tagging.journal import open_journal
+    from audiolog_cli.tagging.parts import Parts
+    from audiolog_cli.tagging.worker import Pool
+    from audiolog_cli.weights.find import find
 
     _check_together(engine, out, resume, split_files, gpus_per_worker, address)
 
@@ -254,8 +254,8 @@ def _sounds(inputs: Iterable[Recording | InputError], hearing: "Hearing") -> "It
 
 def _joined(inputs: Iterable[Recording | InputError], hearing: "Hearing") -> "Iterator[Sound]":
     """The same for files that a recorder cut one recording into."""
-    from audiolog_cli.clock import start_of
-    from audiolog_cli.stitching import stitched
+    from audiolog_cli.sound.clock import start_of
+    from audiolog_cli.sound.stitching import stitched
 
     clock = hearing.clock
     assert clock is not None
@@ -299,7 +299,7 @@ def _parameters(weights: Path, device: str, hop: float, channel: str, raw: str, 
 
 def _thresholds(common: float | None, path: str, events: Iterable[str]) -> dict[str, float]:
     """The thresholds that replace the checkpoint's: one for all events, then those of a file."""
-    from audiolog_cli.scores import read_thresholds
+    from audiolog_cli.tagging.scores import read_thresholds
 
     chosen = {} if common is None else dict.fromkeys(events, common)
     if path:

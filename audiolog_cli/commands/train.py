@@ -10,7 +10,7 @@ from audiolog_cli.commands.options import Quiet, complete_weights
 from audiolog_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from audiolog_cli.model.datasets import Dataset
+    from audiolog_cli.datasets.dataset import Dataset
 
 
 def train(
@@ -91,7 +91,7 @@ def train(
 
     Example: audiolog train maestro_real --fold 1 --out runs/first
     """
-    from audiolog_cli.model.data_folders import layout_of, read_dataset
+    from audiolog_cli.datasets.folders import layout_of, read_dataset
 
     layout = layout_of(data)
     made = layout in ("pool", "clips")  # by `audiolog mix`, or as it mixes
@@ -112,13 +112,13 @@ def train(
         raise UsageError("train needs --out DIR, where the checkpoint goes")
     import json
 
-    from audiolog_cli.model.batches import Variation
-    from audiolog_cli.model.board import drawn
-    from audiolog_cli.model.experiment import Experiment, on_recordings, run
-    from audiolog_cli.model.losses import LossWeights
-    from audiolog_cli.model.tagger import find_device
-    from audiolog_cli.model.training import TrainOptions
-    from audiolog_cli.weights import find
+    from audiolog_cli.tagging.tagger import find_device
+    from audiolog_cli.training.batches import Variation
+    from audiolog_cli.training.board import drawn
+    from audiolog_cli.training.experiment import Experiment, on_recordings, run
+    from audiolog_cli.training.loop import TrainOptions
+    from audiolog_cli.training.losses import LossWeights
+    from audiolog_cli.weights.find import find
 
     weights = LossWeights(scene_weight, event_weight, contrastive_weight if contrastive else 0.0, tag_weight, smoothing, squared)
     options = TrainOptions(
@@ -141,7 +141,7 @@ def train(
 
 def _report(dataset: "Dataset", folder: Path) -> None:
     """The summary on stdout, notes and problems on stderr; exit code 1 if there is a problem."""
-    from audiolog_cli.model.datasets import check_archives, summarize, summary_lines
+    from audiolog_cli.datasets.dataset import check_archives, summarize, summary_lines
 
     terminal.write_lines(summary_lines(summarize(dataset)))
     for note in dataset.notes:

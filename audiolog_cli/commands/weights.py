@@ -12,9 +12,9 @@ from audiolog_cli.commands.options import Quiet, complete_published, complete_we
 from audiolog_cli.errors import AudiologError, InputError, UsageError, WeightsError
 
 if TYPE_CHECKING:
-    from audiolog_cli.labels import LabelList
     from audiolog_cli.model.checkpoint import Card, Network
-    from audiolog_cli.pulling import Published
+    from audiolog_cli.weights.labels import LabelList
+    from audiolog_cli.weights.pull import Published
 
 COLUMNS = ("name", "here", "bytes", "knows", "licence", "source")
 
@@ -34,8 +34,8 @@ def list_weights(quiet: Quiet = False) -> None:
 
     Example: audiolog weights list
     """
-    from audiolog_cli.pulling import published
-    from audiolog_cli.weights import present
+    from audiolog_cli.weights.find import present
+    from audiolog_cli.weights.pull import published
 
     here = present()
     known = published()
@@ -61,7 +61,7 @@ def path(
 
     Example: cp "$(audiolog weights path everyday)" /media/stick
     """
-    from audiolog_cli.weights import find
+    from audiolog_cli.weights.find import find
 
     terminal.write_lines([f"{find(name)}\n"])
 
@@ -84,8 +84,8 @@ def pull(
 
     Example: audiolog weights pull clap-htsat-unfused
     """
-    from audiolog_cli.pulling import by_name, download, downloads_folder, sha256_of
-    from audiolog_cli.weights import SUFFIX, cache_folder
+    from audiolog_cli.weights.find import SUFFIX, cache_folder
+    from audiolog_cli.weights.pull import by_name, download, downloads_folder, sha256_of
 
     entry, label_list = by_name(name), _label_list(labels)
     target = cache_folder() / f"{name}{SUFFIX}"
@@ -106,7 +106,7 @@ def _adopt(file: Path, target: Path, entry: "Published", labels: "LabelList | No
     from dataclasses import replace
 
     from audiolog_cli.model import checkpoint, layouts  # not before the download: a failed one should not wait for torch
-    from audiolog_cli.pulling import origin_of
+    from audiolog_cli.weights.pull import origin_of
 
     network, card = layouts.read(file, labels)
     try:
@@ -134,7 +134,7 @@ def convert(
     from dataclasses import replace
 
     from audiolog_cli.model import checkpoint, layouts
-    from audiolog_cli.pulling import origin_of
+    from audiolog_cli.weights.pull import origin_of
 
     network, card = layouts.read(file, _label_list(labels))
     checkpoint.save(out, network, replace(card, provenance=card.provenance | origin_of(file)))
@@ -156,7 +156,7 @@ def check(
 
     Example: audiolog weights check everyday
     """
-    from audiolog_cli.weights import find
+    from audiolog_cli.weights.find import find
 
     failed: list[AudiologError] = []
     for name in files:
@@ -174,7 +174,7 @@ COMMANDS: dict[str, Callable[..., None]] = {"list": list_weights, "path": path, 
 
 def _described(file: Path) -> list[str]:
     """The columns of `list` behind the name, for a file on this machine; a damaged file says so in its line."""
-    from audiolog_cli.weights import read_header
+    from audiolog_cli.weights.find import read_header
 
     try:
         header = read_header(file)
@@ -204,7 +204,7 @@ def _summary(network: "Network", card: "Card") -> str:
 
 def _label_list(name: str) -> "LabelList | None":
     """The label list of that name, or of that file; None without one."""
-    from audiolog_cli.labels import lists, read_labels
+    from audiolog_cli.weights.labels import lists, read_labels
 
     if not name:
         return None

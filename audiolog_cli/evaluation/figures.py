@@ -11,11 +11,11 @@ import numpy as np
 
 from audiolog_cli.errors import InputError
 from audiolog_cli.evaluation.material import Material
+from audiolog_cli.evaluation.references import FrameScores
 from audiolog_cli.metrics import activity, event_based, scene_based, score_based, segment_based
 from audiolog_cli.metrics.activity import Bools, Floats, Intervals
 from audiolog_cli.metrics.event_based import EventCounts
 from audiolog_cli.metrics.segment_based import SegmentCounts
-from audiolog_cli.references import FrameScores
 
 Figures = dict[str, dict[str, float]]  # "segment", "event", "scene", "score" -> name -> figure
 MAX_SEGMENTS = 20_000_000  # of a recording: more than half a year in seconds

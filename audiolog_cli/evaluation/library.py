@@ -17,9 +17,9 @@ import numpy as np
 from audiolog_cli.errors import AudiologError, UsageError
 from audiolog_cli.evaluation.figures import Figures, estimated_events, estimated_segments, scored_seconds
 from audiolog_cli.evaluation.material import Material
+from audiolog_cli.evaluation.references import FrameScores
 from audiolog_cli.metrics import activity, scene_based, segment_based
 from audiolog_cli.metrics.activity import Bools, Intervals
-from audiolog_cli.references import FrameScores
 
 TOLERANCE = 1e-6
 COLLARS = {"onset_collar": 0.2, "offset_collar": 0.2, "offset_collar_rate": 0.5}

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from audiolog_cli.errors import InputError
+from audiolog_cli.evaluation.references import WHOLE_FILE, Annotations, FrameScores, Track, read_frame_scores
 from audiolog_cli.metrics.activity import Decode, Floats, Intervals, merge_touching
 from audiolog_cli.metrics.scene_based import NONE, Stretch
-from audiolog_cli.references import WHOLE_FILE, Annotations, FrameScores, Track, read_frame_scores
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ label once per scene and is a half to a third as long. Where the caller has brid
 
 from collections.abc import Iterable, Sequence
 
-from audiolog_cli.llm.clock import plain
 from audiolog_cli.llm.outline import NOT_ANALYSED, Section, sections
 from audiolog_cli.records import Row
 from audiolog_cli.table import occurrences
+from audiolog_cli.wording import plain
 
 HEADER = "Start(s)\tEnd(s)\tScene\tEvent"  # Table 1 of the paper
 NO_EVENT = "(no event recognised)"

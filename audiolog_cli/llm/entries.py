@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from audiolog_cli.check.claims import TOLERANCE
 from audiolog_cli.llm.backend import Broken
-from audiolog_cli.llm.clock import plain
 from audiolog_cli.llm.outline import sections
 from audiolog_cli.records import Row
+from audiolog_cli.wording import plain
 
 TEXT_LENGTH = 160  # characters of one entry's text
 LABELS_ASKED = 8  # labels that a model may name in one entry
-TOLERANCE = 1.0  # seconds that a time may be off before it is wrong
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from audiolog_cli.llm import parts
+from audiolog_cli.check.claims import Claim, Report, Table, check, table_of
+from audiolog_cli.llm import long_tables
 from audiolog_cli.llm.backend import ContextOverflow
-from audiolog_cli.llm.check import Claim, Report, Table, check, table_of
 from audiolog_cli.llm.entries import Entry
+from audiolog_cli.llm.long_tables import Asking
 from audiolog_cli.llm.outline import outline, section_lines, sections
-from audiolog_cli.llm.parts import Asking
 from audiolog_cli.llm.recording import Recording
 from audiolog_cli.records import Row
 
@@ -74,7 +74,7 @@ def by_model(recording: Recording, rows: Sequence[Row], asking: Asking, retries:
 
 def prose(rows: Sequence[Row], asking: Asking, table: Table) -> Prose:
     """The pieces of a model's log as they come: one question over the whole table, or over the entries of its parts."""
-    message = parts.whole(rows, asking)
+    message = long_tables.whole(rows, asking)
     if message is not None:
         try:
             yield from _asked(message, asking)
@@ -85,8 +85,8 @@ def prose(rows: Sequence[Row], asking: Asking, table: Table) -> Prose:
     def is_supported(text: str) -> bool:
         return not check(text, table).wrong
 
-    entries = parts.reduced(rows, asking, is_supported)
-    yield from _asked(parts.final_message(entries, asking), asking)
+    entries = long_tables.reduced(rows, asking, is_supported)
+    yield from _asked(long_tables.final_message(entries, asking), asking)
     return entries
 
 
@@ -119,7 +119,7 @@ def _again(log: Log, rows: Sequence[Row], asking: Asking) -> str | None:
     assert log.report is not None
     mistakes = "\n".join(f"- {claim.text}: {claim.problem}" for claim in log.report.wrong)
     wrong = ANSWER_AGAIN.format(answer=log.text, mistakes=mistakes)
-    first = parts.whole(rows, asking) or parts.final_message(log.entries, asking)
+    first = long_tables.whole(rows, asking) or long_tables.final_message(log.entries, asking)
     message = f"{first}\n\n{wrong}"
     return message if asking.fits(message) else None
 
@@ -141,7 +141,7 @@ def section_entries(rows: Sequence[Row]) -> list[Entry]:
 # The JSON document
 
 
-def document(log: Log, rows: Sequence[Row], costs: parts.Costs | None) -> dict[str, Any]:
+def document(log: Log, rows: Sequence[Row], costs: long_tables.Costs | None) -> dict[str, Any]:
     """The log as the object that `log.schema.json` describes."""
     tokens = (
         {"prompt": costs.prompt_tokens, "answer": costs.answer_tokens, "calls": costs.calls}

@@ -9,13 +9,12 @@ paper's three prompts: `timing` (scenes in order, when each sound was heard), `o
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from audiolog_cli.llm.clock import clock, length, span
 from audiolog_cli.llm.recording import Recording
 from audiolog_cli.records import Row
+from audiolog_cli.wording import UNNAMED, clock, length, span
 
 SHOWN = 4  # times written out for one sound in one section; the others are counted
 NOT_ANALYSED = "not analysed"
-UNNAMED = "scene not named"
 LONGEST_SECTION = 3600.0  # seconds: a whole night in one bedroom is told hour by hour
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from audiolog_cli.errors import WeightsError
 from audiolog_cli.model import baselines, crnn, efficientat, htsat
 from audiolog_cli.model.features import FrontEnd
-from audiolog_cli.weights import FORMAT, FORMAT_VERSION, Header, read_header
+from audiolog_cli.weights.find import FORMAT, FORMAT_VERSION, Header, read_header
 
 Network = htsat.HTSAT | crnn.CRNN | efficientat.EfficientAT | baselines.Joint | baselines.TaskCRNN
 

@@ -22,11 +22,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from audiolog_cli.errors import WeightsError
-from audiolog_cli.labels import LabelList, for_counts
 from audiolog_cli.model import efficientat, htsat, pickles
 from audiolog_cli.model.checkpoint import WINDOW, Card, Network, check_finite, check_keys
 from audiolog_cli.model.features import FrontEnd, mel_filter_bank
-from audiolog_cli.weights import FORMAT, is_safetensors, read_header
+from audiolog_cli.weights.find import FORMAT, is_safetensors, read_header
+from audiolog_cli.weights.labels import LabelList, for_counts
 
 Tensors = Mapping[str, Tensor]
 

@@ -46,7 +46,7 @@ def strip(path: str, with_picture: bool) -> Strip:
     """
     import numpy as np
 
-    from audiolog_cli.audio import SAMPLE_RATE, Damage, DecodeOptions, decode, windows
+    from audiolog_cli.sound.audio import SAMPLE_RATE, Damage, DecodeOptions, decode, windows
 
     def report(damage: Damage) -> None:
         terminal.say(f"{path}: {damage}")
@@ -104,7 +104,7 @@ def band_weights() -> "NDArray[np.float32]":
     """Triangles, evenly spaced on the mel scale (O'Shaughnessy, 1987): (n_fft / 2 + 1, bands), each with the sum 1."""
     import numpy as np
 
-    from audiolog_cli.audio import SAMPLE_RATE
+    from audiolog_cli.sound.audio import SAMPLE_RATE
 
     lowest, highest = (2595 * log10(1 + edge / 700) for edge in (LOWEST_BAND, HIGHEST_BAND))
     mel_edges = np.linspace(lowest, highest, N_BANDS + 2)
@@ -125,7 +125,7 @@ def opus(path: str) -> bytes:
     import av
     from av.audio.frame import AudioFrame
 
-    from audiolog_cli.audio import DecodeOptions, decode
+    from audiolog_cli.sound.audio import DecodeOptions, decode
 
     file = io.BytesIO()
     with av.open(file, "w", format="ogg") as container:

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
+from audiolog_cli.check.times import Time, times
 from audiolog_cli.errors import InputError
-from audiolog_cli.llm.times import Time, times
 from audiolog_cli.report.timeline import ClockPoint, Recording
 
 DAY = 86_400_000  # milliseconds

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from html import escape
 from math import sqrt
 
-from audiolog_cli.llm.clock import clock, length
 from audiolog_cli.report.timeline import Recording, Track
+from audiolog_cli.wording import clock, length
 
 LONG = 2 * 3_600_000  # milliseconds: from here on there is an overview by hours
 MAX_COLUMNS = 26  # of the overview

@@ -1,0 +1,255 @@
+"""What a labelled data set says, checked line by line, and a summary of it.
+
+In: tables and folders, through `maestro.py`, `tut.py` and `clip_sets.py`. Out: one `Dataset`: recordings with events and scenes, the
+folds, and every problem found, each with file and line. Reading does not stop at the first problem, so that one look shows them all;
+whoever goes on to train calls `require_sound` first. Lengths come from headers where those count samples, else from decoding.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audiolog_cli.errors import InputError
+from audiolog_cli.sound import audio
+from audiolog_cli.weights.labels import LabelList
+
+HARD_THRESHOLD = 0.5  # an event is active where its soft label is strictly above this (DCASE 2023, task 4B)
+END_SLACK = 0.05  # seconds an annotation may reach past the end: annotators' rounding
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"})
+MD5 = {  # of the published archives
+    "development_audio.zip": "3de7cb4f92a115a6f5cc077a41ca07b3",
+    "development_annotation.zip": "e6a3f84f8020725d559b38ccb494ef3d",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A labelled stretch of a recording, in seconds; `target` is the soft label, in [0, 1]."""
+
+    onset: float
+    offset: float
+    label: str
+    target: float = 1.0
+
+    @property
+    def hard(self) -> bool:
+        """Whether the event counts as active: strictly above one half.
+
+        >>> Event(0, 1, "car", 0.5).hard, Event(0, 1, "car", 0.51).hard
+        (False, True)
+        """
+        return self.target > HARD_THRESHOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One audio file and what is said about it."""
+
+    name: str  # as the tables and folds call it
+    path: Path
+    duration: float | None  # seconds; None where the file is missing or cannot be opened
+    scenes: tuple[Event, ...]  # one for the whole file, or stretches; the offset is infinite where only the file is named
+    events: tuple[Event, ...]  # none: a negative
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One way to divide the recordings."""
+
+    name: str
+    parts: Mapping[str, tuple[str, ...]]  # train, val, test -> names of recordings
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Recordings, the labels they may use, folds, and what was found wrong."""
+
+    name: str
+    labels: LabelList
+    recordings: Mapping[str, Recording]
+    folds: tuple[Fold, ...]
+    problems: tuple[str, ...]  # each names its place
+    notes: tuple[str, ...] = ()  # quirks of the published data that were dealt with
+    source_of: Callable[[str], str] = str  # name -> what it was cut from; recordings of one source are never divided
+
+
+@dataclass(slots=True)
+class Findings:
+    """Problems and notes as they turn up."""
+
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def event(self, place: str, values: tuple[str, str, str], labels: Iterable[str], target: str = "1") -> Event | None:
+        """The event (onset, offset, label as text) of a line; None, and a problem, if it cannot be."""
+        onset, offset, label = values
+        try:
+            event = Event(float(onset), float(offset), label, float(target))
+        except ValueError:
+            self.problems.append(f"{place}: expected numbers, got onset {onset!r}, offset {offset!r}, target {target!r}")
+            return None
+        if not 0 <= event.onset <= event.offset < float("inf"):
+            self.problems.append(f"{place}: expected 0 <= onset <= offset, got {onset} and {offset}")
+        elif not 0 <= event.target <= 1:
+            self.problems.append(f"{place}: expected a soft label from 0 to 1, got {target}")
+        elif label not in labels:
+            self.problems.append(f"{place}: unknown label {label!r}")
+        else:
+            return event
+        return None
+
+    def duration(self, path: Path, wanted_by: str) -> float | None:
+        """Seconds of an audio file; None, and a problem, if it is missing or cannot be opened."""
+        if not path.is_file():
+            self.problems.append(f"{path}: no such file; {wanted_by} names it")
+            return None
+        try:
+            known = audio.duration(str(path))
+            return audio.exact_duration(str(path)) if known is None else known
+        except InputError as error:
+            self.problems.append(str(error))
+            return None
+
+    def within(self, event: Event, duration: float | None, place: str, slack: float = END_SLACK) -> None:
+        """A problem if the event ends after the recording does."""
+        if duration is not None and event.offset > duration + slack:
+            self.problems.append(f"{place}: {event.label} ends at {event.offset:g} s, the recording at {duration:.3f} s")
+
+
+def read_rows(path: Path, columns: tuple[str, ...], findings: Findings, delimiter: str = "\t") -> Iterator[tuple[str, list[str]]]:
+    """Place and the values of `columns` for every line of a table with a header; other columns are passed over."""
+    lines = read_lines(path, findings)
+    if not lines:
+        return
+    header = lines[0].split(delimiter)
+    missing = [column for column in columns if column not in header]
+    if missing:
+        findings.problems.append(f"{path}:1: no column {', '.join(missing)}; expected {' '.join(columns)}")
+        return
+    picks = [header.index(column) for column in columns]
+    for number, line in enumerate(lines[1:], 2):
+        values = line.split(delimiter)
+        if len(values) == len(header):
+            yield f"{path}:{number}", [values[pick] for pick in picks]
+        else:
+            findings.problems.append(f"{path}:{number}: expected {len(header)} columns, got {len(values)}")
+
+
+def read_lines(path: Path, findings: Findings) -> list[str]:
+    """The lines of a text file; none, and a problem, if it is missing, not UTF-8 or empty."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        findings.problems.append(f"{path}: {error.strerror}")
+        return []
+    except UnicodeDecodeError:
+        findings.problems.append(f"{path}: not text in UTF-8")
+        return []
+    if not lines:
+        findings.problems.append(f"{path}: empty")
+    return lines
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Every audio file below a folder, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+
+
+def merged(events: Iterable[Event]) -> tuple[Event, ...]:
+    """The same events in order, with overlapping or touching ones of a label made one and those of length zero left out.
+
+    >>> [(e.onset, e.offset) for e in merged([Event(1, 4, "car"), Event(0, 2, "car"), Event(5, 5, "car")])]
+    [(0, 4)]
+    """
+    last: dict[str, Event] = {}
+    done: list[Event] = []
+    for event in sorted((event for event in events if event.offset > event.onset), key=lambda event: event.onset):
+        before = last.get(event.label)
+        if before is not None and event.onset <= before.offset:
+            event = Event(before.onset, max(before.offset, event.offset), event.label)
+        elif before is not None:
+            done.append(before)
+        last[event.label] = event
+    return tuple(sorted([*done, *last.values()], key=lambda event: (event.onset, event.offset, event.label)))
+
+
+def check_folds(folds: Iterable[Fold], names: Iterable[str], findings: Findings) -> None:
+    """Problems of a division: a name without a recording, or a recording in two parts of one fold."""
+    known = set(names)
+    for fold in folds:
+        part_of: dict[str, str] = {}
+        for part, members in fold.parts.items():
+            for name in members:
+                if name not in known:
+                    findings.problems.append(f"fold {fold.name}, {part}: {name} is no recording of the data set")
+                if part_of.setdefault(name, part) != part:
+                    findings.problems.append(f"fold {fold.name}: {name} is in {part_of[name]} and in {part}")
+
+
+def require_sound(dataset: Dataset) -> None:
+    """InputError with the first problem and how many there are; nothing if there is none."""
+    if dataset.problems:
+        more = len(dataset.problems) - 1
+        raise InputError(dataset.problems[0] + (f" (and {more} more problems in {dataset.name})" if more else ""))
+
+
+def check_archives(folder: Path) -> list[str]:
+    """A problem for each published archive in the folder whose MD5 sum is another; archives that are not there are not missed."""
+    problems = []
+    for name, expected in MD5.items():
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "md5").hexdigest()
+            if found != expected:
+                problems.append(f"{folder / name}: MD5 {found}, published {expected}; download it again")
+    return problems
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A line of the summary; `kind` is recordings, scene or event."""
+
+    fold: str
+    part: str
+    kind: str
+    label: str
+    recordings: int
+    events: int  # active ones; for MAESTRO these are seconds
+    minutes: float
+
+
+def summarize(dataset: Dataset) -> Iterator[Count]:
+    """Counts of the whole set (fold and part "all"), then of every part of every fold; labels that never come have a line too."""
+    yield from _counts(dataset, "all", "all", dataset.recordings)
+    for fold in dataset.folds:
+        for part, names in fold.parts.items():
+            yield from _counts(dataset, fold.name, part, names)
+
+
+def _counts(dataset: Dataset, fold: str, part: str, names: Iterable[str]) -> Iterator[Count]:
+    chosen = [dataset.recordings[name] for name in names if name in dataset.recordings]
+    n_events = sum(event.hard for recording in chosen for event in recording.events)
+    yield Count(fold, part, "recordings", "", len(chosen), n_events, sum(recording.duration or 0.0 for recording in chosen) / 60)
+    for label in dataset.labels.scenes:
+        yield _count_label(fold, part, "scene", label, chosen)
+    for label in dataset.labels.events:
+        yield _count_label(fold, part, "event", label, chosen)
+
+
+def _count_label(fold: str, part: str, kind: str, label: str, chosen: list[Recording]) -> Count:
+    n_recordings, n_spans, seconds = 0, 0, 0.0
+    for recording in chosen:
+        spans = recording.scenes if kind == "scene" else recording.events
+        active = [span for span in spans if span.label == label and span.hard]
+        n_recordings, n_spans = n_recordings + bool(active), n_spans + len(active)
+        ends = [min(span.offset, recording.duration or 0.0) if span.offset == float("inf") else span.offset for span in active]
+        seconds += sum(end - span.onset for span, end in zip(active, ends, strict=True))
+    return Count(fold, part, kind, label, n_recordings, n_spans, seconds / 60)
+
+
+def summary_lines(counts: Iterable[Count]) -> Iterator[str]:
+    """The summary as TSV with a header."""
+    yield "fold\tpart\tkind\tlabel\trecordings\tevents\tminutes\n"
+    for count in counts:
+        yield f"{count.fold}\t{count.part}\t{count.kind}\t{count.label}\t{count.recordings}\t{count.events}\t{count.minutes:.2f}\n"

@@ -1,0 +1,106 @@
+"""A folder of labelled recordings -> a `Dataset`, by the reader of its layout; and which of them train, validate and test.
+
+The layout is told by what lies in the folder (`LAYOUTS`); nothing is guessed from audio. Problems stay in the data set: see `datasets.py`.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiolog_cli.datasets.clip_sets import read_esc50, read_folder, read_urbansound8k
+from audiolog_cli.datasets.dataset import Dataset, Fold
+from audiolog_cli.datasets.maestro import read_maestro
+from audiolog_cli.datasets.tut import read_tut
+from audiolog_cli.errors import UsageError
+from audiolog_cli.terminal import text_input
+from audiolog_cli.weights import labels as known
+from audiolog_cli.weights.labels import LabelList
+
+LAYOUTS = {  # what lies in a folder -> its layout; the first that is there counts
+    "pool.json": "pool",
+    "clips.tsv": "clips",
+    "development_annotation": "maestro",
+    "TUT-*": "tut",
+    "meta/esc50.csv": "esc50",
+    "metadata/UrbanSound8K.csv": "urbansound8k",
+    "events.tsv": "folder",
+}
+HELD_OUT = 0.15  # share of the training sources that validates where a fold has no part for it
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Names of the recordings of each part; no source is in two of them."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...] = ()
+
+
+def layout_of(folder: Path) -> str:
+    """One of LAYOUTS; UsageError that says what would be known."""
+    for pattern, layout in LAYOUTS.items():
+        if any(folder.glob(pattern)):
+            return layout
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    raise UsageError(f"{folder}: neither a pool nor a data set that is known; expected in it one of {', '.join(LAYOUTS)}")
+
+
+def read_dataset(folder: Path, lists: Path | None = None, labels: str = "") -> Dataset:
+    """The data set in a folder.
+
+    lists: what did not come with the audio: MAESTRO's folder of folds, Imoto's lists, or a TSV filename, fold for a folder of one's own.
+    labels: the name of a label list (`labels.lists`) or a TSV kind, label; only MAESTRO and one's own folder leave a choice.
+    """
+    layout = layout_of(folder)
+    if layout == "maestro":
+        return read_maestro(folder, lists, _labels(labels) or known.MAESTRO)
+    if layout == "folder":
+        own = folder / "folds.tsv"
+        return read_folder(folder, _labels(labels), lists or (own if own.exists() else None))
+    if labels:
+        raise UsageError(f"--labels {labels}: the labels of {folder} are fixed by its layout, {layout}")
+    if layout == "tut":
+        return read_tut(lists or folder, folder)
+    if lists is not None:
+        raise UsageError(f"--lists {lists}: the layout {layout} has its lists in the folder")
+    return read_esc50(folder) if layout == "esc50" else read_urbansound8k(folder)
+
+
+def _labels(name: str) -> LabelList | None:
+    if not name or name in known.lists():
+        return known.lists().get(name)
+    with text_input(name) as (lines, place):
+        return known.read_labels(lines, place)
+
+
+def divide(dataset: Dataset, fold: str = "") -> Division:
+    """Train, validation and test part of a fold (the first unless named).
+
+    A fold without a validation part, and a data set without folds, hold out `HELD_OUT` of the training sources. UsageError for an unknown
+    fold, and where there are not two sources to divide.
+    """
+    parts = _fold(dataset, fold).parts if dataset.folds or fold else {"train": tuple(dataset.recordings)}
+    train, test = parts["train"], parts.get("test", ())
+    if "val" in parts:
+        return Division(train, parts["val"], test)
+    held = held_out(sorted({dataset.source_of(name) for name in train}), dataset.name)
+    kept = tuple(name for name in train if dataset.source_of(name) not in held)
+    return Division(kept, tuple(name for name in train if dataset.source_of(name) in held), test)
+
+
+def _fold(dataset: Dataset, name: str) -> Fold:
+    for fold in dataset.folds:
+        if name in ("", fold.name):
+            return fold
+    raise UsageError(f"--fold {name}: {dataset.name} has {', '.join(fold.name for fold in dataset.folds) or 'no folds'}")
+
+
+def held_out(sources: Sequence[str], name: str) -> set[str]:
+    """The sources that validate: chosen by the SHA-1 of their names, so that the same ones are chosen everywhere and always."""
+    if len(sources) < 2:
+        raise UsageError(f"{name}: {len(sources)} source to train on; two are needed at least, one of them validates")
+    ranked = sorted(sources, key=lambda source: hashlib.sha1(source.encode("utf-8", "surrogateescape")).hexdigest())
+    return set(ranked[: max(1, round(HELD_OUT * len(ranked)))])

@@ -1,0 +1,108 @@
+"""Every clip decoded once: a folder with all samples in one memory-mapped file and an index of where each clip lies.
+
+In: paths of sound files. Out: a `Cache` that gives any stretch of any of them as float32 without touching a decoder, so that mixing
+reads at memory speed. Samples are mono, 32 kHz, 16 bit (64 KB a second). A cache grows: `open_cache` decodes what is missing and
+appends it. A file that changes under its old path is not noticed; delete the folder then.
+
+    FOLDER/samples.i16    little-endian int16, one clip after the other
+    FOLDER/index.json     {path: [first sample, number of samples]}
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
+
+FULL_SCALE = 32767.0
+Decode = Callable[[Path], Wave]  # a whole file as mono float32 at 32 kHz
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Decoded sound, by path."""
+
+    samples: NDArray[np.int16]  # memory-mapped
+    spans: dict[str, tuple[int, int]]  # path -> (first sample, number of samples)
+
+    def n_samples(self, path: Path) -> int:
+        """Length of one clip."""
+        return self.spans[str(path)][1]
+
+    def read(self, path: Path, start: int = 0, stop: int | None = None) -> Wave:
+        """Samples [start, stop) of one clip as float32 in [-1, 1]; cut at its end."""
+        first, n_samples = self.spans[str(path)]
+        stop = n_samples if stop is None else min(stop, n_samples)
+        return self.samples[first + start : first + stop].astype(np.float32) * np.float32(1 / FULL_SCALE)
+
+
+def open_cache(folder: Path, paths: Iterable[Path], decode: Decode, progress: Callable[[int, int], None] | None = None) -> Cache:
+    """The cache in `folder`, with every one of `paths` in it; made or completed where needed.
+
+    The index is written last and atomically: an interrupted call leaves what was there before. AudioError from `decode` passes.
+    `progress` is called with (done, total) after each decoded file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    index_file, samples_file = folder / "index.json", folder / "samples.i16"
+    spans: dict[str, tuple[int, int]] = {}
+    if index_file.is_file():
+        spans = {path: (first, n_samples) for path, (first, n_samples) in json.loads(index_file.read_text()).items()}
+    missing = [path for path in dict.fromkeys(paths) if str(path) not in spans]
+    if missing:
+        _append(samples_file, spans, missing, decode, progress)
+        partial = index_file.with_suffix(".partial")
+        partial.write_text(json.dumps(spans))
+        os.replace(partial, index_file)
+    n_samples = max((first + count for first, count in spans.values()), default=0)
+    samples = np.memmap(samples_file, np.dtype("<i2"), "r", shape=(n_samples,)) if n_samples else np.zeros(0, np.int16)
+    return Cache(samples, spans)
+
+
+def _append(
+    samples_file: Path,
+    spans: dict[str, tuple[int, int]],
+    missing: list[Path],
+    decode: Decode,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    position = max((first + count for first, count in spans.values()), default=0)
+    with samples_file.open("r+b" if samples_file.is_file() else "w+b") as file:
+        file.truncate(2 * position)  # what an interrupted call left behind the last indexed sample
+        file.seek(2 * position)
+        for done, path in enumerate(missing, start=1):
+            samples = as_int16(decode(path))
+            file.write(samples.tobytes())
+            spans[str(path)] = (position, samples.size)
+            position += samples.size
+            if progress is not None:
+                progress(done, len(missing))
+
+
+def as_int16(wave: Wave) -> NDArray[np.int16]:
+    """Rounded 16-bit samples; beyond +-1 is clipped.
+
+    >>> as_int16(np.array([0.0, 1.0, -2.0], dtype=np.float32)).tolist()
+    [0, 32767, -32767]
+    """
+    return np.round(np.clip(wave, -1.0, 1.0) * FULL_SCALE).astype("<i2")
+
+
+def from_arrays(clips: dict[Path, Wave]) -> Cache:
+    """A cache in memory, for sounds that are made rather than read."""
+    spans: dict[str, tuple[int, int]] = {}
+    parts, position = [], 0
+    for path, wave in clips.items():
+        parts.append(as_int16(wave))
+        spans[str(path)] = (position, wave.size)
+        position += wave.size
+    return Cache(np.concatenate(parts) if parts else np.zeros(0, np.int16), spans)
+
+
+def seconds(cache: Cache) -> float:
+    """How much sound the cache holds."""
+    return sum(count for _, count in cache.spans.values()) / SAMPLE_RATE

@@ -1,0 +1,172 @@
+"""Clips in; recordings with references, or a pool of training windows, out: the work of `audiolog mix`.
+
+The mixing itself is in `windows.py` and `composing.py`, the teacher in `teacher.py`; here they meet folders.
+"""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from audiolog_cli.errors import RecordError, UsageError
+from audiolog_cli.mixing import vocabulary
+from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
+from audiolog_cli.mixing.cache import open_cache
+from audiolog_cli.mixing.clips import Clip, check_splits, of_split, read_clips
+from audiolog_cli.mixing.composing import Plan, compose, ignored
+from audiolog_cli.mixing.pool import Facts, Teacher, fill, make_pool
+from audiolog_cli.mixing.soundfiles import span_lines, write_flac, write_list
+from audiolog_cli.mixing.teacher import load_teacher
+from audiolog_cli.mixing.windows import PLAIN, Bank, Recipe, make_bank, mix_window
+from audiolog_cli.model.networks import own_front_end
+from audiolog_cli.sound import audio
+
+RECIPES = {
+    "train": Recipe(wild_share=0.25, alone_share=0.08),  # of what is not wild
+    "plain": PLAIN,
+    # as long recordings are composed for evaluation, but in windows
+    "validation": replace(
+        PLAIN,
+        max_events=3,
+        snr_db=(6.0, 20.0),
+        event_seconds=(5.0, 5.001),
+        scene_share=0.8,
+        noise_share=0.1,
+        peak_db=(-20.0, 0.0),
+    ),
+}
+FREQUENT = {"other": 3.0, "speech": 3.0, "music": 2.0}  # what is everywhere is drawn more often in training
+GRAIN = 50  # windows between two progress messages
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which clips to mix."""
+
+    folders: tuple[Path, ...]
+    split: str
+    cache: Path  # folder of the decoded clips
+    everyday: bool = True  # the default vocabulary; otherwise every label of the clips is one
+
+
+def load_bank(source: Source, weights: dict[str, float], say: Callable[[str], None]) -> Bank:
+    """Read the tables, decode what is not in the cache yet, group the clips of the split.
+
+    RecordError for a broken table or a source in two splits, UsageError for a split without clips.
+    """
+    clips = [clip for folder in source.folders for clip in read_clips(folder)]
+    check_splits(clips)
+    chosen = of_split(clips, source.split)
+    if not chosen:
+        raise UsageError(f"--split {source.split}: none of the {len(clips)} clips is in it")
+
+    def progress(done: int, total: int) -> None:
+        if done % 500 == 0 or done == total:
+            say(f"{source.cache}: {done} of {total} clips decoded")
+
+    cache = open_cache(source.cache, [clip.path for clip in chosen], whole_file, progress)
+    return make_bank(chosen, cache, weights)
+
+
+def whole_file(path: Path) -> Wave:
+    """A clip as the cache wants it; what is damaged in it is silence, as everywhere."""
+    return np.concatenate(list(audio.decode(str(path), report=lambda damage: None)))
+
+
+def words(source: Source, clips: Sequence[Clip]) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """Events, scenes and plausible events of the vocabulary."""
+    if source.everyday:
+        return vocabulary.EVENTS, vocabulary.SCENES, vocabulary.PLAUSIBLE
+    labels = {kind: tuple(sorted({clip.label for clip in clips if clip.kind == kind})) for kind in ("event", "scene")}
+    return labels["event"], labels["scene"], {}
+
+
+def write_recordings(
+    source: Source, plan: Plan, seed: int, n_recordings: int, out: Path, say: Callable[[str], None]
+) -> Iterator[str]:
+    """Compose recordings into `out` with events.tsv, scenes.tsv and ignore.tsv; yields each file's name when it is written.
+
+    Only events of the vocabulary are drawn.
+    """
+    bank = load_bank(source, {}, say)
+    events, _, plausible = words(source, bank.clips)
+    bank = make_bank([clip for clip in bank.clips if clip.kind != "event" or clip.label in events], bank.cache)
+    out.mkdir(parents=True, exist_ok=True)
+    lists: dict[str, list[str]] = {"events": [], "scenes": [], "ignore": []}
+    for index in range(n_recordings):
+        name = f"{source.split}_{index:03}.flac"
+        soundscape = compose(bank, plan, seed, index)
+        write_flac(soundscape.wave, out / name)
+        for key, spans in (
+            ("events", soundscape.events),
+            ("scenes", soundscape.scenes),
+            ("ignore", ignored(soundscape, plausible)),
+        ):
+            lists[key] += span_lines(name, spans)
+        yield name
+    for key, column in (("events", "event_label"), ("scenes", "scene_label"), ("ignore", "event_label")):
+        write_list(lists[key], column, out / f"{key}.tsv")
+
+
+def write_pool(
+    source: Source,
+    recipe: str,
+    seed: int,
+    n_windows: int,
+    out: Path,
+    teacher: Path | None,
+    mapping: Path | None,
+    part: tuple[int, int],
+    kind: str,
+    say: Callable[[str], None],
+) -> None:
+    """Fill every `part[1]`-th window, from `part[0]` on, of a pool of `n_windows` for a network of `kind`; what is there is kept."""
+    if recipe not in RECIPES:
+        raise UsageError(f"--recipe {recipe}: expected {', '.join(RECIPES)}")
+    bank = load_bank(source, FREQUENT if recipe == "train" else {}, say)
+    events, scenes, plausible = words(source, bank.clips)
+    hear: Teacher | None = None
+    tags: tuple[str, ...] = ()
+    meant: dict[str, tuple[str, ...]] = {}
+    if teacher is not None:
+        if mapping is None:
+            raise UsageError("--teacher needs --teacher-map, a table that says which of its classes mean which event")
+        hear, tags = load_teacher(teacher)
+        meant = read_mapping(mapping, events, tags)
+    front_end = own_front_end(kind, "--for-model").at(SAMPLE_RATE)
+    origin = {"clips": " ".join(folder.name for folder in source.folders), "split": source.split, "seed": str(seed)}
+    origin |= {name: str(value) for name, value in asdict(RECIPES[recipe]).items()} | {
+        "teacher": teacher.name if teacher else "none"
+    }
+    pool = make_pool(
+        out,
+        Facts(n_windows, events, scenes, tags, plausible, meant, front_end=front_end, source=origin),
+    )
+    own = range(part[0], n_windows, part[1])
+    for first in range(0, len(own), GRAIN):
+        made = fill(pool, own[first : first + GRAIN], lambda index: mix_window(bank, RECIPES[recipe], seed, index), hear)
+        if made:
+            say(f"{out}: {min(first + GRAIN, len(own))} of {len(own)} windows")
+
+
+def read_mapping(path: Path, events: Sequence[str], tags: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Event -> the teacher's classes that mean it: a TSV whose first two columns are the event and class names joined by ` | `.
+
+    RecordError for an event without a line or a class that the teacher does not have.
+    """
+    known = set(tags)
+    with path.open(newline="", encoding="utf-8") as lines:
+        rows = {
+            row[0]: tuple(row[1].split(" | "))
+            for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            if len(row) > 1
+        }
+    for event in events:
+        if event not in rows:
+            raise RecordError(f"{path}: no line for the event {event}")
+        for name in rows[event]:
+            if name not in known:
+                raise RecordError(f"{path}: {event}: the teacher has no class {name!r}")
+    return {event: rows[event] for event in events}

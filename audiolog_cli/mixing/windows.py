@@ -1,0 +1,283 @@
+"""Soundscapes made on the fly: isolated clips over scene recordings, with onsets and offsets known to the sample.
+
+In: a `Bank` of decoded clips of one split, a `Recipe`, a seed and an index. Out: a `Soundscape`, the same for the same seed and index
+on every machine and in every process. `mix_window` makes what a network trains on: 10 s, loud changes of tone, room and level.
+Long and tame recordings for evaluation are made by `composing.py`.
+
+Scene recordings hold events that nobody labelled. A soundscape says only what was put in: `plausible` (in `vocabulary.py`) says which
+other events a scene may hold, and whoever trains or scores decides how to treat those.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from audiolog_cli.errors import InputError
+from audiolog_cli.mixing.augment import (
+    SAMPLE_RATE,
+    Filter,
+    NoiseColour,
+    Wave,
+    band_limits,
+    change_speed,
+    convolve,
+    decibels,
+    equalise,
+    fade,
+    filter_of,
+    noise,
+    quantise,
+    quarter_sine,
+    random_tone,
+    rms,
+    room,
+)
+from audiolog_cli.mixing.cache import Cache
+from audiolog_cli.mixing.clips import Clip
+
+EDGE = SAMPLE_RATE // 100  # 10 ms: the fade at cut edges, too short to hear, long enough not to click
+LOOP = SAMPLE_RATE // 4  # a background that is too short is looped with cross-fades of this length
+N_ROOMS = 24
+NOISE_SECONDS = 60
+QUIET_RMS = decibels(-70.0)  # a background below this counts as silence: levels are then absolute
+
+
+class Span(NamedTuple):
+    """A label over [onset, offset) seconds of a soundscape."""
+
+    onset: float
+    offset: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Soundscape:
+    """What was mixed, and what is known about it."""
+
+    wave: Wave  # (n_samples,), clipped to [-1, 1]
+    events: tuple[Span, ...]  # what was put in, also labels outside the vocabulary; in order of onset
+    scenes: tuple[Span, ...]  # empty over silence and noise
+    labelled: bool  # False: sounds changed beyond their labels, good only for what a teacher says of them
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How `mix_window` draws. Shares are probabilities; ranges are drawn from uniformly."""
+
+    seconds: float = 10.0
+    max_events: int = 4
+    snr_db: tuple[float, float] = (0.0, 25.0)  # of an event over the background beneath it
+    scene_share: float = 0.68  # the background is a scene recording, else noise or silence:
+    noise_share: float = 0.2
+    event_seconds: tuple[float, float] = (1.0, 10.0)  # longer sounds are cut to a length from this range
+    speed_share: float = 0.3
+    speed: tuple[float, float] = (0.87, 1.15)  # small enough to leave the label true
+    room_share: float = 0.3
+    tone_share: float = 0.5
+    narrow_share: float = 0.12  # telephones, cheap recorders
+    codec_share: float = 0.05
+    overlay_share: float = 0.25  # a second recording of the same scene is laid over the first
+    peak_db: tuple[float, float] = (-40.0, 0.0)
+    overdrive_share: float = 0.05  # driven 1-12 dB into clipping
+    alone_share: float = 0.0  # one kind of sound from end to end, mostly speech or music: all else heard in it is a false alarm
+    wild_share: float = 0.0  # a few random sounds at 0.5 to 2 times their speed, backwards: unlabelled, for a teacher
+
+
+MOSTLY_ALONE = ("speech", "music")  # recordings of nothing else are common
+PLAIN = Recipe(speed_share=0, room_share=0, tone_share=0, narrow_share=0, codec_share=0, overlay_share=0, overdrive_share=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """Clips of one split, grouped for drawing: a label, then a source, then a clip, each with equal chance."""
+
+    cache: Cache
+    events: dict[str, tuple[tuple[Clip, ...], ...]]  # label -> sources -> clips
+    scenes: dict[str, tuple[tuple[Clip, ...], ...]]
+    clips: tuple[Clip, ...]
+    weights: tuple[float, ...]  # of the event labels, in the order of `events`
+    rooms: tuple[Filter, ...]
+    noises: tuple[Wave, ...]  # white, pink, brown; RMS 1
+
+
+def make_bank(clips: Iterable[Clip], cache: Cache, weights: dict[str, float] | None = None) -> Bank:
+    """Group clips for drawing; `weights` makes a label more (> 1) or less frequent than the others.
+
+    InputError if there is neither an event nor a scene among the clips.
+    """
+    clips = tuple(clips)
+    events, scenes = _by_label(clips, ("event",)), _by_label(clips, ("scene",))
+    if not events and not scenes:
+        raise InputError("no clip to mix: none of the clips is of kind event or scene")
+    chances = np.array([(weights or {}).get(label, 1.0) for label in events])
+    fixed = np.random.default_rng(0)  # rooms and noises are part of the instrument, the same whatever the seed
+    rooms = tuple(filter_of(room(fixed.uniform(0.1, 0.9), fixed.uniform(-3, 12), fixed)) for _ in range(N_ROOMS))
+    colours: tuple[NoiseColour, ...] = ("white", "pink", "brown")
+    noises = tuple(noise(NOISE_SECONDS * SAMPLE_RATE, colour, fixed) for colour in colours)
+    return Bank(cache, events, scenes, clips, tuple(chances / max(chances.sum(), 1e-9)), rooms, noises)
+
+
+def _by_label(clips: Sequence[Clip], kinds: tuple[str, ...]) -> dict[str, tuple[tuple[Clip, ...], ...]]:
+    groups: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
+    for clip in clips:
+        if clip.kind in kinds:
+            groups[clip.label][clip.source_id].append(clip)
+    return {label: tuple(tuple(source) for source in groups[label].values()) for label in sorted(groups)}
+
+
+# A window to train on
+
+
+def mix_window(bank: Bank, recipe: Recipe, seed: int, index: int) -> Soundscape:
+    """Soundscape number `index` of the endless series `seed`."""
+    rng = np.random.default_rng((seed, index))
+    if rng.random() < recipe.wild_share:
+        return _wild_window(bank, recipe, rng)
+    if bank.events and recipe.alone_share and rng.random() < recipe.alone_share:  # without a share no draw: earlier series stay
+        return _alone_window(bank, recipe, rng)
+    wave, scenes = _background(bank, recipe, rng)
+    events = []
+    for _ in range(int(rng.integers(0, recipe.max_events + 1)) if bank.events else 0):
+        label = str(rng.choice(list(bank.events), p=bank.weights))
+        sound = _event_sound(bank, draw(bank.events[label], rng), recipe, rng)
+        position = int(rng.integers(min(0, EDGE - sound.size // 2), wave.size - EDGE))  # may begin before the window
+        span = add_event(wave, sound, position, rng.uniform(*recipe.snr_db), label)
+        if span is not None:
+            events.append(span)
+    return Soundscape(_finish(wave, recipe, rng), tuple(sorted(events)), scenes, labelled=True)
+
+
+def _background(bank: Bank, recipe: Recipe, rng: np.random.Generator) -> tuple[Wave, tuple[Span, ...]]:
+    n_samples = int(recipe.seconds * SAMPLE_RATE)
+    drawn = rng.random()
+    if bank.scenes and drawn < recipe.scene_share:
+        label = str(rng.choice(list(bank.scenes)))
+        wave = _scene_crop(bank, label, n_samples, rng)
+        if rng.random() < recipe.overlay_share:
+            wave += decibels(rng.uniform(-10, 0)) * _scene_crop(bank, label, n_samples, rng)
+        return wave, (Span(0.0, recipe.seconds, label),)
+    if drawn < recipe.scene_share + recipe.noise_share:
+        colour = bank.noises[int(rng.integers(len(bank.noises)))]
+        start = int(rng.integers(colour.size - n_samples))
+        return colour[start : start + n_samples] * decibels(rng.uniform(-70, -25)), ()
+    return np.zeros(n_samples, dtype=np.float32), ()
+
+
+def _scene_crop(bank: Bank, label: str, n_samples: int, rng: np.random.Generator) -> Wave:
+    clip = draw(bank.scenes[label], rng)
+    start = int(rng.integers(max(1, bank.cache.n_samples(clip.path) - n_samples)))
+    return loop(bank.cache.read(clip.path, start, start + n_samples), n_samples)
+
+
+def draw(sources: tuple[tuple[Clip, ...], ...], rng: np.random.Generator) -> Clip:
+    """A source with equal chances, then one of its clips."""
+    source = sources[int(rng.integers(len(sources)))]
+    return source[int(rng.integers(len(source)))]
+
+
+def _event_sound(bank: Bank, clip: Clip, recipe: Recipe, rng: np.random.Generator) -> Wave:
+    """The sounding part of a clip, cut to a drawn length, perhaps at another speed, perhaps in a room."""
+    sound = sounding_part(bank.cache, clip, rng.uniform(*recipe.event_seconds), rng)
+    if rng.random() < recipe.speed_share:
+        sound = change_speed(sound, rng.uniform(*recipe.speed))
+    if rng.random() < recipe.room_share:
+        sound = convolve(sound, bank.rooms[int(rng.integers(len(bank.rooms)))])
+    return sound
+
+
+def sounding_part(cache: Cache, clip: Clip, max_seconds: float, rng: np.random.Generator) -> Wave:
+    """Samples of [onset, offset) of a clip; a longer one is cut to `max_seconds` at a random place. Edges are faded."""
+    start, stop = int(clip.onset * SAMPLE_RATE), int(clip.offset * SAMPLE_RATE)
+    spare = stop - start - int(max_seconds * SAMPLE_RATE)
+    if spare > 0:
+        start += int(rng.integers(spare))
+        stop = start + int(max_seconds * SAMPLE_RATE)
+    return fade(cache.read(clip.path, start, stop), EDGE, EDGE)
+
+
+def add_event(wave: Wave, sound: Wave, position: int, snr_db: float, label: str) -> Span | None:
+    """Add `sound` to `wave` in place from sample `position` (may be negative), `snr_db` over what is there.
+
+    The ratio is of the RMS of the whole sound to the RMS of the stretch of `wave` under it; over silence (below -70 dBFS) the sound
+    gets the level -35 dBFS + snr_db. Returns where it lies, cut to `wave`; None if the sound is silent or lies outside.
+    """
+    onset, offset = max(0, position), min(wave.size, position + sound.size)
+    level = rms(sound)
+    if onset >= offset or level < QUIET_RMS / 10:
+        return None
+    beneath = rms(wave[onset:offset])
+    target = (beneath if beneath > QUIET_RMS else decibels(-35.0)) * decibels(snr_db)
+    wave[onset:offset] += sound[onset - position : offset - position] * np.float32(target / level)
+    return Span(onset / SAMPLE_RATE, offset / SAMPLE_RATE, label)
+
+
+def loop(wave: Wave, n_samples: int) -> Wave:
+    """Repeat a sound with equal-power cross-fades until it lasts `n_samples`; longer ones are cut."""
+    if wave.size == 0:
+        return np.zeros(n_samples, dtype=np.float32)
+    overlap = min(LOOP, wave.size // 2)
+    looped = wave
+    while looped.size < n_samples:
+        looped = cross_fade(looped, wave, overlap)
+    return looped[:n_samples].copy()
+
+
+def cross_fade(first: Wave, second: Wave, n_overlap: int) -> Wave:
+    """`first`, then `second`, overlapping by `n_overlap` samples with equal-power slopes."""
+    if n_overlap == 0:
+        return np.concatenate([first, second])
+    rise = quarter_sine(n_overlap)
+    middle = first[-n_overlap:] * rise[::-1] + second[:n_overlap] * rise
+    return np.concatenate([first[:-n_overlap], middle, second[n_overlap:]])
+
+
+def _finish(wave: Wave, recipe: Recipe, rng: np.random.Generator) -> Wave:
+    """What a recorder does to all of it: tone colour, bandwidth, codec, level, clipping."""
+    curves = [random_tone(rng, 9.0)] if rng.random() < recipe.tone_share else []
+    if rng.random() < recipe.narrow_share:
+        curves.append(band_limits(rng.uniform(60, 350), rng.uniform(3000, 9000)))
+    if curves:
+        wave = equalise(wave, *curves)
+    peak = float(np.abs(wave).max(initial=0.0))
+    if peak > 0:
+        level_db = rng.uniform(1, 12) if rng.random() < recipe.overdrive_share else rng.uniform(*recipe.peak_db)
+        wave = wave * np.float32(decibels(level_db) / peak)
+    wave = np.clip(wave, -1.0, 1.0)
+    return quantise(wave, int(rng.integers(5, 9))) if rng.random() < recipe.codec_share else wave
+
+
+def _alone_window(bank: Bank, recipe: Recipe, rng: np.random.Generator) -> Soundscape:
+    """Sounds of one label one after the other, with pauses of a second at most, 15 to 40 dB over noise or silence."""
+    labels = [label for label in MOSTLY_ALONE if label in bank.events and rng.random() < 0.8] or list(bank.events)
+    label = str(rng.choice(labels))
+    wave, _ = _background(bank, replace(recipe, scene_share=0.0, noise_share=0.6), rng)
+    events, position, snr_db = [], -int(rng.integers(5 * SAMPLE_RATE)), rng.uniform(15, 40)
+    while position < wave.size - EDGE:
+        sound = _event_sound(bank, draw(bank.events[label], rng), recipe, rng)
+        span = add_event(wave, sound, position, snr_db + rng.uniform(-3, 3), label)
+        if span is not None:
+            events.append(span)
+        position += max(sound.size, EDGE) + int(rng.integers(SAMPLE_RATE))
+    return Soundscape(_finish(wave, recipe, rng), tuple(events), (), labelled=True)
+
+
+def _wild_window(bank: Bank, recipe: Recipe, rng: np.random.Generator) -> Soundscape:
+    """One to five stretches of any clips, fast, slow or backwards, at levels within 20 dB: input for function matching."""
+    n_samples = int(recipe.seconds * SAMPLE_RATE)
+    wave = np.zeros(n_samples, dtype=np.float32)
+    for _ in range(int(rng.integers(1, 6))):
+        clip = bank.clips[int(rng.integers(len(bank.clips)))]
+        factor = float(2.0 ** rng.uniform(-1, 1))
+        start = int(rng.integers(max(1, bank.cache.n_samples(clip.path) - SAMPLE_RATE)))
+        sound = change_speed(bank.cache.read(clip.path, start, start + int(n_samples * factor)), factor)
+        if rng.random() < 0.2:
+            sound = sound[::-1]
+        level = rms(sound)
+        if level > QUIET_RMS / 10:
+            position = int(rng.integers(max(1, n_samples - sound.size // 2)))
+            piece = fade(sound, EDGE, EDGE)[: n_samples - position]
+            wave[position : position + piece.size] += piece * np.float32(decibels(rng.uniform(-20, 0)) * 0.1 / level)
+    return Soundscape(_finish(wave, recipe, rng), (), (), labelled=False)

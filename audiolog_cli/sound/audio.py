@@ -1,0 +1,262 @@
+"""Recordings in, windows of mono float32 out: files, pipes and live streams of any length in constant memory.
+
+`decode` gives the whole recording at the model's sample rate, `windows` cuts it into windows that cover every sample, and
+`windows_at` cuts the same windows where segment records say. A recording of n samples at r Hz has exactly
+ceil(n x 32000 / r) samples here: one for each instant k / 32000 s before its end. An output sample k is the sound at
+k / 32000 s: the resampler's delay is compensated. What is damaged is reported, never hidden (see decoding.py). Nothing here
+knows what a model is.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import count, groupby
+from math import ceil
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+
+from audiolog_cli.errors import AudioError, UsageError
+from audiolog_cli.sound.containers import RawFormat, Source, is_seekable, open_bytes, open_track, source_name
+from audiolog_cli.sound.decoding import (
+    Damage,
+    DamageWarning,
+    Report,
+    Samples,
+    channels_of,
+    counted_samples,
+    joined,
+    mono_blocks,
+    warn_of_damage,
+)
+
+__all__ = [
+    "SAMPLE_RATE",
+    "Damage",
+    "DamageWarning",
+    "DecodeOptions",
+    "RawFormat",
+    "Window",
+    "decode",
+    "duration",
+    "exact_duration",
+    "read",
+    "windows",
+    "windows_at",
+]
+
+SAMPLE_RATE = 32_000  # Hz, of the models
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeOptions:
+    """How a recording becomes samples."""
+
+    sample_rate: int = SAMPLE_RATE  # Hz, of the result
+    channel: str = "mix"  # "mix" (mean of all channels), "left", "right", or a number counted from 1
+    raw: RawFormat | None = None  # for PCM without a header
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"mix|left|right|[1-9][0-9]{0,2}", self.channel):
+            raise UsageError(f"--channel {self.channel}: expected mix, left, right or a number from 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of a recording as the model sees it."""
+
+    index: int  # 0, 1, 2 ... in order of onset
+    start: int  # first sample, counted from the start of the recording
+    onset: float  # seconds: start / sample_rate
+    n_samples: int  # valid ones; the rest of `samples` is zero
+    samples: Samples  # (n_window,)
+
+
+def decode(source: Source, options: DecodeOptions = DecodeOptions(), report: Report = warn_of_damage) -> Iterator[Samples]:
+    """Yield a recording as chunks of mono float32 in [-1, 1], in constant memory, as its bytes arrive.
+
+    Raises AudioError when there is no sound to be had from the source. Damage inside is passed to `report`.
+    """
+    name = source_name(source)
+    n_samples = 0
+    with open_track(source, options.raw) as track:
+        blocks = mono_blocks(track, options.channel, report)
+        for chunk in resampled(blocks, options.sample_rate):
+            n_samples += len(chunk)
+            yield chunk
+    if not n_samples:
+        raise AudioError(f"{name}: no sound in it, 0 samples")
+
+
+def resampled(blocks: Iterable[tuple[int, Samples]], sample_rate: int) -> Iterator[Samples]:
+    """Bring (rate, samples) blocks to one rate; the chunks add up to ceil(seconds x sample_rate) samples."""
+    end = Fraction(0)  # seconds of input, to the end of the stretch
+    n_out = 0
+    for rate, stretch in groupby(blocks, key=lambda block: block[0]):
+        resampler = None if rate == sample_rate else AudioResampler("flt", "mono", sample_rate)
+        n_in = 0
+        for _, samples in stretch:
+            n_in += len(samples)
+            chunk = convert(resampler, samples, rate) if resampler else samples
+            n_out += len(chunk)
+            yield chunk
+        tail = convert(resampler, None, rate) if resampler else np.zeros(0, np.float32)
+        end += Fraction(n_in, rate)
+        n_left = ceil(end * sample_rate) - n_out
+        yield np.pad(tail[:n_left], (0, max(0, n_left - len(tail))))
+        n_out += n_left
+
+
+def convert(resampler: AudioResampler, samples: Samples | None, rate: int) -> Samples:
+    """Feed samples at `rate` to the resampler and return what it has ready; None asks for the rest."""
+    frame = None
+    if samples is not None:
+        frame = AudioFrame.from_ndarray(samples[np.newaxis], "flt", "mono")
+        frame.sample_rate = rate
+    ready = resampler.resample(frame)
+    if not ready:
+        return np.zeros(0, np.float32)
+    return np.clip(joined([channels_of(one, "f4")[0] for one in ready]), -1, 1)  # a copy: the frames' memory is FFmpeg's
+
+
+def duration(source: Source, options: DecodeOptions = DecodeOptions()) -> float | None:
+    """Seconds of sound as `decode` would give, from the header alone; None where only decoding can tell.
+
+    Trusted are the headers that count samples, PCM and FLAC, when the bytes they promise are there. A pipe is not read.
+    """
+    with open_bytes(source) as file:
+        if not is_seekable(file):
+            return None
+        with open_track(file, options.raw) as track:
+            n_samples = counted_samples(track)
+            if n_samples is None:
+                return None
+            rate = track.stream.sample_rate
+            return ceil(Fraction(n_samples, rate) * options.sample_rate) / options.sample_rate
+
+
+def exact_duration(source: Source, options: DecodeOptions = DecodeOptions(), report: Report = warn_of_damage) -> float:
+    """Seconds of sound that `decode` gives, found by decoding all of it."""
+    return sum(len(chunk) for chunk in decode(source, options, report)) / options.sample_rate
+
+
+def read(path: Source, onset: float, offset: float, options: DecodeOptions = DecodeOptions()) -> Samples:
+    """The samples of [onset, offset) seconds as one array, shorter where the recording ends before `offset`.
+
+    Decoding starts at the beginning, so that the samples are those of `decode` to the bit.
+    """
+    start, end = sample_at(onset, options.sample_rate), sample_at(offset, options.sample_rate)
+    chunks = decode(path, options)
+    parts = [window.samples[: window.n_samples] for window in cut(chunks, iter([(start, end)]), end - start)]
+    return parts[0] if parts else np.zeros(0, np.float32)
+
+
+def sample_at(seconds: float, sample_rate: int = SAMPLE_RATE) -> int:
+    """The sample nearest to a time. Times in whole milliseconds are exact: a millisecond is 32 samples.
+
+    >>> sample_at(10.001)
+    320032
+    """
+    return round(seconds * sample_rate)
+
+
+def windows(
+    chunks: Iterable[Samples], window_seconds: float, hop_seconds: float, sample_rate: int = SAMPLE_RATE
+) -> Iterator[Window]:
+    """Cut chunks into windows of `window_seconds`, one every `hop_seconds`, that cover every sample.
+
+    The last window is the first that reaches the end; it is padded with zeros. Raises ValueError unless
+    0 < hop_seconds <= window_seconds.
+    """
+    n_window, n_hop = sample_at(window_seconds, sample_rate), sample_at(hop_seconds, sample_rate)
+    if not 0 < n_hop <= n_window:
+        raise ValueError(f"a hop of {hop_seconds} s does not cover windows of {window_seconds} s")
+    spans = ((start, start + n_window) for start in count(0, n_hop))
+    return cut(chunks, spans, n_window, sample_rate, is_open_ended=True)
+
+
+def windows_at(
+    chunks: Iterable[Samples], spans: Iterable[tuple[float, float]], window_seconds: float, sample_rate: int = SAMPLE_RATE
+) -> Iterator[Window]:
+    """Cut the windows that [onset, offset) spans in seconds ask for, to the byte those of `windows` at the same places.
+
+    Spans come in order of onset and may overlap; one longer than a window is cut into windows side by side; what lies
+    past the end of the recording is left out. Raises ValueError where an onset is before the one before it.
+    """
+    n_window = sample_at(window_seconds, sample_rate)
+    in_samples = ((sample_at(onset, sample_rate), sample_at(offset, sample_rate)) for onset, offset in spans)
+    return cut(chunks, side_by_side(in_samples, n_window), n_window, sample_rate)
+
+
+def side_by_side(spans: Iterable[tuple[int, int]], n_window: int) -> Iterator[tuple[int, int]]:
+    """Cut spans of samples that are longer than a window into windows without overlap.
+
+    >>> list(side_by_side([(0, 25), (30, 40)], 10))
+    [(0, 10), (10, 20), (20, 25), (30, 40)]
+    """
+    for start, end in spans:
+        for first in range(start, end, n_window):
+            yield first, min(first + n_window, end)
+
+
+def cut(
+    chunks: Iterable[Samples],
+    spans: Iterable[tuple[int, int]],
+    n_window: int,
+    sample_rate: int = SAMPLE_RATE,
+    is_open_ended: bool = False,
+) -> Iterator[Window]:
+    """Cut [start, end) spans of samples out of a stream, holding one span at a time.
+
+    Spans that are open-ended go on for ever: they stop with the first that reaches the end of the stream.
+    """
+    stream = Stretch(iter(chunks))
+    index = last_start = last_end = 0
+    for start, end in spans:
+        if start < last_start:
+            raise ValueError(f"spans out of order: {start / sample_rate:.3f} s after {last_start / sample_rate:.3f} s")
+        stream.move(start, end)
+        is_covered = is_open_ended and stream.end <= last_end
+        if stream.is_at_end and (is_covered or stream.end <= start):
+            return
+        valid = stream.samples[: end - start]
+        samples = np.zeros(n_window, np.float32)
+        samples[: len(valid)] = valid
+        yield Window(index, start, start / sample_rate, len(valid), samples)
+        index, last_start, last_end = index + 1, start, end
+
+
+@dataclass(slots=True)
+class Stretch:
+    """The part of a stream of chunks that is held: samples from `start` up to `end`, which only move forward."""
+
+    chunks: Iterator[Samples]
+    samples: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
+    start: int = 0
+    is_at_end: bool = False
+
+    @property
+    def end(self) -> int:
+        """Number of samples read from the stream so far."""
+        return self.start + len(self.samples)
+
+    def move(self, start: int, end: int) -> None:
+        """Hold [start, end), or as much of it as there is; forget what lies before `start`."""
+        held, n_held = deque([self.samples]), len(self.samples)
+        first = self.start
+        while first + n_held < end:
+            chunk = next(self.chunks, None)
+            if chunk is None:
+                self.is_at_end = True
+                break
+            held.append(chunk)
+            n_held += len(chunk)
+            while len(held) > 1 and first + len(held[0]) <= start:
+                first += len(held[0])
+                n_held -= len(held.popleft())
+        n_forgotten = min(max(0, start - first), n_held)
+        self.samples = np.concatenate(held)[n_forgotten:]
+        self.start = first + n_forgotten

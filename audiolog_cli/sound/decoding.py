@@ -1,0 +1,289 @@
+"""An open sound track in, mono float32 at the track's own rate out, with every sample at its right time.
+
+Frames that cannot be decoded (packets.py) and stretches that are missing become silence of the same length, so that what
+follows keeps its time; what was done is reported as `Damage`. Encoder delay and padding are cut as the container says. Time zero is the
+first sample of the first sound track. Nothing is resampled here, and at most a fraction of a second is held.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from numpy.typing import NDArray
+
+from audiolog_cli.errors import AudioError
+from audiolog_cli.sound.containers import RATES, SoundTrack
+from audiolog_cli.sound.packets import Lost, decoded
+
+Samples = NDArray[np.float32]
+
+FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
+SAMPLE_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
+LOUDEST = 2.0  # lossy decoders overshoot full scale a little; beyond this the file's scale is wrong
+EXACT_TOLERANCE = 0.005  # seconds a time stamp may be ahead before sound is held to be missing
+COARSE_TOLERANCE = 0.1  # where stamps are rounded to milliseconds and jitter: Matroska, FLV, ASF
+LONGEST_GAP = 3600.0  # seconds; a larger jump is a broken time stamp, not lost sound
+MERGE_WITHIN = 1.0  # seconds between two stretches of the same damage that are reported as one
+BLOCK = 0.125  # seconds gathered before they are passed on; a live stream lags behind by this much
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A stretch of a recording that is not what was recorded."""
+
+    onset: float  # seconds from the first sample
+    offset: float
+    reason: str
+
+    def __str__(self) -> str:
+        """As it stands in a warning, after the file's name.
+
+        >>> str(Damage(1.5, 1.593, "broken frame, taken as silence"))
+        '1.500-1.593 s: broken frame, taken as silence'
+        """
+        return f"{self.onset:.3f}-{self.offset:.3f} s: {self.reason}"
+
+
+class DamageWarning(UserWarning):
+    """Damage in a recording that no caller asked to be told about."""
+
+
+Report = Callable[[Damage], None]
+
+
+def warn_of_damage(damage: Damage) -> None:
+    """The default report: a Python warning, so that nothing is hidden."""
+    warnings.warn(str(damage), DamageWarning, stacklevel=2)
+
+
+@dataclass(slots=True)
+class MergedReport:
+    """Passes damage on to `report`, stretches that nearly touch as one; holds a single stretch. Call `close` at the end."""
+
+    report: Report
+    held: Damage | None = None
+
+    def __call__(self, damage: Damage) -> None:
+        held = self.held
+        if held and held.reason == damage.reason and damage.onset <= held.offset + MERGE_WITHIN:
+            self.held = replace(held, offset=max(held.offset, damage.offset))
+            return
+        self.close()
+        self.held = damage
+
+    def close(self) -> None:
+        """Pass on what is held."""
+        if self.held:
+            self.report(self.held)
+        self.held = None
+
+
+@dataclass(slots=True)
+class Clock:
+    """Where the output stands, in seconds, over changes of the sample rate."""
+
+    rate: int = 0
+    n_samples: int = 0  # at `rate`, since the last change
+    base: float = 0.0  # seconds before the last change
+
+    @property
+    def now(self) -> float:
+        """Seconds of sound passed on so far; a day of them is exact to 0.02 nanoseconds."""
+        return self.base + self.n_samples / self.rate if self.rate else 0.0
+
+    def advance(self, n_samples: int, rate: int) -> None:
+        """Count samples; a new stretch begins where the rate differs."""
+        if rate != self.rate:
+            self.base, self.rate, self.n_samples = self.now, rate, 0
+        self.n_samples += n_samples
+
+
+def mono_blocks(track: SoundTrack, channel: str, report: Report) -> Iterator[tuple[int, Samples]]:
+    """Decode the first sound track to (rate in Hz, samples) blocks in [-1, 1], all finite.
+
+    `channel` is `mix` (the mean of all channels), `left`, `right` or a number from 1. Raises AudioError when the file
+    cannot be read further or has no such channel.
+    """
+    clock = Clock()
+    merged = MergedReport(report)
+    for rate, samples in gathered(timed_frames(track, channel, merged)):
+        onset = clock.now
+        clock.advance(len(samples), rate)
+        yield rate, within_full_scale(samples, onset, rate, merged)
+    merged.close()
+
+
+def gathered(frames: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
+    """Join frames of the same rate to blocks of BLOCK seconds: frames alone cost more in calls than in arithmetic."""
+    pending: list[Samples] = []
+    pending_rate = n_pending = 0
+    for rate, samples in frames:
+        if pending and (rate != pending_rate or n_pending >= BLOCK * rate):
+            yield pending_rate, joined(pending)
+            pending, n_pending = [], 0
+        pending.append(samples)
+        pending_rate = rate
+        n_pending += len(samples)
+    if pending:
+        yield pending_rate, joined(pending)
+
+
+def joined(parts: list[Samples]) -> Samples:
+    """One array of several, which is the array itself where there is one: a packet of a WAV is a block as it is."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def within_full_scale(samples: Samples, onset: float, rate: int, report: Report) -> Samples:
+    """Replace what is not a number by silence and clip to [-1, 1], reporting both; small overshoots are no damage."""
+    if not len(samples) or (samples.min() >= -1 and samples.max() <= 1):  # never true where there is one NaN
+        return samples
+    finite = np.isfinite(samples)
+    if not finite.all():
+        bad = np.flatnonzero(~finite)
+        report(Damage(onset + bad[0] / rate, onset + (bad[-1] + 1) / rate, "not numbers (NaN or infinite), taken as silence"))
+        samples = np.where(finite, samples, np.float32(0))
+    loud = np.flatnonzero(np.abs(samples) > LOUDEST)
+    if len(loud):
+        report(Damage(onset + loud[0] / rate, onset + (loud[-1] + 1) / rate, "samples far beyond full scale, clipped"))
+    return np.clip(samples, -1, 1)
+
+
+def timed_frames(track: SoundTrack, channel: str, report: Report) -> Iterator[tuple[int, Samples]]:
+    """Decode frame by frame, with silence where the time stamps say that sound is missing."""
+    clock = Clock()
+    start: float | None = None  # time stamp of the first sample
+    trouble = ""
+    for item in decoded(track):
+        if isinstance(item, Lost):
+            trouble = item.reason
+            start = declared_start(track.stream) if start is None else start
+            start = start - item.seconds if start is not None else None
+            continue
+        rate = checked_rate(item.sample_rate, track.name)
+        stamp = item.time
+        if stamp is not None:
+            start = stamp if start is None else start
+            gap = stamp - start - clock.now
+            if gap > EXACT_TOLERANCE or trouble:  # seldom; this loop's calls cost more than decoding where frames are short
+                n_missing = missing_samples(gap, item, trouble, clock.now, report)
+                yield from silence(n_missing, rate)
+                clock.advance(n_missing, rate)
+        trouble = ""
+        samples = without_padding(to_mono(item, channel, track.name), clock.n_samples, track.padding)
+        clock.advance(len(samples), rate)
+        yield rate, samples
+    if trouble and not clock.now:
+        raise AudioError(f"{track.name}: the sound cannot be decoded ({trouble}){index_hint(track)}")
+    report_end(track, clock.now, trouble, report)
+
+
+def checked_rate(rate: int, name: str) -> int:
+    """The sample rate in Hz, if it is one; AudioError otherwise."""
+    if rate not in RATES:
+        raise AudioError(f"{name}: a sample rate of {rate} Hz, expected {RATES[0]} to {RATES[-1]}: is the file damaged?")
+    return rate
+
+
+def without_padding(samples: Samples, n_before: int, padding: range | None) -> Samples:
+    """A frame that begins after `n_before` samples, less what of it is padding."""
+    if padding is None or n_before >= padding.stop or n_before + len(samples) <= padding.start:
+        return samples
+    first, last = max(0, padding.start - n_before), padding.stop - n_before
+    return np.concatenate((samples[:first], samples[last:]))
+
+
+def declared_start(stream: AudioStream) -> float | None:
+    """Where the container says that its sound begins, for files whose first frames are lost."""
+    if stream.start_time is None or stream.time_base is None:
+        return None
+    return float(stream.start_time * stream.time_base)
+
+
+def missing_samples(gap: float, frame: AudioFrame, trouble: str, now: float, report: Report) -> int:
+    """How many samples of silence a frame that is `gap` seconds late needs before it; reports them."""
+    rate = frame.sample_rate
+    is_coarse = frame.time_base is not None and frame.time_base > Fraction(1, rate)
+    tolerance = COARSE_TOLERANCE if is_coarse else 1.5 / rate if trouble else EXACT_TOLERANCE
+    if gap > LONGEST_GAP:
+        report(Damage(now, now, f"time stamps jump by {gap:.0f} s, sound taken as continuous"))
+        return 0
+    n_missing = round(gap * rate) if gap > tolerance else 0
+    if n_missing:
+        report(Damage(now, now + n_missing / rate, "broken or missing frames, taken as silence"))
+    elif trouble:
+        report(Damage(now, now, f"damaged data passed over ({trouble})"))
+    return n_missing
+
+
+def silence(n_samples: int, rate: int) -> Iterator[tuple[int, Samples]]:
+    """Zeros in blocks of at most a second."""
+    for first in range(0, n_samples, rate):
+        yield rate, np.zeros(min(rate, n_samples - first), np.float32)
+
+
+def index_hint(track: SoundTrack) -> str:
+    """Why an MP4 fails in a pipe: its index may lie behind the sound."""
+    is_mp4_pipe = track.is_pipe and track.container.format.name.startswith("mov")
+    return "; an MP4 or M4A whose index is at its end must be given as a file, not through a pipe" if is_mp4_pipe else ""
+
+
+def report_end(track: SoundTrack, now: float, trouble: str, report: Report) -> None:
+    """Report a recording that breaks off, or ends in data that cannot be read."""
+    declared = track.seconds or now
+    if declared > now + 0.1:
+        report(Damage(now, declared, "the file breaks off before the end that its header declares"))
+    elif trouble:
+        report(Damage(now, now, f"the end cannot be read ({trouble})"))
+
+
+def counted_samples(track: SoundTrack) -> int | None:
+    """Number of samples at the file's rate where a PCM or FLAC header tells it and the file is as long as it says."""
+    codec = track.stream.codec_context
+    if track.seconds is None or not (codec.name == "flac" or codec.name.startswith("pcm_")):
+        return None
+    if track.container.format.name == "w64":  # padded to eight bytes, which libavformat takes for sound
+        return None
+    n_samples = round(track.seconds * codec.sample_rate)
+    n_bytes = n_samples * codec.channels * codec.format.bytes if codec.name != "flac" else 1
+    return n_samples if 0 < n_bytes <= track.container.size else None
+
+
+def to_mono(frame: AudioFrame, channel: str, name: str) -> Samples:
+    """One channel of a frame, or the mean of all, as float32 with full scale at 1."""
+    kind = frame.format.name.removesuffix("p")
+    channels = channels_of(frame, SAMPLE_TYPES[kind])
+    if channel != "mix":
+        channels = [channels[channel_index(channel, len(channels), name)]]
+    # Written out: mean(axis=1) over interleaved samples takes ten times as long.
+    total: Samples = channels[0].astype(np.float32)
+    for other in channels[1:]:
+        total += other.astype(np.float32)
+    if kind == "u8":
+        total -= np.float32(FULL_SCALE["u8"] * len(channels))
+    total *= np.float32(1 / (FULL_SCALE[kind] * len(channels)))
+    return total
+
+
+def channels_of(frame: AudioFrame, sample_type: str) -> list[NDArray[Any]]:
+    """Each channel's samples where they lie in the frame: `to_ndarray` copies them, and takes longer than the decoder."""
+    # PyAV does not declare that a plane is a buffer.
+    if frame.format.is_planar:
+        return [np.frombuffer(plane, sample_type, frame.samples) for plane in frame.planes]  # type: ignore[call-overload]
+    n_channels = frame.layout.nb_channels
+    interleaved = np.frombuffer(frame.planes[0], sample_type, frame.samples * n_channels)  # type: ignore[call-overload]
+    return [interleaved[i::n_channels] for i in range(n_channels)]
+
+
+def channel_index(channel: str, n_channels: int, name: str) -> int:
+    """Position of the chosen channel, counted from 0; AudioError where the recording has no such channel."""
+    index = {"left": 0, "right": 1}.get(channel)
+    if index is None:
+        index = int(channel) - 1
+    if index >= n_channels:
+        raise AudioError(f"{name}: no channel {channel}, it has {n_channels}; --channel mix takes the mean of all")
+    return index

@@ -1,0 +1,162 @@
+"""Recordings in, parts out, tagged by the nodes of a Ray cluster.
+
+Ray Data hands the list of recordings to a pool of actors (worker.py), as many as the cluster has cores, or GPUs, for. A recording is
+the unit of work: it is streamed inside one actor and its part is written there, so that nothing but names and outcomes comes
+through here, and memory depends on neither the length of recordings nor their number. An actor gets the next recording when it is
+done with the last (back-pressure); when a node is lost, its recordings are tagged anew by an actor that Ray starts elsewhere.
+"""
+
+import os
+import pickle
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from math import floor
+from pathlib import Path
+from typing import Any
+
+from audiolog_cli.errors import AudiologError, UsageError
+from audiolog_cli.tagging.hearing import Hearing
+from audiolog_cli.tagging.parts import Parts
+from audiolog_cli.tagging.worker import Job, Ledger, Order, Pool, Result, Worker
+
+LOCAL_STORE = 256 << 20  # bytes of shared memory of a cluster that is started here: the weights and a few blocks of sound
+QUIET = {"RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_DATA_LOG_LEVEL": "ERROR"}
+MODE_HINT = "; a cluster with RAY_AUTH_MODE token or disabled needs the same here"  # Ray's own messages do not say so
+MAX_BLOCKS = 10_000  # of the list of recordings; Ray keeps account of each
+
+
+def results(
+    jobs: Sequence[Job], weights: Path, hearing: Hearing, parts: Parts, pool: Pool, show: Callable[[str], None]
+) -> Iterator[Result]:
+    """The outcome of each job as it is done, in any order. `show` is told now and then how far it is.
+
+    UsageError where Ray is missing, where there is no such cluster, or no room for a worker in it; AudiologError when Ray stops the run.
+    """
+    if not jobs:
+        return
+    ray = _ray()
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    with _connected(ray, pool.address):
+        n_workers = pool.size or _room(ray, pool.gpus)
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # no other node's loss ends it
+        ledger = ray.remote(Ledger).options(num_cpus=0, scheduling_strategy=here).remote()
+        order = Order(
+            hearing,
+            parts,
+            ray.put(weights.read_bytes()),
+            weights.name,
+            "cuda" if pool.gpus and pool.device == "auto" else pool.device,
+            pool.batch_size,
+            pool.precision,
+            os.getcwd(),
+            decodes=not pool.gpus,
+            ledger=ledger,
+        )
+        outcomes = (
+            ray.data.from_items([{"job": pickle.dumps(job)} for job in jobs], override_num_blocks=min(len(jobs), MAX_BLOCKS))
+            .map(
+                Worker,
+                fn_constructor_args=(order,),
+                compute=ray.data.ActorPoolStrategy(size=min(n_workers, len(jobs)), max_tasks_in_flight_per_actor=1),
+                num_cpus=0 if pool.gpus else 1,
+                num_gpus=pool.gpus,
+            )
+            .iter_rows()
+        )
+        with _shown(lambda: show(f"{ray.get(ledger.seconds.remote()) / 3600:.2f} hours tagged by {n_workers} workers")):
+            yield from (pickle.loads(row["result"]) for row in _followed(ray, outcomes))
+
+
+def _followed(ray: Any, outcomes: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows of Ray Data; what stops it becomes one line. Recordings that cannot be tagged do not: they are outcomes."""
+    try:
+        yield from outcomes
+    except ray.exceptions.RayError as error:
+        raise AudiologError(
+            f"--engine ray: Ray stopped the run: {_first_line(error)} (its log files say more{MODE_HINT}); what is done stays in --out, "
+            "the same command goes on"
+        ) from None
+
+
+def _ray() -> Any:
+    """Ray with its data library, which say no more than errors; UsageError where it is not installed."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise UsageError(f"--engine ray needs Ray ({error.name} is not installed): pip install 'audiolog[scale]'") from None
+    return ray
+
+
+@contextmanager
+def _connected(ray: Any, address: str) -> Iterator[None]:
+    """A connection to the cluster at `address` (or RAY_ADDRESS), or to one started on this machine and stopped afterwards."""
+    address = address or os.environ.get("RAY_ADDRESS", "")
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if not address:
+        settings |= {"address": "local", "object_store_memory": LOCAL_STORE, "include_dashboard": False}
+    with _ray_silenced():
+        try:
+            ray.init(**({"address": address} | settings))
+        except Exception as error:  # Ray raises plain ones where its processes do not start in time
+            if not address:
+                raise UsageError(f"--engine ray: Ray did not start here: {_first_line(error)}") from None
+            raise UsageError(f"--address {address}: no Ray cluster there: {_first_line(error)}{MODE_HINT}") from None
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _ray_silenced() -> Iterator[None]:
+    """Keep Ray off stdout, where it prints what happens to nodes, and off file descriptor 2, where its native part writes.
+
+    All of that stands in Ray's log files as well, and what stops a run is raised; our own messages still go to stderr.
+    """
+    with (
+        open(os.devnull, "w") as nowhere,
+        os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="surrogateescape") as stderr,
+        redirect_stdout(nowhere),
+        redirect_stderr(stderr),
+    ):
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr.fileno(), 2)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _room(ray: Any, gpus: float) -> int:
+    """How many workers the living nodes have room for; UsageError if none has."""
+    what, each = ("GPU", gpus) if gpus else ("CPU", 1.0)
+    n_workers: int = sum(floor(node["Resources"].get(what, 0) / each + 1e-9) for node in ray.nodes() if node["Alive"])
+    if not n_workers:
+        raise UsageError(f"--engine ray: no node of the cluster has {each:g} {what}")
+    return n_workers
+
+
+@contextmanager
+def _shown(show: Callable[[], None], every: float = 2.0) -> Iterator[None]:
+    """Call `show` every few seconds, in a thread, while the body runs."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(every):
+            show()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

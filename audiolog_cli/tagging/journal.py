@@ -1,0 +1,220 @@
+"""The journal of `tag --resume`: the scores of every window analysed so far, so that a crash costs a minute and not the night.
+
+A journal is a folder with one file per recording, named by a hash of the recording's path, size and time of change. A file is a
+sequence of blocks, each with its length and checksum, written and fsynced one batch at a time: after a crash at any moment its
+good part ends with a whole block, and the rest is cut off. What is kept are the network's probabilities, before cells, thresholds
+or formats, so those may differ from run to run; the parameters that change probabilities are written into `parameters.json`,
+and a run with others is refused. A lock on the folder, which the system releases when a process ends however it ends, keeps a
+second run out.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from errno import ENOSPC
+from io import FileIO
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from audiolog_cli.cells import WindowScores
+from audiolog_cli.errors import AudiologError, InputError, UsageError
+from audiolog_cli.sound.audio import Window
+from audiolog_cli.sound.remote import is_url, version
+from audiolog_cli.terminal import reason
+
+BLOCK = struct.Struct("<4sII")  # magic, length of the payload in bytes, its CRC-32
+WINDOW = struct.Struct("<qqqqIII")  # start, n_samples, n_window, settled; numbers of scenes, frames, events
+MAGIC = b"ALJ1"
+END = b"end"
+LARGEST_BLOCK = 1 << 28  # bytes; a larger one is damage
+SYNC_EVERY = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """An open journal: nobody else uses its folder meanwhile."""
+
+    folder: Path
+
+    def file_of(self, recording: str, spans: Sequence[tuple[float, float]] | None) -> Path:
+        """Where the windows of a recording (or of spans of it) are kept; another size or time of change is another recording.
+
+        InputError for what cannot be read a second time.
+        """
+        check_regular(recording, "--resume")
+        identity = f"{place(recording)}\0{version(recording)}\0{spans}"
+        return self.folder / (hashlib.sha256(os.fsencode(identity)).hexdigest()[:32] + ".windows")
+
+
+def place(recording: str) -> str:
+    """Where a recording lies, the same however its path was spelled."""
+    return recording if is_url(recording) else os.path.abspath(recording)
+
+
+def check_regular(recording: str, option: str) -> None:
+    """InputError for what cannot be read a second time, as `option` needs it."""
+    if recording == "-":
+        raise InputError(f"-: standard input cannot be read again, {option} needs files")
+    if is_live(recording):
+        raise InputError(f"{recording}: not a regular file, {option} needs one that can be read again")
+
+
+def is_live(recording: str) -> bool:
+    """Whether a recording comes through a pipe or from a device, and cannot be read a second time."""
+    return recording == "-" or (not is_url(recording) and os.path.exists(recording) and not os.path.isfile(recording))
+
+
+@contextmanager
+def open_journal(folder: Path, parameters: Mapping[str, str | float]) -> Iterator[Journal]:
+    """Make or continue the journal in `folder`; UsageError while another run has it, or if it was made with other parameters."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock_file = (folder / "lock").open("w")
+    except OSError as error:
+        raise UsageError(f"--resume {folder}: {reason(error)}") from None
+    with lock_file as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"--resume {folder}: another run is using this journal; wait for it, or name another folder"
+            ) from None
+        _check_parameters(folder, parameters)
+        yield Journal(folder)
+
+
+def _check_parameters(folder: Path, parameters: Mapping[str, str | float]) -> None:
+    path = folder / "parameters.json"
+    if not path.exists():
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(dict(parameters), indent=1) + "\n", encoding="utf-8")
+        os.replace(unfinished, path)
+        return
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UsageError(f"{path}: damaged; name another folder") from None
+    if changed := changes(earlier, parameters):
+        raise UsageError(f"--resume {folder}: made with other parameters: {changed}; name another folder")
+
+
+def changes(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Which parameters differ, in words; empty where none does.
+
+    >>> changes({"hop": 10.0, "channel": "mix"}, {"hop": 5.0, "channel": "mix"})
+    'hop was 10.0, is 5.0'
+    """
+    return "; ".join(
+        f"{name} was {earlier.get(name)!r}, is {now.get(name)!r}"
+        for name in dict.fromkeys([*earlier, *now])
+        if earlier.get(name) != now.get(name)
+    )
+
+
+def resumed(
+    path: Path, windows: Iterator[Window], score: Callable[[Iterator[Window]], Iterator[WindowScores]], batch_size: int
+) -> Iterator[WindowScores]:
+    """The scores of all windows of a recording: those in the file at `path` first, the others from `score`, noted as they come.
+
+    A recording that is there to its end is not decoded again. Every window is handed to the system before it is passed on, so a
+    killed program loses none; the disk is told to write at most once a second, so a power cut loses no more than that. A batch that
+    was interrupted is analysed as a whole once more: the size of a batch may change the last bit of a score.
+    """
+    n_bytes, n_windows, is_complete = recover(path)
+    if n_windows:
+        with path.open("rb") as file:
+            yield from stored(file, n_bytes)
+    if is_complete:
+        return
+    with path.open("ab", buffering=0) as file:
+        synced = monotonic()
+        n_again = n_windows % batch_size
+        for scores in islice(score(islice(windows, n_windows - n_again, None)), n_again, None):
+            due = monotonic() - synced > SYNC_EVERY
+            append(file, pack(scores), due)
+            synced = monotonic() if due else synced
+            yield scores
+        append(file, END, to_disk=True)
+
+
+def append(file: FileIO, payload: bytes, to_disk: bool) -> None:
+    """Add a block, and wait for the disk to have it; AudiologError if there is no room for it."""
+    data = block(payload)
+    try:
+        if file.write(data) < len(data):  # the disk took a part of it
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        if to_disk:
+            os.fsync(file.fileno())
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+        raise AudiologError(f"{file.name}: the journal cannot go on: {what}; make room, then the same command goes on") from None
+
+
+def recover(path: Path) -> tuple[int, int, bool]:
+    """Cut off what is not whole at the end of a file; its bytes, its windows, and whether the recording's end is among them."""
+    if not path.exists():
+        return 0, 0, False
+    n_bytes = n_windows = 0
+    is_complete = False
+    with path.open("r+b") as file:
+        for payload in blocks(file):
+            n_bytes = file.tell()
+            is_complete = payload == END
+            n_windows += not is_complete
+        file.truncate(n_bytes)
+    return n_bytes, n_windows, is_complete
+
+
+def stored(file: BinaryIO, n_bytes: int) -> Iterator[WindowScores]:
+    """The windows in the first `n_bytes` of a file."""
+    for payload in blocks(file):
+        if payload != END:
+            yield unpack(payload)
+        if file.tell() >= n_bytes:
+            return
+
+
+def blocks(file: BinaryIO) -> Iterator[bytes]:
+    """The payloads of a file's blocks, as far as they are whole."""
+    while len(head := file.read(BLOCK.size)) == BLOCK.size:
+        magic, size, checksum = BLOCK.unpack(head)
+        if magic != MAGIC or size > LARGEST_BLOCK:
+            return
+        payload = file.read(size)
+        if len(payload) < size or zlib.crc32(payload) != checksum:
+            return
+        yield payload
+
+
+def block(payload: bytes) -> bytes:
+    """A payload with its length and checksum.
+
+    >>> from io import BytesIO
+    >>> list(blocks(BytesIO(block(b"one") + block(b"two")[:-1])))
+    [b'one']
+    """
+    return BLOCK.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
+
+
+def pack(scores: WindowScores) -> bytes:
+    """A window's scores as bytes, every bit of them."""
+    n_frames, n_events = scores.events.shape
+    head = WINDOW.pack(scores.start, scores.n_samples, scores.n_window, scores.settled, len(scores.scene), n_frames, n_events)
+    return head + scores.scene.astype("<f4").tobytes() + scores.events.astype("<f4").tobytes()
+
+
+def unpack(payload: bytes) -> WindowScores:
+    """The scores that `pack` made bytes of."""
+    start, n_samples, n_window, settled, n_scenes, n_frames, n_events = WINDOW.unpack_from(payload)
+    values = np.frombuffer(payload, "<f4", offset=WINDOW.size).astype(np.float32)
+    return WindowScores(start, n_samples, n_window, settled, values[:n_scenes], values[n_scenes:].reshape(n_frames, n_events))

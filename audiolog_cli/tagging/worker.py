@@ -1,0 +1,213 @@
+"""What runs on the nodes of a cluster: an actor that holds the network and tags one recording after the other into its part.
+
+A recording is streamed, never held. An actor on a CPU decodes what it tags, in a thread beside the network: all cores are at work
+either way, and samples, bulkier than the file, stay in one process. An actor with a GPU (or a part of one) takes them from a CPU
+task anywhere in the cluster, that decodes BLOCK_SECONDS at a time and waits when BLOCKS_AHEAD blocks are not yet used.
+"""
+
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from audiolog_cli.errors import AudiologError, InputError
+from audiolog_cli.records import Cell, End
+from audiolog_cli.sound.audio import Damage, DecodeOptions, decode
+from audiolog_cli.tagging.hearing import Hearing, Spans
+from audiolog_cli.tagging.parts import Part, Parts
+
+if TYPE_CHECKING:
+    from audiolog_cli.sound.decoding import Samples
+    from audiolog_cli.tagging.tagger import Tagger
+
+BLOCK_SECONDS = 30.0  # 3.8 MB at 32 kHz
+BLOCKS_AHEAD = 4
+ATTEMPTS = 3  # workers that may die of one recording before it is given up
+NOTED_EVERY = 60.0  # seconds of sound between two notes of how far a recording is
+
+
+class Job(NamedTuple):
+    """A recording to tag."""
+
+    number: int
+    path: str
+    spans: Spans
+    there: tuple[str, ...]  # names of its earlier parts
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The workers of a run."""
+
+    address: str  # of a cluster; "" starts one of this machine's cores
+    size: int  # workers; 0 is as many as there is room for
+    gpus: float  # of each worker, 0.25 for four on one; 0 is one core instead
+    device: str
+    batch_size: int  # windows
+    precision: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """What all workers of a run share."""
+
+    hearing: Hearing
+    parts: Parts
+    weights: Any  # reference to the checkpoint's bytes in Ray's object store: every node has the same
+    weights_file: str  # its name
+    device: str
+    batch_size: int
+    precision: str
+    folder: str  # where relative paths begin
+    decodes: bool  # whether a worker decodes for itself
+    ledger: Any  # handle of the run's `Ledger`
+
+
+class Ledger:
+    """A small actor beside the driver: how often each recording was begun, and how far it is."""
+
+    def __init__(self) -> None:
+        self._begun: dict[int, int] = {}
+        self._seconds: dict[int, float] = {}
+
+    def begin(self, number: int) -> int:
+        """Note that a worker begins with a recording; the how manieth time it is."""
+        self._begun[number] = self._begun.get(number, 0) + 1
+        self._seconds[number] = 0.0
+        return self._begun[number]
+
+    def note(self, number: int, seconds: float) -> None:
+        """Note how much of a recording is tagged."""
+        self._seconds[number] = seconds
+
+    def seconds(self) -> float:
+        """Seconds of sound tagged so far."""
+        return sum(self._seconds.values())
+
+
+class Result(NamedTuple):
+    """What a worker says of a recording."""
+
+    part: Part | None  # None: `error` ends the run
+    messages: tuple[str, ...] = ()
+    attempt: int = 1
+    error: BaseException | None = None
+
+
+class Worker:
+    """An actor of Ray Data: rows of pickled `Job`s in, rows of pickled `Result`s out."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        _work_in(order.folder)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {"result": pickle.dumps(self.result(pickle.loads(row["job"])))}
+
+    def result(self, job: Job) -> Result:
+        """Tag a recording, unless its part is there; errors that are not the recording's own end the run."""
+        import ray
+
+        messages: list[str] = []
+        order = self._order
+        attempt: int = ray.get(order.ledger.begin.remote(job.number))
+        try:
+            if order.parts.finished(job.path, job.spans, job.there):
+                return Result(Part(job.path, "there"))
+            records = _given_up(job.path) if attempt > ATTEMPTS else self._records(job, messages.append)
+            return Result(order.parts.write(job.path, job.spans, job.there, records), tuple(messages), attempt)
+        except (AudiologError, OSError) as error:
+            return Result(None, error=error)
+
+    def _records(self, job: Job, say: Callable[[str], None]) -> Iterator[Cell | End]:
+        hearing, ledger = self._order.hearing, self._order.ledger
+        chunks = hearing.sound(job.path, say) if self._order.decodes else decoded_elsewhere(job.path, hearing.decoding, say)
+        noted = 0.0
+        for record in hearing.records(self._tagger, job.path, job.spans, chunks, say):
+            reached = record.offset if isinstance(record, Cell) else record.duration
+            if reached - noted >= NOTED_EVERY or isinstance(record, End):
+                noted = reached
+                ledger.note.remote(job.number, reached)
+            yield record
+
+    @cached_property
+    def _tagger(self) -> "Tagger":
+        import ray
+
+        from audiolog_cli.tagging.tagger import load
+
+        with TemporaryDirectory(prefix="audiolog") as folder:
+            path = Path(folder) / self._order.weights_file
+            path.write_bytes(ray.get(self._order.weights))
+            return load(path, self._order.device, self._order.batch_size, 1, self._order.precision)
+
+
+def _work_in(folder: str) -> None:
+    """Let relative paths begin there; on a node without that folder they are "no such file", one by one."""
+    with suppress(OSError):
+        os.chdir(folder)
+
+
+def _killing(path: str) -> InputError:
+    return InputError(f"{path}: {ATTEMPTS} workers died while they tagged it; too little memory there, or a damaged recording")
+
+
+def _given_up(path: str) -> Iterator[Cell]:
+    raise _killing(path)
+    yield
+
+
+def decoded_elsewhere(path: str, decoding: DecodeOptions, say: Callable[[str], None]) -> "Iterator[Samples]":
+    """A recording's samples, decoded by a CPU task; it runs at most BLOCKS_AHEAD blocks ahead of who asks.
+
+    A task whose process or node dies begins again elsewhere; InputError where that happened ATTEMPTS times.
+    """
+    import ray
+
+    task: Any = ray.remote(blocks).options(
+        num_cpus=1, max_retries=ATTEMPTS - 1, num_returns="streaming", _generator_backpressure_num_objects=BLOCKS_AHEAD
+    )
+    for reference in task.remote(path, decoding, os.getcwd()):
+        try:
+            block = ray.get(reference)
+        except ray.exceptions.RayTaskError:
+            raise  # an error of the program, not of a process
+        except ray.exceptions.RayError:
+            raise _killing(path) from None
+        if isinstance(block, InputError):
+            raise block
+        if isinstance(block, Damage):
+            say(f"{path}: {block}")
+        else:
+            yield block
+
+
+def blocks(path: str, decoding: DecodeOptions, folder: str) -> "Iterator[Samples | Damage | InputError]":
+    """A recording as blocks of BLOCK_SECONDS, with the damage in it between them; an error comes last, as an item.
+
+    A relative path begins in `folder`.
+    """
+    _work_in(folder)
+    damage: list[Damage] = []
+    held: list[Samples] = []
+    try:
+        for chunk in decode(path, decoding, damage.append):
+            held.append(chunk)
+            if sum(map(len, held)) >= BLOCK_SECONDS * decoding.sample_rate:
+                yield np.concatenate(held)
+                held.clear()
+            yield from damage
+            damage.clear()
+        if held:
+            yield np.concatenate(held)
+        yield from damage
+    except InputError as error:
+        yield from damage
+        yield error

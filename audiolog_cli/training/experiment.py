@@ -1,0 +1,188 @@
+"""One training experiment from folders to a checkpoint: pools in, records per epoch out, `model.safetensors` at the end.
+
+The parts are `recordings.py` (a data set's windows), `pool.py` (windows), `batches.py` (what a step sees), `loop.py` (the loop),
+`validation.py` (figures and thresholds).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from audiolog_cli.datasets.dataset import Dataset, require_sound
+from audiolog_cli.datasets.folders import divide
+from audiolog_cli.errors import UsageError
+from audiolog_cli.mixing.augment import SAMPLE_RATE
+from audiolog_cli.mixing.pool import Facts, Pool, open_pool
+from audiolog_cli.mixing.production import Source, load_bank
+from audiolog_cli.mixing.windows import Recipe
+from audiolog_cli.model import checkpoint
+from audiolog_cli.model.networks import Trainable, new_network, own_front_end
+from audiolog_cli.model.precision import multiply_in_full
+from audiolog_cli.training import validation
+from audiolog_cli.training.batches import Batch, Variation, Wanted, pool_batches
+from audiolog_cli.training.distributed import World, from_first, join, own_device
+from audiolog_cli.training.initial import take
+from audiolog_cli.training.loop import Progress, Run, TrainOptions, start, train
+from audiolog_cli.training.mixed import Mixed, mixed_batches
+from audiolog_cli.training.recordings import make_windows, windows_of, write_test_lists
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What to train on what."""
+
+    pool: Path
+    validation: Path
+    out: Path
+    model: str = "htsat"
+    preset: str = "small"
+    init: Path | None = None  # a checkpoint to start from: our own, or of any layout that layouts.py reads
+    resume: bool = False
+    variation: Variation = Variation()
+    windows: Wanted = None  # of the pool
+    validation_windows: Wanted = None
+    soft: bool = True  # learn soft labels where the pool has them
+    clips: Path | None = None  # a folder of clips: windows are mixed on the fly, with the labels of `pool`
+    clip_cache: Path = Path("cache")  # where these are kept decoded
+    mixers: int = 1  # processes that mix
+
+
+def on_recordings(
+    experiment: Experiment, dataset: Dataset, fold: str, say: Callable[[str], None], progress: Progress
+) -> Experiment:
+    """The same experiment on a fold of a data set, whose windows are made below `experiment.pool`; the test part is listed in `out/test`.
+
+    `experiment.windows` and `validation_windows` limit the number, as of a pool. InputError for a data set with problems.
+    """
+    require_sound(dataset)
+    division, front_end = divide(dataset, fold), own_front_end(experiment.model)
+    pool = experiment.pool / ("magnitude-mel" if front_end.magnitude else "log-mel")
+    make_windows(dataset, front_end, pool, say, progress)
+    write_test_lists(dataset, division.test, experiment.out / "test")
+    say(f"{dataset.name}: {len(division.train)} recordings train, {len(division.validation)} validate, {len(division.test)} test")
+    return replace(
+        experiment,
+        pool=pool,
+        validation=pool,
+        windows=windows_of(dataset, division.train)[: experiment.windows],
+        validation_windows=windows_of(dataset, division.validation)[: experiment.validation_windows],
+    )
+
+
+def _silent(text: str) -> None:
+    """Nothing."""
+
+
+def run(
+    experiment: Experiment, options: TrainOptions, say: Callable[[str], None], progress: Progress = _silent
+) -> Iterator[dict[str, Any]]:
+    """Train, yielding a record per epoch; afterwards the best weights are in `out/model.safetensors`, thresholds tuned.
+
+    Under torchrun every process trains; records, messages and progress come from the first.
+    """
+    with join(options.device) as world:
+        if not world.first:
+            say = progress = _silent
+        for record in _run(experiment, replace(options, device=own_device(options.device)), say, progress, world):
+            if world.first:
+                yield record
+
+
+def _run(
+    experiment: Experiment, options: TrainOptions, say: Callable[[str], None], progress: Progress, world: World
+) -> Iterator[dict[str, Any]]:
+    if options.metric not in validation.FIGURES:
+        raise UsageError(f"--metric {options.metric}: expected {', '.join(validation.FIGURES)}")
+    multiply_in_full()
+    pool, judge = open_pool(experiment.pool), open_pool(experiment.validation)
+    check_alike(pool.facts, judge.facts, experiment)
+    network = new_network(
+        experiment.model, experiment.preset, len(pool.facts.scenes), len(pool.facts.events), len(pool.facts.tags),
+        pool.facts.front_end, options.seed,
+    )  # fmt: skip
+    if experiment.init is not None:
+        for line in str(take(network, experiment.init, pool.facts.scenes, pool.facts.events)).splitlines():
+            say(line)
+    state = start(network, options)
+    last = experiment.out / "last.pt"
+    if experiment.resume:
+        restore(state, last)
+        say(f"{last}: continues at step {state.step}")
+    elif last.exists():
+        raise UsageError(f"{last}: there is a run in this folder already; continue it with --resume or give another --out")
+    batches = _batches(experiment, pool, options, say, world)
+
+    def validate(average: Trainable) -> dict[str, float]:
+        return validation.summary(validation.score(average, judge, wanted=experiment.validation_windows))
+
+    yield from train(state, batches, validate, options, experiment.out, world, progress)
+    if world.first:
+        finish(experiment, state, say)
+
+
+def _batches(
+    experiment: Experiment, pool: Pool, options: TrainOptions, say: Callable[[str], None], world: World
+) -> Callable[[int], Batch]:
+    """Windows of the pool, or windows mixed on the fly that the pool's labels describe."""
+    if experiment.clips is None:
+        return pool_batches(pool, options.batch_size, options.seed, experiment.variation, experiment.windows, experiment.soft)
+    source = Source((experiment.clips,), "train", experiment.clip_cache)
+    bank = load_bank(source, {}, say) if world.first else None
+    from_first(True if world.first else None, world)  # by now all clips are decoded
+    facts, again = pool.facts, partial(load_bank, source, {}, _silent)
+    mixed = Mixed(again, Recipe(facts.seconds), facts, options.batch_size, options.seed, experiment.variation, bank or again())
+    check_mixed(mixed, experiment)
+    return mixed_batches(mixed, experiment.mixers, world.size)
+
+
+def check_mixed(mixed: Mixed, experiment: Experiment) -> None:
+    """UsageError when the clips hold scenes that the pool does not know, or it hears at another rate than is mixed at."""
+    assert mixed.bank is not None
+    if unknown := sorted(set(mixed.bank.scenes) - set(mixed.facts.scenes)):
+        raise UsageError(
+            f"{experiment.clips}: its scene {unknown[0]!r} is not one of {experiment.validation}; make both from the same"
+        )
+    if mixed.facts.front_end.sample_rate != SAMPLE_RATE:
+        raise UsageError(f"{experiment.validation}: expected a pool that `audiolog mix` made, at {SAMPLE_RATE} Hz")
+
+
+def check_alike(training: Facts, judging: Facts, experiment: Experiment) -> None:
+    """UsageError when the two pools do not speak of the same labels and the same spectrograms."""
+    for what in ("events", "scenes", "seconds", "front_end"):
+        if getattr(training, what) != getattr(judging, what):
+            raise UsageError(
+                f"{experiment.validation}: its {what} are not those of {experiment.pool}; make both with the same settings"
+            )
+
+
+def restore(state: Run, last: Path) -> None:
+    """Continue a run from its `last.pt`."""
+    if not last.is_file():
+        raise UsageError(f"{last}: no such file; there is nothing to resume")
+    try:
+        state.restore(torch.load(last, weights_only=True, map_location="cpu"))
+    except (RuntimeError, ValueError, KeyError):  # torch lists every parameter that does not fit
+        raise UsageError(
+            f"{last}: not a run of this network; resume it with the --model, --preset and labels it began with"
+        ) from None
+
+
+def finish(experiment: Experiment, state: Run, say: Callable[[str], None]) -> None:
+    """Bring the best epoch's weights into a checkpoint, with the thresholds that were best on the validation windows."""
+    network = state.average
+    network.load_state_dict(torch.load(experiment.out / "best.pt", weights_only=True, map_location="cpu"))
+    judge = open_pool(experiment.validation)
+    scores = validation.score(network, judge, wanted=experiment.validation_windows)
+    scenes = judge.facts.scenes if network.config.n_scenes else ()  # a comparison system may have one branch only
+    events = judge.facts.events if network.config.n_events else ()
+    card = checkpoint.Card.of(
+        network, scenes, events, thresholds=tuple(validation.tuned_thresholds(scores)) if events else (), window=judge.facts.seconds,
+        provenance={"epoch": str(state.best_epoch), "score": f"{state.best:.4f}"},
+    )  # fmt: skip
+    path = experiment.out / "model.safetensors"
+    checkpoint.save(path, network, card)
+    say(f"{path}: best epoch {state.best_epoch}, {experiment.out / 'best.pt'}")

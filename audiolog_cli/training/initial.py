@@ -1,0 +1,99 @@
+"""Fine-tuning's start: the weights of any known checkpoint into a network that is to be trained, and an account of it.
+
+Taken is every tensor of the same name and shape; the last layers of the two branches, whose outputs are labels, only where the old
+task has the same labels. The mel filter bank is taken only where both networks hear the same spectrum: at another sample rate its bands would mean
+other frequencies. Nothing is taken by resemblance, cut or stretched.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiolog_cli.errors import WeightsError
+from audiolog_cli.model import checkpoint, layouts
+from audiolog_cli.model.checkpoint import Card, Network
+from audiolog_cli.model.features import FrontEnd
+from audiolog_cli.weights.find import FORMAT, is_safetensors, read_header
+
+SCENE_LAYER, EVENT_LAYER = "asc_head.", "sed_head."
+FRONT_END_LAYERS = ("logmel_extractor.", "mel.")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of every parameter."""
+
+    source: str  # the file and what it was
+    taken: tuple[str, ...]  # names in the network
+    new: tuple[str, ...]  # names in the network that keep their random start
+    left: tuple[str, ...]  # names in the checkpoint that have no place
+
+    def __str__(self) -> str:
+        """Three lines at most: what was taken, what is new, what was left, each as modules with their number of tensors."""
+        lines = [f"from {self.source}: {len(self.taken)} tensors taken ({modules(self.taken)})"]
+        lines += [f"new: {modules(self.new)}"] if self.new else []
+        lines += [f"left: {modules(self.left)}"] if self.left else []
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the first and the last numbers of a network stand for."""
+
+    front_end: FrontEnd
+    scenes: tuple[str, ...]
+    events: tuple[str, ...]
+
+    def same(self, name: str, card: Card) -> bool:
+        """Whether the parameter of that name means here what it means in the network of that card."""
+        if name.startswith(FRONT_END_LAYERS):
+            hears, heard = ((one.sample_rate, one.n_fft) for one in (self.front_end, card.front_end))
+            return hears == heard
+        if name.startswith(SCENE_LAYER):
+            return self.scenes == card.scenes
+        return self.events == card.events if name.startswith(EVENT_LAYER) else True
+
+
+def take(network: Network, path: Path, scenes: tuple[str, ...] = (), events: tuple[str, ...] = ()) -> Report:
+    """Put the weights of the checkpoint at `path`, of our own format or any known layout, into `network`.
+
+    `scenes` and `events` are what the network is to score, in its order.
+    Raises WeightsError if the file cannot be used, or nothing in it fits.
+    """
+    source, card = read_any(path)
+    given, state = source.state_dict(), network.state_dict()
+    fitting = {name: value for name, value in given.items() if name in state and state[name].shape == value.shape}
+    means = Meaning(network.front_end, scenes, events)
+    taken = {name: value for name, value in fitting.items() if means.same(name, card)}
+    if not any(value.dim() > 1 and not name.startswith(FRONT_END_LAYERS) for name, value in taken.items()):
+        raise WeightsError(
+            f"{path}: no tensor fits this network ({card.architecture} of other sizes?); choose the same preset as it has"
+        )
+    network.load_state_dict(state | taken)
+    return Report(
+        source=f"{path} ({card.provenance.get('layout', card.architecture)})",
+        taken=tuple(taken),
+        new=tuple(name for name in state if name not in taken),
+        left=tuple(name for name in given if name not in taken),
+    )
+
+
+def read_any(path: Path) -> tuple[Network, Card]:
+    """A checkpoint of our own format or of any known layout."""
+    if is_safetensors(path) and read_header(path).metadata.get("format") == FORMAT:
+        return checkpoint.load(path)
+    return layouts.read(path)
+
+
+def modules(names: tuple[str, ...]) -> str:
+    """Names of parameters by their module, each with how many there are.
+
+    >>> modules(("bn0.weight", "bn0.bias", "layers.0.blocks.0.norm1.bias", "logit_scale"))
+    'bn0: 2, layers.0: 1, logit_scale: 1'
+    """
+    counts: dict[str, int] = {}
+    for name in names:
+        module = re.match(r"(?:layers|features|stages)\.\d+|[^.]+", name)
+        assert module, name
+        counts[module[0]] = counts.get(module[0], 0) + 1
+    return ", ".join(f"{module}: {count}" for module, count in counts.items())

@@ -1,0 +1,128 @@
+"""The label lists of the public data sets, in the order in which published networks score them, spelled as published.
+
+    audioset      527 events (index, machine id, display name); Gemmeke et al., 2017
+    maestro       5 scenes, 11 events: MAESTRO Real as evaluated in DCASE 2023 task 4B
+    maestro-soft  the same scenes, all 17 events that were annotated
+    tut           4 scenes, 25 events: Imoto's strong labels of TUT Acoustic Scenes / Sound Events 2016 and 2017
+    everyday      12 scenes, 47 events: the default weights
+
+The labels of a checkpoint are in its card; these lists are for making one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from audiolog_cli.errors import RecordError
+
+AUDIOSET_CLASSES = 527
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSetClass:
+    """A class of the AudioSet ontology."""
+
+    index: int  # of the network's output
+    mid: str  # machine id, such as /m/09x0r
+    name: str  # display name, such as "Male speech, man speaking"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelList:
+    """What the outputs of a network mean, in their order."""
+
+    scenes: tuple[str, ...]
+    events: tuple[str, ...]
+
+
+MAESTRO_SCENES = ("cafe_restaurant", "city_center", "grocery_store", "metro_station", "residential_area")
+MAESTRO = LabelList(
+    MAESTRO_SCENES,
+    (
+        "birds_singing", "car", "people talking", "footsteps", "children voices", "wind_blowing", "brakes_squeaking",
+        "large_vehicle", "cutlery and dishes", "metro approaching", "metro leaving",
+    ),
+)  # fmt: skip
+MAESTRO_SOFT = LabelList(
+    MAESTRO_SCENES,
+    (
+        "birds_singing", "car", "people talking", "footsteps", "children voices", "wind_blowing", "brakes_squeaking",
+        "large_vehicle", "cutlery and dishes", "furniture dragging", "coffee machine", "metro approaching", "metro leaving",
+        "door opens/closes", "announcement", "shopping cart", "cash register beeping",
+    ),
+)  # fmt: skip
+TUT = LabelList(
+    ("city_center", "home", "office", "residential_area"),
+    (
+        "(object) banging", "(object) impact", "(object) rustling", "(object) snapping", "(object) squeaking", "bird singing",
+        "brakes squeaking", "breathing", "car", "children", "cupboard", "cutlery", "dishes", "drawer", "fan", "glass jingling",
+        "keyboard typing", "large vehicle", "mouse clicking", "mouse wheeling", "people talking", "people walking",
+        "washing dishes", "water tap running", "wind blowing",
+    ),
+)  # fmt: skip
+EVERYDAY = LabelList(
+    (
+        "cafe_restaurant", "forest", "home", "metro_station", "night", "office", "park", "rain", "river", "seaside", "street", "train",
+    ),
+    (
+        "air_conditioner", "airplane", "alarm", "bird", "car", "car_horn", "cat_meow", "chainsaw", "children_playing", "church_bell",
+        "clock_tick", "cough", "cow", "crow", "crying_baby", "dishes", "dog_bark", "door_knock", "door_slam", "drilling", "engine_idling",
+        "fire", "fireworks", "footsteps", "frog", "glass_breaking", "gun_shot", "helicopter", "insects", "jackhammer", "keyboard_typing",
+        "laughter", "music", "phone_ring", "rain", "rooster", "sea_waves", "sheep", "siren", "sneeze", "snoring", "speech", "thunder",
+        "train", "vacuum_cleaner", "water", "wind",
+    ),
+)  # fmt: skip
+TUT_SYNONYMS = {  # labels of the original annotations that Imoto merged
+    "car passing by": "car",
+    "children shouting": "children",
+    "object impact": "(object) impact",
+    "people speaking": "people talking",
+}
+
+
+@cache
+def audioset() -> tuple[AudioSetClass, ...]:
+    """The 527 classes of AudioSet in the order of every published tagger (Google's class_labels_indices.csv, CC BY 4.0)."""
+    text = (resources.files("audiolog_cli.weights") / "label_files" / "audioset.tsv").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in text.splitlines()[1:])
+    return tuple(AudioSetClass(int(index), mid, name) for index, mid, name in rows)
+
+
+def lists() -> dict[str, LabelList]:
+    """The label lists by name."""
+    audioset_list = LabelList((), tuple(entry.name for entry in audioset()))
+    return {"audioset": audioset_list, "maestro": MAESTRO, "maestro-soft": MAESTRO_SOFT, "tut": TUT, "everyday": EVERYDAY}
+
+
+def for_counts(n_scenes: int, n_events: int) -> LabelList | None:
+    """The list of these sizes, None if there is none; no two lists share their sizes."""
+    sizes = {(len(entry.scenes), len(entry.events)): entry for entry in lists().values()}
+    return sizes.get((n_scenes, n_events))
+
+
+def canonical(label: str) -> str:
+    """A label as the lists spell it: without blanks around it (a released configuration has "water tap running ").
+
+    >>> canonical("water tap running ")
+    'water tap running'
+    """
+    return label.strip()
+
+
+def read_labels(lines: Iterable[str], name: str) -> LabelList:
+    """Labels from a TSV with the columns kind (scene or event) and label, in the order of the network's outputs.
+
+    Raises RecordError with the line's number.
+    """
+    found: dict[str, list[str]] = {"scene": [], "event": []}
+    for number, line in enumerate(lines, 1):
+        kind, tab, label = line.rstrip("\r\n").partition("\t")
+        if number == 1 and (kind, label) == ("kind", "label"):
+            continue
+        if kind not in found or not tab or not canonical(label) or "\t" in label:
+            raise RecordError(f"{name}:{number}: expected scene or event, a tab and a label, found {line.rstrip()!r}")
+        if canonical(label) in found[kind]:
+            raise RecordError(f"{name}:{number}: {kind} {canonical(label)!r} stands in the list twice")
+        found[kind].append(canonical(label))
+    return LabelList(tuple(found["scene"]), tuple(found["event"]))

@@ -1,0 +1,185 @@
+"""Published checkpoints: the list of those that are known, and the download of those that lie on the Hugging Face hub.
+
+The list is `weights/published.tsv`. A download goes through `huggingface_hub`, from HF_ENDPOINT where that is set; what its cache
+(HF_HOME) already holds is taken from there. A download goes on where it was cut off, and is checked against a SHA-256: the one
+pinned in the list, or else the one that the hub itself states. What was downloaded is another project's file; `model/layouts.py`
+makes one of ours of it. Nothing here runs unless the user asked for a download.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from audiolog_cli.errors import WeightsError
+from audiolog_cli.weights.find import PACKAGE, cache_folder
+
+LIST = "published.tsv"
+SHA256 = 64  # hexadecimal digits
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One line of the list; an empty field is not known."""
+
+    name: str  # what it is called here
+    repo: str  # on the hub; empty: not there, to be fetched by hand from `source`
+    filename: str
+    revision: str
+    sha256: str  # empty: nobody has pinned it
+    layout: str
+    knows: str  # in words
+    licence: str
+    source: str
+
+
+def published() -> dict[str, Published]:
+    """The known checkpoints by name, from the installed package or the checkout."""
+    path = next(path for path in (PACKAGE / "_weights" / LIST, PACKAGE.parent / "weights" / LIST) if path.is_file())
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    assert header.split("\t") == [field.name for field in fields(Published)], f"{path}: unexpected columns"
+    return {entry.name: entry for entry in (Published(*line.split("\t")) for line in lines)}
+
+
+def by_name(name: str) -> Published:
+    """The list's entry of that name; WeightsError if there is none, or if it cannot be downloaded from the hub."""
+    entries = published()
+    if name not in entries:
+        names = ", ".join(entry.name for entry in entries.values() if entry.repo)
+        raise WeightsError(f"no published weights are called {name!r}; these can be pulled: {names}")
+    entry = entries[name]
+    if not entry.repo:
+        raise WeightsError(
+            f"{name} is not on the hub: get {entry.filename} from {entry.source},"
+            f" then `audiolog weights convert FILE --out {name}.safetensors`"
+        )
+    return entry
+
+
+def download(entry: Published, offline: bool = False, show_progress: bool = False) -> Path:
+    """The published file on this machine, whole and checked: the hub's cache holds it already, or it is fetched.
+
+    Raises WeightsError if the hub cannot be reached, does not have the file, stops in the middle (a second call goes on there),
+    the disk is full, or the bytes are not the published ones (they are deleted).
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # nothing but the file is asked for
+    import huggingface_hub
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # its warnings repeat what the errors below say
+    cached = huggingface_hub.try_to_load_from_cache(entry.repo, entry.filename, revision=entry.revision)
+    if isinstance(cached, str):
+        check_sum(entry, Path(cached), stated_sum(Path(cached).resolve().name))
+        return Path(cached)
+    if offline:
+        raise WeightsError(
+            f"{entry.name}: {entry.repo}/{entry.filename} is not in the hub's cache, and --offline forbids to fetch it"
+        )
+    return _fetch(entry, show_progress)
+
+
+def _fetch(entry: Published, show_progress: bool) -> Path:
+    """Fetch into a file named by its sum, so that parts of different versions never meet. `hf_hub_download` starts anew each time."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers, tqdm  # type: ignore[attr-defined]
+
+    url = hf_hub_url(entry.repo, entry.filename, revision=entry.revision)
+    try:
+        metadata = get_hf_file_metadata(url)
+    except Exception as error:  # its HTTP library's errors are not the hub's
+        raise WeightsError(f"{entry.name}: {_no_answer(error, entry)}") from None
+    expected = stated_sum(metadata.etag or "")
+    partial = downloads_folder() / f"{entry.sha256 or expected or entry.name}.part"
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        with open(partial, "r+b") as file:
+            start = file.seek(0, os.SEEK_END)
+            http_get(
+                url,
+                file,
+                resume_size=start,
+                headers=build_hf_headers(),
+                expected_size=metadata.size,
+                displayed_filename=entry.filename,
+                tqdm_class=tqdm if show_progress else _silent(tqdm),
+            )
+    except Exception as error:
+        raise WeightsError(f"{entry.name}: {_stopped(error)}") from None
+    check_sum(entry, partial, expected)
+    return partial.replace(partial.with_name(entry.filename))
+
+
+def downloads_folder() -> Path:
+    """Where files lie while they are fetched."""
+    return cache_folder().parent / "downloads"
+
+
+def _silent(bar: type[Any]) -> type[Any]:
+    """The hub's progress bar, never drawn."""
+    return type(
+        "Silent", (bar,), {"__init__": lambda self, *args, **kwargs: bar.__init__(self, *args, **(kwargs | {"disable": True}))}
+    )
+
+
+def stated_sum(etag: str) -> str:
+    """The SHA-256 that the hub states: the ETag of every large file, and its name in the hub's cache; empty for a small text."""
+    return etag if len(etag) == SHA256 else ""
+
+
+def check_sum(entry: Published, path: Path, stated: str) -> None:
+    """Compare the bytes with the pinned sum, or with the one that the hub states; delete them and raise WeightsError if they differ."""
+    expected = entry.sha256 or stated
+    if not expected:
+        raise WeightsError(f"{entry.name}: neither the list nor the hub states a SHA-256 of {entry.filename}; not used")
+    if (found := sha256_of(path)) == expected:
+        return
+    path.resolve().unlink()  # in the hub's cache this is the file that a link points to ...
+    path.unlink(missing_ok=True)  # ... and this is the link
+    raise WeightsError(
+        f"{entry.name}: the hub sent other bytes than the published ones: expected SHA-256 {expected[:12]}..., found {found[:12]}...;"
+        " they were deleted, pull it again"
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def origin_of(path: Path, entry: Published | None = None) -> dict[str, str]:
+    """Where a published file is from, for the card of what is made of it: its sum, and source and licence where the sum is pinned.
+
+    `entry` says what the file is where that is known without its sum.
+    """
+    found = sha256_of(path)
+    known = entry or next((entry for entry in published().values() if entry.sha256 == found), None)
+    return {"sha256": found} | ({"source": known.source, "licence": known.licence} if known else {})
+
+
+def _no_answer(error: Exception, entry: Published) -> str:
+    """Why the hub does not offer the file, in one line."""
+    from huggingface_hub import errors
+
+    place = f"{entry.repo}/{entry.filename}"
+    if isinstance(error, errors.GatedRepoError):
+        return f"{place} is given out after consent only: sign in to the hub, accept its terms, set HF_TOKEN"
+    if isinstance(error, errors.RepositoryNotFoundError | errors.EntryNotFoundError | errors.RevisionNotFoundError):
+        return f"the hub has no {place} (any more); its source is {entry.source}"
+    if isinstance(error, errors.HfHubHTTPError):
+        return f"the hub refused {place}: {_first_line(error)}"
+    return f"the hub cannot be reached ({_first_line(error)}); check the network or HF_ENDPOINT, and pull again"
+
+
+def _stopped(error: Exception) -> str:
+    """Why the download did not reach its end, in one line."""
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
+        return f"the download cannot be written: {error.strerror.lower()}; make room or set XDG_CACHE_HOME, and pull again"
+    return f"the download stopped in the middle ({_first_line(error)}); pull again, it goes on from there"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -1,0 +1,48 @@
+"""What people read: seconds in, `1:05` or `1 min 5 s` out. Nothing here reads text; `check/` does."""
+
+UNNAMED = "scene not named"  # what stands for the empty scene label
+
+
+def plain(seconds: float) -> str:
+    """Seconds with at most three decimals and no trailing zeros.
+
+    >>> plain(16.0), plain(2.5)
+    ('16', '2.5')
+    """
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
+
+
+def clock(seconds: float) -> str:
+    """A position in a recording: minutes and seconds, and hours where there are any.
+
+    >>> clock(5), clock(65.5), clock(3600)
+    ('0:05', '1:05.5', '1:00:00')
+    """
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    second = f"{rest / 1000:06.3f}".rstrip("0").rstrip(".")
+    return f"{hours}:{minutes:02d}:{second}" if hours else f"{minutes}:{second}"
+
+
+def span(onset: float, offset: float) -> str:
+    """An interval of positions.
+
+    >>> span(5, 65)
+    '0:05–1:05'
+    """
+    return f"{clock(onset)}–{clock(offset)}"
+
+
+def length(seconds: float) -> str:
+    """A duration in words; from a minute on, in whole seconds.
+
+    >>> length(2.5), length(98), length(3600), length(7325)
+    ('2.5 s', '1 min 38 s', '1 h', '2 h 2 min 5 s')
+    """
+    if seconds < 60:
+        return f"{plain(seconds)} s"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (second, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
