@@ -31,6 +31,7 @@ class Table:
     heard: dict[str, Spans]  # label -> when; QUIET and MISSING too
     scenes: frozenset[str]
     changes: Sequence[float]  # seconds at which the scene changes
+    onset: float  # seconds at which the table begins: 0 for a whole recording, its own onset for a section
     end: float  # seconds
     start_of_day: float | None  # seconds after midnight at which the recording starts, where that is known
     rows: Sequence[Row]
@@ -53,6 +54,7 @@ class Claim:
     offset: float | None
     labels: tuple[str, ...]
     problem: str = ""  # "" if the table bears it out
+    denied: bool = False  # the log says that the labels are not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,17 @@ class Report:
         return 1 - len(self.wrong) / len(self.claims) if self.claims else None
 
 
-def table_of(rows: Sequence[Row], duration: float | None = None) -> Table:
-    """The table of rows in order of time; `duration` in seconds if it is known to be longer than the last row."""
+def table_of(rows: Sequence[Row], duration: float | None = None, onset: float = 0.0) -> Table:
+    """The table of rows in order of time; `duration` in seconds if it is known to be longer than the last row.
+
+    With an `onset` in seconds it is the table of a section: a log of it speaks of nothing before. Times stay the recording's own.
+    """
     heard: dict[str, Spans] = {}
     for cell in occurrences(rows):
         _add(heard.setdefault(cell.label, []), cell.onset, cell.offset)
     for spans in heard.values():
         spans.sort()
-    reached = 0.0
+    reached = onset
     for row in rows:
         if row.onset > reached:
             _add(heard.setdefault(MISSING, []), reached, row.onset)
@@ -94,7 +99,7 @@ def table_of(rows: Sequence[Row], duration: float | None = None) -> Table:
         _add(heard.setdefault(MISSING, []), reached, end)
     scenes = frozenset(row.scene for row in rows if row.scene)
     changes = [row.onset for before, row in pairwise(rows) if row.scene != before.scene]
-    return Table(heard, scenes, changes, end, _start_of_day(rows), rows, lexicon(heard.keys() - {QUIET, MISSING}))
+    return Table(heard, scenes, changes, onset, end, _start_of_day(rows), rows, lexicon(heard.keys() - {QUIET, MISSING}))
 
 
 def _add(spans: Spans, onset: float, offset: float) -> None:
@@ -135,7 +140,7 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterable[Claim]:
     onset, offset = _position(statement.time, table)
     if not statement.mentions:
         if statement.time:
-            problem = _past_end(statement.time, offset, table)
+            problem = _outside(statement.time, onset, offset, table)
             yield Claim(
                 statement.time.start,
                 statement.time.end,
@@ -155,7 +160,9 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterable[Claim]:
         problem = _problem(statement, labels, (onset, offset), table, mention in loosely)
         start = min(mention.start, statement.time.start) if statement.time else mention.start
         end = max(mention.end, statement.time.end) if statement.time else mention.end
-        yield Claim(start, end, " ".join(text[start:end].split()), onset, offset, tuple(sorted(labels)), problem)
+        yield Claim(
+            start, end, " ".join(text[start:end].split()), onset, offset, tuple(sorted(labels)), problem, statement.denied
+        )
 
 
 def _loosely(statement: Statement, onset: float | None, offset: float | None, table: Table) -> Sequence[Mention]:
@@ -191,9 +198,11 @@ def _position(time: Time | None, table: Table) -> tuple[float | None, float | No
     return time.onset, time.offset
 
 
-def _past_end(time: Time, offset: float | None, table: Table) -> str:
+def _outside(time: Time, onset: float | None, offset: float | None, table: Table) -> str:
     if offset is not None and offset > table.end + TOLERANCE + time.slack:
-        return f"past the end of the recording, {clock(table.end)}"
+        return f"past the end of the {'section' if table.onset else 'recording'}, {clock(table.end)}"
+    if onset is not None and onset < table.onset - TOLERANCE - time.slack:
+        return f"before the beginning of the section, {clock(table.onset)}"
     return ""
 
 
@@ -202,8 +211,8 @@ def _problem(
 ) -> str:
     """What is wrong with the claim that one of `labels` is there at `when`, "" if nothing is."""
     time, (onset, offset) = statement.time, when
-    if time is not None and _past_end(time, offset, table):
-        return _past_end(time, offset, table)
+    if time is not None and (outside := _outside(time, onset, offset, table)):
+        return outside
     if not labels:
         return "" if statement.denied else "not in the table"
     spans = _union([table.heard[label] for label in labels])

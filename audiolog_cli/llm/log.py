@@ -5,7 +5,7 @@ against `log.schema.json`.
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from audiolog_cli.check.claims import Claim, Report, Table, check, table_of
@@ -188,4 +188,5 @@ def _report_object(report: Report | None) -> dict[str, Any] | None:
 
 
 def _claim_object(claim: Claim) -> dict[str, Any]:
-    return asdict(claim) | {"labels": list(claim.labels)}
+    names = ("start", "end", "text", "onset", "offset", "problem")
+    return {name: getattr(claim, name) for name in names} | {"labels": list(claim.labels)}
