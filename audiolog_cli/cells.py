@@ -8,7 +8,8 @@ The rule for one cell and one window: `max` takes the highest of the frames whos
 the cell's centre if the cell is shorter than a frame), `mean` the average over the cell's time. Windows side by side complete
 each other in the same way; windows that overlap (`--hop` below the window) form several such tilings of the recording, which
 are averaged. A window's scene counts in each cell by the time it covers there. What no window covered has no cell; the padding
-after the recording's end counts for nothing.
+after the recording's end counts for nothing. Times are written in whole milliseconds: a remainder that would be of no length
+there belongs to the cell before it.
 """
 
 from collections import deque
@@ -58,8 +59,20 @@ class Labels:
 
 
 def cell_scores(windows: Iterable[WindowScores], cell: float, rule: Rule, sample_rate: int) -> Iterator[CellScores]:
-    """Bring the scores of windows, in order of their start, to cells of `cell` seconds; yield each as soon as it is complete."""
-    n_cell = round(cell * sample_rate)
+    """Bring the scores of windows, in order of their start, to cells of `cell` seconds; yield each as soon as it is complete.
+
+    A cell that would begin and end in the same millisecond is left out: the one before it ends there. Only one that stands alone
+    is given.
+    """
+    previous: CellScores | None = None
+    for scores in _all_cells(windows, round(cell * sample_rate), rule, sample_rate):
+        if previous is None or round(scores.onset, 3) < round(scores.offset, 3):
+            yield scores
+        previous = scores
+
+
+def _all_cells(windows: Iterable[WindowScores], n_cell: int, rule: Rule, sample_rate: int) -> Iterator[CellScores]:
+    """Every cell of `n_cell` samples that a window reaches into."""
     pending: dict[int, _Pending] = {}
     tilings: list[int] = []  # per tiling of the recording, where its last window ends
     for window in windows:
@@ -192,13 +205,16 @@ def _average(held: Sequence[CellScores], index: int, events: float, scene: float
 def cells(scores: Iterable[CellScores], filename: str, labels: Labels) -> Iterator[Cell]:
     """The cells of a recording: for each stretch its best scene first, then every event at or above its threshold.
 
-    A model without scenes gives the scene "" with score 0: the line says that the second was analysed.
+    A model without scenes gives the scene "" with score 0: the line says that the second was analysed. A recording shorter than
+    half a millisecond has one cell of one millisecond.
     """
     for score in scores:
+        onset = round(score.onset, 3)
+        offset = max(round(score.offset, 3), round(onset + 0.001, 3))
         if len(labels.scenes):
             best = int(score.scene.argmax())
-            yield Cell(filename, score.onset, score.offset, "scene", labels.scenes[best], float(score.scene[best]))
+            yield Cell(filename, onset, offset, "scene", labels.scenes[best], float(score.scene[best]))
         else:
-            yield Cell(filename, score.onset, score.offset, "scene", "", 0.0)
+            yield Cell(filename, onset, offset, "scene", "", 0.0)
         for index in np.flatnonzero(score.events >= labels.thresholds).tolist():
-            yield Cell(filename, score.onset, score.offset, "event", labels.events[index], float(score.events[index]))
+            yield Cell(filename, onset, offset, "event", labels.events[index], float(score.events[index]))

@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from math import isfinite
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -87,6 +88,22 @@ def check_text(text: str, what: str) -> str:
         if character in text:
             raise RecordError(f"{what} {text!r} contains {name}: a table cannot hold it, rename it")
     return text
+
+
+def check_event(label: str) -> str:
+    """Return the label of an event that can stand beside others in one field of a row; RecordError otherwise."""
+    if EVENTS_SEPARATOR in label:
+        raise RecordError(f"label {label!r} contains {EVENTS_SEPARATOR!r}, which separates the events of a row: rename it")
+    return check_text(label, "label")
+
+
+def milliseconds(seconds: float) -> float:
+    """The nearest whole number of milliseconds; infinity as it is.
+
+    >>> milliseconds(0.3), milliseconds(1.4) - milliseconds(1.1)
+    (300, 300)
+    """
+    return round(seconds * 1000) if isfinite(seconds) else seconds
 
 
 # Writing
@@ -162,7 +179,7 @@ class _Joined(dict[tuple[str, ...], str]):
     def __missing__(self, events: tuple[str, ...]) -> str:
         if len(self) >= MAX_KEPT:
             self.clear()
-        self[events] = joined = EVENTS_SEPARATOR.join([check_text(event, "label") for event in events])
+        self[events] = joined = EVENTS_SEPARATOR.join([check_event(event) for event in events])
         return joined
 
 
@@ -368,7 +385,8 @@ def _parse_times(onset: str, offset: str) -> tuple[float, float]:
 
 def _parse_row(filename: str, onset: str, offset: str, scene: str, events: str, time: str = "") -> Row:
     labels = tuple(events.split(EVENTS_SEPARATOR)) if events else ()
-    return Row(filename, *_parse_times(onset, offset), scene, labels, time or None)
+    start, end = _parse_times(onset, offset)
+    return Row(filename, round(start, 3), round(end, 3), scene, labels, time or None)
 
 
 def _parse_dcase(filename: str, onset: str, offset: str, label: str) -> Cell:
@@ -454,7 +472,7 @@ def _from_json(fields: Any) -> Record:
     if "scene" in fields:
         if not isinstance(fields["events"], list) or not all(isinstance(event, str) for event in fields["events"]):
             raise ValueError("expected events to be a list of labels")
-        return Row(filename, onset, offset, _text(fields, "scene"), tuple(fields["events"]), time)
+        return Row(filename, round(onset, 3), round(offset, 3), _text(fields, "scene"), tuple(fields["events"]), time)
     if "event_label" in fields:
         return _parse_dcase(filename, str(onset), str(offset), _text(fields, "event_label"))
     return Segment(filename, onset, offset)

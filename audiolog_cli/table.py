@@ -1,8 +1,10 @@
 """Cells to rows, and rows to the formats people and other programs read.
 
 Cells of one file come in order of time; a row is a stretch with one scene and one set of events, run-length encoded. What has
-no cell was not analysed and gets no row. Everything here is a generator and holds one row at a time (plus `max_gap` or
-`min_duration` seconds of them); only the aligned formats (github, plain, html, latex) must see all rows before the first line.
+no cell was not analysed and gets no row. Times are whole milliseconds: rows carry them in seconds rounded to three decimals, and
+sums and differences are taken of integers (1.4 - 1.1 is less than 0.3 in floating point). Everything here is a generator and
+holds one row at a time (plus `max_gap` or `min_duration` seconds of them); only the aligned formats (github, plain, html, latex)
+must see all rows before the first line.
 """
 
 import csv
@@ -13,7 +15,18 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 
 from audiolog_cli.errors import RecordError
-from audiolog_cli.records import EVENTS_SEPARATOR, ROW_COLUMNS, Cell, End, Failure, Row, check_text, tsv_lines
+from audiolog_cli.records import (
+    EVENTS_SEPARATOR,
+    ROW_COLUMNS,
+    Cell,
+    End,
+    Failure,
+    Row,
+    check_event,
+    check_text,
+    milliseconds,
+    tsv_lines,
+)
 
 ALIGNED_FORMATS = {"github": "github", "plain": "plain", "html": "html", "latex": "latex"}  # tabulate's names for them
 
@@ -23,8 +36,8 @@ class TableOptions:
     """How cells become rows."""
 
     cells: bool = False  # keep one row per cell, the paper's Table 1, instead of merging equal neighbours
-    min_duration: float = 0.0  # seconds: shorter events are dropped (after bridging)
-    max_gap: float = 0.0  # seconds: pauses of one event up to this long are bridged
+    min_duration: float = 0.0  # seconds, to the millisecond: shorter events are dropped (after bridging)
+    max_gap: float = 0.0  # seconds, to the millisecond: pauses of one event up to this long are bridged
 
 
 # Cells -> rows
@@ -33,13 +46,14 @@ class TableOptions:
 def table(cells: Iterable[Cell | End | Failure], options: TableOptions) -> Iterator[Row | End | Failure]:
     """Rows from cells in order of time, as AudioLog's table (paper, section 2.3); ends and failures pass through in place.
 
-    RecordError if the cells of a file go back in time.
+    RecordError if the cells of a file go back in time, and for an event's label that cannot stand in a row.
     """
+    reached: dict[str, float] = {}
     for kind, part in groupby(cells, key=type):  # the stretches of cells between ends and failures
         if kind is not Cell:
             yield from part  # type: ignore[misc]  # mypy does not know what groupby has told apart
             continue
-        rows = disjoint(simultaneous(part))  # type: ignore[arg-type]
+        rows = disjoint(simultaneous(part), reached)  # type: ignore[arg-type]
         if options.max_gap > 0:
             rows = bridge_gaps(rows, options.max_gap)
         if options.min_duration > 0:
@@ -48,45 +62,63 @@ def table(cells: Iterable[Cell | End | Failure], options: TableOptions) -> Itera
 
 
 def simultaneous(cells: Iterable[Cell]) -> Iterator[Row]:
-    """One row for each run of cells with the same file and times: its best scene ("" if none is given) and its events."""
+    """One row for each run of cells with the same file and times: its best scene ("" if none is given) and its events.
+
+    Events of a cell that is shorter than a millisecond belong to the cell that it follows. RecordError for a label with a `;`.
+    """
     stream = iter(cells)
     first = next(stream, None)
     if first is None:
         return
     filename, onset, offset, _, _, _, time = first
-    scene, best, events = "", -1.0, list[str]()
+    scene, best, events, allowed = "", -1.0, list[str](), set[str]()
     for name, start, end, kind, label, score, when in chain([first], stream):
         if start != onset or end != offset or name != filename:
-            labels = tuple(sorted(set(events))) if len(events) > 1 else tuple(events)
-            yield _new(Row, (filename, onset, offset, scene, labels, time))
+            if name == filename and round(start, 3) == round(end, 3) == round(offset, 3):
+                if kind == "event":
+                    events.append(label)
+                continue
+            yield _row(filename, onset, offset, scene, events, time)
             filename, onset, offset, time = name, start, end, when
             scene, best, events = "", -1.0, []
         if kind == "event":
+            if label not in allowed:
+                allowed.add(check_event(label))
             events.append(label)
         elif score > best:
             scene, best = label, score
-    yield _new(Row, (filename, onset, offset, scene, tuple(sorted(set(events))), time))
+    yield _row(filename, onset, offset, scene, events, time)
+
+
+def _row(filename: str, onset: float, offset: float, scene: str, events: list[str], time: str | None) -> Row:
+    labels = tuple(sorted(set(events))) if len(events) > 1 else tuple(events)
+    return _new(Row, (filename, round(onset, 3), round(offset, 3), scene, labels, time))
 
 
 _new = tuple.__new__  # half the cost of Row(...), which goes through a Python function
 
 
-def disjoint(rows: Iterable[Row]) -> Iterator[Row]:
+def disjoint(rows: Iterable[Row], reached: dict[str, float] | None = None) -> Iterator[Row]:
     """Rows that may overlap (event lists do), cut at every onset and offset into rows that do not.
+
+    `reached` has the latest onset of each file that was seen before, and is brought up to date. RecordError for a file that goes
+    back in time.
 
     >>> overlapping = [Row("a", 0.0, 3.0, "", ("dog",)), Row("a", 2.0, 4.0, "", ("car",))]
     >>> [(row.onset, row.offset, row.events) for row in disjoint(overlapping)]
     [(0.0, 2.0, ('dog',)), (2.0, 3.0, ('car', 'dog')), (3.0, 4.0, ('car',))]
     """
+    reached = {} if reached is None else reached
     active: list[Row] = []  # what sounds from the latest onset on
-    filename, latest = "", 0.0
+    filename, first, latest = "", 0.0, 0.0
     for row in rows:
         name, until, offset, _, _, _ = row
         if name != filename:
             yield from _slices(active, _FOREVER)
-            filename, active = name, []
-        elif until < latest:
-            raise RecordError(f"{filename}: out of order, {until:.3f} s follows {latest:.3f} s; sort by file and onset")
+            reached[filename] = latest
+            filename, active, first, latest = name, [], until, reached.get(name, 0.0)
+        if until < latest:
+            raise RecordError(went_back(filename, until, latest, first))
         latest = until
         if active:
             if len(active) == 1 and active[0][2] <= until:  # the usual case: one cell after the other
@@ -96,10 +128,24 @@ def disjoint(rows: Iterable[Row]) -> Iterator[Row]:
                 active = [earlier._replace(onset=until, time=None) for earlier in active if earlier.offset > until]
         if offset > until:
             active.append(row)
+    reached[filename] = latest
     yield from _slices(active, _FOREVER)
 
 
 _FOREVER = float("inf")
+
+
+def went_back(filename: str, onset: float, latest: float, first: float) -> str:
+    """What to say of a file whose records go back to `onset` after `latest` seconds, and began at `first`."""
+    if onset <= first:
+        return (
+            f"{filename}: begins again, {onset:.3f} s follows {latest:.3f} s: it was named twice, or two tables of it follow "
+            "one another; give it once"
+        )
+    return (
+        f"{filename}: out of order, {onset:.3f} s follows {latest:.3f} s; sort by file and then by onset as a number: "
+        r"sort -s -t $'\t' -k1,1 -k2,2n"
+    )
 
 
 def _slices(active: list[Row], until: float) -> Iterator[Row]:
@@ -126,17 +172,19 @@ def bridge_gaps(rows: Iterable[Row], max_gap: float) -> Iterator[Row]:
     """
     held: deque[Row] = deque()  # rows that a later event may still reach back to
     last_heard: dict[str, float] = {}
+    gap = milliseconds(max_gap)
     for row in rows:
         if held and not _follows(row, held[-1]):
             yield from held
             held.clear()
             last_heard.clear()
+        onset = milliseconds(row.onset)
         for event in row.events:
             pause_start = last_heard.get(event, row.onset)
-            if pause_start < row.onset <= pause_start + max_gap:
+            if pause_start < row.onset and onset - milliseconds(pause_start) <= gap:
                 held = deque(_with_event(earlier, event) if earlier.onset >= pause_start else earlier for earlier in held)
             last_heard[event] = row.offset
-        while held and held[0].onset + max_gap < row.onset:
+        while held and onset - milliseconds(held[0].onset) > gap:
             yield held.popleft()
         held.append(row)
     yield from held
@@ -159,26 +207,31 @@ def drop_short(rows: Iterable[Row], min_duration: float) -> Iterator[Row]:
     """
     held: deque[Row] = deque()  # rows with an event whose length is not known yet
     started: dict[str, float] = {}
+    least = milliseconds(min_duration)
     for row in rows:
         broken = bool(held) and not _follows(row, held[-1])
         for event in [event for event in started if broken or event not in row.events]:
-            _drop_if_short(held, event, started.pop(event), min_duration)
+            _drop_if_short(held, event, started.pop(event), least)
         if broken:
             yield from held
             held.clear()
         for event in row.events:
             started.setdefault(event, row.onset)
         held.append(row)
-        while held and held[0].onset + min_duration <= row.offset:  # every event of it ended, or is long enough by now
+        while held and _lasts(held[0].onset, row.offset) >= least:  # every event of it ended, or is long enough by now
             yield held.popleft()
     for event, onset in started.items():
-        _drop_if_short(held, event, onset, min_duration)
+        _drop_if_short(held, event, onset, least)
     yield from held
 
 
-def _drop_if_short(held: deque[Row], event: str, onset: float, min_duration: float) -> None:
-    """Take an event that started at `onset` and ends with the last held row out of the held rows if it was too short."""
-    if held and held[-1].offset - onset < min_duration:
+def _lasts(onset: float, offset: float) -> float:
+    return milliseconds(offset) - milliseconds(onset)
+
+
+def _drop_if_short(held: deque[Row], event: str, onset: float, least: float) -> None:
+    """Take an event that started at `onset` and ends with the last held row out of the held rows if it lasts under `least` ms."""
+    if held and _lasts(onset, held[-1].offset) < least:
         for index, row in enumerate(held):
             if row.onset >= onset:
                 held[index] = row._replace(events=tuple(other for other in row.events if other != event))

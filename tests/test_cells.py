@@ -172,3 +172,15 @@ def test_a_model_without_scenes_still_says_that_the_second_was_analysed() -> Non
     labels = Labels((), ("dog",), np.array([0.5], np.float32))
     heard = CellScores(0.0, 1.0, np.zeros(0, np.float32), np.array([0.1], np.float32))
     assert list(cells([heard], "a.wav", labels)) == [Cell("a.wav", 0.0, 1.0, "scene", "", 0.0)]
+
+
+def test_a_remainder_without_a_millisecond_is_no_cell_of_its_own() -> None:
+    """10 s and 5 samples (0.16 ms): the last cell would print as 10.000 to 10.000."""
+    heard = scored([window(0, [0.1] * 10), window(10, [0.9] * 10, valid=5 / RATE)])
+    assert heard[-1] == (9, 10, 0.1)
+
+
+def test_a_recording_without_a_millisecond_has_one_cell_of_one() -> None:
+    scores = cell_scores([window(0, [0.1] * 10, valid=5 / RATE)], 1.0, "max", RATE)
+    found = list(cells(scores, "a.wav", Labels(["park", "street"], ["dog"], np.array([0.5], np.float32))))
+    assert found == [Cell("a.wav", 0.0, 0.001, "scene", "park", 1.0)]

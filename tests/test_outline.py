@@ -121,7 +121,7 @@ def test_nothing_analysed_is_said() -> None:
 @pytest.mark.parametrize(
     ("records", "message"),
     [
-        ([Row("a", 0.0, 2.0, "x", ()), Row("a", 1.0, 3.0, "x", ())], "a: rows out of order, 1.000 s follows 2.000 s"),
+        ([Row("a", 0.0, 2.0, "x", ()), Row("a", 1.0, 3.0, "x", ())], "a: out of order, 1.000 s follows 2.000 s"),
         ([Segment("a", 0.0, 1.0)], "a: expected cells or rows, got segments"),
         ([Row("a", 0.0, 2.0, "x", ()), Cell("a", 2.0, 3.0, "scene", "x", 0.5)], "a: rows and cells in one table"),
         ([Cell("a", 2.0, 3.0, "scene", "x", 0.5), Row("a", 3.0, 4.0, "x", ())], "a: cells and rows in one table"),

@@ -1,5 +1,7 @@
 """Cells to rows: where a row begins and ends, what bridging and dropping do, and every format to the letter."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from audiolog_cli.table import (
     csv_lines,
     disjoint,
     drop_short,
+    merge,
     occurrences,
     raven_lines,
     table,
@@ -80,8 +83,38 @@ def test_ends_and_failures_pass_through_in_place() -> None:
 
 
 def test_cells_that_go_back_in_time_are_an_error() -> None:
-    with pytest.raises(RecordError, match=r"^a.wav: out of order, 1.000 s follows 2.000 s; sort by file and onset$"):
+    with pytest.raises(RecordError, match=r"^a.wav: out of order, 1.000 s follows 2.000 s; sort by file and then by onset"):
         rows([scene(0), scene(2), scene(1)])
+
+
+@pytest.mark.parametrize("between", [[], [End("a.wav", 2.0, 2, "w", "v")], [scene(0, filename="b.wav")]])
+def test_a_recording_that_begins_again_was_named_twice(between: list[Cell | End]) -> None:
+    with pytest.raises(
+        RecordError, match=r"^a.wav: begins again, 0.000 s follows 1.000 s: it was named twice, or .*; give it once$"
+    ):
+        list(table([scene(0), scene(1), *between, scene(0), scene(1)], TableOptions()))
+
+
+def test_recordings_that_take_turns_are_no_mistake() -> None:
+    """A table sorted by time, as of two microphones."""
+    turns = [scene(0), scene(0, filename="b.wav"), scene(1), scene(1, filename="b.wav")]
+    assert rows(turns) == [row(0, 1), row(0, 1, filename="b.wav"), row(1, 2), row(1, 2, filename="b.wav")]
+
+
+def test_a_label_that_separates_labels_is_refused() -> None:
+    with pytest.raises(RecordError, match=r"^label 'dog;cat' contains ';', which separates the events of a row: rename it$"):
+        rows([scene(0), event(0, "dog;cat")])
+
+
+def test_times_are_whole_milliseconds() -> None:
+    """0.1 + 0.2 s, as a program that adds floats writes it, is 0.3 s."""
+    cells = [Cell("a.wav", 0.0, 0.1 + 0.2, "scene", "park", 0.9), Cell("a.wav", 0.3, 0.6, "scene", "park", 0.9)]
+    assert rows(cells) == [row(0.0, 0.6, scene="park")]
+
+
+def test_a_cell_shorter_than_a_millisecond_belongs_to_the_one_before() -> None:
+    cells = [scene(0), Cell("a.wav", 1.0, 1.0003, "scene", "park", 0.9), Cell("a.wav", 1.0, 1.0003, "event", "dog", 0.9)]
+    assert rows(cells) == [row(0, 1, "dog")]
 
 
 def test_overlapping_intervals_are_cut_where_they_begin_and_end() -> None:
@@ -110,11 +143,32 @@ def test_bridging_comes_before_dropping() -> None:
     assert rows(cells, max_gap=1.0, min_duration=3.0) == [row(0, 3, "dog")]
 
 
+def tenths(*bounds: tuple[float, float]) -> list[Row]:
+    """Rows of 0.1 s from 0 to 2 s; a dog in those [onset, offset) seconds."""
+    return [row(i / 10, (i + 1) / 10, *["dog"] * any(onset <= i / 10 < offset for onset, offset in bounds)) for i in range(20)]
+
+
+def dogs(rows: Iterable[Row]) -> list[tuple[float, float]]:
+    return [(row.onset, row.offset) for row in merge(rows) if row.events]
+
+
+def test_a_pause_as_long_as_the_greatest_gap_is_bridged() -> None:
+    """In floating point 0.9 - 0.7 is more than 0.2."""
+    assert dogs(bridge_gaps(tenths((0.5, 0.7), (0.9, 1.0)), 0.2)) == [(0.5, 1.0)]
+
+
+def test_an_event_as_long_as_the_least_duration_stays_as_a_whole() -> None:
+    """In floating point 1.4 - 1.1 is less than 0.3."""
+    assert dogs(drop_short(tenths((1.1, 1.4), (1.6, 1.8)), 0.3)) == [(1.1, 1.4)]
+
+
 grids = st.lists(st.sets(st.sampled_from(["car", "dog", "siren"])), min_size=1, max_size=30)
+steps = st.sampled_from([1, 10, 100, 1000])  # milliseconds of a cell
+starts = st.integers(0, 86_400_000)  # milliseconds
 
 
-def grid_rows(grid: list[set[str]]) -> list[Row]:
-    return [row(i, i + 1, *sorted(events)) for i, events in enumerate(grid)]
+def grid_rows(grid: list[set[str]], step: int, start: int) -> list[Row]:
+    return [row((start + i * step) / 1000, (start + (i + 1) * step) / 1000, *sorted(events)) for i, events in enumerate(grid)]
 
 
 def runs(grid: list[set[str]], label: str) -> list[tuple[int, int]]:
@@ -124,9 +178,9 @@ def runs(grid: list[set[str]], label: str) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-@given(grids, st.integers(1, 5))
-def test_bridging_fills_exactly_the_short_pauses(grid: list[set[str]], max_gap: int) -> None:
-    bridged = [set(row.events) for row in bridge_gaps(grid_rows(grid), max_gap)]
+@given(grids, steps, starts, st.integers(1, 5))
+def test_bridging_fills_exactly_the_short_pauses(grid: list[set[str]], step: int, start: int, max_gap: int) -> None:
+    bridged = [set(row.events) for row in bridge_gaps(grid_rows(grid, step, start), max_gap * step / 1000)]
     for label in ("car", "dog", "siren"):
         expected: list[tuple[int, int]] = []
         for onset, offset in runs(grid, label):
@@ -137,9 +191,9 @@ def test_bridging_fills_exactly_the_short_pauses(grid: list[set[str]], max_gap: 
         assert runs(bridged, label) == expected
 
 
-@given(grids, st.integers(1, 5))
-def test_dropping_removes_exactly_the_short_runs(grid: list[set[str]], min_duration: int) -> None:
-    kept = [set(row.events) for row in drop_short(grid_rows(grid), min_duration)]
+@given(grids, steps, starts, st.integers(1, 5))
+def test_dropping_removes_exactly_the_short_runs(grid: list[set[str]], step: int, start: int, min_duration: int) -> None:
+    kept = [set(row.events) for row in drop_short(grid_rows(grid, step, start), min_duration * step / 1000)]
     for label in ("car", "dog", "siren"):
         assert runs(kept, label) == [run for run in runs(grid, label) if run[1] - run[0] >= min_duration]
 

@@ -77,13 +77,15 @@ def _up_to_the_broken_line(records: Iterable[Cell | End | Failure], broken: list
 
 
 def _peek_time(records: Iterator[Cell | End | Failure]) -> tuple[Iterator[Cell | End | Failure], bool]:
-    """The records again, and whether the first of them carries a clock time."""
+    """The records again, and whether the first cell among them carries a clock time."""
     from itertools import chain
 
-    first = next(records, None)
-    if first is None:
-        return records, False
-    return chain([first], records), isinstance(first, Cell) and first.time is not None
+    before: list[Cell | End | Failure] = []
+    for record in records:
+        before.append(record)
+        if isinstance(record, Cell):
+            break
+    return chain(before, records), bool(before) and isinstance(before[-1], Cell) and before[-1].time is not None
 
 
 class _Upstream:

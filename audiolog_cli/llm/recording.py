@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.records import Cell, End, Failure, Record, Row, Segment
-from audiolog_cli.table import TableOptions, bridge_gaps, drop_short, merge, table
+from audiolog_cli.table import TableOptions, bridge_gaps, drop_short, merge, table, went_back
 
 PLAIN = TableOptions()
 
@@ -87,13 +87,11 @@ def _note(record: End | Failure, recording: Recording) -> None:
 
 
 def _in_order(rows: Iterator[Row]) -> Iterator[Row]:
-    reached = 0.0
+    first, reached = -1.0, 0.0
     for row in rows:
         if row.onset < reached:
-            raise RecordError(
-                f"{row.filename}: rows out of order, {row.onset:.3f} s follows {reached:.3f} s; sort them by file and onset"
-            )
-        reached = row.offset
+            raise RecordError(went_back(row.filename, row.onset, reached, first))
+        first, reached = (row.onset if first < 0 else first), row.offset
         yield row
 
 
@@ -123,13 +121,17 @@ def together(each: Iterable[Recording]) -> Recording:
             raise InputError(
                 f"{recording.filename} begins before the recording before it has ended; give them one log each, without --together"
             )
-        rows += [row._replace(filename=whole.filename, onset=row.onset + shift, offset=row.offset + shift) for row in own]
+        rows += [_moved(row, whole.filename, shift) for row in own]
         whole.duration = max(recording.duration or 0.0, own[-1].offset) + shift
         for label, (score, onset) in recording.surest.items():
             if score > whole.surest.get(label, (-1.0, 0.0))[0]:
                 whole.surest[label] = (score, onset + shift)
     whole.rows = merge(rows)
     return whole
+
+
+def _moved(row: Row, filename: str, shift: float) -> Row:
+    return row._replace(filename=filename, onset=round(row.onset + shift, 3), offset=round(row.offset + shift, 3))
 
 
 def _start(rows: Sequence[Row]) -> float | None:
