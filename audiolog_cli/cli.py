@@ -17,6 +17,7 @@ from audiolog_cli import __version__, terminal
 from audiolog_cli.commands.bench import bench
 from audiolog_cli.commands.eval import eval
 from audiolog_cli.commands.mix import mix
+from audiolog_cli.commands.needs import AudiologCommand, AudiologGroup
 from audiolog_cli.commands.report import report
 from audiolog_cli.commands.segment import segment
 from audiolog_cli.commands.summarize import summarize
@@ -31,6 +32,7 @@ COMMAND_SETTINGS = {"max_content_width": 100, "help_option_names": ["-h", "--hel
 
 app = typer.Typer(
     name="audiolog",
+    cls=AudiologGroup,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
@@ -38,11 +40,11 @@ app = typer.Typer(
 )
 
 for command in (segment, tag, table, summarize, eval, report, train, mix, bench):
-    app.command(context_settings=COMMAND_SETTINGS)(command)
+    app.command(cls=AudiologCommand, context_settings=COMMAND_SETTINGS)(command)
 
-weights_app = typer.Typer(no_args_is_help=True, help="List, find, download, convert and check checkpoints.")
+weights_app = typer.Typer(cls=AudiologGroup, no_args_is_help=True, help="List, find, download, convert and check checkpoints.")
 for name, subcommand in WEIGHTS_COMMANDS.items():
-    weights_app.command(name, context_settings=COMMAND_SETTINGS)(subcommand)
+    weights_app.command(name, cls=AudiologCommand, context_settings=COMMAND_SETTINGS)(subcommand)
 app.add_typer(weights_app, name="weights", context_settings=COMMAND_SETTINGS)
 
 

@@ -139,11 +139,6 @@ def test_what_is_no_saved_run_is_said_before_anything_is_measured(text: str, tmp
     )
 
 
-def test_weights_and_untrained_are_one_of_two(tmp_path: Path) -> None:
-    message = "audiolog: --weights other.safetensors --untrained crnn:tiny: one of the two\n"
-    assert sh("audiolog bench --weights other.safetensors --untrained crnn:tiny", tmp_path) == (2, "", message)
-
-
 def test_a_recording_that_cannot_be_read_and_a_file_that_is_missing(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no sound")
     failed = sh("audiolog bench a.wav --untrained crnn:tiny", tmp_path)

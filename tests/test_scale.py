@@ -153,27 +153,6 @@ def test_a_decoder_waits_for_a_slow_network(cluster: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ("--engine ray", "--engine ray: its workers write files; say where with --out DIR|URL"),
-        (
-            "--engine ray --out o --resume j",
-            "--resume: --engine ray has no need of it, what is in --out is not tagged again; leave it out",
-        ),
-        ("--address auto", "--address is for --engine ray"),
-        ("--gpus-per-worker 1", "--gpus-per-worker is for --engine ray"),
-        (
-            "--out o --split-files --name-time auto",
-            "--split-files is not for --out: there, each file is a recording of its own",
-        ),
-    ],
-)
-def test_options_that_do_not_go_together(folder: Path, options: str, message: str) -> None:
-    result = sh(f"audiolog tag night0.wav --weights w.safetensors {options}", folder)
-    assert (result.code, result.stdout, result.stderr) == (2, "", f"audiolog: {message}\n")
-
-
-@pytest.mark.parametrize(
     ("module", "options", "message"),
     [
         ("ray", "--engine ray --out o", "--engine ray needs Ray (ray is not installed): pip install 'audiolog[scale]'"),

@@ -86,11 +86,3 @@ def test_the_files_of_a_night_give_what_the_night_in_one_file_gives(tmp_path: Pa
     alone = sh(f"{tag} night.wav --start-time 2026-11-22T06:00:00Z", tmp_path)
     assert (joined.code, joined.stderr) == (0, "")
     assert joined.stdout == alone.stdout.replace("night.wav", "20261122_060000.WAV")
-
-
-def test_without_clock_times_nothing_can_be_joined(tmp_path: Path, tiny_weights: Path) -> None:
-    result = sh(f"audiolog tag a.wav --split-files --weights {tiny_weights}", tmp_path)
-    assert (result.code, result.stdout) == (2, "")
-    assert result.stderr == (
-        "audiolog: --split-files needs --name-time or --header-time: it tells by the files' clock times where a recording goes on\n"
-    )

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from audiolog_cli import terminal
+from audiolog_cli.commands.needs import not_with
 from audiolog_cli.commands.options import Precision, PrecisionOption, Quiet, complete_device, complete_weights
-from audiolog_cli.errors import InputError, UsageError
+from audiolog_cli.errors import InputError
 
 
 class BenchFormat(StrEnum):
@@ -39,23 +40,22 @@ COLUMNS = (
 RATIOS = ("ratio", "processor_ratio")
 
 
-DEFAULT = "everyday"  # weights
-
-
 def bench(
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="A recording to measure with, instead of noise.")] = "",
     weights: Annotated[
         str,
         typer.Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.", autocompletion=complete_weights),
-    ] = DEFAULT,
+        not_with("--untrained"),
+    ] = "everyday",
     untrained: Annotated[
-        str, typer.Option(metavar="MODEL:PRESET", help="A new network instead of weights, as htsat:base, the paper's.")
+        str,
+        typer.Option(metavar="MODEL:PRESET", help="A new network instead of weights, as htsat:base, the paper's."),
     ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device)] = "auto",
     precision: PrecisionOption = Precision.fp32,
     batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
     jobs: Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU.")] = 0,
-    seconds: Annotated[int, typer.Option(min=1, max=21_600, help="Length of the noise.")] = 60,
+    seconds: Annotated[int, typer.Option(min=1, max=21_600, help="Length of the noise."), not_with("file")] = 60,
     repeats: Annotated[int, typer.Option(min=1, help="Passes that count, after one to warm up.")] = 5,
     compare: Annotated[
         str, typer.Option(metavar="FILE", help="A run saved with --format json: adds how many times its speed this one has.")
@@ -71,8 +71,6 @@ def bench(
 
     Example: audiolog bench --format json > before.json; audiolog bench --compare before.json
     """
-    if untrained and weights != DEFAULT:
-        raise UsageError(f"--weights {weights} --untrained {untrained}: one of the two")
     saved = read_run(compare) if compare else None  # a wrong file is said before anything is measured
     from audiolog_cli.tagging import bench as measuring
     from audiolog_cli.tagging import tagger as model

@@ -22,6 +22,7 @@ from audiolog_cli.commands.inputs import (
     with_scores_of_their_own,
     without_segments,
 )
+from audiolog_cli.commands.needs import needs, not_with
 from audiolog_cli.commands.options import Channel, Precision, PrecisionOption, Quiet, Raw, complete_device, complete_weights
 from audiolog_cli.commands.outcome import Outcome
 from audiolog_cli.errors import InputError, UsageError
@@ -65,11 +66,15 @@ def tag(
         str, typer.Option(metavar="FILE|-", help="Also tag the recordings named in this file, one a line.")
     ] = "",
     recursive: Annotated[bool, typer.Option("--recursive", help="A folder stands for all recordings in it and below.")] = False,
-    match: Annotated[str, typer.Option(metavar="PATTERN", help="With --recursive: only files of such names, as '*.wav'.")] = "",
+    match: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Only files of such names, as '*.wav'."), needs("--recursive")
+    ] = "",
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first recording that fails.")] = False,
     resume: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Keep a journal there; the same command goes on where an interrupted one stopped."),
+        not_with("--engine ray", why="what is in --out is not tagged again"),
+        not_with("--split-files"),
     ] = None,
     weights: Annotated[
         str,
@@ -117,11 +122,15 @@ def tag(
         bool, typer.Option("--header-time", help="The same from WAV headers: bext, GUANO, AudioMoth's comment.")
     ] = False,
     tz: Annotated[
-        str, typer.Option(metavar="ZONE", help="The zone of clock times that carry none, as Europe/Berlin or +01:00.")
+        str,
+        typer.Option(metavar="ZONE", help="The zone of clock times that carry none, as Europe/Berlin or +01:00."),
+        needs("--start-time", "--name-time", "--header-time"),
     ] = "",
     split_files: Annotated[
         bool,
         typer.Option("--split-files", help="Files whose clock times follow one another are one recording, named by its first."),
+        needs("--name-time", "--header-time"),
+        not_with("--out", why="there, each file is a recording of its own"),
     ] = False,
     scores_dir: Annotated[
         Path | None, typer.Option(help="Write the scores of all events there, one TSV per recording (sed_scores_eval's format).")
@@ -130,12 +139,20 @@ def tag(
         str,
         typer.Option(metavar="DIR|URL", help="Write one file per recording there; what is there already is not tagged again."),
     ] = "",
-    engine: Annotated[Engine, typer.Option(help="local, or ray: the workers of a cluster, for --out.")] = Engine.local,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="local, or ray: the workers of a cluster."),
+        needs("--out", when="ray", why="its workers write files"),
+    ] = Engine.local,
     address: Annotated[
-        str, typer.Option(help="With --engine ray: the cluster (auto finds it on its own nodes); without, one is started here.")
+        str,
+        typer.Option(help="The cluster (auto finds it on its own nodes); without, one is started here."),
+        needs("--engine ray"),
     ] = "",
     gpus_per_worker: Annotated[
-        float, typer.Option(min=0.0, help="With --engine ray: GPUs of each worker, 0.25 for four on one; 0 is a core.")
+        float,
+        typer.Option(min=0.0, help="GPUs of each worker, 0.25 for four on one; 0 is a core."),
+        needs("--engine ray"),
     ] = 0.0,
     format: Annotated[
         TagFormat, typer.Option(help="tsv with a header, jsonl: one JSON object a line, or parquet.")
@@ -159,8 +176,6 @@ def tag(
     from audiolog_cli.tagging.worker import Pool
     from audiolog_cli.weights.find import find
 
-    _check_together(engine, out, resume, split_files, gpus_per_worker, address)
-
     path = find(weights)
     here = engine is Engine.local  # else the workers load it for themselves, and only its card is looked at here
     tagger = model.load(path, device, batch_size, jobs, precision.value) if here else model.load(path, "cpu")
@@ -170,9 +185,6 @@ def tag(
             f"--hop {hop:g}: the windows of {weights} are {tagger.card.window:g} s long, sound between them would be lost"
         )
     clock = time_source(start_time, name_time, header_time, tz)
-    if split_files and (clock is None or resume):
-        needed = "is not for --resume" if resume else "needs --name-time or --header-time"
-        raise UsageError(f"--split-files {needed}: it tells by the files' clock times where a recording goes on")
     wanted = _thresholds(threshold, thresholds, tagger.card.events)
     model.labels_of(tagger.card, wanted, thresholds)  # a wrong label is said before the first recording is opened
     smooth = tagger.card.smooth if smooth is None else smooth
@@ -213,20 +225,6 @@ def tag(
             sounds = _joined(inputs, hearing) if split_files else _sounds(inputs, hearing)
             _write(_tagged(sounds, tagger, hearing, outcome, fail_fast), format, clock is not None)
     outcome.end()
-
-
-def _check_together(
-    engine: Engine, out: str, resume: Path | None, split_files: bool, gpus_per_worker: float, address: str
-) -> None:
-    """UsageError for options that do not go together."""
-    if engine is Engine.ray and not out:
-        raise UsageError("--engine ray: its workers write files; say where with --out DIR|URL")
-    if engine is Engine.ray and resume:
-        raise UsageError("--resume: --engine ray has no need of it, what is in --out is not tagged again; leave it out")
-    if engine is not Engine.ray and (gpus_per_worker or address):
-        raise UsageError(f"--{'gpus-per-worker' if gpus_per_worker else 'address'} is for --engine ray")
-    if split_files and out:
-        raise UsageError("--split-files is not for --out: there, each file is a recording of its own")
 
 
 def _tagged(
