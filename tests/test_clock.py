@@ -15,6 +15,7 @@ from audiolog_cli.sound.clock import at, start_of, time_source
 from tests.audio_files import wav_bytes
 
 BERLIN = ZoneInfo("Europe/Berlin")
+CET = timezone(timedelta(hours=1))
 SIX = datetime(2026, 11, 22, 6)
 
 
@@ -46,6 +47,18 @@ def start(path: str | Path, **options: str | bool) -> datetime:
         ("auto", "2026-11-22 06.00.00.m4a", SIX),
         ("auto", "20261122_060000.WAV", SIX),
         ("auto", "261122_060000.WAV", SIX),
+        ("auto", "20261122-060000.WAV", SIX),
+        ("auto", "20261122-060000_Tr1.WAV", SIX),
+        ("auto", "20261122_060000 2.WAV", SIX),
+        ("auto", "2026-11-22-birdnet-06:00:00.wav", SIX),
+        ("auto", "Common_Blackbird-85-2026-11-22-birdnet-RTSP_1-06:00:00.mp3", SIX),
+        ("auto", "20261122T060000.1234567Z.wav", SIX.replace(microsecond=123_456, tzinfo=UTC)),
+        ("auto", "20261122_060000.1234567+0100", SIX.replace(microsecond=123_456, tzinfo=CET)),
+        ("auto", "20261122_060000+01.wav", SIX.replace(tzinfo=CET)),
+        ("auto", "20261122T060000-05.wav", SIX.replace(tzinfo=timezone(timedelta(hours=-5)))),
+        ("auto", "20261122_060000 UTC+01.wav", SIX.replace(tzinfo=CET)),
+        ("auto", "20261122_060000UTC.wav", SIX.replace(tzinfo=UTC)),
+        ("%Y%m%d%H%M%S%z", "20261122060000+01.wav", SIX.replace(tzinfo=CET)),
         ("auto", "1795327200.wav", SIX.replace(tzinfo=UTC)),
         ("rec_%d.%m.%Y-%Hh%M", "rec_22.11.2026-06h00.wav", SIX),
         ("%Y-%m-%d/%H%M%S", "/data/2026-11-22/060000.wav", SIX),
@@ -68,8 +81,45 @@ def test_a_name_without_a_time_is_an_error_not_a_guess(name: str) -> None:
     assert str(error.value) == f"{name}: no time found in its name (--name-time auto)"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "20261122_060000-2.wav",  # a number, or an offset?
+        "20261122_060000-01.wav",
+        "20261122_060000UTC+1.wav",
+        "20261122-060000-20261122-070000.wav",
+        "20261122_060000CET.wav",
+        "2026-11-22 06.00.00 PM.m4a",
+        "2026-11-22T06-00-00+1.wav",
+        "261122_060000:30.wav",
+    ],
+)
+def test_what_follows_a_time_is_understood_or_refused(name: str) -> None:
+    with pytest.raises(
+        AudioError, match="is followed by '.+', which is not understood; expected nothing, a fraction of a second"
+    ):
+        start(name, name_time="auto")
+
+
+@given(fraction=st.text("0123456789", max_size=12), minutes=st.integers(-14 * 60, 14 * 60), is_short=st.booleans())
+def test_no_fraction_and_no_offset_is_lost(fraction: str, minutes: int, is_short: bool) -> None:
+    zone = timezone(timedelta(minutes=minutes))
+    offset = f"{SIX.replace(tzinfo=zone):%z}"
+    offset = offset[:3] if is_short and minutes % 60 == 0 else offset
+    found = start(f"a_20261122T060000{'.' * bool(fraction)}{fraction}{offset}.wav", name_time="auto")
+    assert found == SIX.replace(microsecond=int(fraction[:6].ljust(6, "0")), tzinfo=zone)
+    assert found.utcoffset() == timedelta(minutes=minutes)
+
+
+def test_an_offset_that_no_place_has() -> None:
+    with pytest.raises(
+        AudioError, match=r"^20261122T060000\+1530\.wav: not a time: an offset of \+15:30 from UTC, expected at most 14"
+    ):
+        start("20261122T060000+1530.wav", name_time="auto")
+
+
 def test_a_name_with_a_day_that_does_not_exist() -> None:
-    with pytest.raises(AudioError, match=r"^20260230_060000\.WAV: its time is none: day "):
+    with pytest.raises(AudioError, match=r"^20260230_060000\.WAV: not a time: day "):
         start("20260230_060000.WAV", name_time="audiomoth")
 
 
@@ -125,7 +175,14 @@ def recorder_wav(path: Path, *chunks: bytes) -> Path:
 AUDIOMOTH = b"Recorded at 06:00:00 22/11/2026 (UTC%s) by AudioMoth 24F319046055BD8B at medium gain while battery was 4.2V."
 
 
-@pytest.mark.parametrize(("zone", "hours"), [(b"", 0.0), (b"+2", 2.0), (b"-3:30", -3.5)])
+def test_audiomoth_s_first_firmware_names_no_zone_and_knows_only_utc(tmp_path: Path) -> None:
+    comment = b"Recorded at 06:00:00 22/11/2026 by AudioMoth 0FE081F80FE081F0 at gain setting 2 while battery state was 4.5V"
+    path = recorder_wav(tmp_path / "a.wav", chunk(b"LIST", b"INFO" + chunk(b"ICMT", comment + bytes(20))))
+    assert start(path, header_time=True).isoformat() == "2026-11-22T06:00:00+00:00"
+    assert start(path, header_time=True, tz="Europe/Berlin").isoformat() == "2026-11-22T07:00:00+01:00"
+
+
+@pytest.mark.parametrize(("zone", "hours"), [(b"", 0.0), (b"+2", 2.0), (b"-3:30", -3.5), (b"+10", 10.0)])
 def test_audiomoth_s_comment_carries_its_zone(zone: bytes, hours: float, tmp_path: Path) -> None:
     comment = chunk(b"LIST", b"INFO" + chunk(b"ICMT", AUDIOMOTH % zone + b"\0") + chunk(b"IART", b"AudioMoth\0"))
     found = start(recorder_wav(tmp_path / "a.wav", comment), header_time=True)
@@ -144,9 +201,40 @@ def test_bext_origination_has_no_zone(separators: tuple[bytes, bytes], tmp_path:
     assert start(path, header_time=True, tz="Europe/Berlin") == SIX.replace(tzinfo=BERLIN)
 
 
-def test_guano_timestamp(tmp_path: Path) -> None:
-    guano = chunk(b"guan", b"GUANO|Version: 1.0\nMake: Wildlife Acoustics\nTimestamp: 2026-11-22T06:00:00.5+01:00\n")
-    assert start(recorder_wav(tmp_path / "a.wav", guano), header_time=True).isoformat() == "2026-11-22T06:00:00.500000+01:00"
+TIMESTAMPS = [
+    ("2026-11-22T06:00:00.5+01:00", "2026-11-22T06:00:00.500000+01:00"),
+    ("2026-11-22T06:00:00.1234567+01:00", "2026-11-22T06:00:00.123456+01:00"),  # Elekon
+    ("2026-11-22 06:00:00+0100", "2026-11-22T06:00:00+01:00"),  # Wildlife Acoustics
+    ("2026-11-22 06:00:00-05", "2026-11-22T06:00:00-05:00"),
+    ("2026-11-22T06:00:00,25 +01", "2026-11-22T06:00:00.250000+01:00"),
+    ("2026-11-22T06:00:00Z", "2026-11-22T06:00:00+00:00"),
+    ("2026-11-22 06:00:00.000", "2026-11-22T06:00:00"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TIMESTAMPS)
+def test_guano_timestamp(text: str, expected: str, tmp_path: Path) -> None:
+    guano = chunk(b"guan", f"GUANO|Version: 1.0\nMake: Someone\nTimestamp: {text}\r\nNote: 2020-01-01T00:00:00Z\n".encode())
+    assert start(recorder_wav(tmp_path / "a.wav", guano), header_time=True).isoformat() == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), TIMESTAMPS)
+def test_wamd_timestamp(text: str, expected: str, tmp_path: Path) -> None:
+    entries = [(0, b"\1\0"), (1, b"SM4"), (5, text.encode()), (6, b"WGS84,2026-11-22 06:00:00")]
+    wamd = chunk(b"wamd", b"".join(struct.pack("<HI", number, len(body)) + body for number, body in entries))
+    path = recorder_wav(tmp_path / "a.wav", chunk(b"LIST", b"INFO"), wamd)  # after the sound
+    assert start(path, header_time=True).isoformat() == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-22T06:00:00 CET", "2026-11-22T06:00:00+1", "22.11.2026 06:00", "2026-11-22T06:00:00.12.5Z"]
+)
+def test_a_header_s_time_is_understood_to_its_end_or_refused(text: str, tmp_path: Path) -> None:
+    path = recorder_wav(tmp_path / "a.wav", chunk(b"guan", f"GUANO|Version: 1.0\nTimestamp: {text}\n".encode()))
+    with pytest.raises(
+        AudioError, match=r"a\.wav: not a time: '.+' in its header, expected a time such as 2026-11-22T06:00:00\+01:00$"
+    ):
+        start(path, header_time=True)
 
 
 def test_a_header_goes_before_a_name_and_a_name_helps_where_there_is_none(tmp_path: Path) -> None:
@@ -203,6 +291,20 @@ def test_clocks_go_back_within_a_recording() -> None:
         "2026-10-25T02:00:00.000+01:00",
         "2026-10-25T02:30:00.000+01:00",
     ]
+
+
+def test_the_hour_that_comes_twice_is_said() -> None:
+    said: list[str] = []
+    source = time_source(name_time="auto", tz="Europe/Berlin")
+    assert source is not None
+    assert at(start_of("20261025_023000.WAV", source, said.append), 0) == "2026-10-25T02:30:00.000+02:00"
+    assert said == [
+        "20261025_023000.WAV: 2026-10-25 02:30:00 comes twice in Europe/Berlin, clocks go back there; taken as +0200; "
+        "if it is the second, give --tz +01:00"
+    ]
+    for name in ("20261025_013000.WAV", "20261025_030000.WAV", "20261025_003000Z.WAV", "20261025_013000Z.WAV"):
+        start_of(name, source, said.append)  # once only, or said with its offset
+    assert len(said) == 1
 
 
 def test_clocks_go_forward_within_a_recording() -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,11 @@ def names(folder: Path) -> list[str]:
 
 
 def test_parts_hold_what_stdout_would(folder: Path) -> None:
-    tag = "audiolog tag --weights w.safetensors --start-time 2026-11-22T06:00:00+01:00"
+    guano = b"Timestamp: 2026-11-22T06:00:00+01:00\n"
+    for name in ("a.wav", "b.wav"):
+        with (folder / name).open("ab") as file:
+            file.write(b"guan" + struct.pack("<I", len(guano)) + guano + bytes(len(guano) % 2))
+    tag = "audiolog tag --weights w.safetensors --header-time"
     for format, show in (("tsv", "cat"), ("jsonl", "cat"), ("parquet", "audiolog table --cells")):
         done = sh(
             f"{tag} a.wav b.wav none.wav --out {format} --format {format} 2> said; code=$?; tail -1 said >&2; exit $code", folder

@@ -141,6 +141,26 @@ def test_recordings_together_follow_their_clocks() -> None:
     assert whole.duration == 65.0
 
 
+def test_recordings_together_over_a_change_of_the_clocks() -> None:
+    """01:59:55 and 03:00:00 on the wall clock are five seconds apart."""
+    both = [
+        Row("a.wav", 0.0, 5.0, "home", (), "2026-03-29T01:59:55+01:00"),
+        Row("b.wav", 0.0, 5.0, "street", (), "2026-03-29T03:00:00+02:00"),
+    ]
+    assert [(row.onset, row.offset) for row in together(recordings(iter(both))).rows] == [(0.0, 5.0), (5.0, 10.0)]
+
+
+def test_recordings_whose_times_have_a_zone_and_have_none_are_not_put_together() -> None:
+    both = [
+        Row("a.wav", 0.0, 5.0, "home", (), "2026-03-29T01:59:55+01:00"),
+        Row("b.wav", 0.0, 5.0, "street", (), "2026-03-29T03:00:00"),
+    ]
+    with pytest.raises(
+        InputError, match=r"^clock times with and without a zone \(\+00:00\) in one log; tag with --tz, or give them"
+    ):
+        together(recordings(iter(both)))
+
+
 def test_recordings_together_without_clocks_come_end_to_end() -> None:
     records = [*cells({"home": [(0, 2)]}, {}, "a.wav"), End("a.wav", 2.5, 2, "w", "0"), *cells({"street": [(0, 1)]}, {}, "b.wav")]
     assert [(row.onset, row.offset) for row in together(recordings(iter(records))).rows] == [(0.0, 2.0), (2.5, 3.5)]

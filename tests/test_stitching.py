@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audiolog_cli.errors import AudioError, InputError
+from audiolog_cli.sound.clock import start_of, time_source
 from audiolog_cli.sound.stitching import stitched
 from tests.conftest import write_wav
 from tests.shell import sh
@@ -44,6 +47,76 @@ def test_a_pause_begins_a_new_recording() -> None:
 
 def test_a_clock_that_drifts_is_followed_no_further_than_half_a_second() -> None:
     assert groups([(0, 10), (10.3, 10), (20.6, 10)]) == [(0, 20), (20.6, 10)]
+
+
+# Each zone's changes in 2026, in UTC; Lord Howe's is of half an hour, Casablanca's clock goes back for Ramadan.
+CHANGES = {
+    "Europe/Berlin": ("2026-03-29T01:00", "2026-10-25T01:00"),
+    "America/New_York": ("2026-03-08T07:00", "2026-11-01T06:00"),
+    "Australia/Lord_Howe": ("2026-10-03T15:30", "2026-04-04T15:00"),
+    "Africa/Casablanca": ("2026-03-22T02:00", "2026-02-15T02:00"),
+    "America/St_Johns": ("2026-03-08T05:30", "2026-11-01T04:30"),
+}
+
+
+@given(
+    zone=st.sampled_from(sorted(CHANGES)),
+    is_autumn=st.booleans(),
+    before=st.integers(0, 7200),
+    lengths=st.lists(st.integers(1, 3600), min_size=2, max_size=5),
+    pause=st.sampled_from([0, 1, 1800, 3600, 5400]),
+)
+def test_what_follows_is_joined_whatever_the_clocks_do(
+    zone: str, is_autumn: bool, before: int, lengths: list[int], pause: int
+) -> None:
+    """Times with their offsets, shown in the zone, around its changes: the last file comes after a pause."""
+    begin = datetime.fromisoformat(CHANGES[zone][is_autumn] + "+00:00") - timedelta(seconds=before)
+    starts = [begin + timedelta(seconds=sum(lengths[:i])) for i in range(len(lengths))]
+    starts[-1] += timedelta(seconds=pause)
+    source = time_source(name_time="iso", tz=zone)
+    assert source is not None
+    files = [(f"{start:%Y%m%dT%H%M%SZ}.wav", seconds) for start, seconds in zip(starts, lengths, strict=True)]
+    found = [
+        (group[0], sum(map(len, group[1])))
+        for group in stitched(
+            files, lambda file: start_of(file[0], source), lambda file: iter([np.zeros(file[1], np.float32)]), sample_rate=1
+        )
+        if not isinstance(group, InputError)
+    ]
+    if pause:
+        assert found == [(files[0], sum(lengths[:-1])), (files[-1], lengths[-1])]
+    else:
+        assert found == [(files[0], sum(lengths))]
+
+
+def test_files_of_a_recorder_that_changes_its_clock_follow_over_the_change() -> None:
+    """Names in local time, no zone in them: 01:59:55 and five seconds later 03:00:00."""
+    source = time_source(name_time="auto", tz="Europe/Berlin")
+    assert source is not None
+    groups = stitched(
+        [("20260329_015955.wav", 5), ("20260329_030000.wav", 5)],
+        lambda file: start_of(file[0], source),
+        lambda file: iter([np.zeros(file[1], np.float32)]),
+        sample_rate=1,
+    )
+    assert [sum(map(len, group[1])) for group in groups if not isinstance(group, InputError)] == [10]
+
+
+def test_times_with_and_without_a_zone_are_not_compared() -> None:
+    source = time_source(name_time="auto")
+    assert source is not None
+    groups = stitched(
+        [("20260329_015955Z.wav", 5), ("20260329_020000.wav", 5)],
+        lambda file: start_of(file[0], source),
+        lambda file: iter([np.zeros(file[1], np.float32)]),
+        sample_rate=1,
+    )
+    found = [str(group) if isinstance(group, InputError) else sum(map(len, group[1])) for group in groups]
+    assert found == [
+        5,
+        "clock times with and without a zone, 2026-03-29T01:59:55+00:00 and 2026-03-29T02:00:00: whether the recording goes on"
+        " cannot be told; give --tz",
+    ]
 
 
 def test_errors_stand_in_their_place() -> None:

@@ -138,6 +138,16 @@ def test_clock_times_from_the_name_across_the_change_to_winter_time(folder: Path
     assert unknown.stderr.startswith("audiolog: other.wav: ")
 
 
+def test_one_start_is_not_that_of_two_recordings(folder: Path) -> None:
+    result = sh("audiolog tag other.wav rec.wav --weights w.safetensors --start-time 2026-11-22T06:00:00Z", folder)
+    assert result == (
+        2,
+        "",
+        "audiolog: --start-time: it is the start of one recording, and there are several (rec.wav is the second);"
+        " --name-time or --header-time know each one's own\n",
+    )
+
+
 def test_a_folder_stands_for_its_recordings_and_the_first_failure_can_stop_the_run(folder: Path) -> None:
     (folder / "night" / "b").mkdir(parents=True)
     shutil.copy(folder / "other.wav", folder / "night" / "b" / "two.wav")

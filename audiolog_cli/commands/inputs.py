@@ -113,6 +113,23 @@ def without_segments(inputs: Iterable[Recording | InputError], option: str) -> I
         yield one
 
 
+def alone(inputs: Iterable[Recording | InputError], option: str) -> Iterator[Recording | InputError]:
+    """The same inputs; UsageError, before the first is heard, if there are several recordings and `option` speaks of one.
+
+    A second could follow the first only as soon as the first is heard to its end, and never where that one fails, in another order on
+    a cluster, or on a journal: it is refused instead.
+    """
+    waiting: list[Recording | InputError] = []
+    for one in inputs:
+        if isinstance(one, Recording) and any(isinstance(other, Recording) for other in waiting):
+            raise UsageError(
+                f"{option}: it is the start of one recording, and there are several ({one.path} is the second);"
+                " --name-time or --header-time know each one's own"
+            )
+        waiting.append(one)
+    yield from waiting
+
+
 def make_folder(folder: Path, option: str) -> None:
     """Make a folder for output; UsageError that names its option where that cannot be."""
     try:

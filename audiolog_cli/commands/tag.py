@@ -15,6 +15,7 @@ import typer
 from audiolog_cli import __version__, terminal
 from audiolog_cli.commands.inputs import (
     Recording,
+    alone,
     make_folder,
     names_in,
     recordings,
@@ -110,7 +111,7 @@ def tag(
     channel: Channel = "mix",
     raw: Raw = "",
     start_time: Annotated[
-        str, typer.Option(metavar="ISO8601", help="When the recording began; cells then carry clock times.")
+        str, typer.Option(metavar="ISO8601", help="When the one recording began; cells then carry clock times.")
     ] = "",
     name_time: Annotated[
         str,
@@ -119,7 +120,7 @@ def tag(
         ),
     ] = "",
     header_time: Annotated[
-        bool, typer.Option("--header-time", help="The same from WAV headers: bext, GUANO, AudioMoth's comment.")
+        bool, typer.Option("--header-time", help="The same from WAV headers: GUANO, wamd, AudioMoth's comment, bext.")
     ] = False,
     tz: Annotated[
         str,
@@ -198,6 +199,8 @@ def tag(
     inputs = recordings(named if named or files_from else ["-"], recursive, match)
     if hop:
         inputs = without_segments(inputs, "--hop")
+    if start_time:
+        inputs = alone(inputs, "--start-time")
     if scores_dir:
         make_folder(scores_dir, "--scores-dir")
         inputs = with_scores_of_their_own(inputs, scores_dir)

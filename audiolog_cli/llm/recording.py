@@ -7,7 +7,7 @@ Nothing is held but one row.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain, groupby
 from operator import itemgetter
 
@@ -101,12 +101,15 @@ def _in_order(rows: Iterator[Row]) -> Iterator[Row]:
 def together(each: Iterable[Recording]) -> Recording:
     """Recordings on one time line, in the order of their absolute times where all have one, else as they come, end to end.
 
-    Times count from the start of the first. Holds all rows. InputError if two recordings were made at the same time.
+    Times count from the start of the first. Holds all rows. InputError if two recordings were made at the same time, or if some
+    times have a zone and others none: how far they are apart cannot be told.
     """
     read = [(recording, list(recording.rows)) for recording in each]
     held = [(recording, rows) for recording, rows in read if rows]
     starts = [_start(rows) for _, rows in held]
-    known = [start for start in starts if start is not None]
+    if {None, UTC} <= {start.tzinfo for start in starts if start is not None}:
+        raise InputError("clock times with and without a zone (+00:00) in one log; tag with --tz, or give them one log each")
+    known = [round(start.replace(tzinfo=UTC).timestamp(), 3) for start in starts if start is not None]
     if len(known) == len(held):
         held = [pair for _, pair in sorted(zip(known, held, strict=True), key=lambda item: item[0])]
         shifts = [start - min(known) for start in sorted(known)]
@@ -134,12 +137,13 @@ def _moved(row: Row, filename: str, shift: float) -> Row:
     return row._replace(filename=filename, onset=round(row.onset + shift, 3), offset=round(row.offset + shift, 3))
 
 
-def _start(rows: Sequence[Row]) -> float | None:
-    """When the recording itself began, in seconds since 1970, or None if no row has a time."""
+def _start(rows: Sequence[Row]) -> datetime | None:
+    """When the recording itself began, in UTC or without a zone; None if no row has a time."""
     row = next((row for row in rows if row.time), None)
     if row is None or row.time is None:
         return None
     try:
-        return round(datetime.fromisoformat(row.time).timestamp() - row.onset, 3)
+        time = datetime.fromisoformat(row.time)
     except ValueError:
         raise RecordError(f"{row.filename}: expected a time in ISO 8601, got {row.time!r}") from None
+    return (time if time.tzinfo is None else time.astimezone(UTC)) - timedelta(milliseconds=round(row.onset * 1000))

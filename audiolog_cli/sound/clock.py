@@ -2,13 +2,16 @@
 
 In: a path and what the user said; out: a `datetime` and ISO 8601 texts. A zone is what the source itself says (`Z`, `+01:00`,
 Unix time, AudioMoth's `(UTC+2)`), else `--tz`, else none: then times carry no offset. Nothing is guessed: not from the file's
-modification time, not from this computer's zone. Where a time was asked for and none is found, that is an error.
+modification time, not from this computer's zone. Where a time was asked for and none is found, that is an error; so is one with
+something after it that is not understood (`06:00:00-2`, `06:00:00 CET`): what was cut off would be a wrong time.
 
-Formats: AudioMoth and Song Meter file names and comments, EBU Tech 3285 (`bext`), GUANO 1.0, ISO 8601.
+Formats: AudioMoth, Song Meter, Zoom and BirdNET-Pi file names, AudioMoth's comments, EBU Tech 3285 (`bext`), GUANO 1.0, Wildlife
+Acoustics' `wamd`, ISO 8601.
 """
 
 import os
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -33,23 +36,34 @@ CODES = {
     "%M": r"\d{2}",
     "%S": r"\d{2}",
     "%f": r"\d{1,6}",
-    "%z": r"(?:Z|[+-]\d{2}:?\d{2})",
+    "%z": r"(?:Z|[+-]\d{2}(?::?\d{2})?)",
     "%s": r"\d{9,10}(?:\.\d+)?",
     "%%": "%",
 }
 DATE_CODES = ({"%s"}, {"%Y", "%m", "%d"}, {"%y", "%m", "%d"}, {"%Y", "%j"}, {"%y", "%j"})
 
-ISO = re.compile(
-    r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})[T_ ](\d{2})[-:.]?(\d{2})[-:.]?(\d{2})(?:[.,](\d{1,6}))?\s?(Z|[+-]\d{2}[:-]?\d{2})?(?!\d)"
-)
-DAY_TIME = re.compile(r"(?<!\d)(\d{4})(\d{2})(\d{2})[_$](\d{2})(\d{2})(\d{2})(?!\d)")
+# A date and a time of day, each a pattern of six numbers; what may follow them is AFTER.
+ISO = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})[Tt_ -](\d{2})[-:.]?(\d{2})[-:.]?(\d{2})(?!\d)")
+BIRDNET_PI = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})-birdnet-(?:RTSP_\d+-)?(\d{2})[-:._]?(\d{2})[-:._]?(\d{2})(?!\d)")
+DAY_TIME = re.compile(r"(?<!\d)(\d{4})(\d{2})(\d{2})[-_$](\d{2})(\d{2})(\d{2})(?!\d)")
 SHORT_DAY_TIME = re.compile(r"(?<!\d)(\d{2})(\d{2})(\d{2})[-_](\d{2})(\d{2})(\d{2})(?!\d)")
+AFTER = re.compile(
+    r"(?:[.,](?P<fraction>\d+))?"
+    r"\s?(?P<zone>[Zz](?![^\W_])|(?:UTC|GMT)?(?P<offset>[+-]\d{2}(?:[:-]?\d{2})?)(?!\d)|(?:UTC|GMT)(?![^\W_]))?"
+)
+# What must not follow that: what could be an offset or a fraction, half a day, a zone's abbreviation (of which many mean two zones).
+NOT_UNDERSTOOD = re.compile(
+    r"\s?[-+]\d|[.,:]\d|\s?[AaPp]\.?[Mm]\b|[\s_]?(?:UTC|GMT)"
+    r"|[\s_]?(?:[ECMP][DS]T|(?:AK|A[CEW]|NZ)[DS]T|[BHJK]ST|CES?T|EES?T|WET|MES?Z|MSK|SAST)(?![^\W_])"
+)
 UNIX = re.compile(r"(?<![\da-fA-F])(1\d{9}(?:\.\d+|\d{3})?)(?!\d)")  # 2001 to 2033: other numbers are no times
 UNIX_HEX = re.compile(r"[5-7][0-9A-F]{7}")  # 2012 to 2038: not a date such as 20261122
 AUDIOMOTH_COMMENT = re.compile(
-    r"Recorded at (\d{2}):(\d{2}):(\d{2})(?:\.(\d{3}))? (\d{2})/(\d{2})/(\d{4}) \(UTC(?:([+-])(\d{1,2})(?::(\d{2}))?)?\)"
+    r"Recorded at (\d{2}):(\d{2}):(\d{2})(\.\d+)? (\d{2})/(\d{2})/(\d{4}) (?:\((UTC[^)]*)\) )?by AudioMoth"
 )
 OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d{2})?")
+SUFFIX = re.compile(r"\.(?:[A-Za-z]\w*|3g[p2])$")  # of a file's name; .25Z is none
+WAMD_TIMESTAMP = 5  # the entry of a `wamd` chunk that holds the start
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +95,11 @@ def time_source(start_time: str = "", name_time: str = "", header_time: bool = F
     return TimeSource(start, name_reader(name_time) if name_time else None, name_time, header_time, zone)
 
 
-def start_of(path: str, source: TimeSource) -> datetime:
-    """When the recording at `path` began. Raises AudioError where the place that was named holds no time, or a wrong one."""
+def start_of(path: str, source: TimeSource, say: Callable[[str], None] = lambda message: None) -> datetime:
+    """When the recording at `path` began. `say` is told of an hour that the clock passes twice.
+
+    Raises AudioError where the place that was named holds no time, a wrong one, or one that is not understood to its end.
+    """
     try:
         start = source.start
         if start is None and source.header:
@@ -90,19 +107,19 @@ def start_of(path: str, source: TimeSource) -> datetime:
         if start is None and source.read_name:
             start = source.read_name(path)
     except ValueError as error:  # February 30
-        raise AudioError(f"{path}: its time is none: {error}") from None
+        raise AudioError(f"{path}: not a time: {error}") from None
     if start is None:
         places = [f"in its name (--name-time {source.pattern})"] * bool(source.read_name)
         places = ["in its header (--header-time)"] * source.header + places
         raise AudioError(f"{path}: no time found {' nor '.join(places)}")
-    return zoned(start, source.zone, path)
+    return zoned(start, source.zone, path, say)
 
 
-def zoned(start: datetime, zone: tzinfo | None, path: str) -> datetime:
+def zoned(start: datetime, zone: tzinfo | None, path: str, say: Callable[[str], None]) -> datetime:
     """The time in `zone`: put into it where it has none, else shown in it.
 
-    Of an hour that the clock passes twice, the first is taken. Raises AudioError for one that it leaves out: such a recorder
-    is not set to that zone.
+    Of an hour that the clock passes twice, the first is taken, and that is said. Raises AudioError for one that it leaves out: such a
+    recorder is not set to that zone.
     """
     if zone is None:
         return start
@@ -114,7 +131,17 @@ def zoned(start: datetime, zone: tzinfo | None, path: str) -> datetime:
             f"{path}: {start:%Y-%m-%d %H:%M:%S} does not exist in {zone}, clocks go forward there; "
             "if the recorder does not, give --tz an offset such as +01:00"
         )
+    if (again := local.replace(fold=1)).utcoffset() != local.utcoffset():
+        say(
+            f"{path}: {start:%Y-%m-%d %H:%M:%S} comes twice in {zone}, clocks go back there; taken as {local:%z}; "
+            f"if it is the second, give --tz {again.strftime('%z')[:3]}:{again.strftime('%z')[3:5]}"
+        )
     return local
+
+
+def in_utc(start: datetime) -> datetime:
+    """The same moment to count with: Python subtracts times of one zone on the wall clock, an hour off where clocks change."""
+    return start if start.tzinfo is None else start.astimezone(UTC)
 
 
 def at(start: datetime, seconds: float) -> str:
@@ -164,8 +191,10 @@ def parse_zone(text: str) -> tzinfo:
 
 
 def offset_zone(sign: str, hours: str, minutes: str | None) -> timezone:
-    """A fixed offset from UTC; ValueError if it is a day or more."""
+    """A fixed offset from UTC; ValueError beyond the 14 hours that there are."""
     offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
+    if offset > timedelta(hours=14) or int(minutes or 0) > 59:
+        raise ValueError(f"an offset of {sign}{hours}:{minutes or '00'} from UTC, expected at most 14 hours")
     return timezone(offset if sign == "+" else -offset)
 
 
@@ -178,18 +207,52 @@ def name_reader(pattern: str) -> Callable[[str], Start]:
     if pattern in readers:
         return on_stem(readers[pattern])
     if pattern == "auto":
-        return on_stem(first_of(iso_name, audiomoth_name, zoom_name, unix_name))
+        return on_stem(first_of(birdnet_pi_name, iso_name, audiomoth_name, zoom_name, unix_name))
     return pattern_reader(pattern, " ".join(["auto", *readers]))
 
 
 def on_stem(read: Callable[[str], Start]) -> Callable[[str], Start]:
     """A reader of paths from a reader of file names without their suffix."""
-    return lambda path: read(os.path.splitext(os.path.basename(path))[0])
+    return lambda path: read(SUFFIX.sub("", os.path.basename(path)))
 
 
 def first_of(*readers: Callable[[str], Start]) -> Callable[[str], Start]:
     """The time that the first reader finds which finds any."""
     return lambda name: next((start for read in readers if (start := read(name))), None)
+
+
+def dated(match: re.Match[str], century: int = 0, is_in_name: bool = True) -> datetime:
+    """The time that six matched numbers say, with the fraction of a second and the zone that follow them.
+
+    Fractions are cut to microseconds. ValueError where there is no such time, or where what follows is not understood: in a name,
+    `-05` is so unless a T stands before the time, as it may be a number.
+
+    >>> dated(ISO.match("2026-11-22 06:00:00.1234567 +01"))
+    datetime.datetime(2026, 11, 22, 6, 0, 0, 123456, tzinfo=datetime.timezone(datetime.timedelta(seconds=3600)))
+    """
+    year, *rest = map(int, match.groups())
+    text = match.string
+    after = AFTER.match(text, match.end())
+    assert after is not None  # it may be empty
+    offset = after["offset"]
+    may_be_a_number = (
+        is_in_name and len(after["zone"] or "") == 3 and offset and offset[0] == "-" and text[match.end(3)] not in "Tt"
+    )
+    if may_be_a_number or NOT_UNDERSTOOD.match(text, after.end()):
+        tail = text[match.end() :]
+        raise ValueError(
+            f"{match[0]} is followed by {tail[:20]!r}, which is not understood; expected nothing, a fraction of a second, Z or an offset "
+            "such as +01:00; a pattern for --name-time, such as %Y%m%d_%H%M%S, says which digits count"
+        )
+    microseconds = int((after["fraction"] or "").ljust(6, "0")[:6])
+    start = datetime(century + year, *rest, microsecond=microseconds)  # type: ignore[misc,arg-type]
+    if after["zone"] is None:
+        return start
+    if offset is None:
+        return start.replace(tzinfo=UTC)
+    parts = OFFSET.fullmatch(offset[0] + offset[1:].replace("-", ":"))
+    assert parts is not None
+    return start.replace(tzinfo=offset_zone(*parts.groups()))
 
 
 def iso_name(name: str) -> Start:
@@ -198,16 +261,16 @@ def iso_name(name: str) -> Start:
     >>> iso_name("garden_2026-11-22T06-00-00Z")
     datetime.datetime(2026, 11, 22, 6, 0, tzinfo=datetime.timezone.utc)
     """
-    match = ISO.search(name)
-    if not match:
-        return None
-    *numbers, fraction, zone = match.groups()
-    start = datetime(*map(int, numbers))  # type: ignore[arg-type]
-    start = start.replace(microsecond=int((fraction or "0").ljust(6, "0")))
-    if zone is None:
-        return start
-    offset = OFFSET.fullmatch(zone[0] + zone[1:].replace("-", ":"))
-    return start.replace(tzinfo=offset_zone(*offset.groups()) if offset else UTC)
+    return dated(match) if (match := ISO.search(name)) else None
+
+
+def birdnet_pi_name(name: str) -> Start:
+    """BirdNET-Pi: 2026-11-22-birdnet-06:00:00, also with what was heard before it, or the stream's number.
+
+    >>> birdnet_pi_name("Common_Blackbird-85-2026-11-22-birdnet-RTSP_1-06:00:00")
+    datetime.datetime(2026, 11, 22, 6, 0)
+    """
+    return dated(match) if (match := BIRDNET_PI.search(name)) else None
 
 
 def audiomoth_name(name: str) -> Start:
@@ -227,8 +290,7 @@ def day_time_name(name: str) -> Start:
     >>> day_time_name("SMM01234_20261122_060000")
     datetime.datetime(2026, 11, 22, 6, 0)
     """
-    match = DAY_TIME.search(name)
-    return datetime(*map(int, match.groups())) if match else None  # type: ignore[arg-type]
+    return dated(match) if (match := DAY_TIME.search(name)) else None
 
 
 def zoom_name(name: str) -> Start:
@@ -237,11 +299,7 @@ def zoom_name(name: str) -> Start:
     >>> zoom_name("261122-060000")
     datetime.datetime(2026, 11, 22, 6, 0)
     """
-    match = SHORT_DAY_TIME.search(name)
-    if not match:
-        return None
-    year, *rest = map(int, match.groups())
-    return datetime(2000 + year, *rest)  # type: ignore[arg-type]
+    return dated(match, century=2000) if (match := SHORT_DAY_TIME.search(name)) else None
 
 
 def unix_name(name: str) -> Start:
@@ -273,15 +331,19 @@ def pattern_reader(pattern: str, known: str) -> Callable[[str], Start]:
     if len(used) < len([code for code in codes if code != "%%"]) or not any(date <= used for date in DATE_CODES):
         raise UsageError(f"--name-time {pattern}: expected each part of a date once: %Y %m %d, %Y %j, or %s for Unix time")
     expression = "".join(CODES.get(part, re.escape(part)) for part in re.split("(%.)", pattern))
-    if "%s" in used:
-        expression = expression.replace(CODES["%s"], f"(?P<unix>{CODES['%s']})")
+    for code, name in (("%s", "unix"), ("%z", "zone")):
+        expression = expression.replace(CODES[code], f"(?P<{name}>{CODES[code]})")
     compiled = re.compile(rf"(?<!\d){expression}(?!\d)")
 
     def read(path: str) -> Start:
         match = compiled.search(path if "/" in pattern else os.path.basename(path))
         if not match:
             return None
-        return from_unix(float(match["unix"])) if "%s" in used else datetime.strptime(match[0], pattern)
+        if "%s" in used:
+            return from_unix(float(match["unix"]))
+        text, minutes = match[0], "00" if "%z" in used and len(match["zone"]) == 3 else ""  # strptime wants them
+        end = match.end("zone") - match.start() if minutes else len(text)
+        return datetime.strptime(text[:end] + minutes + text[end:], pattern)
 
     return read
 
@@ -290,7 +352,7 @@ def pattern_reader(pattern: str, known: str) -> Callable[[str], Start]:
 
 
 def header_start(path: str) -> Start:
-    """The time in a WAV's header: AudioMoth's comment, GUANO, an ISO time in a comment or date, then bext's origination."""
+    """The time in a WAV's header: GUANO, wamd, AudioMoth's comment, an ISO time in a comment or date, then bext."""
     if path == "-" or os.path.exists(path) and not os.path.isfile(path):  # a pipe can be read only once, by the decoder
         return None
     try:
@@ -303,33 +365,72 @@ def header_start(path: str) -> Start:
     return next((start for start in found if start), None)
 
 
-def comment_start(text: bytes) -> Start:
-    """`Recorded at 06:00:00 22/11/2026 (UTC+1) by AudioMoth ...`, or any ISO 8601 time in a comment."""
-    comment = text.decode("utf-8", "replace")
+def comment_start(chunk: bytes) -> Start:
+    """`Recorded at 06:00:00 22/11/2026 (UTC+1) by AudioMoth ...`, or any ISO 8601 time in a comment.
+
+    AudioMoth's clock is UTC where its comment names no zone: firmware that knew others writes them.
+    """
+    comment = text_of(chunk)
     match = AUDIOMOTH_COMMENT.search(comment)
     if not match:
         return iso_name(comment)
-    hour, minute, second, milliseconds, day, month, year, sign, hours, minutes = match.groups()
-    zone = offset_zone(sign, hours, minutes) if sign else UTC
-    numbers = map(int, (year, month, day, hour, minute, second))
-    return datetime(*numbers, int(milliseconds or 0) * 1000, tzinfo=zone)  # type: ignore[misc,arg-type]
+    hour, minute, second, fraction, day, month, year, zone = match.groups()
+    return field_start(f"{year}-{month}-{day}T{hour}:{minute}:{second}{fraction or ''}{widened(zone or 'Z')}")
 
 
-def guano_start(text: bytes) -> Start:
+def widened(zone: str) -> str:
+    """AudioMoth's zone with two digits for the hours.
+
+    >>> widened("UTC+2"), widened("UTC-3:30"), widened("UTC")
+    ('UTC+02', 'UTC-03:30', 'UTC')
+    """
+    return re.sub(r"([+-])(\d)(?!\d)", r"\g<1>0\2", zone, count=1)
+
+
+def text_of(chunk: bytes) -> str:
+    """The text in a chunk, up to the zeros that fill it."""
+    return chunk.split(b"\0")[0].decode("utf-8", "replace")
+
+
+def field_start(text: str) -> Start:
+    """A field that holds a time and nothing else; ValueError where something else stands in it."""
+    text = text.strip()
+    if not text:
+        return None
+    match = ISO.match(text)
+    after = AFTER.match(text, match.end()) if match else None
+    if not match or not after or after.end() < len(text):
+        raise ValueError(f"{text[:60]!r} in its header, expected a time such as 2026-11-22T06:00:00+01:00")
+    return dated(match, is_in_name=False)
+
+
+def guano_start(chunk: bytes) -> Start:
     """GUANO's `Timestamp:` line."""
-    match = re.search(rb"^Timestamp:\s*(\S+)", text, re.MULTILINE)
-    return iso_name(match[1].decode("utf-8", "replace")) if match else None
+    match = re.search(r"^Timestamp:(.*)$", text_of(chunk), re.MULTILINE)
+    return field_start(match[1]) if match else None
 
 
-def bext_start(text: bytes) -> Start:
+def wamd_start(chunk: bytes) -> Start:
+    """Wildlife Acoustics' metadata: entries of a number, a length and that many bytes; the start is `2026-11-22 06:00:00+01:00`."""
+    at = 0
+    while at + 6 <= len(chunk):
+        number, size = struct.unpack_from("<HI", chunk, at)
+        if number == WAMD_TIMESTAMP:
+            return field_start(text_of(chunk[at + 6 : at + 6 + size]))
+        at += 6 + size
+    return None
+
+
+def bext_start(chunk: bytes) -> Start:
     """EBU Tech 3285: OriginationDate and OriginationTime, ten and eight characters from byte 320; the separators vary."""
-    numbers = re.findall(rb"\d+", text[320:330]) + re.findall(rb"\d+", text[330:338])
+    numbers = re.findall(rb"\d+", chunk[320:330]) + re.findall(rb"\d+", chunk[330:338])
     return datetime(*map(int, numbers)) if len(numbers) == 6 and int(numbers[0]) else None  # type: ignore[arg-type]
 
 
 HEADER_READERS: dict[str, Callable[[bytes], Start]] = {
-    "LIST/ICMT": comment_start,
     "guan": guano_start,
+    "wamd": wamd_start,
+    "LIST/ICMT": comment_start,
     "LIST/ICRD": comment_start,
     "bext": bext_start,
 }

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiolog_cli.errors import InputError
+from audiolog_cli.sound.clock import in_utc
 
 Samples = NDArray[np.float32]
 Item = TypeVar("Item")
@@ -67,5 +68,10 @@ def stitched(
 
 
 def _follows(start: datetime, group_start: datetime, group_seconds: float) -> bool:
-    """Whether a file that began at `start` goes on where a group of `group_seconds` ends."""
-    return abs((start - group_start).total_seconds() - group_seconds) <= TOLERANCE
+    """Whether a file that began at `start` goes on where a group of `group_seconds` ends; InputError where one time has no zone."""
+    if (start.tzinfo is None) != (group_start.tzinfo is None):
+        raise InputError(
+            f"clock times with and without a zone, {group_start.isoformat()} and {start.isoformat()}: whether the recording goes on"
+            " cannot be told; give --tz"
+        )
+    return abs((in_utc(start) - in_utc(group_start)).total_seconds() - group_seconds) <= TOLERANCE

@@ -40,7 +40,7 @@ class Hearing:
         if spans:
             chunks = _with_its_end_noted(chunks, path, spans, self.decoding.sample_rate, say)
         found = tag(tagger, chunks, check_text(path, "file name"), spans, self.tagging)
-        return _timed(found, path, self.clock) if self.clock else found
+        return _timed(found, path, self.clock, say) if self.clock else found
 
 
 def _with_its_end_noted(
@@ -58,8 +58,8 @@ def _with_its_end_noted(
         )
 
 
-def _timed(records: Iterator[Cell | End], path: str, clock: TimeSource) -> Iterator[Cell | End]:
-    """The records with the clock times of their onsets."""
-    start = start_of(path, clock)
+def _timed(records: Iterator[Cell | End], path: str, clock: TimeSource, say: Callable[[str], None]) -> Iterator[Cell | End]:
+    """The records with the clock times of their onsets; what is doubtful about the start is said."""
+    start = start_of(path, clock, say)
     for record in records:
         yield record._replace(time=at(start, record.onset)) if isinstance(record, Cell) else record
