@@ -19,8 +19,7 @@ LAYERS = (
     ("tagging", "mixing", "datasets", "check"),
     ("model", "metrics"),
     ("sound", "weights"),
-    ("cells", "table", "parquet", "wording", "reading"),
-    ("editors",),
+    ("cells", "table", "parquet", "wording"),
     ("records", "terminal"),
     ("errors", "__init__"),
 )

@@ -130,6 +130,52 @@ def test_a_pipe_gives_the_samples_of_the_file(suffix: str, tmp_path: Path) -> No
     assert whole(pipe(path.read_bytes(), 777)).tobytes() == whole(str(path)).tobytes()
 
 
+def vorbis(path: Path, sound: Wave, rate: int) -> Path:
+    """Encoded by libvorbis, which takes short blocks at each burst; FFmpeg's own encoder does not."""
+    pytest.importorskip("soundfile", reason="soundfile is not installed: nothing else here holds libvorbis").write(
+        path, sound, rate
+    )
+    return path
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+def test_vorbis_blocks_that_change_their_size_are_no_damage(rate: int, tmp_path: Path) -> None:
+    onsets = [round(0.37 * (k + 1), 2) for k in range(40)]
+    sound = bursts(16, rate, onsets) + noise(16, rate, 0.003, seed=1)
+    path = vorbis(tmp_path / "a.ogg", sound, rate)
+    for source in (path, pipe(path.read_bytes())):
+        samples = whole(source)  # damage would be a warning
+        assert len(samples) / SAMPLE_RATE == pytest.approx(16, abs=0.01)
+        assert burst_onsets(samples, SAMPLE_RATE) == pytest.approx(onsets, abs=0.02)  # the encoder smears bursts over a block
+
+
+def test_a_lost_page_of_vorbis_is_silence_and_what_follows_keeps_its_time(tmp_path: Path) -> None:
+    onsets = [round(0.37 * (k + 1), 2) for k in range(40)]
+    sound = bursts(16, 44_100, onsets) + noise(16, 44_100, 0.003, seed=1)
+    pages = vorbis(tmp_path / "a.ogg", sound, 44_100).read_bytes().split(b"OggS")
+    samples, damage = whole_and_damage(io.BytesIO(b"OggS".join(pages[:6] + pages[7:])))
+    found = burst_onsets(samples, SAMPLE_RATE)
+    assert all(min(abs(onset - other) for other in onsets) < 0.01 for onset in found)
+    assert len(found) < len(onsets) and found[-1] == pytest.approx(onsets[-1], abs=0.004)
+    assert len(damage) == 1 and damage[0].endswith("broken or missing frames, taken as silence")
+
+
+@pytest.mark.parametrize("n_picture", [0, 300_000])
+def test_info_in_the_text_of_an_mp3_is_no_count_of_its_frames(n_picture: int, tmp_path: Path) -> None:
+    data = encode(tmp_path / "a.mp3", noise(3, 44_100), 44_100).read_bytes()
+    data = data[data.index(b"\xff\xfb") :]  # without the encoder's own ID3 tag
+    text = b"TIT2" + struct.pack(">IH", 60, 0) + b"\3" + b"Info\0\0\0\1\0\0\0\2 and \xff\xfb Xing\0\0\0\1\0\0\0\1".ljust(59)
+    body = text + b"APIC" + struct.pack(">IH", n_picture, 0) + bytes(n_picture)
+    size = bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    tagged = b"ID3\3\0\0" + size + body + data
+    for source in (io.BytesIO(tagged), pipe(tagged), io.BytesIO(data), pipe(data)):
+        assert len(whole(source)) == 3 * SAMPLE_RATE
+    cut = tagged[: len(tagged) - len(data) // 2]
+    assert [damage.split(": ")[1] for damage in whole_and_damage(io.BytesIO(cut))[1]] == [
+        "the file breaks off before the end that its header declares"
+    ]
+
+
 # Channels and sample formats
 
 

@@ -10,7 +10,8 @@ knows what a model is.
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import count, groupby
 from math import ceil
@@ -20,18 +21,19 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from audiolog_cli.errors import AudioError, UsageError
-from audiolog_cli.sound.containers import RawFormat, Source, is_seekable, open_bytes, open_track, source_name
+from audiolog_cli.sound.containers import RawFormat, SoundTrack, Source, open_bytes, open_track, open_tracks, source_name
 from audiolog_cli.sound.decoding import (
+    Clock,
     Damage,
     DamageWarning,
     Report,
     Samples,
     channels_of,
-    counted_samples,
     joined,
     mono_blocks,
     warn_of_damage,
 )
+from audiolog_cli.sound.riff import Stream, Wave, is_seekable
 
 __all__ = [
     "SAMPLE_RATE",
@@ -80,15 +82,37 @@ def decode(source: Source, options: DecodeOptions = DecodeOptions(), report: Rep
 
     Raises AudioError when there is no sound to be had from the source. Damage inside is passed to `report`.
     """
-    name = source_name(source)
     n_samples = 0
-    with open_track(source, options.raw) as track:
-        blocks = mono_blocks(track, options.channel, report)
-        for chunk in resampled(blocks, options.sample_rate):
+    with closing(open_tracks(source, options.raw)) as tracks:
+        for chunk in resampled(all_blocks(tracks, options.channel, report), options.sample_rate):
             n_samples += len(chunk)
             yield chunk
     if not n_samples:
-        raise AudioError(f"{name}: no sound in it, 0 samples")
+        raise AudioError(f"{source_name(source)}: no sound in it, 0 samples")
+
+
+def all_blocks(tracks: Iterator[SoundTrack], channel: str, report: Report) -> Iterator[tuple[int, Samples]]:
+    """(rate, samples) of the tracks of a source, one after the other; damage is reported at its time in all of it."""
+    clock = Clock()
+    while True:
+        start = clock.now
+        try:
+            track = next(tracks, None)
+        except AudioError as error:
+            if not start:
+                raise
+            report(Damage(start, start, f"what follows cannot be read ({error})"))
+            return
+        if track is None:
+            return
+        for rate, samples in mono_blocks(track, channel, shifted(report, start)):
+            clock.advance(len(samples), rate)
+            yield rate, samples
+
+
+def shifted(report: Report, seconds: float) -> Report:
+    """A report of damage in a part of a recording that begins after `seconds`."""
+    return lambda damage: report(replace(damage, onset=damage.onset + seconds, offset=damage.offset + seconds))
 
 
 def resampled(blocks: Iterable[tuple[int, Samples]], sample_rate: int) -> Iterator[Samples]:
@@ -125,17 +149,19 @@ def convert(resampler: AudioResampler, samples: Samples | None, rate: int) -> Sa
 def duration(source: Source, options: DecodeOptions = DecodeOptions()) -> float | None:
     """Seconds of sound as `decode` would give, from the header alone; None where only decoding can tell.
 
-    Trusted are the headers that count samples, PCM and FLAC, when the bytes they promise are there. A pipe is not read.
+    Trusted are the headers of WAVs that are as long as they say, and of FLAC. A pipe is not read.
     """
     with open_bytes(source) as file:
         if not is_seekable(file):
             return None
+        position = file.tell()
         with open_track(file, options.raw) as track:
-            n_samples = counted_samples(track)
-            if n_samples is None:
-                return None
-            rate = track.stream.sample_rate
-            return ceil(Fraction(n_samples, rate) * options.sample_rate) / options.sample_rate
+            rate, codec = track.stream.sample_rate, track.stream.codec_context.name
+            n_samples = round(track.seconds * rate) if codec == "flac" and track.seconds else None
+            if track.wave and codec.startswith("pcm_"):
+                file.seek(position)
+                n_samples = Wave(Stream(file)).counted_samples()
+        return ceil(Fraction(n_samples, rate) * options.sample_rate) / options.sample_rate if n_samples else None
 
 
 def exact_duration(source: Source, options: DecodeOptions = DecodeOptions(), report: Report = warn_of_damage) -> float:

@@ -5,11 +5,10 @@ written. Every path or URL is opened here and handed over as bytes, so nothing i
 that are not UTF-8 work, and the system's own errors become one line. No sample is decoded here.
 """
 
-import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -18,8 +17,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from audiolog_cli.errors import AudioError, UsageError
-from audiolog_cli.sound import riff
 from audiolog_cli.sound.remote import is_url, open_url
+from audiolog_cli.sound.riff import NotWave, Stream, Wave, is_seekable, is_wave
 
 Source = str | os.PathLike[str] | BinaryIO
 
@@ -31,15 +30,14 @@ CONTAINERS = (
 PCM_FORMATS = ("u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be")
 RAW_FORMATS = (*PCM_FORMATS, "f32le", "f32be", "f64le", "f64be", "alaw", "mulaw")
 
+SIDE_INFORMATION = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}  # bytes; MPEG 1?, mono?
 RATES = range(100, 1_000_001)  # Hz; outside it is a damaged header, and the resampler's filter would fill the memory
 # Larger packets of PCM halve the work of decoding a file; from a pipe they would wait until they are full.
 FILE_OPTIONS = {"format_whitelist": CONTAINERS, "max_size": "65536"}
 # In a WAV, libavformat looks for DTS and S/PDIF in the first 5 MB again and again: a tenth of a second for every file.
 WAV_FILE_OPTIONS = {**FILE_OPTIONS, "max_probe_packets": "2"}
-WAV_HEADS = (b"RIFF", b"RF64", b"BW64")
+PIPE_OPTIONS = {"format_whitelist": CONTAINERS, "probesize": "32768", "analyzeduration": "500000"}
 HEAD = 1 << 16  # bytes at the start of a file that are searched for an MP3's tag
-# RIFF sizes that programs write into a pipe because they cannot know better: 0, all ones (ffmpeg), about 2 GiB (arecord, sox).
-ENDLESS_SIZES = (range(1), range(0x7FFF_0000, 0x8000_1000), range(0xFFFF_F000, 0x1_0000_0000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +66,6 @@ class RawFormat:
         return cls(rate, channels, name)
 
 
-class PipeReader:
-    """What a pipe holds right now, never waiting until a block is full: live sound must not lag behind."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._read: Any = getattr(file, "read1", file.read)
-        self._head = b""  # peeked at, not yet read
-        self.seen = bytearray()  # everything read until `forget`
-        self._is_seeing = True
-
-    def peek(self, size: int) -> bytes:
-        """The first `size` bytes (fewer only at the end of the stream), which `read` will give again."""
-        while len(self._head) < size and (data := self._read(size - len(self._head))):
-            self._head += data
-        return self._head
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes; none at the end of the stream."""
-        if self._head:
-            data, self._head = self._head[:size], self._head[size:]
-        else:
-            data = bytes(self._read(size))
-        if self._is_seeing:
-            self.seen += data
-        return data
-
-    def forget(self) -> None:
-        """Let go of what was read, and keep no more of it."""
-        self._is_seeing = False
-        self.seen = bytearray()
-
-
 @dataclass(frozen=True, slots=True)
 class SoundTrack:
     """The first sound track of an open container."""
@@ -109,6 +76,15 @@ class SoundTrack:
     is_pipe: bool
     seconds: float | None  # its length as the header declares it, where the header counts samples; the file may be shorter
     padding: range | None  # samples (from the first that is decoded) to cut where libavformat cannot: the end of MP3 in a pipe
+    wave: Wave | None  # where the bytes of a WAV's sound come from
+
+    def declared_end(self, seconds: float) -> float:
+        """Seconds of sound that the header promises where `seconds` were found."""
+        if self.wave is None:
+            return self.seconds or seconds
+        if not self.wave.promised or not self.wave.given:
+            return seconds
+        return seconds * self.wave.promised / self.wave.given
 
 
 def source_name(source: Source) -> str:
@@ -151,75 +127,80 @@ def open_path(path: str) -> BinaryIO:
         raise AudioError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def is_seekable(file: BinaryIO) -> bool:
-    """Whether the file can be read again from another place; pipes, FIFOs and terminals cannot."""
-    return bool(getattr(file, "seekable", bool)())
-
-
 @contextmanager
 def open_track(source: Source, raw: RawFormat | None = None) -> Iterator[SoundTrack]:
-    """Open the first sound track of a source.
+    """Open the first sound track of a source; see `open_tracks`."""
+    with closing(open_tracks(source, raw)) as tracks:
+        yield next(tracks)
+
+
+def open_tracks(source: Source, raw: RawFormat | None = None) -> Generator[SoundTrack]:
+    """Open the first sound track of a source, and those of the WAVs that follow it there, each when the one before it is used up.
 
     Raises AudioError when it cannot be read, is no sound file of a known container, or has no sound track.
     """
     name = source_name(source)
     with open_bytes(source) as file:
-        pipe = None if is_seekable(file) else PipeReader(file)
-        if pipe and not pipe.peek(1):
+        stream = Stream(file)
+        if stream.is_pipe and not stream.peek(1):
             raise AudioError(f"{name}: empty input")
-        options = raw_options(raw) if raw else pipe_options(pipe) if pipe else file_options(beginning(file))
-        with open_demuxer(name, pipe or file, raw.format if raw else None, options) as container:
-            if not container.streams.audio:
-                raise AudioError(f"{name}: no sound track in it")
-            if container.streams.audio[0].codec_context is None:  # not as PyAV's stubs have it
-                raise AudioError(f"{name}: the codec of its sound track is unknown")
-            if pipe:
-                head = bytes(pipe.seen)
-                pipe.forget()
-            else:
-                head = beginning(file)
-            yield sound_track(name, container, file, head)
+        is_followed = not raw and is_wave(stream.peek(16))
+        if not is_followed:
+            if not stream.is_pipe:
+                stream.rewind()
+            yield from opened(name, stream if stream.is_pipe else file, raw)
+        while is_followed:
+            try:
+                wave = Wave(stream)
+            except NotWave:
+                raise AudioError(f"{name}: not a sound file that can be read") from None
+            yield from opened(name, wave, None)
+            is_followed = wave.is_followed
 
 
-def sound_track(name: str, container: InputContainer, file: BinaryIO, head: bytes) -> SoundTrack:
-    """What an open container says of its first sound track; `head` are the first bytes of the file."""
-    stream = container.streams.audio[0]
-    is_pipe = not is_seekable(file)
-    padding = mp3_padding(head) if container.format.name == "mp3" else None
-    if container.format.name == "wav":  # libavformat gives the length of what is there, not of what was promised
-        seconds = declared_wav_seconds(io.BytesIO(head)) if is_pipe else riff.declared_seconds(file)
-    elif container.format.name == "mp3":
-        seconds = padding.start / stream.sample_rate if padding else None
-    else:
-        seconds = declared_seconds(container)
-    return SoundTrack(name, container, stream, is_pipe, seconds, padding if is_pipe else None)
+def opened(name: str, reader: "BinaryIO | Stream | Wave", raw: RawFormat | None) -> Iterator[SoundTrack]:
+    """The first sound track that libavformat finds in what it reads."""
+    is_pipe = reader.is_pipe if isinstance(reader, Wave) else not is_seekable(reader)
+    with open_demuxer(name, reader, raw.format if raw else None, options_for(reader, raw)) as container:
+        if not container.streams.audio:
+            raise AudioError(f"{name}: no sound track in it")
+        stream = container.streams.audio[0]
+        if stream.codec_context is None:  # not as PyAV's stubs have it
+            raise AudioError(f"{name}: the codec of its sound track is unknown")
+        padding, wave = None, reader if isinstance(reader, Wave) else None
+        if container.format.name == "mp3" and not isinstance(reader, Wave):
+            padding = mp3_padding(after_id3(reader))
+        if isinstance(reader, Stream):
+            reader.forget()
+        seconds = padding.start / stream.sample_rate if padding else declared_seconds(container)
+        yield SoundTrack(name, container, stream, is_pipe, seconds, padding if is_pipe else None, wave)
 
 
-def declared_wav_seconds(head: BinaryIO) -> float | None:
-    """Length as the header of a WAV in a pipe gives it, unless its size is made up."""
-    return None if is_endless(head.read(8)) else riff.declared_seconds(head)
-
-
-def is_endless(head: bytes) -> bool:
-    """Whether a RIFF file's size is one that stands for "unknown"."""
-    size = int.from_bytes(head[4:8], "little")
-    return head[:4] == b"RIFF" and any(size in sizes for sizes in ENDLESS_SIZES)
-
-
-def beginning(file: BinaryIO) -> bytes:
-    """The first bytes of a file that can be seeked, which stays where it is."""
+def beginning(file: BinaryIO, first: int = 0) -> bytes:
+    """HEAD bytes of a file that can be seeked, which stays where it is."""
     position = file.tell()
-    file.seek(0)
+    file.seek(first)
     head = file.read(HEAD)
     file.seek(position)
     return head
+
+
+def after_id3(reader: "BinaryIO | Stream") -> bytes:
+    """The first bytes after the ID3 tags of a file, or of what was read of a pipe."""
+    first = 0
+    while True:
+        head = bytes(reader.seen[first : first + HEAD]) if isinstance(reader, Stream) else beginning(reader, first)
+        size = id3_size(head)
+        if not size:
+            return head
+        first += size
 
 
 def declared_seconds(container: InputContainer) -> float | None:
     """Length as the header gives it, for containers that count samples (others estimate it from the bit rate)."""
     stream = container.streams.audio[0]
     container_format = container.format.name.split(",")[0]
-    if container_format not in ("w64", "aiff", "caf", "au", "flac", "mov") or not stream.duration:
+    if container_format not in ("aiff", "caf", "au", "flac", "mov") or not stream.duration:
         return None
     return float(stream.duration * stream.time_base) if stream.time_base else None
 
@@ -227,21 +208,37 @@ def declared_seconds(container: InputContainer) -> float | None:
 def mp3_padding(head: bytes) -> range | None:
     """The samples that pad the end of an MP3, from its Xing or Info tag with the encoder's delays; None where it has none.
 
-    Counted after the samples that the decoder skips at the start. libavformat cuts them only in files it can seek in.
-    Format: the MP3 Info tag (Gabriel Bouvigne's specification of the LAME tag).
+    `head` begins where the file or an ID3 tag before its sound ends. Counted after the samples that the decoder skips at the start.
+    libavformat cuts them only in files it can seek in. Format: the MP3 Info tag (Gabriel Bouvigne's specification of the LAME tag).
     """
-    start = max(head.find(b"Xing"), head.find(b"Info"))
-    if start < 13 or not head[start + 7 : start + 8] or not head[start + 7] & 1:  # bit 0: a count of frames follows
+    start = next((at for at in range(len(head) - 4) if head[at] == 0xFF and head[at + 1] & 0xE6 == 0xE2), -1)  # MPEG, layer III
+    if start < 0:
         return None
-    flags = head[start + 7]
-    n_frames = int.from_bytes(head[start + 8 : start + 12], "big")
-    tag_end = start + 8 + 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
+    is_mpeg1, is_mono = bool(head[start + 1] & 0b1000), head[start + 3] >> 6 == 3
+    tag = start + 4 + SIDE_INFORMATION[is_mpeg1, is_mono]
+    flags = head[tag + 7] if len(head) > tag + 7 else 0
+    if head[tag : tag + 4] not in (b"Xing", b"Info") or not flags & 1:  # bit 0: a count of frames follows
+        return None
+    n_frames = int.from_bytes(head[tag + 8 : tag + 12], "big")
+    tag_end = tag + 8 + 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
     delays = int.from_bytes(head[tag_end + 21 : tag_end + 24], "big")
     n_delay, n_padding = delays >> 12, delays & 0xFFF
-    header = head.rfind(b"\xff", 0, start - 8)
-    n_frame_samples = 1152 if head[header + 1] & 0b1000 else 576  # MPEG 1, or MPEG 2 and 2.5
-    n_end = n_frames * n_frame_samples - n_delay
+    n_end = n_frames * (1152 if is_mpeg1 else 576) - n_delay  # MPEG 2 and 2.5 have half as many samples in a frame
     return range(n_end - n_padding, n_end) if 0 < n_padding < n_end else None
+
+
+def id3_size(head: bytes) -> int:
+    """Bytes of the ID3v2 tag at the start of a file, 0 where there is none: text and pictures, in which any letters may stand.
+
+    >>> id3_size(b"ID3\\x04\\0\\0\\0\\0\\x02\\x01")
+    267
+    """
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F
+    return 10 + size + (10 if head[5] & 0x10 else 0)  # a footer
 
 
 def open_demuxer(name: str, reader: Any, container_format: str | None, options: dict[str, str]) -> InputContainer:
@@ -254,24 +251,15 @@ def open_demuxer(name: str, reader: Any, container_format: str | None, options: 
     except (av.error.FFmpegError, EOFError, ValueError) as error:
         is_unknown = isinstance(error, av.error.InvalidDataError | EOFError)
         reason = "" if is_unknown else f" ({getattr(error, 'strerror', None) or error})"
-        if not isinstance(reader, PipeReader) and beginning(reader)[4:8] == b"ftyp":
+        if is_seekable(reader) and beginning(reader)[4:8] == b"ftyp":
             raise AudioError(f"{name}: its index is missing, the MP4 or M4A was broken off while it was written") from None
         raise AudioError(f"{name}: not a sound file that can be read{reason}") from None
 
 
-def raw_options(raw: RawFormat) -> dict[str, str]:
-    """The PCM demuxers' options for a layout without header."""
-    return {"sample_rate": str(raw.rate), "ch_layout": f"{raw.channels}C"}
-
-
-def file_options(head: bytes) -> dict[str, str]:
-    """Options for a file that can be seeked and begins with these bytes."""
-    return WAV_FILE_OPTIONS if head.startswith(WAV_HEADS) else FILE_OPTIONS
-
-
-def pipe_options(reader: PipeReader) -> dict[str, str]:
-    """Options for a stream that cannot be read twice: little probing, and no trust in made-up WAV sizes."""
-    options = {"format_whitelist": CONTAINERS, "probesize": "32768", "analyzeduration": "500000"}
-    if is_endless(reader.peek(8)):
-        options["ignore_length"] = "1"
-    return options
+def options_for(reader: "BinaryIO | Stream | Wave", raw: RawFormat | None) -> dict[str, str]:
+    """libavformat's options: the layout of PCM without a header; little probing in a pipe, which cannot be read twice."""
+    if raw:
+        return {"sample_rate": str(raw.rate), "ch_layout": f"{raw.channels}C"}
+    if isinstance(reader, Wave):
+        return (PIPE_OPTIONS if reader.is_pipe else WAV_FILE_OPTIONS) | {"ignore_length": "1"}
+    return PIPE_OPTIONS if isinstance(reader, Stream) else FILE_OPTIONS

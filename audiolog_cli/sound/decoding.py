@@ -28,7 +28,9 @@ LOUDEST = 2.0  # lossy decoders overshoot full scale a little; beyond this the f
 EXACT_TOLERANCE = 0.005  # seconds a time stamp may be ahead before sound is held to be missing
 COARSE_TOLERANCE = 0.1  # where stamps are rounded to milliseconds and jitter: Matroska, FLV, ASF
 LONGEST_GAP = 3600.0  # seconds; a larger jump is a broken time stamp, not lost sound
+MOST_PADDING = 1 << 16  # bytes of zeros at the end of a file that are not worth a word
 MERGE_WITHIN = 1.0  # seconds between two stretches of the same damage that are reported as one
+NOTES = ("more_sound", "not_heard")
 BLOCK = 0.125  # seconds gathered before they are passed on; a live stream lags behind by this much
 
 
@@ -39,6 +41,12 @@ class Damage:
     onset: float  # seconds from the first sample
     offset: float
     reason: str
+    cause: str = "lost"  # the same in one word, for programs; docs/records.md lists them
+
+    @property
+    def is_note(self) -> bool:
+        """Whether the file is as it was recorded, and something is to be said of its sound all the same."""
+        return self.cause in NOTES
 
     def __str__(self) -> str:
         """As it stands in a warning, after the file's name.
@@ -57,8 +65,9 @@ Report = Callable[[Damage], None]
 
 
 def warn_of_damage(damage: Damage) -> None:
-    """The default report: a Python warning, so that nothing is hidden."""
-    warnings.warn(str(damage), DamageWarning, stacklevel=2)
+    """The default report: a Python warning of damage, so that nothing is hidden."""
+    if not damage.is_note:
+        warnings.warn(str(damage), DamageWarning, stacklevel=2)
 
 
 @dataclass(slots=True)
@@ -145,11 +154,18 @@ def within_full_scale(samples: Samples, onset: float, rate: int, report: Report)
     finite = np.isfinite(samples)
     if not finite.all():
         bad = np.flatnonzero(~finite)
-        report(Damage(onset + bad[0] / rate, onset + (bad[-1] + 1) / rate, "not numbers (NaN or infinite), taken as silence"))
+        report(
+            Damage(
+                onset + bad[0] / rate,
+                onset + (bad[-1] + 1) / rate,
+                "not numbers (NaN or infinite), taken as silence",
+                "not_numbers",
+            )
+        )
         samples = np.where(finite, samples, np.float32(0))
     loud = np.flatnonzero(np.abs(samples) > LOUDEST)
     if len(loud):
-        report(Damage(onset + loud[0] / rate, onset + (loud[-1] + 1) / rate, "samples far beyond full scale, clipped"))
+        report(Damage(onset + loud[0] / rate, onset + (loud[-1] + 1) / rate, "samples far beyond full scale, clipped", "clipped"))
     return np.clip(samples, -1, 1)
 
 
@@ -210,7 +226,7 @@ def missing_samples(gap: float, frame: AudioFrame, trouble: str, now: float, rep
     is_coarse = frame.time_base is not None and frame.time_base > Fraction(1, rate)
     tolerance = COARSE_TOLERANCE if is_coarse else 1.5 / rate if trouble else EXACT_TOLERANCE
     if gap > LONGEST_GAP:
-        report(Damage(now, now, f"time stamps jump by {gap:.0f} s, sound taken as continuous"))
+        report(Damage(now, now, f"time stamps jump by {gap:.0f} s, sound taken as continuous", "time_stamps"))
         return 0
     n_missing = round(gap * rate) if gap > tolerance else 0
     if n_missing:
@@ -234,23 +250,17 @@ def index_hint(track: SoundTrack) -> str:
 
 def report_end(track: SoundTrack, now: float, trouble: str, report: Report) -> None:
     """Report a recording that breaks off, or ends in data that cannot be read."""
-    declared = track.seconds or now
+    declared = track.declared_end(now)
     if declared > now + 0.1:
-        report(Damage(now, declared, "the file breaks off before the end that its header declares"))
+        report(Damage(now, declared, "the file breaks off before the end that its header declares", "broken_off"))
     elif trouble:
         report(Damage(now, now, f"the end cannot be read ({trouble})"))
-
-
-def counted_samples(track: SoundTrack) -> int | None:
-    """Number of samples at the file's rate where a PCM or FLAC header tells it and the file is as long as it says."""
-    codec = track.stream.codec_context
-    if track.seconds is None or not (codec.name == "flac" or codec.name.startswith("pcm_")):
-        return None
-    if track.container.format.name == "w64":  # padded to eight bytes, which libavformat takes for sound
-        return None
-    n_samples = round(track.seconds * codec.sample_rate)
-    n_bytes = n_samples * codec.channels * codec.format.bytes if codec.name != "flac" else 1
-    return n_samples if 0 < n_bytes <= track.container.size else None
+    wave = track.wave
+    if wave and wave.heard_from is not None:
+        known = now * wave.heard_from / wave.given
+        report(Damage(known, now, "more sound than the header declares, heard to the end of the file", "more_sound"))
+    if wave and wave.unheard > MOST_PADDING:
+        report(Damage(now, now, f"{wave.unheard} bytes after the sound were not heard", "not_heard"))
 
 
 def to_mono(frame: AudioFrame, channel: str, name: str) -> Samples:

@@ -8,6 +8,7 @@ decoding.py.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
 import av
@@ -40,24 +41,36 @@ def decoded(track: SoundTrack) -> Iterator[AudioFrame | Lost]:
     """Frames in order, and a `Lost` where there should be one. Raises AudioError when the disk or the pipe fails."""
     if track.stream.codec_context.name == "flac":  # by default a frame whose checksum is wrong counts as sound
         track.stream.codec_context.options = {"err_detect": "crccheck+explode"}
-    container_format = track.container.format.name
+    by_packet = frames_by_packet(track)
+    for _, items in restamped(by_packet) if track.container.format.name == "ogg" else by_packet:
+        yield from items
+
+
+Decoded: TypeAlias = tuple[
+    SoundPacket | None, list[AudioFrame | Lost]
+]  # a packet (None where none could be read), and what it gave
+
+
+def frames_by_packet(track: SoundTrack) -> Iterator[Decoded]:
+    """Each packet with its frames, or with the `Lost` that stands for them."""
     sizes = PacketSizes()
-    for packet in restamped(packets(track)) if container_format == "ogg" else packets(track):
+    is_vorbis = track.stream.codec_context.name == "vorbis"
+    for packet in packets(track):
         if isinstance(packet, Lost):
-            yield packet
+            yield None, [packet]
             continue
         try:
-            frames = packet.decode()
+            frames: list[AudioFrame | Lost] = [*packet.decode()]
         except (av.error.FFmpegError, EOFError) as error:
             sizes.add_broken(packet)
-            yield Lost(getattr(error, "strerror", None) or str(error))
+            yield packet, [Lost(getattr(error, "strerror", None) or str(error))]
             continue
+        if is_vorbis:
+            restamp(frames, packet, (packet.pts or 0) + (packet.duration or 0))
         n_uncounted = sizes.add_good(packet)
-        if n_uncounted and container_format in COUNTED_STAMPS:
-            yield Lost("damaged bytes", n_uncounted * seconds_of(packet))
-        for frame in frames:
-            assert isinstance(frame, AudioFrame)
-            yield frame
+        if n_uncounted and track.container.format.name in COUNTED_STAMPS:
+            frames.insert(0, Lost("damaged bytes", n_uncounted * seconds_of(packet)))
+        yield packet, frames
 
 
 @dataclass(slots=True)
@@ -104,29 +117,42 @@ def packets(track: SoundTrack) -> Iterator[SoundPacket | Lost]:
             raise AudioError(f"{track.name}: {error.strerror or error}") from None
 
 
-def restamped(stream: Iterable[SoundPacket | Lost]) -> Iterator[SoundPacket | Lost]:
+def restamped(stream: Iterable[Decoded]) -> Iterator[Decoded]:
     """Ogg packets with the first of a page stamped by the second, where there is a jump between them.
 
     Ogg stamps pages, at their end: libavformat takes the first packet after a lost page to follow the last one before it.
     """
     last_page: int | None = None
-    held: SoundPacket | None = None  # the first of its page
-    for packet in stream:
+    held: Decoded | None = None  # the first of its page
+    for packet, items in stream:
         if held is not None:
-            if isinstance(packet, Packet) and packet.pos == held.pos:
-                restamp(held, packet)
+            if packet is not None and held[0] is not None and packet.pos == held[0].pos:
+                restamp(held[1], packet, start_of(packet, items), is_late=True)
             yield held
             held = None
-        if isinstance(packet, Packet) and packet.pos is not None and packet.pos != last_page:
-            last_page, held = packet.pos, packet
+        if packet is not None and packet.pos is not None and packet.pos != last_page:
+            last_page, held = packet.pos, (packet, items)
         else:
-            yield packet
+            yield packet, items
     if held is not None:
         yield held
 
 
-def restamp(first: SoundPacket, second: SoundPacket) -> None:
-    """Let the first packet end where the second begins, if there is a gap."""
-    if first.pts is None or second.pts is None or not first.duration or second.pts <= first.pts + first.duration:
+def start_of(packet: SoundPacket, items: list[AudioFrame | Lost]) -> int:
+    """Where the sound of a packet begins, in its own ticks."""
+    frame = items[0] if items else None
+    return frame.pts or 0 if isinstance(frame, AudioFrame) and frame.time_base == packet.time_base else packet.pts or 0
+
+
+def restamp(frames: list[AudioFrame | Lost], packet: SoundPacket, end: int, is_late: bool = False) -> None:
+    """Let the frame of a packet end at `end`, in ticks of the packet; with `is_late` only if that is later than it did.
+
+    Of Vorbis, where blocks change their size, libavformat has only the ends of packets right: a short block after a long one gives
+    more samples than its duration says.
+    """
+    if len(frames) != 1 or isinstance(frames[0], Lost) or packet.pts is None or packet.time_base is None:
         return
-    first.pts = first.dts = second.pts - first.duration
+    frame = frames[0]
+    if frame.pts is not None and frame.time_base == packet.time_base:
+        start = end - round(Fraction(frame.samples, frame.sample_rate) / packet.time_base)
+        frame.pts = max(frame.pts, start) if is_late else start

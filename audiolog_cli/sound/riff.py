@@ -1,16 +1,362 @@
-"""The chunks of RIFF, RF64 and BW64 files (WAV): where they are and how long their headers say they are.
+"""The chunks of RIFF, RF64, BW64 and W64 files (WAV): which of their bytes are sound, whatever their headers say.
 
-In: a file that can be seeked. Out: chunk names with places, sizes in 64 bits where `ds64` holds them. Contents are not decoded
-(libavformat does that); what is wanted here is what libavformat does not tell: what a broken-off file had promised, and when
-the recorder was started. Formats: Microsoft's RIFF, EBU Tech 3306 (RF64), ITU-R BS.2088 (BW64).
+In: a file, or a pipe that is read once. Out: for libavformat, a WAV without end made of the format and the bytes of sound (`Wave`);
+for clock times, the chunks of a file that can be seeked (`chunks`). Sound goes on past a size that is too small: sizes that wrapped
+at 4 GB, that stand for "unknown", that a crashed recorder left behind, a second `data` chunk. What follows a `data` chunk is a chunk,
+another WAV, zeros that fill the file, or sound. Nothing is decoded here.
+
+Formats: Microsoft's RIFF, EBU Tech 3306 (RF64), ITU-R BS.2088 (BW64), Sony's Wave64.
 """
 
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 UNKNOWN_SIZE = 0xFFFF_FFFF  # of a chunk whose size is in ds64, or of a stream without end
 LONGEST_CHUNK = 1 << 20  # bytes of a chunk that are read
+MAGIC = (b"RIFF", b"RF64", b"BW64")
+W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")  # Wave64's identifiers: four letters, then the same twelve bytes
+W64_CHUNKS = (W64_RIFF[4:], bytes.fromhex("f3acd3118cd100c04f8edb8a"), bytes.fromhex("2f91cf11a5d628db04c10000"))
+# Sizes that programs write into a pipe because they cannot know better: 0, all ones (ffmpeg), about 2 GiB (arecord, sox).
+MADE_UP = (range(1), range(0x7FFF_0000, 0x8000_1000), range(0xFFFF_F000, 0x1_0000_0000))
+LARGEST = 1 << 62  # bytes; a larger size in 64 bits is made up as well
+KNOWN = frozenset(
+    b"LIST|fact|bext|iXML|cue |plst|smpl|inst|id3 |ID3 |JUNK|junk|PAD |FLLR|guan|wamd|axml|chna|umid|minf|elm1|regn|ovwf|levl|"
+    b"afsp|SAUR|_PMX|acid|strc|DISP|cart|aXML|link|slnt|note|labl|PEAK|LGWV|SMED|DGDA|ResU|bmrk|MD5 |Fake|qlty|mext|R64m|wavl".split(
+        b"|"
+    )
+)
+TAGS = (b"TAG", b"APETAGEX", b"ID3\x03", b"ID3\x04")  # of MP3s, at the end of some WAVs
+FEW = 512  # bytes after the sound that are no chunk and too few to be sound
+ANOTHER = re.compile(rb"(?:RIFF|RF64|BW64)....WAVE(?:fmt |ds64|JUNK|bext|LIST)", re.DOTALL)
+ZEROS = bytes(1 << 20)
+
+
+class Stream:
+    """A file, or what a pipe holds right now: live sound must not lag behind until a block is full."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.is_pipe = not is_seekable(file)
+        self._read: Any = getattr(file, "read1", file.read) if self.is_pipe else file.read
+        self._head = b""  # peeked at, not yet read
+        self._end = None if self.is_pipe else _end(file)
+        self.seen = bytearray()  # everything read until `forget`
+        self._is_seeing = self.is_pipe
+
+    @property
+    def left(self) -> int | None:
+        """How many bytes come; None where only reading tells."""
+        return None if self._end is None else self._end - self._file.tell() + len(self._head)
+
+    def peek(self, size: int) -> bytes:
+        """The first `size` bytes (fewer only at the end), which `read` will give again."""
+        while len(self._head) < size and (data := self._read(size - len(self._head))):
+            self._head += data
+        return self._head[:size]
+
+    def peek_at(self, offset: int, size: int) -> bytes:
+        """Bytes further on in a file; none in a pipe."""
+        if self._end is None:
+            return b""
+        position = self._file.tell()
+        self._file.seek(position - len(self._head) + offset)
+        data = self._file.read(size)
+        self._file.seek(position)
+        return data
+
+    def rewind(self) -> None:
+        """Put a file back to where it stood before `peek`."""
+        self._file.seek(-len(self._head), os.SEEK_CUR)
+        self._head = b""
+
+    def unread(self, data: bytes) -> None:
+        """Let these bytes come once more."""
+        self._head = data + self._head
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end of the stream."""
+        if self._head:
+            data, self._head = self._head[:size], self._head[size:]
+        else:
+            data = bytes(self._read(size))
+        if self._is_seeing:
+            self.seen += data
+        return data
+
+    def skip(self, size: int) -> int:
+        """Pass over bytes; returns how many there were."""
+        if (left := self.left) is not None:
+            size = min(size, left)
+            self._file.seek(size - len(self._head), os.SEEK_CUR)
+            self._head = b""
+            return size
+        n_skipped = 0
+        while n_skipped < size and (data := self.read(min(size - n_skipped, 1 << 16))):
+            n_skipped += len(data)
+        return n_skipped
+
+    def skip_zeros(self) -> int:
+        """Pass over zeros, the holes of a sparse file at once; returns how many there were."""
+        n_zeros = 0
+        while True:
+            if not self._head and self._end is not None and (hole := self._hole()):
+                n_zeros += self.skip(hole)
+            data = self.read(len(ZEROS))
+            if data != ZEROS[: len(data)]:
+                n = len(data) - len(data.lstrip(b"\0"))
+                self.unread(data[n:])
+                return n_zeros + n
+            if not data:
+                return n_zeros
+            n_zeros += len(data)
+
+    def _hole(self) -> int:
+        """Bytes that the file system knows to be zeros here."""
+        try:
+            descriptor, position = self._file.fileno(), self._file.tell()
+            before = os.lseek(descriptor, 0, os.SEEK_CUR)
+            try:
+                data = os.lseek(descriptor, position, os.SEEK_DATA)
+            except OSError:  # no data up to the end
+                data = os.lseek(descriptor, 0, os.SEEK_END)
+            os.lseek(descriptor, before, os.SEEK_SET)
+            return data - position
+        except (OSError, AttributeError):  # no file of this system
+            return 0
+
+    def forget(self) -> None:
+        """Let go of what was read, and keep no more of it."""
+        self._is_seeing = False
+        self.seen = bytearray()
+
+
+def is_seekable(file: Any) -> bool:
+    """Whether the file can be read again from another place; pipes, FIFOs and terminals cannot."""
+    return bool(getattr(file, "seekable", bool)())
+
+
+def _end(file: BinaryIO) -> int:
+    position = file.tell()
+    end = file.seek(0, os.SEEK_END)
+    file.seek(position)
+    return end
+
+
+def is_wave(head: bytes) -> bool:
+    """Whether a WAV of any size begins with these bytes.
+
+    >>> is_wave(b"RIFF\\xff\\xff\\xff\\xffWAVEfmt "), is_wave(b"RIFF\\x10\\x00\\x00\\x00AVI LIST")
+    (True, False)
+    """
+    return (head[:4] in MAGIC and head[8:12] == b"WAVE") or head[:16] == W64_RIFF
+
+
+class Dialect(NamedTuple):
+    """How chunks are written."""
+
+    n_name: int  # bytes of a name
+    n_head: int  # of name and size
+    align: int  # chunks begin at multiples of so many bytes
+    counts_head: bool  # whether a chunk's size counts its own head
+
+
+RIFF = Dialect(4, 8, 2, False)
+W64 = Dialect(16, 24, 8, True)
+
+
+class NotWave(Exception):
+    """The header holds no format, or breaks off before the sound."""
+
+
+class Wave:
+    """One WAV in a stream: `read` gives libavformat its format and its sound, as one `data` chunk without end."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.is_pipe = stream.is_pipe
+        is_w64 = stream.peek(16)[:16] == W64_RIFF
+        self._dialect = W64 if is_w64 else RIFF
+        stream.skip(40 if is_w64 else 12)
+        self.format = b""  # the contents of the `fmt ` chunk
+        self.promised: int | None = 0  # bytes of sound by the header; None where it does not say
+        self.given = 0  # bytes of sound
+        self.heard_from: int | None = None  # bytes of sound that the header knew of, where there are more
+        self.unheard = 0  # bytes after the sound that are no chunk and were not heard
+        self.is_followed = False  # whether another WAV begins where this one ends
+        self._wide_size = UNKNOWN_SIZE  # from ds64
+        self._size = 0  # of the last data chunk
+        self._left: int | None = 0  # of it; None to the end of the stream
+        self._n_zeros = 0  # bytes to give that were passed over
+        self._last = b""
+        self._find_data()
+        body = self.format + bytes(len(self.format) % 2)
+        self._out = b"RIFF\xff\xff\xff\xffWAVEfmt " + len(body).to_bytes(4, "little") + body + b"data\xff\xff\xff\xff"
+
+    def _find_data(self) -> None:
+        """Read up to the first chunk of sound."""
+        while (chunk := self._chunk(self._stream.peek(self._dialect.n_head))) is not None:
+            name, size = chunk
+            self._stream.skip(self._dialect.n_head)
+            if name == b"data":
+                if not self.format:
+                    break
+                self._begin(size)
+                return
+            padded = size + -size % self._dialect.align
+            body = self._stream.peek(size) if name in (b"fmt ", b"ds64") and size <= LONGEST_CHUNK else b""
+            if name == b"fmt ":
+                self.format = body
+            elif name == b"ds64":
+                self._wide_size = int.from_bytes(body[8:16], "little")
+            if self._stream.skip(padded) < size:
+                break
+        raise NotWave
+
+    def _chunk(self, head: bytes) -> tuple[bytes, int] | None:
+        """The name and the size of the contents of the chunk that begins with these bytes; None where none begins."""
+        if len(head) < self._dialect.n_head:
+            return None
+        name = head[:4]
+        if not all(0x20 <= letter < 0x7F for letter in name):
+            return None
+        if self._dialect is RIFF:
+            return name, int.from_bytes(head[4:8], "little")
+        if head[4:16] not in W64_CHUNKS:
+            return None
+        return name, max(0, int.from_bytes(head[16:24], "little") - 24)
+
+    def _begin(self, size: int) -> None:
+        """Begin with a data chunk of which the header says that it has `size` bytes."""
+        if self._dialect is RIFF and size == UNKNOWN_SIZE:
+            size = self._wide_size
+        self._size = size
+        left = self._stream.left
+        is_made_up = size >= LARGEST or (size == 0 if self._dialect is W64 else any(size in sizes for sizes in MADE_UP))
+        if size == 0:
+            ends_well = self._is_known(self._stream.peek(self._dialect.n_head))
+        else:
+            ends_well = left is not None and (size == left or (size < left and self._is_chunk_at(size + size % 2)))
+        if is_made_up and not ends_well:
+            self.promised = self._left = None
+            return
+        if left is not None and self._dialect is RIFF and not ends_well:
+            for wrapped in range(size + (1 << 32), left + 1, 1 << 32):
+                if left - wrapped <= 1 or self._is_chunk_at(wrapped + wrapped % 2):
+                    size = wrapped
+        self.promised = None if self.promised is None else self.promised + size
+        self._left = size
+
+    def _is_chunk_at(self, offset: int) -> bool:
+        """Whether a chunk of a known name begins there in the file."""
+        return self._is_known(self._stream.peek_at(offset, self._dialect.n_head))
+
+    def _is_known(self, head: bytes) -> bool:
+        """Whether a chunk of a known name begins with these bytes."""
+        chunk = self._chunk(head)
+        return chunk is not None and (chunk[0] in KNOWN or chunk[0] == b"data")
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes of the WAV; none at its end."""
+        if self._out:
+            data, self._out = self._out[:size], self._out[size:]
+            return data
+        while True:
+            if self._n_zeros:
+                data = bytes(min(size, self._n_zeros))
+                self._n_zeros -= len(data)
+            elif self._left is None:
+                data = self._up_to_another(self._stream.read(size)) if not self.is_followed else b""
+            else:
+                data = self._stream.read(min(size, self._left)) if self._left else b""
+                self._left -= len(data)
+            self.given += len(data)
+            if data or not self._goes_on():
+                return data
+
+    def _up_to_another(self, data: bytes) -> bytes:
+        """The bytes before the next WAV's header; of one that begins between two reads, up to 15 bytes were given as sound."""
+        if found := ANOTHER.search(self._last + data):
+            first = found.start() - len(self._last)
+            self._stream.unread((self._last + data)[found.start() :])
+            self.is_followed, self._last = True, b""
+            return data[: max(0, first)]
+        self._last = data[-15:]
+        return data
+
+    def _goes_on(self) -> bool:
+        """Whether sound comes after a data chunk; what is no sound is passed over."""
+        if self._left is None or self._left > 0:  # the stream has ended
+            return False
+        pad = -self._size % self._dialect.align
+        n_chunks = 0
+        while head := self._stream.peek(pad + 40):
+            for skipped in dict.fromkeys((pad, 0)):  # some programs do not pad
+                rest = head[skipped:]
+                if is_wave(rest):
+                    self._stream.skip(skipped)
+                    self.is_followed = True
+                    return False
+                chunk = self._chunk(rest)
+                if chunk is not None and self._is_believed(chunk, skipped):
+                    self._stream.skip(skipped + self._dialect.n_head)
+                    if chunk[0] == b"data":
+                        self._begin(chunk[1])
+                        return True
+                    if (n_skipped := self._stream.skip(chunk[1])) < chunk[1]:
+                        self.unheard = n_skipped
+                    pad = -chunk[1] % self._dialect.align
+                    n_chunks += 1
+                    break
+            else:
+                return self._goes_on_without_chunk(head, pad, n_chunks > 0)
+        return False
+
+    def _is_believed(self, chunk: tuple[bytes, int], offset: int) -> bool:
+        """Whether four letters and a number after the sound are a chunk: of a known name, or one that ends where another begins."""
+        name, size = chunk
+        if name in KNOWN or name == b"data":  # as `_is_known`
+            return True
+        left = self._stream.left
+        if left is None:
+            return name.strip().isalnum() and size < LONGEST_CHUNK
+        end = offset + self._dialect.n_head + size
+        return left - end in (0, 1) or self._is_chunk_at(end) or self._is_chunk_at(end + size % self._dialect.align)
+
+    def _goes_on_without_chunk(self, head: bytes, pad: int, is_after_chunk: bool) -> bool:
+        """Zeros, the tag of an MP3, a few bytes, what follows a chunk: no sound. Else the header's size was too small, and sound goes on."""
+        if head.startswith(TAGS) or head[pad:].startswith(TAGS):
+            return False
+        n_zeros = 0
+        if not head.strip(b"\0"):
+            n_zeros = self._stream.skip_zeros()
+            head = self._stream.peek(self._dialect.n_head)
+            if not head:
+                self.unheard = n_zeros
+                return False
+            if is_wave(self._stream.peek(16)) or self._is_known(head):
+                self._size = 0
+                return self._goes_on()
+        if is_after_chunk or n_zeros + len(self._stream.peek(FEW + 1)) <= FEW:
+            self.unheard = n_zeros + self._stream.skip(LARGEST)
+            return False
+        self.heard_from, self._left, self._n_zeros = self.given, None, n_zeros
+        return True
+
+    def counted_samples(self) -> int | None:
+        """Samples of each channel of PCM, found without reading them; None where the header is not to be trusted with that."""
+        n_channels, n_bits = (int.from_bytes(self.format[at : at + 2], "little") for at in (2, 14))
+        while self.promised is not None and self._left is not None and self._stream.skip(self._left) == self._left:
+            self._left = 0
+            if not self._goes_on():
+                size = n_channels * (-(-n_bits // 8))
+                return None if self.is_followed or not size or self._dialect is W64 else self.promised // size
+        return None
+
+
+# Chunks for clock times
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +365,18 @@ class Chunk:
 
     name: str  # four characters; those of a LIST are named LIST/INAM and so on
     start: int  # of its contents, in bytes from the start of the file
-    size: int  # bytes, as the header says; UNKNOWN_SIZE where it does not
+    size: int  # bytes, as the header says
 
 
 def chunks(file: BinaryIO) -> Iterator[Chunk]:
-    """The chunks in order, LIST chunks opened; none where the file is not RIFF or breaks off. The file's position moves."""
+    """The chunks in order, LIST chunks opened; none where the file is not RIFF, up to where it breaks off. Its position moves."""
     file.seek(0)
     head = file.read(12)
-    if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:12] != b"WAVE":
+    if head[:4] not in MAGIC or head[8:12] != b"WAVE":
         return
     data_size = UNKNOWN_SIZE
     position = 12
-    while len(header := file.read(8)) == 8:
+    while len(header := file.read(8)) == 8 and all(0x20 <= letter < 0x7F for letter in header[:4]):
         chunk = Chunk(header[:4].decode("latin-1"), position + 8, int.from_bytes(header[4:], "little"))
         if chunk.name == "ds64":
             data_size = int.from_bytes(contents(file, chunk)[8:16], "little")
@@ -40,6 +386,8 @@ def chunks(file: BinaryIO) -> Iterator[Chunk]:
         if chunk.name == "LIST":
             yield from _listed(file, chunk)
         position = chunk.start + chunk.size + chunk.size % 2
+        if position >= LARGEST:
+            return
         file.seek(position)
 
 
@@ -57,21 +405,3 @@ def contents(file: BinaryIO, chunk: Chunk) -> bytes:
     """The bytes of a chunk, at most LONGEST_CHUNK of them."""
     file.seek(chunk.start)
     return file.read(min(chunk.size, LONGEST_CHUNK))
-
-
-def declared_seconds(file: BinaryIO) -> float | None:
-    """Length of the sound that the header promises, whether the bytes are there or not; None where it promises nothing.
-
-    The file's position stays.
-    """
-    position = file.tell()
-    byte_rate = 0
-    seconds = None
-    for chunk in chunks(file):
-        if chunk.name == "fmt ":
-            byte_rate = int.from_bytes(contents(file, chunk)[8:12], "little")
-        if chunk.name == "data":
-            seconds = chunk.size / byte_rate if chunk.size not in (0, UNKNOWN_SIZE) and byte_rate else None
-            break
-    file.seek(position)
-    return seconds
