@@ -51,7 +51,7 @@ def schema(kind: type[Cell] | type[Row], with_time: bool) -> Any:
 # Writing
 
 
-def write(records: Iterable[Record], sink: BinaryIO, kind: type[Cell] | type[Row], with_time: bool = False) -> None:
+def write_parquet(records: Iterable[Record], sink: BinaryIO, kind: type[Cell] | type[Row], with_time: bool = False) -> None:
     """Write the records of one kind as they come, a row group at a time, with the ends; failures only among cells.
 
     What an interrupt leaves can be read up to there. RecordError for text or a time that Parquet cannot hold.
@@ -74,11 +74,11 @@ def write(records: Iterable[Record], sink: BinaryIO, kind: type[Cell] | type[Row
 
 
 def write_stdout(records: Iterable[Record], kind: type[Cell] | type[Row], with_time: bool = False) -> None:
-    """`write` to stdout; UsageError where that is a terminal."""
+    """`write_parquet` to stdout; UsageError where that is a terminal."""
     if sys.stdout.isatty():
         raise UsageError("--format parquet: these bytes are not for a terminal; redirect them into a file")
     with terminal.naming(terminal.STDOUT):
-        write(records, sys.stdout.buffer, kind, with_time)
+        write_parquet(records, sys.stdout.buffer, kind, with_time)
 
 
 def _table_rows(records: Iterable[Record], kind: type[Cell] | type[Row], ends: list[End]) -> Iterator[tuple[Any, ...]]:
@@ -143,8 +143,8 @@ def is_parquet(path: str) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def read(path: str) -> Iterator[Record]:
-    """The cells or rows of a Parquet file that has their columns, with the ends and failures that `write` put in.
+def read_parquet(path: str) -> Iterator[Record]:
+    """The cells or rows of a Parquet file that has their columns, with the ends and failures that `write_parquet` put in.
 
     RecordError, with the row, for a file that is damaged or holds something else.
     """
@@ -157,12 +157,12 @@ def read(path: str) -> Iterator[Record]:
                 wanted = f"{' '.join(CELL_COLUMNS)} | {' '.join(ROW_COLUMNS)}"
                 raise RecordError(f"{path}: expected the columns {wanted}, got {' '.join(names)[:200]!r}")
             ends = [End(*end) for end in json.loads((file.metadata.metadata or {}).get(ENDS, b"[]"))]
-            yield from _with_ends(_read(file, columns, path), ends)
+            yield from _with_ends(_read_rows(file, columns, path), ends)
     except pa.ArrowException as error:
         raise RecordError(f"{path}: not readable as Parquet: {' '.join(str(error).split())}") from None
 
 
-def _read(file: Any, columns: tuple[str, ...], path: str) -> Iterator[Record]:
+def _read_rows(file: Any, columns: tuple[str, ...], path: str) -> Iterator[Record]:
     clock = [name for name in ("time", "utc_offset") if name in file.schema_arrow.names]
     number = 0
     for batch in file.iter_batches(batch_size=8192, columns=[*columns, *clock]):

@@ -23,7 +23,6 @@ from audiolog_cli.records import (
     Failure,
     Row,
     check_event,
-    check_text,
     milliseconds,
     tsv_lines,
 )
@@ -261,12 +260,17 @@ def merge(rows: Iterable[Row]) -> Iterator[Row]:
 # Rows -> text
 
 
-def csv_lines(rows: Iterable[Row], with_time: bool) -> Iterator[str]:
-    """The TSV table as comma-separated values (RFC 4180 quoting, line feeds)."""
+def csv_lines(rows: Iterable[Row], with_time: bool, for_excel: bool = False) -> Iterator[str]:
+    """The TSV table as comma-separated values, quoted as RFC 4180 says.
+
+    `for_excel`: with the byte order mark by which spreadsheets know UTF-8, and with their line ends.
+    """
+    mark = "\ufeff" * for_excel
     for line in tsv_lines(rows, ROW_COLUMNS, with_time):
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(line.rstrip("\n").split("\t"))
-        yield text.getvalue()
+        csv.writer(text, lineterminator="\r\n" if for_excel else "\n").writerow(line.rstrip("\n").split("\t"))
+        yield mark + text.getvalue()
+        mark = ""
 
 
 def aligned_lines(rows: Iterable[Row], style: str, with_time: bool) -> Iterator[str]:
@@ -322,36 +326,3 @@ def _ended(started: dict[tuple[str, str], float], row: Row, going_on: set[tuple[
     for onset, (kind, label) in ended:
         del started[kind, label]
         yield Cell(row.filename, onset, row.offset, kind, label, 1.0)
-
-
-def audacity_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """An Audacity label track: onset, offset, label. It has no file column: RecordError for a second recording."""
-    filename = ""
-    for cell in occurrences(rows):
-        if filename and cell.filename != filename:
-            raise RecordError(
-                f"audacity labels hold one recording, the table has {filename} and {cell.filename}; write one file each"
-            )
-        filename = cell.filename
-        yield f"{cell.onset:.6f}\t{cell.offset:.6f}\t{check_text(cell.label, 'label')}\n"
-
-
-RAVEN_COLUMNS = (
-    "Selection",
-    "View",
-    "Channel",
-    "Begin Time (s)",
-    "End Time (s)",
-    "Low Freq (Hz)",
-    "High Freq (Hz)",
-    "Begin File",
-    "Annotation",
-)
-
-
-def raven_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """A Raven selection table over the model's band (0-16 kHz), one selection per scene and event occurrence."""
-    yield "\t".join(RAVEN_COLUMNS) + "\n"
-    for number, cell in enumerate(occurrences(rows), 1):
-        filename, label = check_text(cell.filename, "file name"), check_text(cell.label, "label")
-        yield f"{number}\tSpectrogram 1\t1\t{cell.onset:.6f}\t{cell.offset:.6f}\t0.0\t16000.0\t{filename}\t{label}\n"

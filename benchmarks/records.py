@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from audiolog_cli.records import CELL_COLUMNS, Cell, jsonl_lines, read, tsv_lines
+from audiolog_cli.reading import read_records
+from audiolog_cli.records import CELL_COLUMNS, Cell, jsonl_lines, tsv_lines
 
 N_SECONDS = 86_400  # a day
 EVENTS = ("bird", "car", "dog_bark", "speech")
@@ -84,9 +85,9 @@ def main() -> None:
         best = best_times(
             {
                 "plain pass": lambda: plain_pass(tsv),
-                "read TSV": lambda: drain(read(tsv, "tsv")),
+                "read TSV": lambda: drain(read_records(tsv, "tsv")),
                 "write TSV": lambda: drain(tsv_lines(cells, CELL_COLUMNS)),
-                "read JSON Lines": lambda: drain(read(jsonl, "jsonl")),
+                "read JSON Lines": lambda: drain(read_records(jsonl, "jsonl")),
                 "write JSON Lines": lambda: drain(jsonl_lines(cells)),
                 "audiolog table": lambda: command("table", table),
                 WEEK: lambda: command("table", week),

@@ -19,7 +19,8 @@ LAYERS = (
     ("tagging", "mixing", "datasets", "check"),
     ("model", "metrics"),
     ("sound", "weights"),
-    ("cells", "table", "parquet", "wording"),
+    ("cells", "table", "parquet", "wording", "reading"),
+    ("editors",),
     ("records", "terminal"),
     ("errors", "__init__"),
 )

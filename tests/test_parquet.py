@@ -28,7 +28,7 @@ CELLS = [
 
 def written(path: Path, records: list[Cell | End | Failure] | list[Row], kind: type[Cell] | type[Row], with_time: bool) -> Path:
     with path.open("wb") as file:
-        parquet.write(records, file, kind, with_time)
+        parquet.write_parquet(records, file, kind, with_time)
     return path
 
 
@@ -62,8 +62,8 @@ def test_an_interrupt_loses_no_row(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with (tmp_path / "c.parquet").open("wb") as file, pytest.raises(KeyboardInterrupt):
-        parquet.write(interrupted(), file, Cell, True)
-    assert [record.label for record in parquet.read(str(tmp_path / "c.parquet")) if isinstance(record, Cell)] == [
+        parquet.write_parquet(interrupted(), file, Cell, True)
+    assert [record.label for record in parquet.read_parquet(str(tmp_path / "c.parquet")) if isinstance(record, Cell)] == [
         "park",
         "dog",
         "",
@@ -76,16 +76,16 @@ def test_a_name_that_parquet_cannot_hold_costs_only_itself(tmp_path: Path, tiny_
     done = sh(f"audiolog tag *.wav --weights {tiny_weights} --format parquet > c.parquet", tmp_path)
     assert done.code == 3
     assert done.stderr.startswith("audiolog: '\\udcff.wav': not UTF-8, Parquet cannot hold it; rename it, or write tsv\n")
-    heard = {record.filename for record in parquet.read(str(tmp_path / "c.parquet")) if isinstance(record, Cell)}
+    heard = {record.filename for record in parquet.read_parquet(str(tmp_path / "c.parquet")) if isinstance(record, Cell)}
     assert heard == {"a.wav", "b.wav"}
 
 
 def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     rounded = [CELLS[0], CELLS[1]._replace(score=0.123), *CELLS[2:]]  # type: ignore[union-attr,call-arg]
-    assert list(parquet.read(str(written(tmp_path / "c.parquet", CELLS, Cell, True)))) == rounded
+    assert list(parquet.read_parquet(str(written(tmp_path / "c.parquet", CELLS, Cell, True)))) == rounded
     rows = [Row("a.wav", 0.0, 1.5, "park", ("bird", "dog"), "2026-11-22T06:00:00.000"), Row("a.wav", 1.5, 2.0, "", ())]
-    assert list(parquet.read(str(written(tmp_path / "r.parquet", rows, Row, True)))) == rows
-    assert list(parquet.read(str(written(tmp_path / "0.parquet", [], Cell, False)))) == []
+    assert list(parquet.read_parquet(str(written(tmp_path / "r.parquet", rows, Row, True)))) == rows
+    assert list(parquet.read_parquet(str(written(tmp_path / "0.parquet", [], Cell, False)))) == []
 
 
 scores = st.floats(0, 1, allow_subnormal=False)
@@ -103,7 +103,7 @@ cells = st.builds(
 @given(st.lists(cells, max_size=30))
 def test_parquet_holds_the_rows_of_tsv(tmp_path_factory: pytest.TempPathFactory, records: list[Cell]) -> None:
     path = written(tmp_path_factory.mktemp("p") / "c.parquet", list(records), Cell, False)
-    assert list(tsv_lines(parquet.read(str(path)), CELL_COLUMNS)) == list(tsv_lines(records, CELL_COLUMNS))
+    assert list(tsv_lines(parquet.read_parquet(str(path)), CELL_COLUMNS)) == list(tsv_lines(records, CELL_COLUMNS))
 
 
 def test_long_tables_are_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_long_tables_are_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_foreign_tables_are_refused(tmp_path: Path, table: dict[str, list[object]], message: str) -> None:
     pyarrow.parquet.write_table(pyarrow.table(table), tmp_path / "x.parquet")
     with pytest.raises(RecordError, match=message.replace("|", r"\|")):
-        list(parquet.read(str(tmp_path / "x.parquet")))
+        list(parquet.read_parquet(str(tmp_path / "x.parquet")))
 
 
 def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_table_reads_and_writes_parquet(tmp_path: Path) -> None:
         "audiolog: not in the table: b.wav: no such file\n",
     )
     assert sh("audiolog table c.parquet --format parquet > r.parquet", tmp_path).code == 3
-    assert [row.events for row in parquet.read(str(tmp_path / "r.parquet")) if isinstance(row, Row)] == [("dog",), ()]
+    assert [row.events for row in parquet.read_parquet(str(tmp_path / "r.parquet")) if isinstance(row, Row)] == [("dog",), ()]
     wrong = sh("audiolog table r.parquet", tmp_path)
     assert wrong.stderr == (
         "audiolog: r.parquet: expected cells (filename onset offset kind label score), got rows; `audiolog tag` writes cells\n"

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiolog_cli.errors import RecordError
+from audiolog_cli.reading import read_cells, read_records
 from audiolog_cli.records import (
     CELL_COLUMNS,
     ROW_COLUMNS,
@@ -19,8 +20,6 @@ from audiolog_cli.records import (
     Segment,
     check_text,
     jsonl_lines,
-    read,
-    read_cells,
     tsv_lines,
 )
 
@@ -65,17 +64,17 @@ def test_no_records_leave_a_header_and_failed_ones_nothing() -> None:
 
 def test_columns_are_found_by_name_and_others_passed_over() -> None:
     lines = ["score\tlabel\tnote\tkind\toffset\tonset\tfilename\n", "0.9\tstreet\tnice\tscene\t1\t0\trec.wav\n"]
-    assert list(read(lines, "t.tsv")) == [SCENE]
+    assert list(read_records(lines, "t.tsv")) == [SCENE]
 
 
 def test_dcase_list_is_read_as_events() -> None:
     lines = ["filename\tonset\toffset\tevent_label\n", "a.wav\t0.5\t1.25\tdog\n"]
-    assert list(read(lines, "ref.tsv")) == [Cell("a.wav", 0.5, 1.25, "event", "dog", 1.0)]
+    assert list(read_records(lines, "ref.tsv")) == [Cell("a.wav", 0.5, 1.25, "event", "dog", 1.0)]
 
 
 def test_windows_line_ends_byte_order_mark_blank_lines_and_joined_tables() -> None:
     table = ["\ufefffilename\tonset\toffset\r\n", "a.wav\t0\t10\r\n", "\r\n", "filename\tonset\toffset\r\n", "b.wav\t0\t5\r\n"]
-    assert list(read(table, "t.tsv")) == [Segment("a.wav", 0.0, 10.0), Segment("b.wav", 0.0, 5.0)]
+    assert list(read_records(table, "t.tsv")) == [Segment("a.wav", 0.0, 10.0), Segment("b.wav", 0.0, 5.0)]
 
 
 HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
@@ -111,13 +110,13 @@ HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
 )
 def test_a_broken_line_is_named(lines: list[str], message: str) -> None:
     with pytest.raises(RecordError) as caught:
-        list(read(lines, "t.tsv"))
+        list(read_records(lines, "t.tsv"))
     assert str(caught.value) == message
 
 
 def test_unknown_header_says_what_is_read() -> None:
     with pytest.raises(RecordError, match=r"^t.tsv:1: expected a header with the columns filename onset .*, got 'a b'$"):
-        list(read(["a\tb\n"], "t.tsv"))
+        list(read_records(["a\tb\n"], "t.tsv"))
 
 
 def test_commands_for_cells_refuse_rows() -> None:
@@ -158,15 +157,15 @@ segments = st.builds(lambda name, times: Segment(name, *times), names, intervals
 )
 def test_what_is_written_is_read_back(table: tuple[tuple[str, ...], list[Record]]) -> None:
     columns, records = table
-    assert list(read(tsv_lines(records, columns), "t.tsv")) == records
-    assert list(read(jsonl_lines(records), "t.jsonl")) == records
+    assert list(read_records(tsv_lines(records, columns), "t.tsv")) == records
+    assert list(read_records(jsonl_lines(records), "t.jsonl")) == records
 
 
 @given(st.lists(st.text(max_size=40), max_size=6))
 def test_any_text_is_records_or_one_error_with_its_place(lines: list[str]) -> None:
     message = "t.tsv: read"
     try:
-        records = list(read([line + "\n" for line in lines], "t.tsv"))
+        records = list(read_records([line + "\n" for line in lines], "t.tsv"))
     except RecordError as error:
         records, message = [], str(error)
     assert message.startswith("t.tsv:")

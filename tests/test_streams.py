@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from audiolog_cli.errors import RecordError
-from audiolog_cli.records import CELL_COLUMNS, ROW_COLUMNS, Cell, End, Record, Row, as_json, jsonl_lines, read, tsv_lines
+from audiolog_cli.reading import read_records
+from audiolog_cli.records import CELL_COLUMNS, ROW_COLUMNS, Cell, End, Record, Row, as_json, jsonl_lines, tsv_lines
 from tests.shell import sh
 
 
@@ -19,7 +20,7 @@ def outcome(lines: list[str]) -> tuple[list[Record], str]:
     """The records that were read, and the error that ended it."""
     records: list[Record] = []
     try:
-        for record in read(lines, "t"):
+        for record in read_records(lines, "t"):
             records.append(record)
     except RecordError as error:
         return records, str(error)

@@ -11,14 +11,12 @@ from audiolog_cli.records import Cell, End, Failure, Row
 from audiolog_cli.table import (
     TableOptions,
     aligned_lines,
-    audacity_lines,
     bridge_gaps,
     csv_lines,
     disjoint,
     drop_short,
     merge,
     occurrences,
-    raven_lines,
     table,
 )
 
@@ -236,25 +234,6 @@ def test_aligned_table_of_several_files_names_them() -> None:
 
 def test_html_escapes_labels() -> None:
     assert "&lt;b&gt;" in "".join(aligned_lines([row(0, 1, "<b>")], "html", with_time=False))
-
-
-def test_audacity_labels_one_line_per_occurrence() -> None:
-    assert list(audacity_lines([row(0, 1, "dog"), row(1, 2, "dog"), row(2, 3)])) == [
-        "0.000000\t2.000000\tdog\n",
-        "0.000000\t3.000000\tstreet\n",
-    ]
-
-
-def test_audacity_labels_hold_one_recording() -> None:
-    with pytest.raises(RecordError, match=r"one recording, the table has a.wav and b.wav; write one file each$"):
-        list(audacity_lines([row(0, 1), row(0, 1, filename="b.wav")]))
-
-
-def test_raven_selection_table() -> None:
-    assert list(raven_lines([row(0, 1, "dog", scene="")])) == [
-        "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tBegin File\tAnnotation\n",
-        "1\tSpectrogram 1\t1\t0.000000\t1.000000\t0.0\t16000.0\ta.wav\tdog\n",
-    ]
 
 
 def test_occurrences_end_where_time_was_not_analysed() -> None:

@@ -1,27 +1,83 @@
-"""`audiolog table` on files: tables and streams as people make them with other tools, and what is said of them."""
+"""`audiolog table` on tables and streams as people make them with other tools, and what is said of them."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.in_process import Audiolog
+from tests.shell import audiolog
 
 HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
 ROW_HEADER = "filename\tonset\toffset\tscene\tevents\n"
+CELLS = (
+    "a.wav\t0.000\t1.000\tscene\tpark\t0.900\na.wav\t0.000\t1.000\tevent\tbird\t0.800\na.wav\t1.000\t2.000\tscene\tpark\t0.900\n"
+)
+ROWS = "a.wav\t0.000\t1.000\tpark\tbird\na.wav\t1.000\t2.000\tpark\t\n"
 
 
-@pytest.fixture
-def audiolog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Audiolog:
-    return Audiolog(tmp_path, monkeypatch, capsys)
-
-
-def test_clock_times_are_kept_where_the_first_record_is_no_cell(audiolog: Audiolog) -> None:
-    Path("cells.jsonl").write_text(
+def test_clock_times_are_kept_where_the_first_record_is_no_cell() -> None:
+    lines = (
         '{"kind":"error","filename":"a.wav","message":"a.wav: empty file"}\n'
         '{"filename":"b.wav","onset":0.0,"offset":1.0,"kind":"scene","label":"park","score":0.9,"time":"2026-11-22T06:00:00+01:00"}\n'
     )
-    assert audiolog("table", "cells.jsonl") == (
+    assert audiolog("table", stdin=lines.encode()) == (
         3,
         "filename\tonset\toffset\tscene\tevents\ttime\nb.wav\t0.000\t1.000\tpark\t\t2026-11-22T06:00:00+01:00\n",
         "audiolog: not in the table: a.wav: empty file\n",
     )
+
+
+def test_a_stream_without_its_header_is_known_by_its_columns() -> None:
+    """grep bird cells.tsv | audiolog table"""
+    line = "a.wav\t0.000\t1.000\tevent\tbird\t0.800"
+    assert audiolog("table", stdin=f"{line}\n".encode()) == (0, ROW_HEADER + "a.wav\t0.000\t1.000\t\tbird\n", "")
+    timed = audiolog("table", stdin=f"{line}\t2026-11-22T06:00:00Z\n".encode())
+    assert timed.stdout.endswith("\ttime\na.wav\t0.000\t1.000\t\tbird\t2026-11-22T06:00:00Z\n")
+
+
+def test_a_sorted_table_has_its_header_anywhere() -> None:
+    """sort cells.tsv | audiolog table"""
+    assert audiolog("table", stdin="".join(sorted((HEADER + CELLS).splitlines(keepends=True))).encode()) == (
+        0,
+        ROW_HEADER + ROWS,
+        "",
+    )
+
+
+def test_a_table_sorted_as_text_says_how_to_sort_it() -> None:
+    lines = [f"a.wav\t{i}.000\t{i + 1}.000\tscene\tpark\t0.9\n" for i in (0, 10, 2)]
+    assert audiolog("table", stdin="".join(lines).encode()).stderr == (
+        "audiolog: a.wav: out of order, 2.000 s follows 10.000 s; sort by file and then by onset as a number: "
+        "sort -s -t $'\\t' -k1,1 -k2,2n\n"
+    )
+
+
+def test_several_tables_are_one_after_the_other(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text(HEADER + CELLS)
+    (tmp_path / "b.tsv").write_text(HEADER + CELLS.replace("a.wav", "b.wav"))
+    assert audiolog("table a.tsv b.tsv", tmp_path) == (0, ROW_HEADER + ROWS + ROWS.replace("a.wav", "b.wav"), "")
+    assert audiolog("table a.tsv missing.tsv", tmp_path) == (1, ROW_HEADER + ROWS, "audiolog: missing.tsv: no such file\n")
+    assert audiolog("table a.tsv a.tsv", tmp_path) == (2, "", "audiolog: a.tsv: named twice; give each table once\n")
+    assert audiolog("summarize -q --prompt brief a.tsv b.tsv", tmp_path).stdout == (
+        "Log of a.wav\n\nThe recording is one scene, park.\nPark: bird much of the time; in between, no event was recognised.\n\n"
+        "Log of b.wav\n\nThe recording is one scene, park.\nPark: bird much of the time; in between, no event was recognised.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["table", "summarize", "report"])
+def test_a_recording_in_place_of_a_table_is_to_be_tagged_first(command: str, tmp_path: Path) -> None:
+    sound = b"RIFF\x24\x00\x00\x00WAVEfmt \x10"
+    (tmp_path / "rec.wav").write_bytes(sound)
+    assert audiolog(f"{command} -q rec.wav", tmp_path) == (
+        1,
+        "",
+        f"audiolog: rec.wav: a recording, not a table; tag it first: audiolog tag rec.wav | audiolog {command}\n",
+    )
+    assert audiolog(f"{command} -q", tmp_path, sound).stderr == (
+        "audiolog: stdin: a recording, expected a table; `audiolog tag` turns recordings into tables\n"
+    )
+
+
+def test_a_list_may_name_recordings_without_events() -> None:
+    """As DESED does."""
+    listed = b"filename\tonset\toffset\tevent_label\na.wav\t0.5\t1\tdog\nb.wav\t\t\t\n"
+    assert audiolog("table", stdin=listed) == (0, ROW_HEADER + "a.wav\t0.500\t1.000\t\tdog\n", "")

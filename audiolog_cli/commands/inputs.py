@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from fnmatch import fnmatch
 from io import BufferedReader
 from itertools import groupby
@@ -11,9 +11,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from typer._click.globals import get_current_context
+
 from audiolog_cli import parquet, terminal
 from audiolog_cli.errors import InputError, RecordError, UsageError
-from audiolog_cli.records import Cell, End, Failure, Record, Segment, check_cell, read, read_cells
+from audiolog_cli.reading import check_cell, read_records
+from audiolog_cli.records import Cell, End, Failure, Record, Segment
 from audiolog_cli.sound.remote import files_below, is_url
 
 AUDIO_SUFFIXES = frozenset(
@@ -69,7 +72,7 @@ def recordings(paths: Iterable[str], recursive: bool, match: str) -> Iterator[Re
                 yield from _found(_files_below(path, match), path)
             elif _holds_records(path):
                 with terminal.text_input(path) as (stream, name):
-                    yield from _listed(read(stream, name), name)
+                    yield from _listed(read_records(stream, name), name)
             else:
                 yield Recording(path, None)
         except InputError as error:
@@ -211,26 +214,35 @@ def _segment(record: Record, name: str) -> Segment:
 
 
 @contextmanager
-def cell_input(path: str, is_tied: bool = False) -> Iterator[tuple[Iterator[Cell | End | Failure], str]]:
-    """The cells in a TSV, JSON Lines or Parquet file, or on stdin (-), and its name in messages.
+def cell_input(paths: Sequence[str], is_tied: bool = False) -> Iterator[Iterator[Cell | End | Failure]]:
+    """The cells in TSV, JSON Lines, Parquet or annotations of files, one after the other; - is stdin.
 
     `is_tied`: output is written before more input is waited for, see `terminal.tied_input`.
     """
-    if parquet.is_parquet(path):
-        yield (check_cell(record, path) for record in parquet.read(path)), path
-    else:
-        with terminal.tied_input(path) if is_tied else terminal.text_input(path) as (stream, name):
-            yield read_cells(stream, name), name
+    with record_input(paths, is_tied) as records:
+        yield (check_cell(record, ", ".join(paths)) for record in records)
 
 
 @contextmanager
-def record_input(path: str) -> Iterator[Iterator[Record]]:
-    """The records of any kind in such a file."""
-    if parquet.is_parquet(path):
-        yield parquet.read(path)
-    else:
-        with terminal.text_input(path) as (stream, name):
-            yield read(stream, name)
+def record_input(paths: Sequence[str], is_tied: bool = False) -> Iterator[Iterator[Record]]:
+    """The records of any kind in such files."""
+    twice = next((path for index, path in enumerate(paths) if path in paths[:index]), None)
+    if twice is not None:
+        raise UsageError(f"{twice}: named twice; give each table once")
+    with closing(_records(paths, is_tied)) as records:
+        yield records
+
+
+def _records(paths: Sequence[str], is_tied: bool) -> Generator[Record, None, None]:
+    for path in paths:
+        if parquet.is_parquet(path):
+            yield from parquet.read_parquet(path)
+        elif Path(path).suffix.lower() in AUDIO_SUFFIXES and os.path.isfile(path):
+            command = get_current_context().command_path
+            raise InputError(f"{path}: a recording, not a table; tag it first: audiolog tag {path} | {command}")
+        else:
+            with terminal.tied_input(path) if is_tied else terminal.text_input(path) as (stream, name):
+                yield from read_records(stream, name)
 
 
 def names_in(path: str) -> list[str]:

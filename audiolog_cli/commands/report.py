@@ -12,7 +12,7 @@ import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import cell_input
-from audiolog_cli.commands.options import Quiet
+from audiolog_cli.commands.options import Files, Quiet
 from audiolog_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ReportFormat(StrEnum):
 
 
 def report(
-    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Cells as `audiolog tag` writes them; - is stdin.")] = "-",
+    files: Files = None,
     audio: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="The recording, to be seen and heard; repeatable, matched by name.")
     ] = None,
@@ -55,19 +55,20 @@ def report(
 
     if format is not ReportFormat.html and (audio or log):
         raise UsageError(f"--format {format.value}: a picture shows neither --audio nor --log; leave them out")
-    if file == log == "-":
+    tables = files or ["-"]
+    if log == "-" in tables:
         raise UsageError("--log -: the cells come from stdin already; give the log as a file")
     if "-" in (audio or []):
         raise UsageError("--audio -: the sound is read twice, to be seen and to be heard; give it as a file")
-    _check_output(output, [file, log, *(audio or [])])
-    with cell_input(file) as (cells, name):
+    _check_output(output, [*tables, log, *(audio or [])])
+    with cell_input(tables) as cells:
         found = recordings(cells)
     failed = [recording.filename for recording in found if recording.failure is not None]
     for recording in found:
         if recording.failure is not None:
             terminal.complain(f"not finished: {recording.failure}")
     if all(recording.is_empty for recording in found):
-        raise InputError(f"{name}: no cells, there is nothing to show")
+        raise InputError(f"{', '.join(tables).replace('-', 'stdin')}: no cells, there is nothing to show")
     if format is ReportFormat.html:
         from audiolog_cli.report.page import page
 

@@ -55,9 +55,12 @@ class CheckMode(StrEnum):
 
 
 def summarize(
-    file: Annotated[
-        str, typer.Argument(metavar="[FILE|-]", help="Cells or rows, as `tag` and `table` write them; - is stdin.")
-    ] = "-",
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE|-]...", help="Cells or rows, as `tag` and `table` write them; - is stdin.", show_default=False
+        ),
+    ] = None,
     prompt: Annotated[str, typer.Option(help="overview, timing, brief, or a Markdown file with your own question.")] = "overview",
     ask: Annotated[str, typer.Option(metavar="TEXT", help="A question of your own instead of a prompt.")] = "",
     list_prompts: Annotated[bool, typer.Option("--list-prompts", help="List the prompts and exit.")] = False,
@@ -130,7 +133,7 @@ def summarize(
         asking = Asking(backend, budget, question, parallel, _cache(cache), _progress, terminal.say, note(max_gap, min_duration))
         write = _planner(asking, dry_run, format) if dry_run or estimate else _asker(asking, retry, format, checking, report)
     done = Done()
-    with record_input(file) as records:
+    with record_input(files or ["-"]) as records:
         each = recordings(records, TableOptions(max_gap=max_gap, min_duration=min_duration))
         logs = iter([joined(each)]) if together else each
         terminal.write_lines(_all(logs, write, done))

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from audiolog_cli import parquet, terminal
 from audiolog_cli.commands.inputs import cell_input
-from audiolog_cli.commands.options import Quiet
-from audiolog_cli.errors import RecordError
+from audiolog_cli.commands.options import Files, Quiet
+from audiolog_cli.errors import InputError
 from audiolog_cli.records import ROW_COLUMNS, Cell, End, Failure, Row, jsonl_lines, tsv_lines
+
+if TYPE_CHECKING:
+    from audiolog_cli.editors import Noted
 
 
 class TableFormat(StrEnum):
@@ -19,21 +22,25 @@ class TableFormat(StrEnum):
     tsv = "tsv"
     jsonl = "jsonl"
     csv = "csv"
+    csv_excel = "csv-excel"
     github = "github"
     plain = "plain"
     html = "html"
     latex = "latex"
     raven = "raven"
     audacity = "audacity"
+    srt = "srt"
+    vtt = "vtt"
     parquet = "parquet"
 
 
 def table(
-    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="Cells as `audiolog tag` writes them; - is stdin.")] = "-",
+    files: Files = None,
     format: Annotated[
         TableFormat,
         typer.Option(
-            help="tsv, jsonl, csv and parquet are for programs, github to latex for people, raven and audacity for editors."
+            help="tsv, jsonl, csv and parquet are for programs, csv-excel for spreadsheets, github to latex for people, raven and "
+            "audacity for editors of annotations, srt and vtt for films."
         ),
     ] = TableFormat.tsv,
     cells: Annotated[bool, typer.Option("--cells", help="One row per cell instead of merging equal neighbours.")] = False,
@@ -47,32 +54,39 @@ def table(
 
     Example: audiolog tag rec.wav | audiolog table --format github
     """
+    from audiolog_cli.editors import Noted
     from audiolog_cli.table import TableOptions
     from audiolog_cli.table import table as rows_of
 
     options = TableOptions(cells, min_duration, max_gap)
     upstream = _Upstream()
-    broken: list[RecordError] = []
-    with cell_input(file, is_tied=True) as (found, _):
+    broken: list[InputError] = []
+    noted = Noted()
+    with cell_input(files or ["-"], is_tied=True) as found:
         records, with_time = _peek_time(_up_to_the_broken_line(found, broken))
         if broken:  # in its first line: there is no table at all
             raise broken[0]
-        rows = upstream.noted(rows_of(records, options))
+        rows = upstream.noted(rows_of(noted.cells(records) if format is TableFormat.raven else records, options))
         if format is TableFormat.parquet:
             parquet.write_stdout(rows, Row, with_time)
         else:
-            terminal.write_lines(_lines(rows, format, with_time))
+            terminal.write_lines(_lines(rows, format, with_time, noted))
+    if noted.unmeasured and len(noted.starts) > 1:
+        terminal.complain(
+            f"Begin Time (s) may be too early from the second recording on: the table does not say how long {noted.unmeasured[0]} is "
+            "(it has no scenes and no end record); File Offset (s) is right"
+        )
     if broken:
         raise broken[0]
     if upstream.n_failed:
         raise typer.Exit(3 if upstream.n_passed else 1)
 
 
-def _up_to_the_broken_line(records: Iterable[Cell | End | Failure], broken: list[RecordError]) -> Iterator[Cell | End | Failure]:
-    """End the stream at a broken line, and keep the error for later: the rows before it are whole and are written."""
+def _up_to_the_broken_line(records: Iterable[Cell | End | Failure], broken: list[InputError]) -> Iterator[Cell | End | Failure]:
+    """End the stream at a broken line or file, and keep the error for later: the rows before it are whole and are written."""
     try:
         yield from records
-    except RecordError as error:
+    except InputError as error:
         broken.append(error)
 
 
@@ -106,18 +120,21 @@ class _Upstream:
             yield record
 
 
-def _lines(records: Iterable[Row | End | Failure], format: TableFormat, with_time: bool) -> Iterable[str]:
+def _lines(records: Iterable[Row | End | Failure], format: TableFormat, with_time: bool, noted: "Noted") -> Iterable[str]:
+    from audiolog_cli import editors
     from audiolog_cli import table as tables
 
     if format is TableFormat.tsv:
         return tsv_lines(records, ROW_COLUMNS, with_time)
     if format is TableFormat.jsonl:
         return jsonl_lines(records)
-    rows = (record for record in records if isinstance(record, Row))
-    if format is TableFormat.csv:
-        return tables.csv_lines(rows, with_time)
+    rows = noted.rows(records)
+    if format in (TableFormat.csv, TableFormat.csv_excel):
+        return tables.csv_lines(rows, with_time, format is TableFormat.csv_excel)
     if format is TableFormat.raven:
-        return tables.raven_lines(rows)
+        return editors.raven_lines(tables.occurrences(rows), noted)
     if format is TableFormat.audacity:
-        return tables.audacity_lines(rows)
+        return editors.audacity_lines(tables.occurrences(rows))
+    if format in (TableFormat.srt, TableFormat.vtt):
+        return editors.subtitle_lines(rows, format.value)
     return tables.aligned_lines(rows, format.value, with_time)

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audiolog_cli import parquet, terminal
 from audiolog_cli.errors import InputError, RecordError
-from audiolog_cli.records import Cell, End, Failure, Record, Row, read
+from audiolog_cli.reading import is_list, is_number, read_records
+from audiolog_cli.records import Cell, End, Failure, Record, Row
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -86,10 +87,10 @@ def read_annotations(paths: Iterable[str]) -> Annotations:
     for path in paths:
         if path != "-" and Path(path).is_dir():
             _read_maestro_folder(Path(path), annotations)
-        elif path.endswith(".txt") and not _has_header(path):
+        elif path.endswith(".txt") and _is_maestro_file(path):
             _read_maestro_file(Path(path), annotations)
         elif parquet.is_parquet(path):
-            _add_records(parquet.read(path), path, annotations)
+            _add_records(parquet.read_parquet(path), path, annotations)
         else:
             with terminal.text_input(path) as (lines, name):
                 read_lines(lines, name, annotations)
@@ -109,13 +110,12 @@ def read_lines(lines: Iterable[str], name: str, annotations: Annotations) -> Non
             for place, values in _table(iterator, columns, needed, name):
                 _add_row(add_row, annotations, values, place)
             return
-    is_list = "event_label" in header and "kind" not in header
-    _add_records(read(chain([first], iterator), name), name, annotations, is_list)
+    _add_records(read_records(chain([first], iterator), name), name, annotations, is_list(first))
 
 
-def _add_records(records: Iterable[Record], name: str, annotations: Annotations, is_list: bool = False) -> None:
-    """Cells, rows, or with `is_list` the events of a DCASE list."""
-    annotations.in_cells |= not is_list
+def _add_records(records: Iterable[Record], name: str, annotations: Annotations, as_listed: bool = False) -> None:
+    """Cells, rows, or with `as_listed` events with onsets and offsets of their own."""
+    annotations.in_cells |= not as_listed
     add_event, add_scene = annotations.add_event, annotations.add_scene
     for record in records:
         if isinstance(record, Cell):  # first: there are millions of them
@@ -205,10 +205,10 @@ def _number(text: str, what: str) -> float:
 # MAESTRO Real
 
 
-def _has_header(path: str) -> bool:
+def _is_maestro_file(path: str) -> bool:
     with terminal.text_input(path) as (lines, _):
-        first = next(iter(lines), "")
-    return not first[:1].isdigit()
+        fields = next(iter(lines), "").rstrip("\r\n").split("\t")
+    return len(fields) == 4 and all(map(is_number, (fields[0], fields[1], fields[3])))
 
 
 def _read_maestro_folder(folder: Path, annotations: Annotations) -> None:

@@ -1,6 +1,6 @@
 """A stream of cells or rows, cut into recordings: one `Recording` per file, its rows still a stream.
 
-In come the records of `records.read` (cells, rows, ends, failures; several files one after the other); out come recordings, each to
+In come the records of `reading.read_records` (cells, rows, ends, failures; several files one after the other); out come recordings, each to
 be used up before the next. What only cells know (scores) and only JSON Lines know (duration, failure) is noted on the way past.
 Nothing is held but one row.
 """

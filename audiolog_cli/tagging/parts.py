@@ -141,7 +141,7 @@ class Parts:
 
     def _write(self, records: Records, file: BinaryIO) -> None:
         if self.format == "parquet":
-            parquet.write(records, file, Cell, self.with_time)
+            parquet.write_parquet(records, file, Cell, self.with_time)
             return
         lines = jsonl_lines(records) if self.format == "jsonl" else tsv_lines(records, CELL_COLUMNS, self.with_time)
         file.writelines(line.encode("utf-8", "surrogateescape") for line in lines)

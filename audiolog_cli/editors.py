@@ -1,0 +1,289 @@
+"""The files of programs that show sound: annotation editors (Audacity, Raven), written and read, and players (subtitles), written.
+
+Audacity    onset offset label, without a header; a file holds the labels of one recording and is named after it
+Raven       a header with `Begin Time (s)`; one selection a line. For a sequence of recordings `Begin Time (s)` counts from the start
+            of the first, `Begin Path` names the recording and `File Offset (s)` says where in it the selection begins
+subtitles   SubRip and WebVTT: what is heard in a film, of one recording
+
+Scenes and events are written as they occur, from onset to offset (`table.occurrences`). What is read comes out as cells, by recording
+and onset, whatever the order of the lines.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import PurePath
+from typing import TypeVar
+
+from audiolog_cli.errors import RecordError
+from audiolog_cli.records import Cell, End, Failure, Row, check_text
+
+TOP_OF_BAND = 16_000.0  # Hz: half of the models' sample rate
+RAVEN_COLUMNS = (
+    "Selection",
+    "View",
+    "Channel",
+    "Begin Time (s)",
+    "End Time (s)",
+    "Low Freq (Hz)",
+    "High Freq (Hz)",
+    "Begin File",
+    "Begin Path",
+    "File Offset (s)",
+    "Annotation",
+    "Score",
+    "Kind",
+)
+Stretch = TypeVar("Stretch", Cell, Row)
+LABEL_COLUMNS = ("Annotation", "Common Name", "Species", "Label", "Tags", "Call Type", "Species Code")  # Raven's, BirdNET's
+SCORE_COLUMNS = ("Score", "Confidence")
+
+
+# Writing
+
+
+def one_recording(records: Iterable[Stretch], what: str) -> Iterator[Stretch]:
+    """The same records, for a format without file names; RecordError at a second recording."""
+    filename = ""
+    for record in records:
+        if filename and record.filename != filename:
+            raise RecordError(f"{what} are of one recording, the table has {filename} and {record.filename}; write one file each")
+        filename = record.filename
+        yield record
+
+
+def audacity_lines(cells: Iterable[Cell]) -> Iterator[str]:
+    """An Audacity label track of scenes and events from onset to offset; RecordError for a second recording."""
+    for cell in one_recording(cells, "Audacity labels"):
+        yield f"{cell.onset:.6f}\t{cell.offset:.6f}\t{check_text(cell.label, 'label')}\n"
+
+
+def raven_lines(cells: Iterable[Cell], noted: "Noted") -> Iterator[str]:
+    """A Raven selection table over the models' band, one selection for each scene and event from onset to offset."""
+    yield "\t".join(RAVEN_COLUMNS) + "\n"
+    for number, cell in enumerate(map(noted.scored, cells), 1):
+        path, start = check_text(cell.filename, "file name"), noted.starts[cell.filename]
+        fields = (
+            f"{number}\tSpectrogram 1\t1\t{start + cell.onset:.6f}\t{start + cell.offset:.6f}\t0.0\t{TOP_OF_BAND}",
+            f"{PurePath(path).name}\t{path}\t{cell.onset:.6f}\t{check_text(cell.label, 'label')}\t{cell.score:.3f}\t{cell.kind}",
+        )
+        yield "\t".join(fields) + "\n"
+
+
+@dataclass(slots=True)
+class Noted:
+    """What rows do not say and selection tables want, noted as cells become rows."""
+
+    scores: dict[tuple[str, str, str], deque[tuple[float, float]]] = field(default_factory=dict)  # label -> onset, score
+    starts: dict[str, float] = field(default_factory=dict)  # seconds from the start of the first recording
+    end: float = 0.0  # of the recordings so far, in the same seconds
+    unmeasured: list[str] = field(default_factory=list)  # recordings of which only events are told, not how long they are
+    measured: set[str] = field(default_factory=set)
+
+    def cells(self, cells: Iterable[Cell | End | Failure]) -> Iterator[Cell | End | Failure]:
+        """The same records, their scores noted."""
+        for cell in cells:
+            if isinstance(cell, Cell):
+                self.scores.setdefault((cell.filename, cell.kind, cell.label), deque()).append((cell.onset, cell.score))
+            if not isinstance(cell, Cell) or cell.kind == "scene":
+                self.measured.add(cell.filename)
+            yield cell
+
+    def rows(self, records: Iterable[Row | End | Failure]) -> Iterator[Row]:
+        """The rows, and how far each recording reaches."""
+        for record in records:
+            if isinstance(record, Failure):
+                continue
+            start = self.starts.setdefault(record.filename, self.end)
+            self.end = max(self.end, start + (record.offset if isinstance(record, Row) else record.duration))
+            if record.filename not in self.measured and record.filename not in self.unmeasured:
+                self.unmeasured.append(record.filename)
+            if isinstance(record, Row):
+                yield record
+
+    def scored(self, cell: Cell) -> Cell:
+        """An occurrence with the highest score of the cells that it was made of."""
+        heard, best = self.scores[cell.filename, cell.kind, cell.label], 0.0
+        while heard and heard[0][0] < cell.offset:
+            onset, score = heard.popleft()
+            best = max(best, score) if onset > cell.onset - 0.001 else best
+        return cell._replace(score=best)
+
+
+# Subtitles
+
+SCENE_SHOWN = 4.0  # seconds for which a new scene is shown where nothing is heard in it
+
+
+def subtitle_lines(rows: Iterable[Row], style: str) -> Iterator[str]:
+    """Subtitles of what is heard, `srt` or `vtt`: events in brackets, a scene in parentheses where it begins.
+
+    RecordError for a second recording.
+    """
+    if style == "vtt":
+        yield "WEBVTT\n\n"
+    for number, (onset, offset, lines) in enumerate(_cues(rows), 1):
+        text = "\n".join(lines)
+        if style == "vtt":
+            yield f"{_timestamp(onset, '.')} --> {_timestamp(offset, '.')}\n{escape(text, quote=False)}\n\n"
+        else:
+            yield f"{number}\n{_timestamp(onset, ',')} --> {_timestamp(offset, ',')}\n{text}\n\n"
+
+
+def _cues(rows: Iterable[Row]) -> Iterator[tuple[float, float, list[str]]]:
+    previous: Row | None = None
+    for row in one_recording(rows, "subtitles"):
+        lines = [f"({row.scene.replace('_', ' ')})"] if row.scene and (previous is None or row.scene != previous.scene) else []
+        if row.events:
+            lines.append(f"[{', '.join(row.events).replace('_', ' ')}]")
+        if lines:
+            yield row.onset, row.offset if row.events else min(row.offset, row.onset + SCENE_SHOWN), lines
+        previous = row
+
+
+def _timestamp(seconds: float, point: str) -> str:
+    """
+    >>> _timestamp(3723.5, ",")
+    '01:02:03,500'
+    """
+    second, millisecond = divmod(round(seconds * 1000), 1000)
+    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}{point}{millisecond:03d}"
+
+
+# Reading
+
+
+def is_raven(fields: list[str]) -> bool:
+    """Whether these are the columns of a selection table."""
+    return {"Begin Time (s)", "End Time (s)"} <= set(fields)
+
+
+def is_audacity(fields: list[str]) -> bool:
+    """Whether this is a line of a label track: two numbers and a text."""
+    return len(fields) == 3 and is_number(fields[0]) and is_number(fields[1])
+
+
+def is_number(text: str) -> bool:
+    """Whether a field is a number.
+
+    >>> is_number("0.5"), is_number("a.wav")
+    (True, False)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_times(onset: str, offset: str) -> tuple[float, float]:
+    """Seconds of an interval; ValueError that says what is wrong."""
+    start, end = float(onset), float(offset)
+    if not 0 <= start <= end < float("inf"):
+        raise ValueError(f"expected 0 <= onset <= offset in seconds, got onset {onset!r}, offset {offset!r}")
+    return start, end
+
+
+def read_audacity(numbered: Iterable[tuple[int, str]], name: str) -> Iterator[Cell]:
+    """The labels of a track as event cells of score 1; the recording is what the file is named after.
+
+    Lines that begin with a backslash hold the frequencies of the label before them.
+    """
+    if name == "stdin":
+        raise RecordError("stdin: an Audacity label track names no recording; give it as a file that is named after it")
+    filename = recording_of(name)
+    cells = []
+    for number, line in numbered:
+        if line.startswith("\\") or line.isspace():
+            continue
+        fields = line.rstrip("\r\n").split("\t")
+        if len(fields) != 3:
+            raise RecordError(
+                f"{name}:{number}: expected onset, offset and label of an Audacity label track, got {len(fields)} fields"
+            )
+        cells.append(_cell(filename, fields[0], fields[1], fields[2], f"{name}:{number}"))
+    yield from sorted(cells, key=lambda cell: cell.onset)
+
+
+def read_raven(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[Cell]:
+    """The selections of a table as cells; one that stands in several views counts once.
+
+    RecordError for several recordings without `File Offset (s)`: nothing then says where in its own a selection begins.
+    """
+    number, header = next(numbered)
+    columns = header.rstrip("\r\n").split("\t")
+    label_column = next((column for column in LABEL_COLUMNS if column in columns), None)
+    if label_column is None:
+        raise RecordError(
+            f"{name}:{number}: a Raven selection table without labels; expected a column {', '.join(LABEL_COLUMNS)}"
+        )
+    score_column = next((column for column in SCORE_COLUMNS if column in columns), "")
+    cells: list[Cell] = []
+    view_of: dict[str, str] = {}
+    for number, line in numbered:
+        values = line.rstrip("\r\n").split("\t")
+        if values == columns or line.isspace():
+            continue
+        if len(values) != len(columns):
+            raise RecordError(f"{name}:{number}: expected {len(columns)} columns, got {len(values)}")
+        row = dict(zip(columns, values, strict=True))
+        view = row.get("View", "")
+        if view_of.setdefault(row.get("Selection", str(number)), view) != view:
+            continue
+        place = f"{name}:{number}"
+        cell = _cell(_file_of(row, name), row["Begin Time (s)"], row["End Time (s)"], row[label_column], place)
+        cells.append(
+            _in_its_file(cell, row, place)._replace(kind=row.get("Kind") or "event", score=_score(row, score_column, place))
+        )
+    files = {cell.filename: index for index, cell in reversed(list(enumerate(cells)))}
+    if len(files) > 1 and "File Offset (s)" not in columns:
+        raise RecordError(
+            f"{name}: selections in {len(files)} recordings and no column File Offset (s), which says where in its recording each "
+            "begins; add it in Raven and save the table again"
+        )
+    yield from sorted(cells, key=lambda cell: (files[cell.filename], cell.onset))
+
+
+def _cell(filename: str, onset: str, offset: str, label: str, place: str) -> Cell:
+    try:
+        start, end = parse_times(onset, offset)
+        if not label.strip():
+            raise ValueError("expected a label, got none; name it in the editor, or delete it")
+    except ValueError as error:
+        raise RecordError(f"{place}: {error}") from None
+    return Cell(filename, start, end, "event", label.strip(), 1.0)
+
+
+def _in_its_file(cell: Cell, row: Mapping[str, str], place: str) -> Cell:
+    """The same selection, its times counted from the start of its own recording."""
+    text = row.get("File Offset (s)", "")
+    if not text:
+        return cell
+    if not is_number(text):
+        raise RecordError(f"{place}: expected a number as File Offset (s), got {text!r}")
+    onset = float(text)
+    return cell._replace(onset=onset, offset=round(onset + cell.offset - cell.onset, 6))
+
+
+def _score(row: Mapping[str, str], column: str, place: str) -> float:
+    text = row.get(column) or "1"
+    if not is_number(text) or not 0 <= float(text) <= 1:
+        raise RecordError(f"{place}: expected a {column} between 0 and 1, got {text!r}")
+    return float(text)
+
+
+def _file_of(row: Mapping[str, str], name: str) -> str:
+    """The recording of a selection: its path, its name, or else what the table is named after."""
+    written = row.get("Begin Path") or row.get("Begin File") or recording_of(name)
+    return written.replace("\\", "/") if "/" not in written else written
+
+
+def recording_of(name: str) -> str:
+    """The recording that a file of annotations is named after.
+
+    >>> recording_of("day/rec.txt"), recording_of("rec.Table.1.selections.txt"), recording_of("rec.BirdNET.selection.table.txt")
+    ('rec', 'rec', 'rec')
+    """
+    return re.sub(r"(\.Table\.\d+)?(\.BirdNET(\.results)?)?(\.selections?)?(\.table)?\.[^.]*$", "", PurePath(name).name)

@@ -1,0 +1,281 @@
+"""Lines of text in, records out: TSV, JSON Lines, DCASE lists, and the files of two annotation editors (see `editors.py`).
+
+Formats are told apart by the first line and columns found by name. Lines without a header (`grep bird cells.tsv`) are known by
+their columns. A DCASE list is read as event cells of score 1; a line of it that names a recording and nothing else, as DESED
+writes those without events, is the end of that recording.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+from audiolog_cli import editors
+from audiolog_cli.errors import RecordError
+from audiolog_cli.records import (
+    CELL_COLUMNS,
+    EVENTS_SEPARATOR,
+    ROW_COLUMNS,
+    SEGMENT_COLUMNS,
+    Cell,
+    End,
+    Failure,
+    Record,
+    Row,
+    Segment,
+)
+
+DCASE_COLUMNS = ("filename", "onset", "offset", "event_label")
+SOUND = ("RIFF", "RF64", "FORM", "fLaC", "OggS", "ID3", "caff")  # how recordings begin, where no NUL says it
+
+Numbered = Iterator[tuple[int, str]]
+
+
+def read_records(lines: Iterable[str], name: str) -> Iterator[Record]:
+    """Records of any kind; `name` is the table's, and stands in messages (`rec.tsv:12: ...`).
+
+    A stream holds one kind of record (and ends and errors); streams written one after the other, header and all, are read as
+    one. Raises RecordError with name and line for anything else.
+    """
+    numbered = enumerate(lines, 1)
+    for number, line in numbered:
+        line = line.removeprefix("\ufeff") if number == 1 else line
+        if line.strip():
+            return _reader_of(line, name)(chain([(number, line)], numbered), name)
+    raise RecordError(f"{name}: empty, expected a table with a header line or JSON Lines")
+
+
+def read_cells(lines: Iterable[str], name: str) -> Iterator[Cell | End | Failure]:
+    """`read_records`, for commands that take cells only."""
+    return (check_cell(record, name) for record in read_records(lines, name))
+
+
+def check_cell(record: Record, name: str) -> Cell | End | Failure:
+    """Return what is no segment and no row; RecordError, with the name of the table, for those."""
+    if isinstance(record, Segment | Row):
+        found = "segments" if isinstance(record, Segment) else "rows"
+        raise RecordError(f"{name}: expected cells ({' '.join(CELL_COLUMNS)}), got {found}; `audiolog tag` writes cells")
+    return record
+
+
+def is_list(line: str) -> bool:
+    """Whether a table that begins with this line lists events with their own onsets and offsets, not cut into cells."""
+    fields = line.removeprefix("\ufeff").rstrip("\r\n").split("\t")
+    if line.lstrip().startswith("{"):
+        return '"event_label"' in line and '"kind"' not in line
+    columns = _columns_of(fields) or fields
+    return editors.is_raven(fields) or editors.is_audacity(fields) or ("event_label" in columns and "kind" not in columns)
+
+
+def _reader_of(line: str, name: str) -> Callable[[Numbered, str], Iterator[Record]]:
+    fields = line.rstrip("\r\n").split("\t")
+    if line.lstrip().startswith("{"):
+        return _read_jsonl
+    if editors.is_raven(fields):
+        return editors.read_raven
+    if editors.is_audacity(fields):
+        return editors.read_audacity
+    if "\0" in line or line.startswith(SOUND):
+        raise RecordError(f"{name}: a recording, expected a table; `audiolog tag` turns recordings into tables")
+    return _read_tsv
+
+
+# TSV
+
+
+def _read_tsv(numbered: Numbered, name: str) -> Iterator[Record]:
+    number, first = next(numbered)
+    names = first.rstrip("\r\n").split("\t")
+    if columns := _columns_of(names):  # no header: the first line is a record
+        numbered, names = chain([(number, first)], numbered), list(columns)
+    parse, pick = _parser_for(names, f"{name}:{number}")
+    if tuple(names) == CELL_COLUMNS:
+        return _plain_cells(numbered, name)
+    return _table(numbered, names, parse, pick, name)
+
+
+def _plain_cells(numbered: Numbered, name: str) -> Iterator[Record]:
+    """Cells whose columns are in `tag`'s own order, most lines of most tables; a line that is none of them is read by name."""
+    for number, line in numbered:
+        try:
+            filename, onset, offset, kind, label, score = line.split("\t")  # the score keeps its line end, float() strips it
+            cell = _parse_cell(filename, onset, offset, kind, label, score)
+        except ValueError:
+            yield from _table([(number, line)], list(CELL_COLUMNS), _parse_cell, list, name)
+        else:
+            yield cell
+
+
+def _table(numbered: Iterable[tuple[int, str]], names: list[str], parse: Any, pick: Any, name: str) -> Iterator[Record]:
+    for number, line in numbered:
+        fields = line.rstrip("\r\n").split("\t")
+        if fields == names or line.isspace():  # a second table follows the first: cat a.tsv b.tsv
+            continue
+        if len(fields) != len(names):
+            if {"filename", "onset"} <= set(fields):
+                raise RecordError(
+                    f"{name}:{number}: another table begins, with the columns {' '.join(fields)}; expected {' '.join(names)}, "
+                    "as in the first: tables of one kind can follow one another"
+                )
+            raise RecordError(f"{name}:{number}: expected {len(names)} columns, got {len(fields)}")
+        try:
+            record: Record = parse(*pick(fields))
+        except ValueError as error:
+            raise RecordError(f"{name}:{number}: {error}") from None
+        yield record
+
+
+def _parser_for(names: list[str], place: str) -> tuple[Callable[..., Record], Callable[[list[str]], Any]]:
+    """The record parser for a header, and the picker that brings a line's fields into the parser's order."""
+    kinds: tuple[tuple[tuple[str, ...], Callable[..., Record]], ...] = (
+        (CELL_COLUMNS, _parse_cell),
+        (ROW_COLUMNS, _parse_row),
+        (DCASE_COLUMNS, _parse_dcase),
+        (SEGMENT_COLUMNS, _parse_segment),
+    )
+    for columns, parse in kinds:
+        if set(columns) <= set(names):
+            has_time = "time" in names and columns in (CELL_COLUMNS, ROW_COLUMNS)
+            return parse, itemgetter(*(names.index(column) for column in (*columns, *["time"] * has_time)))
+    wanted = " | ".join(" ".join(columns) for columns, _ in kinds)
+    raise RecordError(f"{place}: expected a header with the columns {wanted}, got {' '.join(names)[:200]!r}")
+
+
+def _columns_of(fields: list[str]) -> tuple[str, ...]:
+    """The columns of a line of values, for a table that lost its header; () where it may be a header, or anything else.
+
+    >>> _columns_of(["a.wav", "0.000", "1.000", "event", "bird", "0.900"])
+    ('filename', 'onset', 'offset', 'kind', 'label', 'score')
+    >>> _columns_of(["filename", "onset", "offset"])
+    ()
+    """
+    n = len(fields)
+    if not 3 <= n <= 7 or not (is_number(fields[1]) and is_number(fields[2])):
+        return ()
+    if n in (6, 7) and fields[3] in _KINDS and is_number(fields[5]):
+        return (*CELL_COLUMNS, "time")[:n]
+    if n in (5, 6) and not is_number(fields[4]):
+        return (*ROW_COLUMNS, "time")[:n]
+    return {3: SEGMENT_COLUMNS, 4: DCASE_COLUMNS}.get(n, ()) if not is_number(fields[0]) else ()
+
+
+is_number = editors.is_number
+
+
+def _parse_cell(filename: str, onset: str, offset: str, kind: str, label: str, score: str, time: str = "") -> Cell:
+    start, end, probability = float(onset), float(offset), float(score)
+    if 0 <= start <= end < _INFINITY and 0 <= probability <= 1 and kind in _KINDS and (label or kind == "scene"):
+        return _new(Cell, (filename, start, end, kind, label, probability, time or None))
+    raise ValueError(_what_is_wrong_with(onset, offset, kind, label, score))
+
+
+_new = tuple.__new__  # half the cost of Cell(...), which goes through a Python function
+_INFINITY = float("inf")
+_KINDS = ("scene", "event")
+
+
+def _what_is_wrong_with(onset: str, offset: str, kind: str, label: str, score: str) -> str:
+    parse_times(onset, offset)
+    if kind not in _KINDS:
+        return f"expected kind scene or event, got {kind!r}"
+    if not 0 <= float(score) <= 1:
+        return f"expected a score between 0 and 1, got {score!r}"
+    return "expected a label, got an empty field"
+
+
+def _parse_row(filename: str, onset: str, offset: str, scene: str, events: str, time: str = "") -> Row:
+    labels = tuple(events.split(EVENTS_SEPARATOR)) if events else ()
+    start, end = parse_times(onset, offset)
+    return Row(filename, round(start, 3), round(end, 3), scene, labels, time or None)
+
+
+def _parse_dcase(filename: str, onset: str, offset: str, label: str) -> Cell | End:
+    if {onset, offset, label} <= _NOTHING:
+        return End(filename, 0.0, 0, "", "")
+    if not label:
+        raise ValueError("expected an event_label, got an empty field")
+    return Cell(filename, *parse_times(onset, offset), "event", label, 1.0)
+
+
+_NOTHING = {"", "nan", "NaN", "NA"}  # how tables say that there is no value
+
+
+def _parse_segment(filename: str, onset: str, offset: str) -> Segment:
+    return Segment(filename, *parse_times(onset, offset))
+
+
+parse_times = editors.parse_times
+
+
+# JSON Lines
+
+_JSON_TEXT = r'"([^"\\\x00-\x1f]*)"'  # without escapes: between the quotes stands the text itself
+_JSON_NUMBER = r"((?:0|[1-9][0-9]*)\.[0-9]+)"
+_JSON_CELL = re.compile(
+    rf'\{{"filename":{_JSON_TEXT},"onset":{_JSON_NUMBER},"offset":{_JSON_NUMBER},'
+    rf'"kind":{_JSON_TEXT},"label":{_JSON_TEXT},"score":{_JSON_NUMBER}(?:,"time":{_JSON_TEXT})?\}}\n?'
+)
+
+
+def _read_jsonl(numbered: Numbered, name: str) -> Iterator[Record]:
+    """Cells as `jsonl_lines` writes them are taken apart by one pattern, in half of a JSON parser's time; the rest is parsed."""
+    match = _JSON_CELL.fullmatch
+    for number, line in numbered:
+        try:
+            cell = _parse_cell(*plain.groups("")) if (plain := match(line)) else None
+        except ValueError:
+            cell = None
+        if cell is not None:
+            yield cell
+        elif not line.isspace():
+            yield _parse_json(line, f"{name}:{number}")
+
+
+def _parse_json(line: str, place: str) -> Record:
+    try:
+        return _from_json(json.loads(line))
+    except json.JSONDecodeError as error:
+        raise RecordError(f"{place}: no whole JSON object, at character {error.pos + 1}: {error.msg}") from None
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"{place}: {error}") from None
+    except KeyError as error:
+        raise RecordError(f"{place}: expected the key {error}, it is missing") from None
+
+
+def _from_json(fields: Any) -> Record:
+    """The record that a parsed line of JSON holds; ValueError, TypeError or KeyError if it holds none."""
+    if not isinstance(fields, dict):
+        raise ValueError(f"expected a JSON object, got {json.dumps(fields)[:60]}")
+    kind, filename = fields.get("kind"), _text(fields, "filename")
+    if kind == "end":
+        names = _text(fields, "weights"), _text(fields, "version")
+        return End(filename, _number(fields, "duration"), int(_number(fields, "cells")), *names)
+    if kind == "error":
+        return Failure(filename, _text(fields, "message"))
+    onset, offset = str(_number(fields, "onset")), str(_number(fields, "offset"))
+    time = _text(fields, "time") if fields.get("time") else ""
+    if kind is not None:
+        return _parse_cell(filename, onset, offset, kind, _text(fields, "label"), str(_number(fields, "score")), time)
+    if "scene" in fields:
+        if not isinstance(fields["events"], list) or not all(isinstance(event, str) for event in fields["events"]):
+            raise ValueError("expected events to be a list of labels")
+        return _parse_row(filename, onset, offset, _text(fields, "scene"), "", time)._replace(events=tuple(fields["events"]))
+    if "event_label" in fields:
+        return _parse_dcase(filename, onset, offset, _text(fields, "event_label"))
+    return _parse_segment(filename, onset, offset)
+
+
+def _number(fields: dict[str, Any], key: str) -> float:
+    value = fields[key]
+    if type(value) not in (int, float):
+        raise ValueError(f"expected {key} to be a number, got {json.dumps(value)[:60]}")
+    return float(value)
+
+
+def _text(fields: dict[str, Any], key: str) -> str:
+    value = fields[key]
+    if not isinstance(value, str):
+        raise ValueError(f"expected {key} to be a string, got {json.dumps(value)[:60]}")
+    return value
