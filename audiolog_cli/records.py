@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from audiolog_cli.errors import RecordError
 
@@ -93,6 +94,11 @@ def check_event(label: str) -> str:
     if EVENTS_SEPARATOR in label:
         raise RecordError(f"label {label!r} contains {EVENTS_SEPARATOR!r}, which separates the events of a row: rename it")
     return check_text(label, "label")
+
+
+def composed(text: str) -> str:
+    """A name or label as Unicode NFC: `ö` is one character, however a file system or an editor has written it."""
+    return text if text.isascii() else normalize("NFC", text)
 
 
 def milliseconds(seconds: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.shell import ROOT, Result, sh
+from tests.shell import ROOT, Result, audiolog, sh
 
 # Two recordings. rec1: a car for 3 s, a dog from 2 s to 4 s. rec2: a dog in the second second.
 REFERENCE = "filename\tonset\toffset\tevent_label\nrec1.wav\t0.0\t3.0\tcar\nrec1.wav\t2.0\t4.0\tdog\nrec2.wav\t1.0\t2.0\tdog\n"
@@ -49,7 +49,7 @@ def report(done: Result) -> Any:
 
 
 def test_cells_from_a_pipe_against_lists(folder: Path) -> None:
-    done = sh("cat cells.tsv | audiolog eval --reference ref.tsv --reference scenes.tsv --format github --by-class", folder)
+    done = audiolog("eval --reference ref.tsv --reference scenes.tsv --format github --by-class", folder, CELLS.encode())
     # Second 2 of rec1 misses the dog, second 3 takes it for a car: 2 errors in 6 references. Of 4 s of street 3 are recognised.
     assert done.stdout == (
         "| metric                 | value | rule                                  |\n"
@@ -109,14 +109,14 @@ def test_tsv_has_one_figure_a_line_for_grep(folder: Path) -> None:
 
 def test_rows_score_like_the_cells_they_were_made_of(folder: Path) -> None:
     arguments = "--reference ref.tsv --reference scenes.tsv --by-class"
-    cells = sh(f"audiolog eval cells.tsv {arguments}", folder)
+    cells = audiolog(f"eval cells.tsv {arguments}", folder)
     rows = sh(f"audiolog table cells.tsv | audiolog eval {arguments}", folder)
     assert rows == cells
     assert rows.code == 0
 
 
 def test_a_list_against_itself_is_perfect(folder: Path) -> None:
-    figures = report(sh("audiolog eval ref.tsv --reference ref.tsv --format json", folder))["pooled"]
+    figures = report(audiolog("eval ref.tsv --reference ref.tsv --format json", folder))["pooled"]
     assert figures["segment"]["f1"] == figures["segment"]["macro_f1"] == figures["event"]["f1"] == 1
     assert figures["segment"]["error_rate"] == figures["event"]["error_rate"] == 0
 
@@ -125,7 +125,7 @@ def test_a_list_against_itself_is_perfect(folder: Path) -> None:
 def test_the_rule_of_decoding_changes_the_figure_and_stands_beside_it(tmp_path: Path, decode: str, f1: float) -> None:
     (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na\t0\t1\tdog\n")
     (tmp_path / "est.tsv").write_text("filename\tonset\toffset\tevent_label\na\t0.1\t0.9\tdog\na\t1.6\t1.9\tdog\n")
-    found = report(sh(f"audiolog eval est.tsv --reference ref.tsv --decode {decode} --format json", tmp_path))
+    found = report(audiolog(f"eval est.tsv --reference ref.tsv --decode {decode} --format json", tmp_path))
     assert found["pooled"]["segment"]["f1"] == (pytest.approx(f1) if f1 else None)
     rules = {"any": "any overlap", "mean": "more than half covered", "baseline": "ends floored"}
     assert found["rules"]["segment"] == f"1-s segments, {rules[decode]}"
@@ -133,7 +133,7 @@ def test_the_rule_of_decoding_changes_the_figure_and_stands_beside_it(tmp_path: 
 
 def test_the_length_of_segments(folder: Path) -> None:
     counts = [
-        report(sh(f"audiolog eval cells.tsv --reference ref.tsv --segment {length} --format json", folder))["pooled"]["segment"]
+        report(audiolog(f"eval cells.tsv --reference ref.tsv --segment {length} --format json", folder))["pooled"]["segment"]
         for length in (1, 0.5, 2)
     ]
     assert [count["n_reference"] for count in counts] == [6, 12, 4]
@@ -146,20 +146,88 @@ def test_scores_on_segments_that_floating_point_cannot_hold(tmp_path: Path, deco
     (tmp_path / "scores").mkdir()
     rows = [f"{i / 10:.1f}\t{(i + 1) / 10:.1f}\t{0.9 if 3 <= i < 6 else 0.1}\n" for i in range(10)]
     (tmp_path / "scores" / "a.tsv").write_text("onset\toffset\tdog\n" + "".join(rows))
-    line = f"audiolog eval --reference ref.tsv --scores-dir scores --segment 0.1 --decode {decode} --format json"
-    segment = report(sh(line, tmp_path))["pooled"]["segment"]
+    line = f"eval --reference ref.tsv --scores-dir scores --segment 0.1 --decode {decode} --format json"
+    segment = report(audiolog(line, tmp_path))["pooled"]["segment"]
     assert (segment["error_rate"], segment["f1"], segment["n_reference"]) == (0, 1, 3)
+
+
+def test_a_list_names_recordings_without_events_as_desed_does(tmp_path: Path) -> None:
+    (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t0\t1\tdog\nb.wav\t\t\t\n")
+    (tmp_path / "est.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t0\t1\tdog\nb.wav\t1\t2\tdog\n")
+    done = audiolog("eval est.tsv --reference ref.tsv --format json", tmp_path)
+    assert report(done)["pooled"]["segment"]["insertions"] == 1
+    assert "compared 2 files, 3 s (3 segments), 1 event labels: 2 in both" in done.stderr
+
+
+def test_names_and_labels_are_compared_as_they_look(tmp_path: Path) -> None:
+    """`ö` in one character, and as `o` with two dots, as macOS writes names."""
+    (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\nV\u00f6gel.wav\t0\t1\tH\u00e4her\n")
+    (tmp_path / "est.tsv").write_text("filename\tonset\toffset\tevent_label\nVo\u0308gel.flac\t0\t1\tHa\u0308her\n")
+    (tmp_path / "durations.tsv").write_text("filename\tduration\nVo\u0308gel.wav\t1\n")
+    done = audiolog("eval est.tsv --reference ref.tsv --durations durations.tsv --format json", tmp_path)
+    assert report(done)["pooled"]["segment"]["f1"] == 1
+
+
+@pytest.mark.parametrize("format", ["audacity", "raven"])
+def test_annotations_of_editors_are_references_and_estimates(format: str, folder: Path) -> None:
+    """What `table` writes for an editor scores as the cells that it was made of; a label track knows no scenes."""
+    cells = CELLS.split("data/rec2")[0] if format == "audacity" else CELLS
+    events = "".join(line for line in cells.splitlines(keepends=True) if "scene" not in line)
+    (folder / "rec1.txt").write_text(audiolog(f"table -q --format {format}", folder, events.encode()).stdout)
+    (folder / "ref.tsv").write_text(
+        "".join(line for line in REFERENCE.splitlines(keepends=True) if "rec2" not in line or format == "raven")
+    )
+    of_cells = report(audiolog("eval --reference ref.tsv --format json", folder, events.encode()))
+    assert report(audiolog("eval rec1.txt --reference ref.tsv --format json", folder))["pooled"] == of_cells["pooled"]
+    same = report(audiolog("eval rec1.txt --reference rec1.txt --format json", folder))["pooled"]
+    assert same["segment"]["f1"] == same["event"]["f1"] == 1
+
+
+def test_scenes_alone_are_not_asked_about_events(folder: Path) -> None:
+    """Events that were estimated beside the scenes are ignored, and that is said."""
+    done = audiolog("eval cells.tsv --reference scenes.tsv --by-class", folder)
+    assert [line.split("\t")[:4] for line in done.stdout.splitlines()[1:]] == [
+        ["pooled", "", "scene_accuracy", "0.875"],
+        ["pooled", "", "scene_overall_accuracy", repr(5 / 6)],
+        ["scene", "park", "scene_accuracy", "1.0"],
+        ["scene", "park", "scene_n_reference", "2.0"],
+        ["scene", "street", "scene_accuracy", "0.75"],
+        ["scene", "street", "scene_n_reference", "4.0"],
+    ]
+    assert "ignored in the estimate: car (4), dog (1)" in done.stderr
+    assert "undefined" not in done.stderr
+
+
+def test_what_is_named_twice_is_said(folder: Path) -> None:
+    assert audiolog("eval ref.tsv ref.tsv --reference ref.tsv", folder) == (
+        2,
+        "",
+        "audiolog: ref.tsv: named twice; give each file once\n",
+    )
+    twice = CELLS + CELLS.split("score\n")[1]
+    assert audiolog("eval --reference ref.tsv", folder, twice.encode()).stderr == (
+        "audiolog: data/rec1.wav: begins again at 0.000 s: it was named twice, or two tables of it are given; give one\n"
+    )
+
+
+def test_cells_that_meet_to_the_millisecond_are_one_event(tmp_path: Path) -> None:
+    """0.1 + 0.2 s, as a program that adds floats writes it, is 0.3 s."""
+    reference = "filename\tonset\toffset\tevent_label\na.wav\t0.1\t0.6\tdog\n"
+    (tmp_path / "ref.tsv").write_text(reference)
+    cells = "filename\tonset\toffset\tkind\tlabel\tscore\na.wav\t0.1\t0.3\tevent\tdog\t0.9\n"
+    cells += f"a.wav\t{0.1 + 0.2!r}\t0.6\tevent\tdog\t0.9\n"
+    assert report(audiolog("eval --reference ref.tsv --format json", tmp_path, cells.encode()))["pooled"]["event"]["f1"] == 1
 
 
 def test_a_recording_cannot_last_for_ever(tmp_path: Path) -> None:
     """Samples or milliseconds in the place of seconds would else ask for terabytes."""
     (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t0\t1e12\tdog\n")
     message = "audiolog: a: ends at 1e+12 s, too many segments of 1 s; onsets and offsets are in seconds\n"
-    assert sh("audiolog eval ref.tsv --reference ref.tsv", tmp_path) == (1, "", message)
+    assert audiolog("eval ref.tsv --reference ref.tsv", tmp_path) == (1, "", message)
 
 
 def test_a_threshold_without_scores_is_refused(folder: Path) -> None:
-    done = sh("audiolog eval cells.tsv --reference ref.tsv --threshold 0.9", folder)
+    done = audiolog("eval cells.tsv --reference ref.tsv --threshold 0.9", folder)
     assert done == (
         2,
         "",
@@ -169,7 +237,7 @@ def test_a_threshold_without_scores_is_refused(folder: Path) -> None:
 
 def test_durations_cut_events_off_and_name_quiet_recordings(folder: Path) -> None:
     (folder / "durations.tsv").write_text("filename\tduration\nrec1.wav\t2.0\nrec2.wav\t2.0\nquiet.wav\t10.0\n")
-    done = sh("audiolog eval cells.tsv --reference ref.tsv --durations durations.tsv --format json", folder)
+    done = audiolog("eval cells.tsv --reference ref.tsv --durations durations.tsv --format json", folder)
     found = report(done)
     assert found["pooled"]["segment"]["n_reference"] == 3  # two seconds of car, one of dog
     assert (found["compared"]["seconds"], found["compared"]["segments"]) == (14.0, 14)
@@ -180,7 +248,7 @@ def test_durations_cut_events_off_and_name_quiet_recordings(folder: Path) -> Non
 
 
 def test_a_recording_that_was_not_estimated_is_all_deletions(folder: Path) -> None:
-    done = sh("grep -v rec2 cells.tsv | audiolog eval --reference ref.tsv --format json", folder)
+    done = audiolog("eval --reference ref.tsv --format json", folder, CELLS.split("data/rec2")[0].encode())
     assert report(done)["pooled"]["segment"]["deletions"] == 2  # one in rec1, all of rec2
     assert "not estimated, their events count as deletions: rec2" in done.stderr
 
@@ -188,33 +256,35 @@ def test_a_recording_that_was_not_estimated_is_all_deletions(folder: Path) -> No
 def test_a_scene_of_unknown_length_that_was_not_estimated_is_said(folder: Path) -> None:
     """Nothing tells how many seconds of quiet.wav were missed: with lengths they count, without it is said that they do not."""
     (folder / "scenes.tsv").write_text(SCENES + "quiet.wav\tpark\n")
-    line = "audiolog eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit second --format json"
-    done = sh(line, folder)
+    line = "eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit second --format json"
+    done = audiolog(line, folder)
     assert report(done)["pooled"]["scene"]["overall_accuracy"] == pytest.approx(5 / 6)
     said = "audiolog: no scene estimated and no length known, so in scene accuracy only as far as they have events: quiet; --durations gives lengths\n"
     assert said in done.stderr
     (folder / "durations.tsv").write_text("filename\tduration\nrec1.wav\t4.0\nrec2.wav\t2.0\nquiet.wav\t10.0\n")
-    done = sh(f"{line} --durations durations.tsv", folder)
+    done = audiolog(f"{line} --durations durations.tsv", folder)
     assert report(done)["pooled"]["scene"]["overall_accuracy"] == pytest.approx(5 / 16)
     assert said not in done.stderr
 
 
 def test_an_unknown_label_is_refused_or_left_out_on_request(folder: Path) -> None:
-    done = sh("sed 's/dog/wolf/' cells.tsv | audiolog eval --reference ref.tsv", folder)
+    done = audiolog("eval --reference ref.tsv", folder, CELLS.replace("dog", "wolf").encode())
     assert done == Result(
         1,
         "",
         "audiolog: the label 'wolf' is estimated, but not in the reference (which has car, dog, ...); "
         "add it with --labels, or leave it out with --allow-unknown-labels\n",
     )
-    done = sh("sed 's/dog/wolf/' cells.tsv | audiolog eval --reference ref.tsv --allow-unknown-labels --format json", folder)
+    done = audiolog(
+        "eval --reference ref.tsv --allow-unknown-labels --format json", folder, CELLS.replace("dog", "wolf").encode()
+    )
     assert report(done)["compared"]["labels_ignored_in_estimate"] == {"wolf": 1}
     assert "audiolog: ignored in the estimate: wolf (1)\n" in done.stderr
 
 
 def test_labels_choose_what_is_scored(folder: Path) -> None:
     (folder / "labels.txt").write_text("dog\ncat\n")
-    done = sh("audiolog eval cells.tsv --reference ref.tsv --labels labels.txt --format json", folder)
+    done = audiolog("eval cells.tsv --reference ref.tsv --labels labels.txt --format json", folder)
     found = report(done)
     assert found["compared"]["labels"] == ["dog", "cat"]
     assert found["pooled"]["segment"]["macro_f1"] == 0.25  # dog 0.5; the cat, undefined, counts 0
@@ -223,13 +293,15 @@ def test_labels_choose_what_is_scored(folder: Path) -> None:
 
 
 def test_an_unknown_recording_is_refused_or_left_out_on_request(folder: Path) -> None:
-    done = sh("sed 's/rec2/rec3/' cells.tsv | audiolog eval --reference ref.tsv", folder)
+    done = audiolog("eval --reference ref.tsv", folder, CELLS.replace("rec2", "rec3").encode())
     assert done.code == 1
     assert done.stderr == (
         "audiolog: rec3: estimated, but not in the reference (which names rec1, ...); list it in --durations "
         "if nothing happens in it, or leave it out with --allow-unknown-files\n"
     )
-    done = sh("sed 's/rec2/rec3/' cells.tsv | audiolog eval --reference ref.tsv --allow-unknown-files --format json", folder)
+    done = audiolog(
+        "eval --reference ref.tsv --allow-unknown-files --format json", folder, CELLS.replace("rec2", "rec3").encode()
+    )
     assert report(done)["compared"]["files_ignored"] == ["rec3"]
 
 
@@ -244,28 +316,28 @@ def test_an_empty_reference_has_no_error_rate(folder: Path) -> None:
 def test_names_that_share_a_stem_are_compared_whole(tmp_path: Path) -> None:
     table = "filename\tonset\toffset\tevent_label\nx/a.wav\t0\t1\tdog\ny/a.wav\t0\t2\tdog\n"
     (tmp_path / "ref.tsv").write_text(table)
-    found = report(sh("audiolog eval ref.tsv --reference ref.tsv --by-file --format json", tmp_path))
+    found = report(audiolog("eval ref.tsv --reference ref.tsv --by-file --format json", tmp_path))
     assert list(found["by_file"]) == ["x/a.wav", "y/a.wav"]
 
 
 def test_a_failed_recording_is_named_and_ends_with_code_3(folder: Path) -> None:
     failure = '{"kind":"error","filename":"rec2.wav","message":"rec2.wav: not audio"}'
     cell = '{"filename":"rec1.wav","onset":0,"offset":3,"kind":"event","label":"car","score":0.9}'
-    done = sh(f"printf '%s\\n' '{cell}' '{failure}' | audiolog eval --reference ref.tsv --format json", folder)
+    done = audiolog("eval --reference ref.tsv --format json", folder, f"{cell}\n{failure}\n".encode())
     assert done.code == 3
     assert json.loads(done.stdout)["pooled"]["segment"]["deletions"] == 3
     assert "audiolog: not estimated, the recording failed: rec2.wav: not audio\n" in done.stderr
 
 
 def test_scenes_by_second_or_by_file(folder: Path) -> None:
-    line = "audiolog eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit {} --format json"
-    by_second, by_file = (report(sh(line.format(unit), folder)) for unit in ("second", "file"))
+    line = "eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit {} --format json"
+    by_second, by_file = (report(audiolog(line.format(unit), folder)) for unit in ("second", "file"))
     assert (by_second["rules"]["scene"], by_second["pooled"]["scene"]["accuracy"]) == ("per second", 0.875)
     assert (by_file["rules"]["scene"], by_file["pooled"]["scene"]["accuracy"]) == ("per file", 1.0)
 
 
 def test_scores_alone_are_the_estimate(folder: Path) -> None:
-    done = sh("audiolog eval --reference ref.tsv --scores-dir scores --format json --by-class < /dev/null", folder)
+    done = audiolog("eval --reference ref.tsv --scores-dir scores --format json --by-class", folder)
     found = report(done)
     assert found["pooled"]["segment"]["error_rate"] == pytest.approx(2 / 6)  # above 0.5 as in the cells
     assert found["rules"]["segment"] == "1-s segments, any frame > 0.5"
@@ -275,11 +347,11 @@ def test_scores_alone_are_the_estimate(folder: Path) -> None:
 
 
 def test_tuned_thresholds_are_read_back_and_reach_the_best_f1(folder: Path) -> None:
-    done = sh("audiolog eval --reference ref.tsv --scores-dir scores --tune thresholds.tsv --format json", folder)
+    done = audiolog("eval --reference ref.tsv --scores-dir scores --tune thresholds.tsv --format json", folder)
     best = report(done)["pooled"]["score"]["best_f1"]
     assert (folder / "thresholds.tsv").read_text() == "label\tthreshold\ncar\t0.6499999999999999\ndog\t0.25\n"
-    line = "audiolog eval --reference ref.tsv --scores-dir scores --thresholds thresholds.tsv --format json"
-    tuned = report(sh(line, folder))
+    line = "eval --reference ref.tsv --scores-dir scores --thresholds thresholds.tsv --format json"
+    tuned = report(audiolog(line, folder))
     assert tuned["pooled"]["segment"]["f1"] == best == 1.0
     assert tuned["rules"]["segment"] == "1-s segments, any frame > its label's threshold"
 
@@ -296,7 +368,7 @@ def test_a_label_without_reference_gets_no_threshold(folder: Path) -> None:
 
 def test_folds_are_given_apart_pooled_and_as_a_mean(folder: Path) -> None:
     (folder / "folds.tsv").write_text("filename\tfold\nrec1.wav\tone\nrec2.wav\ttwo\n")
-    found = report(sh("audiolog eval cells.tsv --reference ref.tsv --folds folds.tsv --format json", folder))
+    found = report(audiolog("eval cells.tsv --reference ref.tsv --folds folds.tsv --format json", folder))
     rates = {name: figures["segment"]["error_rate"] for name, figures in found["folds"].items()}
     assert rates == {"one": 0.4, "two": 0.0}
     assert found["mean_of_folds"]["segment"]["error_rate"] == 0.2
@@ -306,8 +378,8 @@ def test_folds_are_given_apart_pooled_and_as_a_mean(folder: Path) -> None:
 
 
 def test_confidence_intervals_enclose_the_figure_and_repeat(folder: Path) -> None:
-    line = "audiolog eval cells.tsv --reference ref.tsv --reference scenes.tsv --confidence"
-    first, second = sh(line, folder), sh(line, folder)
+    line = "eval cells.tsv --reference ref.tsv --reference scenes.tsv --confidence"
+    first, second = audiolog(line, folder), audiolog(line, folder)
     assert first == second
     rows = [row.split("\t") for row in first.stdout.splitlines()]
     assert rows[0][-2:] == ["low", "high"]
@@ -326,29 +398,31 @@ def test_confidence_intervals_enclose_the_figure_and_repeat(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [
-        ("audiolog eval cells.tsv", 2, "eval needs the truth: --reference PATH"),
-        ("audiolog eval cells.tsv --reference none.tsv", 1, "none.tsv: no such file"),
-        ("audiolog eval cells.tsv --reference ref.tsv --tune t", 2, "--tune needs scores: --scores-dir DIR"),
-        ("audiolog eval cells.tsv --reference ref.tsv --plot x.svg", 2, "--plot: nothing to draw"),
+        ("eval cells.tsv", 2, "eval needs the truth: --reference PATH"),
+        ("eval cells.tsv --reference none.tsv", 1, "none.tsv: no such file"),
+        ("eval cells.tsv --reference ref.tsv --tune t", 2, "--tune needs scores: --scores-dir DIR"),
+        ("eval cells.tsv --reference ref.tsv --plot x.svg", 2, "--plot: nothing to draw"),
         (
-            "mkdir bad; cp ref.tsv bad/rec1.tsv; audiolog eval --reference ref.tsv --scores-dir bad",
+            "eval --reference ref.tsv --scores-dir bad",
             1,
             "rec1.tsv:1: expected the columns onset",
         ),
-        ("audiolog eval cells.tsv --reference scores", 1, "scores: no .txt files"),
+        ("eval cells.tsv --reference scores", 1, "scores: no .txt files"),
         (
-            "audiolog eval cells.tsv --reference ref.tsv --durations d.tsv",
+            "eval cells.tsv --reference ref.tsv --durations d.tsv",
             1,
             "rec2: in the reference, but --durations does not list it",
         ),
-        ("audiolog eval cells.tsv --reference ref.tsv --segment 0", 2, "0 is not in the range"),
+        ("eval cells.tsv --reference ref.tsv --segment 0", 2, "0 is not in the range"),
     ],
 )
 def test_mistakes_are_one_line_that_names_the_place(folder: Path, line: str, code: int, message: str) -> None:
     (folder / "d.tsv").write_text("filename\tduration\nrec1.wav\t4\n")
+    (folder / "bad").mkdir()
+    (folder / "bad" / "rec1.tsv").write_text(REFERENCE)
     if "--plot" in line:
         pytest.importorskip("matplotlib", reason="the extra `metrics` is not installed")
-    done = sh(line, folder)
+    done = audiolog(line, folder)
     assert (done.code, done.stdout) == (code, "")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
@@ -356,31 +430,31 @@ def test_mistakes_are_one_line_that_names_the_place(folder: Path, line: str, cod
 
 def test_plots(folder: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra `metrics` is not installed")
-    line = "audiolog eval cells.tsv --reference ref.tsv --reference scenes.tsv --scores-dir scores -q --plot out.svg"
-    assert sh(line, folder).code == 0
+    line = "eval cells.tsv --reference ref.tsv --reference scenes.tsv --scores-dir scores -q --plot out.svg"
+    assert audiolog(line, folder).code == 0
     drawn = (folder / "out.svg").read_text()
     assert all(text in drawn for text in ("dog (1.00)", "recall", "precision", "street", "0.75"))
     assert "<svg" in drawn
-    done = sh(line.replace("out.svg", "out.doc"), folder)
+    done = audiolog(line.replace("out.svg", "out.doc"), folder)
     assert (done.code, done.stderr) == (2, "audiolog: --plot out.doc: expected a name that ends in .svg, .pdf, .png\n")
 
 
 def test_the_libraries_are_asked_and_agree(folder: Path) -> None:
     pytest.importorskip("sed_eval", reason="the extra `metrics` is not installed")
     pytest.importorskip("sed_scores_eval", reason="the extra `metrics` is not installed")
-    line = "audiolog eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit file --scores-dir scores --library"
-    found = report(sh(f"{line} --format json", folder))["pooled"]["library"]
+    line = "eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit file --scores-dir scores --library"
+    found = report(audiolog(f"{line} --format json", folder))["pooled"]["library"]
     assert found["figures_that_agree"] == 16  # 5 by segment, 5 by event, 2 of scenes, 4 from scores
     assert 0 <= found["psds1"] <= 1
     for decode in ("mean", "baseline"):
-        done = sh(f"audiolog eval --reference ref.tsv --scores-dir scores --decode {decode} --library --format json", folder)
+        done = audiolog(f"eval --reference ref.tsv --scores-dir scores --decode {decode} --library --format json", folder)
         assert report(done)["pooled"]["library"]["figures_that_agree"] == 14
 
 
 def test_what_a_library_cannot_compute_is_undefined_and_said(folder: Path) -> None:
     pytest.importorskip("sed_scores_eval", reason="the extra `metrics` is not installed")
     (folder / "labels.txt").write_text("dog\n")  # PSDS2 is about confusing one label with another
-    done = sh("audiolog eval --reference ref.tsv --scores-dir scores --labels labels.txt --library --format json", folder)
+    done = audiolog("eval --reference ref.tsv --scores-dir scores --labels labels.txt --library --format json", folder)
     assert report(done)["pooled"]["library"]["psds2"] is None
     assert "audiolog: sed_scores_eval could not compute PSDS2 (" in done.stderr
 

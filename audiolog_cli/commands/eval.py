@@ -8,6 +8,7 @@ import typer
 from audiolog_cli import terminal
 from audiolog_cli.commands.options import Quiet
 from audiolog_cli.errors import UsageError
+from audiolog_cli.records import composed
 
 if TYPE_CHECKING:
     from audiolog_cli.evaluation.figures import FileResult
@@ -186,7 +187,7 @@ def _thresholds(path: str) -> dict[str, float]:
     if not path:
         return {}
     with terminal.text_input(path) as (lines, name):
-        return read_thresholds(lines, name)
+        return {composed(label): threshold for label, threshold in read_thresholds(lines, name).items()}
 
 
 def _write_thresholds(path: str, material: "Material", results: "list[FileResult]") -> None:

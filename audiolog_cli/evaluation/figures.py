@@ -132,10 +132,10 @@ def _scene_pairs(material: Material, name: str, seconds: float) -> list[tuple[st
 def figures(material: Material, results: Sequence[FileResult]) -> Figures:
     """All figures of some recordings together; NaN where one is undefined."""
     n_labels = len(material.labels)
-    groups = {
-        "segment": segment_figures(sum((result.segments for result in results), SegmentCounts.zero(n_labels))),
-        "event": event_figures(sum((result.events for result in results), EventCounts.zero(n_labels))),
-    }
+    groups: Figures = {}
+    if n_labels or not material.scenes:  # scenes alone have no events to be asked about
+        groups["segment"] = segment_figures(sum((result.segments for result in results), SegmentCounts.zero(n_labels)))
+        groups["event"] = event_figures(sum((result.events for result in results), EventCounts.zero(n_labels)))
     if material.scenes:
         groups["scene"] = scene_figures(confusion(material, results))
     if material.score_paths:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from audiolog_cli.evaluation.report import Report
+from audiolog_cli.evaluation.report import Results
 from audiolog_cli.records import check_text
 
 HEADLINES = {
@@ -31,7 +31,7 @@ class Line(NamedTuple):
     value: float
 
 
-def lines_of(parts: Report) -> Iterator[Line]:
+def lines_of(parts: Results) -> Iterator[Line]:
     """Every figure of a report, in the order in which it is printed."""
     for scope in ("pooled", "mean_of_folds"):
         yield from _lines(scope, "", parts.get(scope, {}))
@@ -49,7 +49,7 @@ def _lines(scope: str, name: str, groups: Mapping[str, Any]) -> Iterator[Line]:
                 yield Line(scope, name, group, metric, value)
 
 
-def tsv_lines(parts: Report) -> Iterator[str]:
+def tsv_lines(parts: Results) -> Iterator[str]:
     """One figure a line."""
     intervals = parts.get("confidence")
     yield "\t".join(["scope", "name", "metric", "value", "rule", *(["low", "high"] if intervals else [])]) + "\n"
@@ -66,7 +66,7 @@ def _exact(value: float) -> str:
     return str(value) if isinstance(value, int) else repr(float(value))
 
 
-def json_lines(parts: Report) -> Iterator[str]:
+def json_lines(parts: Results) -> Iterator[str]:
     """The whole report, indented; undefined and infinite figures are null (JSON has neither)."""
     yield json.dumps(_finite(parts), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
@@ -81,7 +81,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def github_lines(parts: Report) -> Iterator[str]:
+def github_lines(parts: Results) -> Iterator[str]:
     """Markdown tables: the headline figures, then one table per request with a row per fold, label, scene or file."""
     yield from _table(*_headline_table(parts))
     folds = {name: parts["folds"][name] for name in parts.get("folds", {})}
@@ -100,7 +100,7 @@ def github_lines(parts: Report) -> Iterator[str]:
         yield from _wide("file", parts["by_file"], {group: HEADLINES[group][:2] for group in ("segment", "event", "scene")})
 
 
-def _headline_table(parts: Report) -> tuple[list[str], list[list[str]]]:
+def _headline_table(parts: Results) -> tuple[list[str], list[list[str]]]:
     intervals = parts.get("confidence")
     rows = []
     for group, metrics in HEADLINES.items():

@@ -56,7 +56,9 @@ def library_figures(material: Material, ours: Figures) -> tuple[dict[str, float]
     Also returns what to tell the user: which figures the libraries could not compute.
     """
     files = [_file(material, name) for name in material.files]
-    theirs = {"segment": segment_figures(material, files), "event": event_figures(material, files)}
+    theirs: Figures = {}
+    if material.labels:
+        theirs = {"segment": segment_figures(material, files), "event": event_figures(material, files)}
     if material.scenes and material.scene_unit == "file":
         theirs["scene"] = scene_figures(material)
     extra: dict[str, float] = {}

@@ -1,7 +1,7 @@
 """What is compared with what: annotations and score files in, the intervals and scores of one recording at a time out.
 
 Recordings are matched by file name without folder and extension, as sed_scores_eval does (`tag` writes the path it was given, a
-reference list often only the name). Where that would confuse two recordings of one source, whole names are compared.
+reference list often only the name), in Unicode NFC. Where that would confuse two recordings of one source, whole names are compared.
 
 Every recording of the reference, and every one that the durations list, is scored; if the estimate lacks it, all its events are
 deletions. A recording or label that only the estimate has is an error, unless it is allowed; it is then left out.
@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 
 from audiolog_cli.errors import InputError
-from audiolog_cli.evaluation.references import WHOLE_FILE, Annotations, FrameScores, Track, read_frame_scores
+from audiolog_cli.evaluation.references import WHOLE_FILE, Annotations, FrameScores, Spans, read_frame_scores
 from audiolog_cli.metrics.activity import Decode, Floats, Intervals, merge_touching
 from audiolog_cli.metrics.scene_based import NONE, Stretch
+from audiolog_cli.records import composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,8 @@ class Side:
         intervals = self._intervals(self.annotations.events.get(self.names.get(name, "")))
         return merge_touching(intervals) if self.annotations.in_cells else intervals
 
-    def _intervals(self, track: Track | None) -> Intervals:
-        track = track or Track()
+    def _intervals(self, track: Spans | None) -> Intervals:
+        track = track or Spans()
         label = self.columns[np.array(track.label, dtype=np.int64)]
         return Intervals(np.array(track.onset), np.array(track.offset), label).where(label >= 0)
 
@@ -154,11 +155,7 @@ def prepare(
 
 
 def _stem(filename: str) -> str:
-    return PurePath(filename).stem
-
-
-def _whole(filename: str) -> str:
-    return filename
+    return composed(PurePath(filename).stem)
 
 
 def _naming(sources: Iterable[Iterable[str]]) -> Callable[[str], str]:
@@ -166,7 +163,7 @@ def _naming(sources: Iterable[Iterable[str]]) -> Callable[[str], str]:
     for source in sources:
         stems = Counter(_stem(name) for name in source)
         if any(n > 1 for n in stems.values()):
-            return _whole
+            return composed
     return _stem
 
 
@@ -197,7 +194,12 @@ def _counts_outside(annotations: Annotations, labels: tuple[str, ...]) -> dict[s
 
 
 def _refuse_unknown_labels(ignored: Ignored, reference: Annotations, labels: tuple[str, ...], options: Options) -> None:
-    """A label that neither --labels nor the reference has is a mistake; one that --labels leaves out is a choice."""
+    """A label that neither --labels nor the reference has is a mistake; one that --labels leaves out is a choice.
+
+    A reference of scenes alone says nothing about events.
+    """
+    if reference.scenes and not labels:
+        return
     unknown = [label for label in ignored.estimated_labels if label not in reference.event_labels]
     if unknown and not options.allow_unknown_labels:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""

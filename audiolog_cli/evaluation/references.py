@@ -3,6 +3,7 @@
     records            cells and rows as `tag` and `table` write them: TSV, JSON Lines, Parquet
     DCASE list         filename onset offset event_label
     soft labels        filename onset offset event_label soft_label; an event where the soft label is strictly above 0.5
+    Audacity, Raven    label tracks and selection tables, see editors.py
     MAESTRO Real       a folder of `soft_labels_SCENE/NAME.txt` (or one such file): onset offset label soft_label, no header
     Imoto              path scene_label event_start_time event_end_time event_label
     scene list         filename scene_label, or filename onset offset scene_label
@@ -21,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audiolog_cli import parquet, terminal
-from audiolog_cli.errors import InputError, RecordError
+from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import is_list, is_number, read_records
-from audiolog_cli.records import Cell, End, Failure, Record, Row
+from audiolog_cli.records import Cell, End, Failure, Record, Row, composed
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -34,7 +35,7 @@ WHOLE_FILE = math.inf  # offset of a scene that a list gives for a file without 
 
 
 @dataclass(slots=True)
-class Track:
+class Spans:
     """Labelled intervals of one recording: three arrays of one length."""
 
     onset: "array[float]" = field(default_factory=lambda: array("d"))  # seconds
@@ -50,10 +51,10 @@ class Track:
 
 @dataclass(slots=True)
 class Annotations:
-    """What one or more files say about recordings."""
+    """What one or more files say about recordings; names and labels are in Unicode NFC."""
 
-    events: dict[str, Track] = field(default_factory=dict)  # by file name; also recordings without events
-    scenes: dict[str, Track] = field(default_factory=dict)  # by file name; only recordings with scenes
+    events: dict[str, Spans] = field(default_factory=dict)  # by file name; also recordings without events
+    scenes: dict[str, Spans] = field(default_factory=dict)  # by file name; only recordings with scenes
     event_labels: dict[str, int] = field(default_factory=dict)  # label -> index
     scene_labels: dict[str, int] = field(default_factory=dict)
     in_cells: bool = False  # events are cut at the borders of cells: touching ones are one event
@@ -61,30 +62,42 @@ class Annotations:
 
     def add_event(self, filename: str, onset: float, offset: float, label: str) -> None:
         """An event of a recording."""
-        self.recording(filename).add(onset, offset, self.event_labels.setdefault(label, len(self.event_labels)))
+        self.recording(filename).add(onset, offset, self.event_labels.setdefault(composed(label), len(self.event_labels)))
 
     def add_scene(self, filename: str, onset: float, offset: float, label: str) -> None:
-        """A scene of a recording; one after the other they are one scene as long as the label stays."""
+        """A scene of a recording; one after the other they are one scene as long as the label stays.
+
+        RecordError for cells that begin again.
+        """
         self.recording(filename)
-        index = self.scene_labels.setdefault(label, len(self.scene_labels))
-        track = self.scenes.setdefault(filename, Track())
+        index = self.scene_labels.setdefault(composed(label), len(self.scene_labels))
+        track = self.scenes.setdefault(composed(filename), Spans())
+        if self.in_cells and track.label and track.onset[0] == onset:
+            raise RecordError(
+                f"{filename}: begins again at {onset:.3f} s: it was named twice, or two tables of it are given; give one"
+            )
         if track.label and track.label[-1] == index and track.offset[-1] == onset:
             track.offset[-1] = offset
         else:
             track.add(onset, offset, index)
 
-    def recording(self, filename: str) -> Track:
+    def recording(self, filename: str) -> Spans:
         """The events of a recording, known from now on even if it has none."""
+        filename = composed(filename)
         track = self.events.get(filename)
         if track is None:
-            track = self.events[filename] = Track()
+            track = self.events[filename] = Spans()
         return track
 
 
 def read_annotations(paths: Iterable[str]) -> Annotations:
     """Everything that the files, folders (MAESTRO) or stdin ("-") say; InputError or RecordError with place and way out."""
     annotations = Annotations()
+    read = set[str]()
     for path in paths:
+        if path in read:
+            raise UsageError(f"{path}: named twice; give each file once")
+        read.add(path)
         if path != "-" and Path(path).is_dir():
             _read_maestro_folder(Path(path), annotations)
         elif path.endswith(".txt") and _is_maestro_file(path):
@@ -120,6 +133,8 @@ def _add_records(records: Iterable[Record], name: str, annotations: Annotations,
     for record in records:
         if isinstance(record, Cell):  # first: there are millions of them
             filename, onset, offset, kind, label, _, _ = record
+            if not as_listed:
+                onset, offset = round(onset, 3), round(offset, 3)
             (add_event if kind == "event" else add_scene)(filename, onset, offset, label)
         elif isinstance(record, Row):
             add_scene(record.filename, record.onset, record.offset, record.scene)
@@ -150,7 +165,7 @@ def _add_soft_label(annotations: Annotations, filename: str, onset: str, offset:
 
 def _add_imoto(annotations: Annotations, filename: str, scene: str, onset: str, offset: str, label: str) -> None:
     annotations.add_event(filename, *_times(onset, offset), label)
-    if filename not in annotations.scenes:
+    if composed(filename) not in annotations.scenes:
         annotations.add_scene(filename, 0.0, WHOLE_FILE, scene)
 
 
@@ -159,7 +174,7 @@ def _add_timed_scene(annotations: Annotations, filename: str, onset: str, offset
 
 
 def _add_file_scene(annotations: Annotations, filename: str, scene: str) -> None:
-    if filename in annotations.scenes:
+    if composed(filename) in annotations.scenes:
         raise ValueError(f"{filename} has a scene already: one line per recording, or give onset and offset")
     annotations.add_scene(filename, 0.0, WHOLE_FILE, scene)
 
@@ -275,7 +290,7 @@ def _read_table(path: str, needed: tuple[str, ...]) -> Iterator[tuple[str, list[
 def read_labels(path: str) -> list[str]:
     """The labels to score, one a line; RecordError if a label comes twice or there is none."""
     with terminal.text_input(path) as (lines, name):
-        labels = [label for line in lines if (label := line.rstrip("\r\n"))]
+        labels = [composed(label) for line in lines if (label := line.rstrip("\r\n"))]
     if not labels:
         raise RecordError(f"{name}: no labels; expected one a line")
     twice = next((label for label in labels if labels.count(label) > 1), None)
@@ -294,7 +309,7 @@ class FrameScores(NamedTuple):
 
 def score_files(folder: str) -> dict[str, Path]:
     """The score files of a folder by the stem of their recording."""
-    paths = {path.stem: path for path in sorted(Path(folder).glob("*.tsv"))}
+    paths = {composed(path.stem): path for path in sorted(Path(folder).glob("*.tsv"))}
     if not paths:
         raise InputError(f"{folder}: no score files; expected one .tsv per recording, as `audiolog tag --scores-dir` writes them")
     return paths
@@ -316,7 +331,7 @@ def read_frame_scores(path: Path) -> FrameScores:
         raise RecordError(
             f"{name}:{line}: expected frames that follow each other: onset equal to the offset before, then a later offset"
         )
-    return FrameScores(columns[2:], np.append(onset, offset[-1]), np.ascontiguousarray(table[:, 2:]))
+    return FrameScores(list(map(composed, columns[2:])), np.append(onset, offset[-1]), np.ascontiguousarray(table[:, 2:]))
 
 
 def _numbers(lines: Any, n_columns: int, name: str) -> "NDArray[float64]":

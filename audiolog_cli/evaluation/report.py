@@ -30,13 +30,13 @@ from audiolog_cli.metrics import bootstrap, scene_based, segment_based
 from audiolog_cli.metrics.activity import Floats
 from audiolog_cli.metrics.score_based import best_f1
 
-Report = dict[str, Any]
+Results = dict[str, Any]
 
 
-def report(material: Material, results: Sequence[FileResult], by_class: bool, by_file: bool, confidence: bool) -> Report:
+def report(material: Material, results: Sequence[FileResult], by_class: bool, by_file: bool, confidence: bool) -> Results:
     """Everything about an evaluation."""
     pooled = figures(material, results)
-    parts: Report = {"compared": compared(material, results), "rules": rules(material), "pooled": pooled}
+    parts: Results = {"compared": compared(material, results), "rules": rules(material), "pooled": pooled}
     if material.folds:
         folds = fold_figures(material, results)
         parts |= {"mean_of_folds": mean_over(list(folds.values()), pooled), "folds": folds}
@@ -51,7 +51,7 @@ def report(material: Material, results: Sequence[FileResult], by_class: bool, by
     return parts
 
 
-def compared(material: Material, results: Sequence[FileResult]) -> Report:
+def compared(material: Material, results: Sequence[FileResult]) -> Results:
     """What was compared, and what was left out."""
     estimated = set(material.estimate.names if material.estimate else material.score_paths)
     return {
@@ -119,7 +119,7 @@ def segment_counts_of(results: Sequence[FileResult]) -> dict[str, np.ndarray[Any
     }
 
 
-def scene_tables(material: Material, results: Sequence[FileResult]) -> Report:
+def scene_tables(material: Material, results: Sequence[FileResult]) -> Results:
     """Accuracy of each scene, and which scene was taken for which."""
     matrix = confusion(material, results)
     labels = [*material.scenes, scene_based.NONE]
@@ -155,7 +155,7 @@ def _resampled(
     """Per group: (n_files, n_counts) counts, and the figures that can be taken of their sums."""
     n_labels = len(material.labels)
     groups: dict[str, tuple[Floats, dict[str, Callable[[Floats], float]]]] = {}
-    for group in ("segment", "event"):
+    for group in ("segment", "event") if n_labels else ():
         counts = np.array([_flat_counts(getattr(r, f"{group}s")) for r in results])
         groups[group] = (
             counts,
@@ -187,7 +187,7 @@ def _flat_counts(counts: Any) -> Floats:
     return np.concatenate((errors, *per_label)).astype(np.float64)
 
 
-def summary(parts: Report, material: Material) -> list[str]:
+def summary(parts: Results, material: Material) -> list[str]:
     """What was compared, for people: one line each."""
     facts = parts["compared"]
     lines = [
@@ -210,7 +210,7 @@ def summary(parts: Report, material: Material) -> list[str]:
     if facts["files_ignored"]:
         lines.append(f"ignored, not in the reference: {_some(facts['files_ignored'])}")
     lines += [f"not estimated, the recording failed: {message}" for message in facts["failed"]]
-    if not parts["pooled"]["segment"]["n_reference"]:
+    if "segment" in parts["pooled"] and not parts["pooled"]["segment"]["n_reference"]:
         lines.append("the reference has no events of these labels: error rate, recall and F1 are undefined")
     return lines
 
