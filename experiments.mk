@@ -20,13 +20,13 @@ VALIDATION_WINDOWS ?= 600
 SEEDS ?= 1 2 3
 SYSTEMS = htsat htsat-alone crnn joint cnn-bigru cnn task4b
 
-htsat_OPTIONS = --model htsat --preset tiny --learning-rate 1e-3
-htsat-alone_OPTIONS = --model htsat --preset tiny --learning-rate 1e-3 --contrastive-weight 0
-crnn_OPTIONS = --model crnn --preset small --learning-rate 1e-3
-joint_OPTIONS = --model joint --learning-rate 2e-4 --scene-weight 1 --event-weight 1 --contrastive-weight 0
-cnn-bigru_OPTIONS = --model cnn-bigru --learning-rate 2e-4 --event-weight 1
-cnn_OPTIONS = --model cnn --learning-rate 2e-4 --scene-weight 1
-task4b_OPTIONS = --model task4b --learning-rate 1e-3 --event-weight 1 --squared
+htsat_OPTIONS = --set preset=tiny --set learning_rate=1e-3
+htsat-alone_OPTIONS = $(htsat_OPTIONS) --set contrastive_weight=0
+crnn_OPTIONS = --set model=crnn --set preset=small --set learning_rate=1e-3
+joint_OPTIONS = --recipe imoto --set weight_decay=0.05
+cnn-bigru_OPTIONS = $(joint_OPTIONS) --set model=cnn-bigru
+cnn_OPTIONS = $(joint_OPTIONS) --set model=cnn
+task4b_OPTIONS = --recipe task4b --set weight_decay=0.05
 
 .PHONY: compare weights weights-eval
 
@@ -36,18 +36,18 @@ compare: $(foreach system,$(SYSTEMS),$(foreach seed,$(SEEDS),$(BUILD)/runs/$(sys
 $(BUILD)/runs/%/model.safetensors: | $(BUILD)/plain/train/made $(BUILD)/plain/val/made
 	mkdir -p $(@D)
 	$(BIN)/audiolog train $(BUILD)/plain/train --validation $(BUILD)/plain/val --out $(@D) $($(basename $*)_OPTIONS) \
-	  --seed $(patsubst .%,%,$(suffix $*)) --epochs $(EPOCHS) --steps $(STEPS) --batch-size 16 --warmup 100 --gain 6 --roll \
-	  $(if $(wildcard $(@D)/last.pt),--resume) >> $(@D)/log.jsonl
+	  --set seed=$(patsubst .%,%,$(suffix $*)) --set epochs=$(EPOCHS) --set steps=$(STEPS) --set batch_size=16 --set warmup=100 \
+	  --set gain_db=6 --set roll=true $(if $(wildcard $(@D)/last.pt),--resume) >> $(@D)/log.jsonl
 
 $(BUILD)/public/clips.tsv:
 	$(if $(DATA),,$(error DATA is missing: a folder of clips, or of public data sets))
 	$(BIN)/python experiments/public_clips.py $(DATA) $(@D)
 
 $(BUILD)/plain/train/made: | $(CLIPS_TABLE)
-	$(MIX) --windows $(WINDOWS) --recipe plain --seed 1 --out $(@D) && touch $@
+	$(MIX) --windows $(WINDOWS) --style plain --seed 1 --out $(@D) && touch $@
 
 $(BUILD)/plain/val/made: | $(CLIPS_TABLE)
-	$(MIX) --windows $(VALIDATION_WINDOWS) --recipe validation --split val --seed 2 --out $(@D) && touch $@
+	$(MIX) --windows $(VALIDATION_WINDOWS) --style validation --split val --seed 2 --out $(@D) && touch $@
 
 weights: $(BUILD)/everyday.safetensors ## train the default weights again: hours of CPU, a few GB of disk
 
@@ -55,7 +55,7 @@ $(BUILD)/pool/train/made: | $(CLIPS_TABLE)
 	$(MIX) --windows $(POOL) --teacher $(TEACHER) --teacher-map experiments/audioset_map.tsv --seed 1 --out $(@D) && touch $@
 
 $(BUILD)/pool/val/made: | $(CLIPS_TABLE)
-	$(MIX) --windows $(POOL_VALIDATION) --recipe validation --split val --seed 2 --out $(@D) && touch $@
+	$(MIX) --windows $(POOL_VALIDATION) --style validation --split val --seed 2 --out $(@D) && touch $@
 
 $(BUILD)/tuning/made: | $(CLIPS_TABLE)
 	$(MIX) --recordings $(TUNING_RECORDINGS) --seconds $(RECORDING_SECONDS) --split val --seed 8 --out $(@D) && touch $@
@@ -68,10 +68,8 @@ $(BUILD)/composed-train/made: | $(CLIPS_TABLE)
 
 $(BUILD)/everyday/model.safetensors: | $(BUILD)/pool/train/made $(BUILD)/pool/val/made
 	mkdir -p $(@D)
-	$(BIN)/audiolog train $(BUILD)/pool/train --validation $(BUILD)/pool/val --out $(@D) --model crnn --epochs $(POOL_EPOCHS) \
-	  --steps $(STEPS) --batch-size 16 --learning-rate 1e-3 --weight-decay 0.02 --warmup 200 --ema 0.998 --mixup 0.2 --gain 6 --roll --colour 8 \
-	  --scene-weight 0.03 --event-weight 2 --contrastive-weight 0.01 --tag-weight 40 --smoothing 0.1 --seed 1 \
-	  $(if $(wildcard $(@D)/last.pt),--resume) >> $(@D)/log.jsonl
+	$(BIN)/audiolog train $(BUILD)/pool/train --validation $(BUILD)/pool/val --out $(@D) --recipe everyday \
+	  --set epochs=$(POOL_EPOCHS) --set steps=$(STEPS) $(if $(wildcard $(@D)/last.pt),--resume) >> $(@D)/log.jsonl
 
 $(BUILD)/everyday.safetensors: $(BUILD)/everyday/model.safetensors | $(BUILD)/tuning/made
 	$(BIN)/python experiments/tune_weights.py $< $(BUILD)/tuning $@

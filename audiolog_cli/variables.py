@@ -23,13 +23,10 @@ NAMED_BY_COMMAND = frozenset(
         "hop",  # of segments, of the network's windows
         "labels",  # to be scored, of a checkpoint's outputs
         "out",
-        "precision",  # int8 is for `tag` and `bench` only
         "resume",  # a folder in `tag`, a switch in `train`
         "scores_dir",  # written by `tag`, read by `eval`
         "seconds",  # of a composed recording, of noise to measure with
-        "seed",
         "threshold",  # `tag` counts a score that is equal, `eval` does not
-        "windows",  # to be made by `mix`, to be used by `train`
     }
 )
 

@@ -13,22 +13,22 @@ from pathlib import Path
 import torch
 
 from audiolog_cli.mixing.production import Source, load_bank
-from audiolog_cli.mixing.windows import PLAIN, Recipe, mix_window
+from audiolog_cli.mixing.windows import PLAIN, MixStyle, mix_window
 
-EVERY = Recipe(speed_share=1, room_share=1, tone_share=1, narrow_share=1, codec_share=1, overlay_share=1)
-RECIPES = {"plain": PLAIN, "training effects": Recipe(), "every effect": EVERY}
+EVERY = MixStyle(speed_share=1, room_share=1, tone_share=1, narrow_share=1, codec_share=1, overlay_share=1)
+STYLES = {"plain": PLAIN, "training effects": MixStyle(), "every effect": EVERY}
 ROUNDS, WINDOWS = 5, 150
 
 
 def main(cache: str, *clips: str) -> None:
     torch.set_num_threads(1)
     bank = load_bank(Source(tuple(map(Path, clips)), "train", Path(cache)), {}, lambda message: None)
-    for name, recipe in RECIPES.items():
+    for name, style in STYLES.items():
         rates = []
         for _ in range(ROUNDS):
             began = time.process_time()
             for index in range(WINDOWS):
-                mix_window(bank, recipe, 0, index)
+                mix_window(bank, style, 0, index)
             rates.append(WINDOWS / (time.process_time() - began))
         print(f"{name}\t{max(rates):.0f} windows/s")
 

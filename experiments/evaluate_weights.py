@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from audiolog_cli.evaluation.references import read_frame_scores
+from audiolog_cli.metrics.score_based import average_precision
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave, decibels, noise
 from audiolog_cli.mixing.clips import of_split, read_clips
 from audiolog_cli.mixing.production import read_mapping, whole_file
@@ -30,7 +31,7 @@ from audiolog_cli.records import Cell
 from audiolog_cli.sound import audio
 from audiolog_cli.tagging import tagger
 from audiolog_cli.tagging.tagger import Tagger, TagOptions
-from audiolog_cli.training.validation import Scores, average_precisions, micro_f1, scene_accuracy, tuned_thresholds
+from audiolog_cli.training.validation import Scores, curves, micro_f1, scene_accuracy, tuned_thresholds
 
 MINUTES = 10  # of each sound without events
 
@@ -127,7 +128,7 @@ def error_rate(scores: Scores, thresholds: Sequence[float]) -> float:
 
 
 def print_summary(scores: Scores, thresholds: Sequence[float]) -> None:
-    macro = np.nanmean(average_precisions(scores))
+    macro = np.nanmean([average_precision(curve) for curve in curves(scores)])
     best = tuned_thresholds(scores)
     print(
         "| seconds | macro AP | micro F1 | ER | micro F1, thresholds tuned here | ER | scene accuracy |\n|---|---|---|---|---|---|---|"
@@ -139,10 +140,10 @@ def print_summary(scores: Scores, thresholds: Sequence[float]) -> None:
 
 def print_events(scores: Scores, thresholds: Sequence[float]) -> None:
     print("| event | AP | F1 | threshold | seconds |\n|---|---|---|---|---|")
-    for k, (label, precision) in enumerate(zip(EVENTS, average_precisions(scores), strict=True)):
+    for k, (label, curve) in enumerate(zip(EVENTS, curves(scores), strict=True)):
         events, reference, counted = (array[:, k : k + 1] for array in (scores.events, scores.reference, scores.counted))
         f1 = micro_f1(Scores(events, reference, counted, scores.scenes, scores.scene), thresholds[k : k + 1])
-        print(f"| {label} | {precision:.2f} | {f1:.2f} | {thresholds[k]:.2f} | {int(reference.sum())} |")
+        print(f"| {label} | {average_precision(curve):.2f} | {f1:.2f} | {thresholds[k]:.2f} | {int(reference.sum())} |")
 
 
 def print_scenes(scores: Scores) -> None:

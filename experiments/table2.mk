@@ -25,21 +25,22 @@ tut_SYSTEMS ?= $(maestro_SYSTEMS)
 
 # The published settings of each system; HTS-AT from random weights needs a higher learning rate than from AudioSet's (INIT=CHECKPOINT)
 HTSAT_RATE ?= $(if $(INIT),1e-4,1e-3)
-HTSAT = --model htsat --learning-rate $(HTSAT_RATE) --warmup $(WARMUP) $(INIT_OPTION)
 WARMUP ?= 100
-htsat-base_SETTINGS = $(HTSAT) --preset base
-htsat-base-alone_SETTINGS = $(HTSAT) --preset base --no-contrastive
-htsat-small_SETTINGS = $(HTSAT) --preset small
-htsat-small-alone_SETTINGS = $(HTSAT) --preset small --no-contrastive
-htsat-tiny_SETTINGS = $(HTSAT) --preset tiny
-htsat-tiny-alone_SETTINGS = $(HTSAT) --preset tiny --no-contrastive
-crnn_SETTINGS = --model crnn --preset small --learning-rate 1e-3 --warmup $(WARMUP)
-crnn-alone_SETTINGS = $(crnn_SETTINGS) --no-contrastive
 BASELINE_RATE ?= 2e-4
-joint_SETTINGS = --model joint --learning-rate $(BASELINE_RATE) --warmup 0 --weight-decay 0 --scene-weight 1 --event-weight 1
-cnn-bigru_SETTINGS = --model cnn-bigru --learning-rate $(BASELINE_RATE) --warmup 0 --weight-decay 0 --event-weight 1
-cnn_SETTINGS = --model cnn --learning-rate $(BASELINE_RATE) --warmup 0 --weight-decay 0 --scene-weight 1
-task4b_SETTINGS = --model task4b --learning-rate 1e-3 --warmup 0 --weight-decay 0 --event-weight 1 --squared
+ALONE = --set contrastive_weight=0
+HTSAT = --set learning_rate=$(HTSAT_RATE) --set warmup=$(WARMUP) $(INIT_OPTION)
+htsat-base_SETTINGS = $(HTSAT)
+htsat-base-alone_SETTINGS = $(HTSAT) $(ALONE)
+htsat-small_SETTINGS = $(HTSAT) --set preset=small
+htsat-small-alone_SETTINGS = $(htsat-small_SETTINGS) $(ALONE)
+htsat-tiny_SETTINGS = $(HTSAT) --set preset=tiny
+htsat-tiny-alone_SETTINGS = $(htsat-tiny_SETTINGS) $(ALONE)
+crnn_SETTINGS = --set model=crnn --set preset=small --set learning_rate=1e-3 --set warmup=$(WARMUP)
+crnn-alone_SETTINGS = $(crnn_SETTINGS) $(ALONE)
+joint_SETTINGS = --recipe imoto --set learning_rate=$(BASELINE_RATE)
+cnn-bigru_SETTINGS = $(joint_SETTINGS) --set model=cnn-bigru
+cnn_SETTINGS = $(joint_SETTINGS) --set model=cnn
+task4b_SETTINGS = --recipe task4b
 
 .PHONY: maestro tut
 .SECONDARY:
@@ -58,8 +59,8 @@ $(TABLE2)/$(1)/runs/%/model.safetensors: | $$(if $$(filter synthetic,$$(DATA)),$
 	$$(if $$(DATA),,$$(error make $(1) needs DATA: the folder of the data set, or synthetic and CLIPS))
 	mkdir -p $$(@D)
 	$$(BIN)/audiolog train $$($(1)_DATA) $$(if $$(LISTS),--lists $$(LISTS)) --fold $$(basename $$(*F)) --out $$(@D) \
-	  --cache $(TABLE2)/$(1)/windows $$($$(patsubst %/,%,$$(*D))_SETTINGS) --seed $$(patsubst .%,%,$$(suffix $$(*F))) \
-	  --epochs $$(MAX_EPOCHS) --steps $$(EPOCH_STEPS) --batch-size $$(BATCH) --patience $$(PATIENCE) $$(MORE) \
+	  --cache $(TABLE2)/$(1)/windows $$($$(patsubst %/,%,$$(*D))_SETTINGS) --set seed=$$(patsubst .%,%,$$(suffix $$(*F))) \
+	  --set epochs=$$(MAX_EPOCHS) --set steps=$$(EPOCH_STEPS) --set batch_size=$$(BATCH) --set patience=$$(PATIENCE) $$(MORE) \
 	  $$(if $$(wildcard $$(@D)/last.pt),--resume) >> $$(@D)/log.jsonl
 
 $(TABLE2)/$(1)/runs/%/cells.tsv: $(TABLE2)/$(1)/runs/%/model.safetensors

@@ -41,19 +41,46 @@ def test_htsats_stairs_come_instead_of_the_cosine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"schedule": "linear"}, "--schedule linear: expected cosine, htsat"),
-        ({"precision": "fp8"}, "--precision fp8: expected fp32, bf16, fp16"),
-        ({"precision": "fp16"}, "--precision fp16: a CPU has no use for it; take bf16 or fp32, or a GPU"),
+        ({"precision": "fp16"}, "precision fp16: a CPU has no use for it; take bf16 or fp32, or a GPU"),
+        (
+            {"learning_rates": {"backbone": 1e-4}},
+            "learning_rates: this network has nothing of that kind in 'backbone'; its parts are logmel_extractor, bn0, stem, ",
+        ),
+        (
+            {"frozen_norms": ("gru",)},
+            "frozen_norms: this network has nothing of that kind in 'gru'; its parts are logmel_extractor, bn0, stem, ",
+        ),
     ],
 )
-def test_what_cannot_be_is_said_before_the_first_step(options: dict[str, str], message: str) -> None:
+def test_what_cannot_be_is_said_before_the_first_step(options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         loop.start(new_network("crnn", "tiny", 2, 2), replace(QUICK, **options))
 
 
+def test_parts_of_a_network_have_their_own_learning_rate(tmp_path: Path) -> None:
+    """The stem stands still, the scene's head learns, and a part within a part has the last word."""
+    rates = {"stem": 0.0, "stem.0": 1e-3, "bn0": 0.0}
+    state = loop.start(new_network("crnn", "tiny", 2, 2, seed=1), replace(QUICK, learning_rates=rates, weight_decay=0.0))
+    before = {name: value.clone() for name, value in state.network.named_parameters()}
+    loop.train_step(state, batch_of, QUICK)
+    moved = {name for name, value in state.network.named_parameters() if not torch.equal(value, before[name])}
+    assert {name for name in moved if name.startswith(("stem.", "bn0."))} == {"stem.0.weight"}
+    assert any(name.startswith("asc_head.") for name in moved)
+
+
+def test_frozen_norms_keep_their_statistics_and_still_learn(tmp_path: Path) -> None:
+    state = loop.start(new_network("crnn", "tiny", 2, 2, seed=1), replace(QUICK, frozen_norms=("bn0",)))
+    norm = state.network.bn0
+    weight = norm.weight.clone()
+    loop.train_step(state, batch_of, replace(QUICK, frozen_norms=("bn0",)))
+    assert not norm.running_mean.any() and not torch.equal(norm.weight, weight)
+    loop.train_step(state, batch_of, QUICK)
+    assert norm.running_mean.any()
+
+
 def test_bf16_learns_what_fp32_learns(tmp_path: Path) -> None:
     """Autocast on the CPU: losses within 2 % of fp32's at every epoch, and falling; the weights stay in fp32."""
-    options = replace(QUICK, epochs=4, steps=5, weights=LossWeights(0.5, 0.5, 0.0))
+    options = replace(QUICK, epochs=4, steps=5, loss=LossWeights(scene_weight=0.5, event_weight=0.5, contrastive_weight=0.0))
     _, full = trained(options, tmp_path / "fp32")
     state, half = trained(replace(options, precision="bf16"), tmp_path / "bf16")
     assert [record["loss"] for record in half] == pytest.approx([record["loss"] for record in full], rel=0.02)
@@ -63,13 +90,13 @@ def test_bf16_learns_what_fp32_learns(tmp_path: Path) -> None:
 
 
 def test_a_metric_that_the_windows_do_not_allow_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--metric macro_ap: the validation windows do not allow it"):
+    with pytest.raises(UsageError, match="metric macro_ap: the validation windows do not allow it"):
         trained(replace(QUICK, metric="macro_ap"), tmp_path)
 
 
 @pytest.mark.parametrize(("weight", "moves"), [(0.1, True), (0.0, False)])
 def test_the_scale_of_the_contrastive_loss_is_learned_where_there_is_one(tmp_path: Path, weight: float, moves: bool) -> None:
-    state, records = trained(replace(QUICK, epochs=1, weights=LossWeights(0.3, 0.6, weight)), tmp_path)
+    state, records = trained(replace(QUICK, epochs=1, loss=LossWeights(contrastive_weight=weight)), tmp_path)
     assert (state.network.logit_scale.item() != pytest.approx(crnn.INITIAL_LOGIT_SCALE, abs=1e-7)) == moves
     assert ("contrastive" in records[0]) == moves
 

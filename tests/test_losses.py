@@ -78,4 +78,4 @@ def test_total_is_the_papers_weighted_sum() -> None:
     expected = expected + 0.1 * contrastive_loss(scene, event, scale)
     assert terms["loss"].item() == pytest.approx(expected.item(), abs=1e-6)
     assert set(terms) == {"loss", "scene", "event", "contrastive"}
-    assert set(total_loss(output, targets, LossWeights(contrastive=0.0), scale)) == {"loss", "scene", "event"}
+    assert set(total_loss(output, targets, LossWeights(contrastive_weight=0.0), scale)) == {"loss", "scene", "event"}

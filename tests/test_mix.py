@@ -50,7 +50,7 @@ def test_the_same_seed_makes_the_same_bytes(clips: Path, tmp_path: Path) -> None
 
 
 def test_two_processes_fill_one_pool(clips: Path, tmp_path: Path) -> None:
-    command = f"audiolog mix -q {clips} --all-labels --windows 5 --recipe plain --cache cache --out pool"
+    command = f"audiolog mix -q {clips} --all-labels --windows 5 --style plain --cache cache --out pool"
     assert sh(f"{command} --part 1/2", tmp_path).code == 0
     assert pool.open_pool(tmp_path / "pool").state.tolist() == [0, 1, 0, 1, 0]
     assert sh(f"{command} --part 0/2", tmp_path).code == 0
@@ -65,7 +65,7 @@ def test_two_processes_fill_one_pool(clips: Path, tmp_path: Path) -> None:
     [
         ("", 2, "give either --recordings or --windows, and how many"),
         ("--recordings 1 --split val", 2, "--split val: none of the 6 clips is in it"),
-        ("--windows 4 --recipe spicy", 2, "--recipe spicy: expected train, plain, validation"),
+        ("--windows 4 --style spicy", 2, "--style spicy: expected train, plain, validation"),
         ("--windows 4 --part 2/2", 2, "--part 2/2: expected K/N with K from 0 to N - 1"),
     ],
 )

@@ -19,7 +19,7 @@ from tests.shell import sh
 from tests.sounds import SCENES, TONES, made_clips
 
 FACTS = Facts(0, tuple(TONES), tuple(SCENES), seconds=2.0)
-RECIPE = replace(PLAIN, seconds=2.0)
+STYLE = replace(PLAIN, seconds=2.0)
 
 
 BANK = windows.make_bank(*made_clips())
@@ -30,13 +30,13 @@ def made_bank() -> Bank:
 
 
 def source(seed: int = 7, facts: Facts = FACTS) -> Mixed:
-    return Mixed(made_bank, RECIPE, facts, 3, seed, Variation(gain_db=3.0), BANK)
+    return Mixed(made_bank, STYLE, facts, 3, seed, Variation(gain_db=3.0), BANK)
 
 
 def test_batches_hold_the_windows_of_their_numbers_and_what_was_mixed_into_them() -> None:
     batch = mixed_batches(replace(source(), variation=Variation()), jobs=0)(5)
     for i in range(3):
-        sound = windows.mix_window(BANK, RECIPE, 7, 5 * 3 + i)
+        sound = windows.mix_window(BANK, STYLE, 7, 5 * 3 + i)
         assert torch.allclose(batch.features[i], LogMel(FACTS.front_end)(torch.from_numpy(sound.wave)[None])[0], atol=1e-3)
         assert np.array_equal(batch.targets.events[i].numpy(), event_steps(sound.events, FACTS.events, 2.0))
         assert batch.targets.scene[i].sum() == len(sound.scenes)
@@ -71,12 +71,10 @@ def test_train_mixes_what_it_learns_from_and_resumes_in_the_same_series(tmp_path
         write_flac(cache.read(clip.path), tmp_path / "clips" / name)
         lines.append(f"{name}\t{clip.source_id}\t{clip.kind}\t{clip.label}\t0\t{clip.offset}\t{clip.duration}\ttrain\n")
     (tmp_path / "clips" / "clips.tsv").write_text("".join(lines))
-    train = (
-        "audiolog train clips --validation val --cache cache --model crnn --preset tiny --steps 2 --batch-size 2 --device cpu -q"
-    )
+    train = "audiolog train clips --validation val --cache cache --device cpu -q --set model=crnn --set preset=tiny --set steps=2 --set batch_size=2"
     done = sh(
-        f"audiolog mix -q clips --all-labels --windows 2 --recipe plain --cache cache --out val && "
-        f"{train} --epochs 1 --out run && {train} --epochs 2 --out run --resume --mixers 2",
+        f"audiolog mix -q clips --all-labels --windows 2 --style plain --cache cache --out val && "
+        f"{train} --set epochs=1 --out run && {train} --set epochs=2 --out run --resume --mixers 2",
         tmp_path,
         timeout=400,
     )
@@ -84,9 +82,9 @@ def test_train_mixes_what_it_learns_from_and_resumes_in_the_same_series(tmp_path
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert [record["epoch"] for record in records] == [0, 1]
     assert all(0 <= record["waiting"] <= 1 for record in records)
-    started = sh(f"{train.replace('tiny', 'small')} --epochs 1 --out again --init everyday", tmp_path, timeout=400)
+    started = sh(f"{train.replace('tiny', 'small')} --set epochs=1 --out again --init everyday", tmp_path, timeout=400)
     assert started.code == 0, started.stderr
-    unknown = sh(f"{train} --epochs 1 --out none --init nobody", tmp_path, timeout=400)
+    unknown = sh(f"{train} --set epochs=1 --out none --init nobody", tmp_path, timeout=400)
     assert unknown.code == 2 and unknown.stderr.startswith("audiolog: no weights are called 'nobody'; here there are: everyday. ")
     unknown = sh("audiolog mix clips --all-labels --windows 2 --cache cache --out x --for-model vgg", tmp_path)
     assert unknown == (2, "", "audiolog: --for-model vgg: expected htsat, crnn, joint, cnn-bigru, cnn, task4b\n")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from audiolog_cli.errors import AudioError, InputError, RecordError
 from audiolog_cli.mixing import augment, cache, clips, composing, soundfiles, windows
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
-from audiolog_cli.mixing.windows import PLAIN, Bank, Recipe, Span
+from audiolog_cli.mixing.windows import PLAIN, Bank, MixStyle, Span
 from tests.sounds import made_clips, tone
 
 BANK = windows.make_bank(*made_clips())
@@ -72,9 +72,9 @@ def test_loop_is_as_long_as_asked_for(n_wave: int, n_samples: int) -> None:
 
 
 def test_window_is_the_same_for_the_same_seed_and_index_only(bank: Bank) -> None:
-    recipe = Recipe(wild_share=0.5)
+    style = MixStyle(wild_share=0.5)
     for index in range(6):
-        first, again = (windows.mix_window(bank, recipe, 3, index) for _ in range(2))
+        first, again = (windows.mix_window(bank, style, 3, index) for _ in range(2))
         assert np.array_equal(first.wave, again.wave)
         assert (first.events, first.scenes, first.labelled) == (again.events, again.scenes, again.labelled)
     one, two = windows.mix_window(bank, PLAIN, 3, 0), windows.mix_window(bank, PLAIN, 4, 0)
@@ -84,8 +84,8 @@ def test_window_is_the_same_for_the_same_seed_and_index_only(bank: Bank) -> None
 @given(index=st.integers(0, 10**6), wild=st.sampled_from([0.0, 1.0]), alone=st.sampled_from([0.0, 1.0]))
 @settings(max_examples=40, deadline=None)
 def test_every_window_is_finite_within_full_scale_and_labelled_inside_itself(index: int, wild: float, alone: float) -> None:
-    recipe = Recipe(seconds=4.0, wild_share=wild, alone_share=alone, overdrive_share=0.5, codec_share=0.5)
-    soundscape = windows.mix_window(BANK, recipe, 1, index)
+    style = MixStyle(seconds=4.0, wild_share=wild, alone_share=alone, overdrive_share=0.5, codec_share=0.5)
+    soundscape = windows.mix_window(BANK, style, 1, index)
     assert soundscape.wave.shape == (4 * SAMPLE_RATE,)
     assert soundscape.wave.dtype == np.float32
     assert np.isfinite(soundscape.wave).all()
@@ -95,10 +95,10 @@ def test_every_window_is_finite_within_full_scale_and_labelled_inside_itself(ind
 
 
 def test_an_event_is_heard_in_its_span(bank: Bank) -> None:
-    recipe = Recipe(scene_share=0, noise_share=0, max_events=1, room_share=0, speed_share=0, tone_share=0, narrow_share=0)
+    style = MixStyle(scene_share=0, noise_share=0, max_events=1, room_share=0, speed_share=0, tone_share=0, narrow_share=0)
     heard = 0
     for index in range(20):
-        soundscape = windows.mix_window(bank, recipe, 0, index)
+        soundscape = windows.mix_window(bank, style, 0, index)
         for onset, offset, _ in soundscape.events:
             inside = soundscape.wave[round(onset * SAMPLE_RATE) : round(offset * SAMPLE_RATE)]
             assert np.dot(inside, inside) == pytest.approx(np.dot(soundscape.wave, soundscape.wave), rel=1e-6)
@@ -109,7 +109,7 @@ def test_an_event_is_heard_in_its_span(bank: Bank) -> None:
 def test_a_sound_alone_goes_on_from_end_to_end(bank: Bank) -> None:
     heard = set()
     for index in range(20):
-        soundscape = windows.mix_window(bank, Recipe(alone_share=1.0), 0, index)
+        soundscape = windows.mix_window(bank, MixStyle(alone_share=1.0), 0, index)
         (label,) = {event.label for event in soundscape.events}
         heard.add(label)
         assert soundscape.scenes == () and soundscape.labelled
@@ -121,8 +121,8 @@ def test_a_sound_alone_goes_on_from_end_to_end(bank: Bank) -> None:
 
 def test_weights_change_how_often_a_label_is_drawn() -> None:
     bank = windows.make_bank(*made_clips(), weights={"low": 9.0})
-    recipe = Recipe(seconds=2.0, scene_share=0, noise_share=0)
-    labels = [event.label for index in range(100) for event in windows.mix_window(bank, recipe, 0, index).events]
+    style = MixStyle(seconds=2.0, scene_share=0, noise_share=0)
+    labels = [event.label for index in range(100) for event in windows.mix_window(bank, style, 0, index).events]
     assert labels.count("low") > 4 * labels.count("high")
 
 

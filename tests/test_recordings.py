@@ -21,7 +21,7 @@ from tests.conftest import write_wav
 from tests.shell import sh
 from tests.test_datasets import maestro, sound, write
 
-QUICK = "--preset tiny --model crnn --epochs 1 --steps 2 --batch-size 2 --warmup 1 --device cpu -q"
+QUICK = "--device cpu -q --set preset=tiny --set model=crnn --set epochs=1 --set steps=2 --set batch_size=2 --set warmup=1"
 
 
 def silent(text: str) -> None:
@@ -268,10 +268,12 @@ def test_a_network_of_scenes_alone_can_be_tagged_with(tmp_path: Path) -> None:
     assert len(kinds) == 2 and all(kind == "scene" and label in ("home", "street") for kind, label in kinds)
 
 
-def test_runs_share_the_windows_and_no_contrastive_leaves_the_loss_out(tmp_path: Path) -> None:
+def test_runs_share_the_windows_and_a_weight_of_zero_leaves_the_loss_out(tmp_path: Path) -> None:
     own_folder(tmp_path / "field")
-    first = sh(f"audiolog train field --cache windows --out one {QUICK.replace(' -q', '')} --no-contrastive", tmp_path)
-    second = sh(f"audiolog train field --cache windows --out two {QUICK.replace(' -q', '')} --fold 2 --hard", tmp_path)
+    first = sh(f"audiolog train field --cache windows --out one {QUICK.replace(' -q', '')} --set contrastive_weight=0", tmp_path)
+    second = sh(
+        f"audiolog train field --cache windows --out two {QUICK.replace(' -q', '')} --fold 2 --set hard_labels=true", tmp_path
+    )
     assert (first.code, second.code) == (0, 0), second.stderr
     assert first.stderr.splitlines()[:2] == [
         "audiolog: windows/log-mel: 8 windows of 4 recordings",

@@ -93,7 +93,7 @@ def test_make_trains_each_fold_and_seed_and_scores_the_folds_of_a_seed_together(
         ["bin/audiolog", "eval"], ["bin/python", "experiments/table2.py"],
     ]  # fmt: skip
     runs = tmp_path / "table2/maestro/runs/cnn"
-    assert f"--fold 2 --out {runs}/2.7 " in result.stdout and "--seed 7" in result.stdout
+    assert f"--fold 2 --out {runs}/2.7 " in result.stdout and "--set seed=7" in result.stdout
     assert f"{runs}/1.7/cells.tsv {runs}/2.7/cells.tsv --reference {runs}/1.7/test/events.tsv" in result.stdout
     assert "--resume" not in result.stdout
 

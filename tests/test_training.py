@@ -16,21 +16,23 @@ from audiolog_cli.errors import UsageError, WeightsError
 from audiolog_cli.mixing import pool, windows
 from audiolog_cli.mixing.augment import SAMPLE_RATE
 from audiolog_cli.mixing.pool import Facts, Pool
-from audiolog_cli.mixing.windows import Recipe, Span
+from audiolog_cli.mixing.windows import MixStyle, Span
 from audiolog_cli.model import checkpoint
 from audiolog_cli.model.networks import new_network, own_front_end
 from audiolog_cli.training import batches, loop, validation
 from audiolog_cli.training.batches import Variation
 from audiolog_cli.training.experiment import Experiment, run
-from audiolog_cli.training.loop import TrainOptions
+from audiolog_cli.training.loop import Training, TrainOptions
+from audiolog_cli.training.recipe import NetworkChoice, Recipe, read_recipe
 from tests.shell import sh
 from tests.sounds import SCENES, TONES, made_clips
 
 EVENTS, PLACES = tuple(TONES), tuple(SCENES)
-RECIPE = Recipe(max_events=2, snr_db=(10, 20), scene_share=1.0, speed_share=0, room_share=0, tone_share=0, narrow_share=0)
+STYLE = MixStyle(max_events=2, snr_db=(10, 20), scene_share=1.0, speed_share=0, room_share=0, tone_share=0, narrow_share=0)
 TAGS = ("tonal", "noisy", "silent")
 FACTS = Facts(8, EVENTS, PLACES)
-QUICK = TrainOptions(epochs=2, steps=3, batch_size=4, learning_rate=1e-3, warmup=2, seed=3)
+SHORT = {"epochs": 2, "steps": 3, "batch_size": 4, "learning_rate": 1e-3, "warmup": 2, "seed": 3}
+QUICK = TrainOptions(**SHORT)
 
 
 def made_pool(folder: Path, facts: Facts = FACTS, seed: int = 0) -> Pool:
@@ -42,8 +44,14 @@ def made_pool(folder: Path, facts: Facts = FACTS, seed: int = 0) -> Pool:
         return torch.stack([levels, 1 - levels, torch.zeros_like(levels)], dim=1)
 
     filled = pool.make_pool(folder, facts)
-    pool.fill(filled, range(len(filled)), lambda i: windows.mix_window(bank, RECIPE, seed, i), teacher if facts.tags else None)
+    pool.fill(filled, range(len(filled)), lambda i: windows.mix_window(bank, STYLE, seed, i), teacher if facts.tags else None)
     return filled
+
+
+def experiment(pool: Path, out: Path, model: str = "crnn", preset: str = "tiny", **training: float) -> Experiment:
+    """A short run on a pool that is validated on itself; `training` changes its recipe."""
+    recipe = Recipe(network=NetworkChoice(model=model, preset=preset), training=Training(**SHORT | training))
+    return Experiment(pool=pool, validation=pool, out=out, recipe=recipe)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +68,8 @@ def test_a_pool_made_in_parts_equals_one_made_at_once(tmp_path: Path, folder: Pa
     bank = windows.make_bank(*made_clips())
     parts = pool.make_pool(tmp_path, FACTS)
     for part in (1, 0):
-        assert pool.fill(parts, range(part, 8, 2), lambda i: windows.mix_window(bank, RECIPE, 0, i), None) == 4
-    assert pool.fill(parts, range(8), lambda i: windows.mix_window(bank, RECIPE, 0, i), None) == 0  # all there
+        assert pool.fill(parts, range(part, 8, 2), lambda i: windows.mix_window(bank, STYLE, 0, i), None) == 4
+    assert pool.fill(parts, range(8), lambda i: windows.mix_window(bank, STYLE, 0, i), None) == 0  # all there
     whole = pool.open_pool(folder)
     for name in ("log_mel", "events", "scene", "state"):
         assert np.array_equal(getattr(parts, name), getattr(whole, name)), name
@@ -82,8 +90,7 @@ def test_scenes_alone_can_be_trained(tmp_path: Path) -> None:
     """Of no events there is a file of no bytes, which cannot be mapped into memory."""
     filled = pool.make_pool(tmp_path / "pool", replace(FACTS, n_windows=4, events=()))
     filled.scene[:], filled.state[:] = [0, 1, 0, 1], pool.MADE
-    experiment = Experiment(tmp_path / "pool", tmp_path / "pool", tmp_path / "run", model="crnn", preset="tiny")
-    list(run(experiment, replace(QUICK, epochs=1, steps=1, batch_size=2), lambda message: None))
+    list(run(experiment(tmp_path / "pool", tmp_path / "run", epochs=1, steps=1, batch_size=2), lambda message: None))
     _, card = checkpoint.load(tmp_path / "run" / "model.safetensors")
     assert (card.scenes, card.events) == (PLACES, ())
 
@@ -233,13 +240,6 @@ def test_training_stops_when_nothing_gets_better(tmp_path: Path, folder: Path) -
     assert again == []  # resumed, it is still at its end
 
 
-def test_one_window_is_no_batch() -> None:
-    with pytest.raises(
-        UsageError, match=r"^--batch-size 1: batch norms need two windows at least; --batch-size 2 --accumulate N"
-    ):
-        loop.start(new_network("crnn", "tiny", 2, 2), replace(QUICK, batch_size=1))
-
-
 def test_thresholds_are_the_best_together_not_class_by_class() -> None:
     """One class that is heard well, one that is noise: naming the second wherever it could be costs more than it gives."""
     reference = np.array([[1, 0], [1, 0], [0, 1], [0, 0], [0, 0], [0, 0]], dtype=bool)
@@ -293,19 +293,20 @@ def test_a_loss_that_is_not_a_number_ends_the_run_with_advice(tmp_path: Path, fo
 
 def test_an_experiment_ends_in_a_checkpoint_that_loads(tmp_path: Path, folder: Path) -> None:
     messages: list[str] = []
-    experiment = Experiment(folder, folder, tmp_path / "run", model="crnn", preset="tiny")
-    assert len(list(run(experiment, QUICK, messages.append))) == 2
+    whole = experiment(folder, tmp_path / "run")
+    assert len(list(run(whole, messages.append))) == 2
+    assert read_recipe(str(tmp_path / "run" / "recipe.toml")) == whole.recipe
     network, card = checkpoint.load(tmp_path / "run" / "model.safetensors")
     assert (card.architecture, card.events, card.scenes) == ("crnn", EVENTS, PLACES)
     assert all(0 <= threshold <= 1 for threshold in card.thresholds)
     output = network(torch.zeros(1, 320000))
     assert output.event_logits.shape == (1, 32, 2)
     with pytest.raises(UsageError, match="there is a run in this folder already"):
-        list(run(experiment, QUICK, messages.append))
+        list(run(whole, messages.append))
     with pytest.raises(
-        UsageError, match=r"last.pt: not a run of this network; resume it with the --model, --preset and labels it began"
+        UsageError, match=r"last.pt: not a run of this network; resume it with the model, preset and labels it began"
     ):
-        list(run(replace(experiment, preset="small", resume=True), QUICK, messages.append))
+        list(run(replace(experiment(folder, tmp_path / "run", preset="small"), resume=True), messages.append))
 
 
 @pytest.mark.parametrize(("kind", "scenes", "events"), [("cnn", PLACES, ()), ("cnn-bigru", (), EVENTS), ("task4b", (), EVENTS)])
@@ -313,8 +314,7 @@ def test_comparison_systems_end_in_a_checkpoint_with_the_branches_they_have(
     tmp_path: Path, kind: str, scenes: tuple[str, ...], events: tuple[str, ...]
 ) -> None:
     made_pool(tmp_path / "pool", replace(FACTS, n_windows=2, front_end=own_front_end(kind).at(SAMPLE_RATE)))
-    experiment = Experiment(tmp_path / "pool", tmp_path / "pool", tmp_path, model=kind, preset="small")
-    list(run(experiment, replace(QUICK, epochs=1, steps=1, batch_size=2), lambda message: None))
+    list(run(experiment(tmp_path / "pool", tmp_path, kind, "small", epochs=1, steps=1, batch_size=2), lambda message: None))
     _, card = checkpoint.load(tmp_path / "model.safetensors")
     assert (card.scenes, card.events) == (scenes, events)
 
@@ -324,8 +324,8 @@ def test_init_takes_what_fits_and_says_what_is_new(tmp_path: Path, folder: Path)
     start = tmp_path / "start.safetensors"
     checkpoint.save(start, other, checkpoint.Card.of(other, ("a", "b", "c"), ("v", "w", "x", "y", "z")))
     messages: list[str] = []
-    experiment = Experiment(folder, folder, tmp_path / "run", model="crnn", preset="tiny", init=start)
-    list(run(experiment, replace(QUICK, epochs=1, steps=1, learning_rate=0.0, warmup=0), messages.append))
+    started = replace(experiment(folder, tmp_path / "run", epochs=1, steps=1, learning_rate=0.0, warmup=0), init=start)
+    list(run(started, messages.append))
     assert any("new: " in message and "sed_head" in message and "asc_head" in message for message in messages)
     trained, _ = checkpoint.load(tmp_path / "run" / "model.safetensors")
     assert torch.equal(trained.stem[0].weight, other.stem[0].weight)
@@ -333,25 +333,25 @@ def test_init_takes_what_fits_and_says_what_is_new(tmp_path: Path, folder: Path)
 
 def test_pools_of_different_words_do_not_go_together(tmp_path: Path, folder: Path) -> None:
     made_pool(tmp_path / "other", replace(FACTS, n_windows=2, scenes=("rumble", "hiss")))
-    experiment = Experiment(folder, tmp_path / "other", tmp_path / "run", model="crnn", preset="tiny")
     with pytest.raises(UsageError, match="its scenes are not those of"):
-        list(run(experiment, QUICK, lambda message: None))
+        list(run(replace(experiment(folder, tmp_path / "run"), validation=tmp_path / "other"), lambda message: None))
 
 
 def test_unknown_networks_are_named() -> None:
-    with pytest.raises(UsageError, match="--model vgg: expected htsat, crnn, joint, cnn-bigru, cnn, task4b"):
+    with pytest.raises(UsageError, match="model vgg: expected htsat, crnn, joint, cnn-bigru, cnn, task4b"):
         new_network("vgg", "tiny", 1, 1)
-    with pytest.raises(UsageError, match="--preset huge: crnn comes as base, small, tiny"):
+    with pytest.raises(UsageError, match="preset huge: crnn comes as base, small, tiny"):
         new_network("crnn", "huge", 1, 1)
 
 
 def test_two_processes_do_what_one_does_with_twice_the_batches(tmp_path: Path, folder: Path) -> None:
-    settings = f"train {folder} --validation {folder} --model crnn --preset tiny --epochs 2 --steps 3 --batch-size 2 --warmup 2"
+    changes = ("model=crnn", "preset=tiny", "epochs=2", "steps=3", "batch_size=2", "warmup=2")
+    settings = f"train {folder} --validation {folder} {' '.join(f'--set {change}' for change in changes)}"
     together = sh(
         f"python -m torch.distributed.run --standalone --nproc-per-node 2 -m audiolog_cli {settings} --device cpu -q --out two",
         tmp_path,
     )
-    alone = sh(f"audiolog {settings} --device cpu -q --accumulate 2 --out one", tmp_path)
+    alone = sh(f"audiolog {settings} --device cpu -q --set accumulate=2 --out one", tmp_path)
     assert (together.code, alone.code) == (0, 0), together.stderr
     both, single = ([json.loads(line) for line in result.stdout.splitlines()] for result in (together, alone))
     assert len(both) == len(single) == 2
@@ -367,23 +367,11 @@ PROGRAM = [sys.executable, "-m", "audiolog_cli"]
 
 
 def test_ctrl_c_saves_and_resume_goes_on(tmp_path: Path, folder: Path) -> None:
-    command = [
-        *PROGRAM,
-        "train",
-        str(folder),
-        "--validation",
-        str(folder),
-        "--out",
-        str(tmp_path),
-        "--model",
-        "crnn",
-        "--preset",
-        "tiny",
-    ]
-    settings = ["--steps", "2", "--batch-size", "2", "--warmup", "2", "--device", "cpu"]
-    process = subprocess.Popen(
-        [*command, *settings, "--epochs", "10000", "--patience", "10000"], stdout=subprocess.PIPE, text=True
-    )
+    """The resumed run takes its recipe from its folder, but for what is changed."""
+    command = [*PROGRAM, "train", str(folder), "--validation", str(folder), "--out", str(tmp_path), "--device", "cpu"]
+    changes = ("model=crnn", "preset=tiny", "steps=2", "batch_size=2", "warmup=2", "epochs=10000", "patience=10000")
+    settings = [word for change in changes for word in ("--set", change)]
+    process = subprocess.Popen([*command, *settings], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     os.kill(process.pid, signal.SIGINT)
@@ -393,7 +381,7 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path: Path, folder: Path) -> None:
     saved = torch.load(tmp_path / "last.pt", weights_only=True)["step"]
     assert saved >= 2 * len(records)
     more = subprocess.run(
-        [*command, *settings, "--epochs", str(len(records) + 2), "--resume"], capture_output=True, text=True, timeout=120
+        [*command, "--resume", "--set", f"epochs={len(records) + 2}"], capture_output=True, text=True, timeout=120
     )
     assert more.returncode == 0, more.stderr
     assert f"continues at step {saved}" in more.stderr

@@ -68,7 +68,10 @@ def eval(
         str, typer.Option(metavar="FILE", help="The same per label: a TSV with columns label, threshold.")
     ] = "",
     tune: Annotated[
-        str, typer.Option(metavar="FILE", help="Write the thresholds with the best F1 per label there, for `tag --thresholds`.")
+        str,
+        typer.Option(
+            metavar="FILE", help="Write the thresholds that together give the highest F1 there, for `tag --thresholds`."
+        ),
     ] = "",
     durations: Annotated[
         str, typer.Option(metavar="FILE", help="TSV filename, duration: all recordings, and where each ends.")

@@ -17,7 +17,7 @@ def mix(
     windows: Annotated[int, typer.Option(min=0, help="Make a pool of so many windows of 10 s for `audiolog train`.")] = 0,
     split: Annotated[str, typer.Option(help="Which clips: train, val or test.")] = "train",
     seconds: Annotated[float, typer.Option(min=1, help="Length of a recording.")] = 300.0,
-    recipe: Annotated[str, typer.Option(help="How windows are mixed: train, plain or validation.")] = "train",
+    style: Annotated[str, typer.Option(help="How windows are mixed: train, plain or validation.")] = "train",
     all_labels: Annotated[
         bool, typer.Option("--all-labels", help="The vocabulary is every label of the clips, not that of the default weights.")
     ] = False,
@@ -56,7 +56,7 @@ def mix(
             f"{out / name}\n" for name in write_recordings(source, Plan(seconds), seed, recordings, out, terminal.say)
         )
     else:
-        write_pool(source, recipe, seed, windows, out, teacher, teacher_map, _part(part), for_model, terminal.say)
+        write_pool(source, style, seed, windows, out, teacher, teacher_map, _part(part), for_model, terminal.say)
 
 
 def _part(text: str) -> tuple[int, int]:

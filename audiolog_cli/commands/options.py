@@ -67,5 +67,13 @@ def complete_published(incomplete: str) -> list[str]:
     return [name for name, entry in published().items() if entry.repo and name.startswith(incomplete)]
 
 
+def complete_recipe(incomplete: str) -> list[str]:
+    """Names of the shipped recipes; where none fits, the shell goes on with file names."""
+    from pathlib import Path
+
+    shipped = Path(__file__).parents[1] / "training" / "recipes"
+    return [path.stem for path in sorted(shipped.glob("*.toml")) if path.stem.startswith(incomplete)]
+
+
 def complete_device(incomplete: str) -> list[str]:
     return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]

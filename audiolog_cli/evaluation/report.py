@@ -28,7 +28,7 @@ from audiolog_cli.evaluation.figures import (
 from audiolog_cli.evaluation.material import Material
 from audiolog_cli.metrics import bootstrap, scene_based, segment_based
 from audiolog_cli.metrics.activity import Floats
-from audiolog_cli.metrics.score_based import best_f1
+from audiolog_cli.metrics.score_based import micro_f1_thresholds
 
 Results = dict[str, Any]
 
@@ -135,9 +135,9 @@ def scene_tables(material: Material, results: Sequence[FileResult]) -> Results:
 
 
 def tuned_thresholds(material: Material, results: Sequence[FileResult]) -> dict[str, float]:
-    """The threshold with the best F1 of each label that occurs in the reference; scores are never below 0."""
-    best = zip(material.labels, curves(results), strict=True)
-    return {label: max(best_f1(curve).threshold, 0.0) for label, curve in best if curve.n_positive}
+    """The thresholds that together give the highest micro F1, of the labels that occur in the reference."""
+    occurring = {label: curve for label, curve in zip(material.labels, curves(results), strict=True) if curve.n_positive}
+    return dict(zip(occurring, micro_f1_thresholds(list(occurring.values())), strict=True))
 
 
 def confidence_intervals(material: Material, results: Sequence[FileResult]) -> dict[str, dict[str, tuple[float, float]]]:

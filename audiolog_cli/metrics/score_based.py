@@ -6,6 +6,7 @@ without a single active reference segment has no such metrics: they are NaN.
 """
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -104,3 +105,42 @@ def best_f1(curve: Curve) -> BestF1:
     threshold = -math.inf if is_lowest else float(curve.threshold[best] + curve.threshold[best + 1]) / 2
     rates = float(precision[best]), float(recall[best])
     return BestF1(float(f1[best]), threshold, *rates, int(curve.true_positives[best]), int(n_estimated[best]))
+
+
+def micro_f1_thresholds(curves: Sequence[Curve]) -> list[float]:
+    """The thresholds, one a label, that together give the highest micro F1.
+
+    Micro F1 = 2 TP / (reference + estimate) is at least f exactly where the sum over labels of 2 TP - f (reference + estimate) is not
+    negative, and that sum is highest where every label is on its own: raise f until no thresholds reach it (Dinkelbach, 1967).
+    The best F1 of each label alone would name a label that is hardly known at every other sound; here it is never named.
+    A threshold lies in the middle between two scores, so it does not matter whether a score equal to it counts; below the lowest score
+    it is half of that, and just above the highest (1 at most) where the label is best never named.
+
+    >>> sure = threshold_curve(np.array([0.9, 0.8, 0.1, 0.2]), np.array([True, True, False, False]))
+    >>> noise = threshold_curve(np.array([0.4, 0.7, 0.8, 0.9]), np.array([True, False, False, False]))
+    >>> [round(threshold, 4) for threshold in micro_f1_thresholds([sure, noise])]
+    [0.5, 0.9451]
+    """
+    counts = [_counts_at_cuts(curve) for curve in curves]
+    n_reference = sum(curve.n_positive for curve in curves)
+    reached = 0.0
+    while True:
+        kept = [int(np.argmax(2 * found - reached * estimated)) for found, estimated in counts]
+        n_found = sum(int(found[i]) for i, (found, _) in zip(kept, counts, strict=True))
+        n_estimated = sum(int(estimated[i]) for i, (_, estimated) in zip(kept, counts, strict=True))
+        higher = 2 * n_found / max(1, n_estimated + n_reference)
+        if higher <= reached:
+            return [_cuts(curve)[i] for i, curve in zip(kept, curves, strict=True)]
+        reached = higher
+
+
+def _counts_at_cuts(curve: Curve) -> tuple[Ints, Ints]:
+    """True positives and estimates at each of `_cuts`; the first names nothing."""
+    return np.append(0, curve.true_positives), np.append(0, curve.true_positives + curve.false_positives)
+
+
+def _cuts(curve: Curve) -> list[float]:
+    if not len(curve.threshold):
+        return [1.0]
+    below = np.append(curve.threshold[1:], 0.0)
+    return [min(1.0, float(curve.threshold[0]) * 1.05 + 1e-4), *((curve.threshold + below) / 2).tolist()]

@@ -19,12 +19,12 @@ from audiolog_cli.mixing.composing import Plan, compose, ignored
 from audiolog_cli.mixing.pool import Facts, Teacher, fill, make_pool
 from audiolog_cli.mixing.soundfiles import span_lines, write_flac, write_list
 from audiolog_cli.mixing.teacher import load_teacher
-from audiolog_cli.mixing.windows import PLAIN, Bank, Recipe, make_bank, mix_window
+from audiolog_cli.mixing.windows import PLAIN, Bank, MixStyle, make_bank, mix_window
 from audiolog_cli.model.networks import own_front_end
 from audiolog_cli.sound import audio
 
-RECIPES = {
-    "train": Recipe(wild_share=0.25, alone_share=0.08),  # of what is not wild
+STYLES = {
+    "train": MixStyle(wild_share=0.25, alone_share=0.08),  # of what is not wild
     "plain": PLAIN,
     # as long recordings are composed for evaluation, but in windows
     "validation": replace(
@@ -112,7 +112,7 @@ def write_recordings(
 
 def write_pool(
     source: Source,
-    recipe: str,
+    style: str,
     seed: int,
     n_windows: int,
     out: Path,
@@ -123,9 +123,9 @@ def write_pool(
     say: Callable[[str], None],
 ) -> None:
     """Fill every `part[1]`-th window, from `part[0]` on, of a pool of `n_windows` for a network of `kind`; what is there is kept."""
-    if recipe not in RECIPES:
-        raise UsageError(f"--recipe {recipe}: expected {', '.join(RECIPES)}")
-    bank = load_bank(source, FREQUENT if recipe == "train" else {}, say)
+    if style not in STYLES:
+        raise UsageError(f"--style {style}: expected {', '.join(STYLES)}")
+    bank = load_bank(source, FREQUENT if style == "train" else {}, say)
     events, scenes, plausible = words(source, bank.clips)
     hear: Teacher | None = None
     tags: tuple[str, ...] = ()
@@ -137,7 +137,7 @@ def write_pool(
         meant = read_mapping(mapping, events, tags)
     front_end = own_front_end(kind, "--for-model").at(SAMPLE_RATE)
     origin = {"clips": " ".join(folder.name for folder in source.folders), "split": source.split, "seed": str(seed)}
-    origin |= {name: str(value) for name, value in asdict(RECIPES[recipe]).items()} | {
+    origin |= {name: str(value) for name, value in asdict(STYLES[style]).items()} | {
         "teacher": teacher.name if teacher else "none"
     }
     pool = make_pool(
@@ -146,7 +146,7 @@ def write_pool(
     )
     own = range(part[0], n_windows, part[1])
     for first in range(0, len(own), GRAIN):
-        made = fill(pool, own[first : first + GRAIN], lambda index: mix_window(bank, RECIPES[recipe], seed, index), hear)
+        made = fill(pool, own[first : first + GRAIN], lambda index: mix_window(bank, STYLES[style], seed, index), hear)
         if made:
             say(f"{out}: {min(first + GRAIN, len(own))} of {len(own)} windows")
 

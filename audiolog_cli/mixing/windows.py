@@ -1,6 +1,6 @@
 """Soundscapes made on the fly: isolated clips over scene recordings, with onsets and offsets known to the sample.
 
-In: a `Bank` of decoded clips of one split, a `Recipe`, a seed and an index. Out: a `Soundscape`, the same for the same seed and index
+In: a `Bank` of decoded clips of one split, a `MixStyle`, a seed and an index. Out: a `Soundscape`, the same for the same seed and index
 on every machine and in every process. `mix_window` makes what a network trains on: 10 s, loud changes of tone, room and level.
 Long and tame recordings for evaluation are made by `composing.py`.
 
@@ -64,7 +64,7 @@ class Soundscape:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class MixStyle:
     """How `mix_window` draws. Shares are probabilities; ranges are drawn from uniformly."""
 
     seconds: float = 10.0
@@ -87,7 +87,7 @@ class Recipe:
 
 
 MOSTLY_ALONE = ("speech", "music")  # recordings of nothing else are common
-PLAIN = Recipe(speed_share=0, room_share=0, tone_share=0, narrow_share=0, codec_share=0, overlay_share=0, overdrive_share=0)
+PLAIN = MixStyle(speed_share=0, room_share=0, tone_share=0, narrow_share=0, codec_share=0, overlay_share=0, overdrive_share=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,35 +131,35 @@ def _by_label(clips: Sequence[Clip], kinds: tuple[str, ...]) -> dict[str, tuple[
 # A window to train on
 
 
-def mix_window(bank: Bank, recipe: Recipe, seed: int, index: int) -> Soundscape:
+def mix_window(bank: Bank, style: MixStyle, seed: int, index: int) -> Soundscape:
     """Soundscape number `index` of the endless series `seed`."""
     rng = np.random.default_rng((seed, index))
-    if rng.random() < recipe.wild_share:
-        return _wild_window(bank, recipe, rng)
-    if bank.events and recipe.alone_share and rng.random() < recipe.alone_share:  # without a share no draw: earlier series stay
-        return _alone_window(bank, recipe, rng)
-    wave, scenes = _background(bank, recipe, rng)
+    if rng.random() < style.wild_share:
+        return _wild_window(bank, style, rng)
+    if bank.events and style.alone_share and rng.random() < style.alone_share:  # without a share no draw: earlier series stay
+        return _alone_window(bank, style, rng)
+    wave, scenes = _background(bank, style, rng)
     events = []
-    for _ in range(int(rng.integers(0, recipe.max_events + 1)) if bank.events else 0):
+    for _ in range(int(rng.integers(0, style.max_events + 1)) if bank.events else 0):
         label = str(rng.choice(list(bank.events), p=bank.weights))
-        sound = _event_sound(bank, draw(bank.events[label], rng), recipe, rng)
+        sound = _event_sound(bank, draw(bank.events[label], rng), style, rng)
         position = int(rng.integers(min(0, EDGE - sound.size // 2), wave.size - EDGE))  # may begin before the window
-        span = add_event(wave, sound, position, rng.uniform(*recipe.snr_db), label)
+        span = add_event(wave, sound, position, rng.uniform(*style.snr_db), label)
         if span is not None:
             events.append(span)
-    return Soundscape(_finish(wave, recipe, rng), tuple(sorted(events)), scenes, labelled=True)
+    return Soundscape(_finish(wave, style, rng), tuple(sorted(events)), scenes, labelled=True)
 
 
-def _background(bank: Bank, recipe: Recipe, rng: np.random.Generator) -> tuple[Wave, tuple[Span, ...]]:
-    n_samples = int(recipe.seconds * SAMPLE_RATE)
+def _background(bank: Bank, style: MixStyle, rng: np.random.Generator) -> tuple[Wave, tuple[Span, ...]]:
+    n_samples = int(style.seconds * SAMPLE_RATE)
     drawn = rng.random()
-    if bank.scenes and drawn < recipe.scene_share:
+    if bank.scenes and drawn < style.scene_share:
         label = str(rng.choice(list(bank.scenes)))
         wave = _scene_crop(bank, label, n_samples, rng)
-        if rng.random() < recipe.overlay_share:
+        if rng.random() < style.overlay_share:
             wave += decibels(rng.uniform(-10, 0)) * _scene_crop(bank, label, n_samples, rng)
-        return wave, (Span(0.0, recipe.seconds, label),)
-    if drawn < recipe.scene_share + recipe.noise_share:
+        return wave, (Span(0.0, style.seconds, label),)
+    if drawn < style.scene_share + style.noise_share:
         colour = bank.noises[int(rng.integers(len(bank.noises)))]
         start = int(rng.integers(colour.size - n_samples))
         return colour[start : start + n_samples] * decibels(rng.uniform(-70, -25)), ()
@@ -178,12 +178,12 @@ def draw(sources: tuple[tuple[Clip, ...], ...], rng: np.random.Generator) -> Cli
     return source[int(rng.integers(len(source)))]
 
 
-def _event_sound(bank: Bank, clip: Clip, recipe: Recipe, rng: np.random.Generator) -> Wave:
+def _event_sound(bank: Bank, clip: Clip, style: MixStyle, rng: np.random.Generator) -> Wave:
     """The sounding part of a clip, cut to a drawn length, perhaps at another speed, perhaps in a room."""
-    sound = sounding_part(bank.cache, clip, rng.uniform(*recipe.event_seconds), rng)
-    if rng.random() < recipe.speed_share:
-        sound = change_speed(sound, rng.uniform(*recipe.speed))
-    if rng.random() < recipe.room_share:
+    sound = sounding_part(bank.cache, clip, rng.uniform(*style.event_seconds), rng)
+    if rng.random() < style.speed_share:
+        sound = change_speed(sound, rng.uniform(*style.speed))
+    if rng.random() < style.room_share:
         sound = convolve(sound, bank.rooms[int(rng.integers(len(bank.rooms)))])
     return sound
 
@@ -234,39 +234,39 @@ def cross_fade(first: Wave, second: Wave, n_overlap: int) -> Wave:
     return np.concatenate([first[:-n_overlap], middle, second[n_overlap:]])
 
 
-def _finish(wave: Wave, recipe: Recipe, rng: np.random.Generator) -> Wave:
+def _finish(wave: Wave, style: MixStyle, rng: np.random.Generator) -> Wave:
     """What a recorder does to all of it: tone colour, bandwidth, codec, level, clipping."""
-    curves = [random_tone(rng, 9.0)] if rng.random() < recipe.tone_share else []
-    if rng.random() < recipe.narrow_share:
+    curves = [random_tone(rng, 9.0)] if rng.random() < style.tone_share else []
+    if rng.random() < style.narrow_share:
         curves.append(band_limits(rng.uniform(60, 350), rng.uniform(3000, 9000)))
     if curves:
         wave = equalise(wave, *curves)
     peak = float(np.abs(wave).max(initial=0.0))
     if peak > 0:
-        level_db = rng.uniform(1, 12) if rng.random() < recipe.overdrive_share else rng.uniform(*recipe.peak_db)
+        level_db = rng.uniform(1, 12) if rng.random() < style.overdrive_share else rng.uniform(*style.peak_db)
         wave = wave * np.float32(decibels(level_db) / peak)
     wave = np.clip(wave, -1.0, 1.0)
-    return quantise(wave, int(rng.integers(5, 9))) if rng.random() < recipe.codec_share else wave
+    return quantise(wave, int(rng.integers(5, 9))) if rng.random() < style.codec_share else wave
 
 
-def _alone_window(bank: Bank, recipe: Recipe, rng: np.random.Generator) -> Soundscape:
+def _alone_window(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Soundscape:
     """Sounds of one label one after the other, with pauses of a second at most, 15 to 40 dB over noise or silence."""
     labels = [label for label in MOSTLY_ALONE if label in bank.events and rng.random() < 0.8] or list(bank.events)
     label = str(rng.choice(labels))
-    wave, _ = _background(bank, replace(recipe, scene_share=0.0, noise_share=0.6), rng)
+    wave, _ = _background(bank, replace(style, scene_share=0.0, noise_share=0.6), rng)
     events, position, snr_db = [], -int(rng.integers(5 * SAMPLE_RATE)), rng.uniform(15, 40)
     while position < wave.size - EDGE:
-        sound = _event_sound(bank, draw(bank.events[label], rng), recipe, rng)
+        sound = _event_sound(bank, draw(bank.events[label], rng), style, rng)
         span = add_event(wave, sound, position, snr_db + rng.uniform(-3, 3), label)
         if span is not None:
             events.append(span)
         position += max(sound.size, EDGE) + int(rng.integers(SAMPLE_RATE))
-    return Soundscape(_finish(wave, recipe, rng), tuple(events), (), labelled=True)
+    return Soundscape(_finish(wave, style, rng), tuple(events), (), labelled=True)
 
 
-def _wild_window(bank: Bank, recipe: Recipe, rng: np.random.Generator) -> Soundscape:
+def _wild_window(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Soundscape:
     """One to five stretches of any clips, fast, slow or backwards, at levels within 20 dB: input for function matching."""
-    n_samples = int(recipe.seconds * SAMPLE_RATE)
+    n_samples = int(style.seconds * SAMPLE_RATE)
     wave = np.zeros(n_samples, dtype=np.float32)
     for _ in range(int(rng.integers(1, 6))):
         clip = bank.clips[int(rng.integers(len(bank.clips)))]
@@ -280,4 +280,4 @@ def _wild_window(bank: Bank, recipe: Recipe, rng: np.random.Generator) -> Sounds
             position = int(rng.integers(max(1, n_samples - sound.size // 2)))
             piece = fade(sound, EDGE, EDGE)[: n_samples - position]
             wave[position : position + piece.size] += piece * np.float32(decibels(rng.uniform(-20, 0)) * 0.1 / level)
-    return Soundscape(_finish(wave, recipe, rng), (), (), labelled=False)
+    return Soundscape(_finish(wave, style, rng), (), (), labelled=False)

@@ -37,7 +37,7 @@ KINDS: dict[str, tuple[type[Trainable], Mapping[str, Make]]] = {
 OWN_FRONT_ENDS = {"task4b": TASK_FRONT_END}  # of those that do not hear as HTS-AT does
 
 
-def own_front_end(kind: str, option: str = "--model") -> FrontEnd:
+def own_front_end(kind: str, option: str = "model") -> FrontEnd:
     """What a network of that kind hears as published; UsageError that names `option` if there is no such kind."""
     if kind not in KINDS:
         raise UsageError(f"{option} {kind}: expected {', '.join(KINDS)}")
@@ -54,11 +54,11 @@ def new_network(
     own = own_front_end(kind)
     network, sizes = KINDS[kind]
     if size not in sizes:
-        raise UsageError(f"--preset {size}: {kind} comes as {', '.join(sizes)}")
+        raise UsageError(f"preset {size}: {kind} comes as {', '.join(sizes)}")
     front_end = front_end or own
     if front_end.magnitude != own.magnitude:
         raise UsageError(
-            f"--model {kind}: hears other features than these windows hold; make them with `audiolog mix --for-model {kind}`"
+            f"model {kind}: hears other features than these windows hold; make them with `audiolog mix --for-model {kind}`"
         )
     torch.manual_seed(seed)
     return network(sizes[size](n_scenes, n_events, n_classes), front_end)

@@ -19,6 +19,7 @@ from torch import Tensor
 from audiolog_cli.errors import UsageError
 from audiolog_cli.mixing.pool import MISSING, UNLABELLED, Facts, Pool, decode
 from audiolog_cli.training.losses import Targets
+from audiolog_cli.training.ranges import Amount, Share
 
 SOFT_WEIGHT = 0.5  # of a target that only the teacher vouches for
 SURE = 0.4  # from this probability on, the teacher's word against "nobody mixed it in" masks the class
@@ -34,14 +35,14 @@ class Batch:
     targets: Targets
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Variation:
     """What is varied on the fly, each cheap on a finished spectrogram."""
 
-    gain_db: float = 0.0  # level, uniformly within +-
+    gain_db: Amount = 0.0  # level, uniformly within +-
+    colour_db: Amount = 0.0  # a random frequency response, within +- this
     roll: bool = False  # rotate in time, with the targets
-    mixup: float = 0.0  # share of windows that are averaged with another one
-    colour_db: float = 0.0  # a random frequency response, within +- this
+    mixup: Share = 0.0  # share of windows that are averaged with another one
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ The parts are `recordings.py` (a data set's windows), `pool.py` (windows), `batc
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from audiolog_cli.datasets.dataset import Dataset, require_sound
 from audiolog_cli.datasets.folders import divide
@@ -18,34 +20,34 @@ from audiolog_cli.errors import UsageError
 from audiolog_cli.mixing.augment import SAMPLE_RATE
 from audiolog_cli.mixing.pool import Facts, Pool, open_pool
 from audiolog_cli.mixing.production import Source, load_bank
-from audiolog_cli.mixing.windows import Recipe
+from audiolog_cli.mixing.windows import MixStyle
 from audiolog_cli.model import checkpoint
 from audiolog_cli.model.networks import Trainable, new_network, own_front_end
 from audiolog_cli.model.precision import multiply_in_full
 from audiolog_cli.training import validation
-from audiolog_cli.training.batches import Batch, Variation, Wanted, pool_batches
+from audiolog_cli.training.batches import Batch, Wanted, pool_batches
 from audiolog_cli.training.distributed import World, from_first, join, own_device
 from audiolog_cli.training.initial import take
 from audiolog_cli.training.loop import Progress, Run, TrainOptions, start, train
 from audiolog_cli.training.mixed import Mixed, mixed_batches
+from audiolog_cli.training.recipe import KEPT, Recipe, recipe_text
 from audiolog_cli.training.recordings import make_windows, windows_of, write_test_lists
+from audiolog_cli.training.validation import Scores
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
     """What to train on what."""
 
     pool: Path
     validation: Path
     out: Path
-    model: str = "htsat"
-    preset: str = "small"
+    recipe: Recipe
+    device: str = "cpu"
     init: Path | None = None  # a checkpoint to start from: our own, or of any layout that layouts.py reads
     resume: bool = False
-    variation: Variation = Variation()
-    windows: Wanted = None  # of the pool
-    validation_windows: Wanted = None
-    soft: bool = True  # learn soft labels where the pool has them
+    windows: NDArray[np.int64] | None = None  # indices in the pool, of a fold's part; None: all
+    validation_windows: NDArray[np.int64] | None = None
     clips: Path | None = None  # a folder of clips: windows are mixed on the fly, with the labels of `pool`
     clip_cache: Path = Path("cache")  # where these are kept decoded
     mixers: int = 1  # processes that mix
@@ -56,10 +58,10 @@ def on_recordings(
 ) -> Experiment:
     """The same experiment on a fold of a data set, whose windows are made below `experiment.pool`; the test part is listed in `out/test`.
 
-    `experiment.windows` and `validation_windows` limit the number, as of a pool. InputError for a data set with problems.
+    InputError for a data set with problems.
     """
     require_sound(dataset)
-    division, front_end = divide(dataset, fold), own_front_end(experiment.model)
+    division, front_end = divide(dataset, fold), own_front_end(experiment.recipe.network.model)
     pool = experiment.pool / ("magnitude-mel" if front_end.magnitude else "log-mel")
     make_windows(dataset, front_end, pool, say, progress)
     write_test_lists(dataset, division.test, experiment.out / "test")
@@ -68,8 +70,8 @@ def on_recordings(
         experiment,
         pool=pool,
         validation=pool,
-        windows=windows_of(dataset, division.train)[: experiment.windows],
-        validation_windows=windows_of(dataset, division.validation)[: experiment.validation_windows],
+        windows=windows_of(dataset, division.train),
+        validation_windows=windows_of(dataset, division.validation),
     )
 
 
@@ -77,31 +79,27 @@ def _silent(text: str) -> None:
     """Nothing."""
 
 
-def run(
-    experiment: Experiment, options: TrainOptions, say: Callable[[str], None], progress: Progress = _silent
-) -> Iterator[dict[str, Any]]:
+def run(experiment: Experiment, say: Callable[[str], None], progress: Progress = _silent) -> Iterator[dict[str, Any]]:
     """Train, yielding a record per epoch; afterwards the best weights are in `out/model.safetensors`, thresholds tuned.
 
-    Under torchrun every process trains; records, messages and progress come from the first.
+    The recipe is kept in `out/recipe.toml`. Under torchrun every process trains; records, messages and progress come from the first.
     """
-    with join(options.device) as world:
+    with join(experiment.device) as world:
         if not world.first:
             say = progress = _silent
-        for record in _run(experiment, replace(options, device=own_device(options.device)), say, progress, world):
+        for record in _run(replace(experiment, device=own_device(experiment.device)), say, progress, world):
             if world.first:
                 yield record
 
 
-def _run(
-    experiment: Experiment, options: TrainOptions, say: Callable[[str], None], progress: Progress, world: World
-) -> Iterator[dict[str, Any]]:
-    if options.metric not in validation.FIGURES:
-        raise UsageError(f"--metric {options.metric}: expected {', '.join(validation.FIGURES)}")
+def _run(experiment: Experiment, say: Callable[[str], None], progress: Progress, world: World) -> Iterator[dict[str, Any]]:
     multiply_in_full()
+    recipe = experiment.recipe
+    options = TrainOptions(**asdict(recipe.training), loss=recipe.loss, device=experiment.device)
     pool, judge = open_pool(experiment.pool), open_pool(experiment.validation)
     check_alike(pool.facts, judge.facts, experiment)
     network = new_network(
-        experiment.model, experiment.preset, len(pool.facts.scenes), len(pool.facts.events), len(pool.facts.tags),
+        recipe.network.model, recipe.network.preset, len(pool.facts.scenes), len(pool.facts.events), len(pool.facts.tags),
         pool.facts.front_end, options.seed,
     )  # fmt: skip
     if experiment.init is not None:
@@ -114,27 +112,45 @@ def _run(
         say(f"{last}: continues at step {state.step}")
     elif last.exists():
         raise UsageError(f"{last}: there is a run in this folder already; continue it with --resume or give another --out")
+    if world.first:
+        experiment.out.mkdir(parents=True, exist_ok=True)
+        (experiment.out / KEPT).write_text(recipe_text(recipe), "utf-8")
     batches = _batches(experiment, pool, options, say, world)
 
     def validate(average: Trainable) -> dict[str, float]:
-        return validation.summary(validation.score(average, judge, wanted=experiment.validation_windows))
+        return validation.summary(_judged(average, judge, experiment))
 
     yield from train(state, batches, validate, options, experiment.out, world, progress)
     if world.first:
         finish(experiment, state, say)
 
 
+def _judged(network: Trainable, judge: Pool, experiment: Experiment) -> Scores:
+    """The scores of the windows that validate."""
+    return validation.score(
+        network, judge, wanted=_wanted(experiment.validation_windows, experiment.recipe.data.validation_windows)
+    )
+
+
+def _wanted(of_fold: NDArray[np.int64] | None, limit: int) -> Wanted:
+    """The windows of a fold, or the first so many of a pool; 0: all."""
+    return (limit or None) if of_fold is None else of_fold[: limit or None]
+
+
 def _batches(
     experiment: Experiment, pool: Pool, options: TrainOptions, say: Callable[[str], None], world: World
 ) -> Callable[[int], Batch]:
     """Windows of the pool, or windows mixed on the fly that the pool's labels describe."""
+    variation = experiment.recipe.variation
     if experiment.clips is None:
-        return pool_batches(pool, options.batch_size, options.seed, experiment.variation, experiment.windows, experiment.soft)
+        data = experiment.recipe.data
+        wanted = _wanted(experiment.windows, data.windows)
+        return pool_batches(pool, options.batch_size, options.seed, variation, wanted, not data.hard_labels)
     source = Source((experiment.clips,), "train", experiment.clip_cache)
     bank = load_bank(source, {}, say) if world.first else None
     from_first(True if world.first else None, world)  # by now all clips are decoded
     facts, again = pool.facts, partial(load_bank, source, {}, _silent)
-    mixed = Mixed(again, Recipe(facts.seconds), facts, options.batch_size, options.seed, experiment.variation, bank or again())
+    mixed = Mixed(again, MixStyle(facts.seconds), facts, options.batch_size, options.seed, variation, bank or again())
     check_mixed(mixed, experiment)
     return mixed_batches(mixed, experiment.mixers, world.size)
 
@@ -167,7 +183,7 @@ def restore(state: Run, last: Path) -> None:
         state.restore(torch.load(last, weights_only=True, map_location="cpu"))
     except (RuntimeError, ValueError, KeyError):  # torch lists every parameter that does not fit
         raise UsageError(
-            f"{last}: not a run of this network; resume it with the --model, --preset and labels it began with"
+            f"{last}: not a run of this network; resume it with the model, preset and labels it began with"
         ) from None
 
 
@@ -176,7 +192,7 @@ def finish(experiment: Experiment, state: Run, say: Callable[[str], None]) -> No
     network = state.average
     network.load_state_dict(torch.load(experiment.out / "best.pt", weights_only=True, map_location="cpu"))
     judge = open_pool(experiment.validation)
-    scores = validation.score(network, judge, wanted=experiment.validation_windows)
+    scores = _judged(network, judge, experiment)
     scenes = judge.facts.scenes if network.config.n_scenes else ()  # a comparison system may have one branch only
     events = judge.facts.events if network.config.n_events else ()
     card = checkpoint.Card.of(

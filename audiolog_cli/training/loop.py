@@ -13,12 +13,12 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,8 @@ from audiolog_cli.model.networks import Trainable
 from audiolog_cli.training.batches import Batch
 from audiolog_cli.training.distributed import World, average_gradients, from_first, means
 from audiolog_cli.training.losses import LossWeights, Targets, total_loss
-from audiolog_cli.training.schedules import SCHEDULES, cosine, htsat
+from audiolog_cli.training.ranges import Amount, Count, Positive, Range, Share
+from audiolog_cli.training.schedules import cosine, htsat
 
 Progress = Callable[[str], None]
 Validate = Callable[[Trainable], dict[str, float]]
@@ -38,26 +39,34 @@ BAR = 20  # characters
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
     """How to train; the defaults are HTS-AT's and the paper's where those are published."""
 
-    epochs: int = 200
-    steps: int = 100  # of the optimiser, in an epoch
-    batch_size: int = 32  # windows in a step's forward pass
-    accumulate: int = 1  # forward passes in a step
-    learning_rate: float = 1e-4
-    weight_decay: float = 0.05
-    schedule: str = "cosine"  # one of SCHEDULES
-    warmup: int = 300  # steps until the full learning rate, of the cosine
-    clip: float = 1.0  # norm of the gradient
-    ema: float = 0.999
-    patience: int = 50  # epochs without a better score before stopping
-    metric: str = "score"  # key of the validation result that is to rise
-    seed: int = 0
+    epochs: Positive = 200
+    steps: Positive = 100  # of the optimiser, in an epoch
+    batch_size: Annotated[int, Range(2)] = 32  # windows in a forward pass; BatchNorm needs two
+    accumulate: Positive = 1  # forward passes in a step
+    learning_rate: Amount = 1e-4
+    learning_rates: dict[str, Amount] = field(default_factory=dict)  # of parts, by the beginning of their parameters' names
+    weight_decay: Amount = 0.05
+    schedule: Literal["cosine", "htsat"] = "cosine"
+    warmup: Count = 300  # steps until the full learning rate, of the cosine
+    clip: Amount = 1.0  # norm of the gradient
+    ema: Share = 0.999
+    frozen_norms: tuple[str, ...] = ()  # parts whose BatchNorms keep their statistics
+    patience: Positive = 50  # epochs without a better figure before stopping
+    metric: Literal["score", "macro_ap", "micro_f1", "scene_accuracy"] = "score"  # of validation, that is to rise
+    seed: Count = 0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions(Training):
+    """All that the loop needs to know."""
+
+    loss: LossWeights = LossWeights()
     device: str = "cpu"
-    precision: str = "fp32"
-    weights: LossWeights = LossWeights()
 
 
 @dataclass(slots=True)
@@ -68,6 +77,7 @@ class Run:
     average: Trainable  # the EMA of `network`
     optimizer: torch.optim.Optimizer
     scaler: GradScaler
+    rates: list[float]  # full learning rate of each group of the optimiser
     step: int = 0
     best: float = -math.inf
     best_epoch: int = -1
@@ -86,32 +96,55 @@ class Run:
         self.sums = dict(state["sums"])
 
 
-def check(options: TrainOptions) -> None:
-    """UsageError for a schedule or a precision that does not exist, or that the device does not have."""
-    for name, value, known in (
-        ("schedule", options.schedule, SCHEDULES),
-        ("precision", options.precision, tuple(PRECISIONS)),
-    ):
-        if value not in known:
-            raise UsageError(f"--{name} {value}: expected {', '.join(known)}")
-    if options.batch_size < 2:
-        raise UsageError(
-            "--batch-size 1: batch norms need two windows at least; --batch-size 2 --accumulate N takes little memory"
-        )
-    if options.precision == "fp16" and options.device == "cpu":
-        raise UsageError("--precision fp16: a CPU has no use for it; take bf16 or fp32, or a GPU")
-
-
 def start(network: Trainable, options: TrainOptions) -> Run:
-    """A run at step 0. Biases, norms and other vectors are not decayed, as is usual. UsageError for options that cannot be."""
-    check(options)
+    """A run at step 0. UsageError for options that cannot be: fp16 on a CPU, parts that the network does not have."""
+    if options.precision == "fp16" and options.device == "cpu":
+        raise UsageError("precision fp16: a CPU has no use for it; take bf16 or fp32, or a GPU")
+    _frozen(network, options)
     network.to(options.device)
-    matrices = [p for p in network.parameters() if p.dim() > 1]
-    vectors = [p for p in network.parameters() if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+    optimizer = torch.optim.AdamW(_groups(network, options), betas=(0.9, 0.999), eps=1e-8)
     scaler = GradScaler(options.device.partition(":")[0], enabled=options.precision == "fp16")
-    return Run(network, copy.deepcopy(network).eval().requires_grad_(False), optimizer, scaler)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    return Run(network, copy.deepcopy(network).eval().requires_grad_(False), optimizer, scaler, rates)
+
+
+def _groups(network: nn.Module, options: TrainOptions) -> list[dict[str, Any]]:
+    """The parameters by learning rate and decay. Biases, norms and other vectors are not decayed, as is usual."""
+    for part in options.learning_rates:
+        _refuse_unknown_part(network, "learning_rates", part, [name for name, _ in network.named_parameters()])
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for decayed in (True, False):
+        for name, parameter in network.named_parameters():
+            if (parameter.dim() > 1) == decayed:
+                part = max((part for part in options.learning_rates if _within(name, part)), key=len, default="")
+                groups.setdefault((options.learning_rates.get(part, options.learning_rate), decayed), []).append(parameter)
+    return [
+        {"params": parameters, "lr": rate, "weight_decay": options.weight_decay if decayed else 0.0}
+        for (rate, decayed), parameters in groups.items()
+    ]
+
+
+def _within(name: str, part: str) -> bool:
+    """Whether a parameter or module belongs to a part of the network.
+
+    >>> _within("features.0.weight", "features"), _within("features2.weight", "features")
+    (True, False)
+    """
+    return f"{name}.".startswith(f"{part}.")
+
+
+def _frozen(network: nn.Module, options: TrainOptions) -> list[nn.Module]:
+    """The BatchNorms that keep the statistics they came with."""
+    norms = {name: module for name, module in network.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)}
+    for part in options.frozen_norms:
+        _refuse_unknown_part(network, "frozen_norms", part, norms)
+    return [module for name, module in norms.items() if any(_within(name, part) for part in options.frozen_norms)]
+
+
+def _refuse_unknown_part(network: nn.Module, option: str, part: str, names: Iterable[str]) -> None:
+    if not any(_within(name, part) for name in names):
+        parts = ", ".join(name for name, _ in network.named_children())
+        raise UsageError(f"{option}: this network has nothing of that kind in {part!r}; its parts are {parts}")
 
 
 def train(
@@ -145,9 +178,7 @@ def train(
             n_clips = (run.step - first_step) * options.batch_size * options.accumulate * world.size
             record |= {"clips_per_second": round(n_clips / seconds, 2), "waiting": round(waited / seconds, 4)}
             if options.metric not in record:
-                raise UsageError(
-                    f"--metric {options.metric}: the validation windows do not allow it; --metric score is what they allow"
-                )
+                raise UsageError(f"metric {options.metric}: the validation windows do not allow it; score is what they allow")
             if record[options.metric] > run.best:
                 run.best, run.best_epoch = record[options.metric], epoch
                 save(run.average.state_dict(), folder / "best.pt", world)
@@ -160,7 +191,7 @@ def train(
 def _record(run: Run, epoch: int, options: TrainOptions, scores: dict[str, float], world: World) -> dict[str, Any]:
     sums = dict(zip(run.sums, means(list(run.sums.values()), options.device, world), strict=True))
     losses = {name: round(value / options.steps, 6) for name, value in sums.items()}
-    rate = learning_rate(run.step - 1, options)
+    rate = options.learning_rate * share_of_rate(run.step - 1, options)
     return {
         "epoch": epoch,
         "step": run.step,
@@ -173,8 +204,10 @@ def _record(run: Run, epoch: int, options: TrainOptions, scores: dict[str, float
 def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions, world: World = ALONE) -> float:
     """One step of the optimiser; returns the seconds that were spent waiting for batches."""
     run.network.train()
-    for group in run.optimizer.param_groups:
-        group["lr"] = learning_rate(run.step, options)
+    for norm in _frozen(run.network, options):
+        norm.eval()
+    for group, rate in zip(run.optimizer.param_groups, run.rates, strict=True):
+        group["lr"] = rate * share_of_rate(run.step, options)
     waited, sums = 0.0, defaultdict(float, run.sums)
     for part in range(options.accumulate):
         number = (run.step * options.accumulate + part) * world.size + world.rank
@@ -209,7 +242,7 @@ def forward(network: Trainable, batch: Batch, options: TrainOptions) -> dict[str
     for name in ("scene_logits", "event_logits", "tag_logits", "scene_embedding", "event_embedding"):
         if (value := getattr(output, name)) is not None:
             setattr(output, name, value.float())
-    return total_loss(output, targets, options.weights, getattr(network, "logit_scale", None))
+    return total_loss(output, targets, options.loss, getattr(network, "logit_scale", None))
 
 
 def to_device(targets: Targets, device: torch.device) -> Targets:
@@ -218,17 +251,17 @@ def to_device(targets: Targets, device: torch.device) -> Targets:
     return Targets(*moved)
 
 
-def learning_rate(step: int, options: TrainOptions) -> float:
-    """The rate of one step, by the schedule that was asked for."""
+def share_of_rate(step: int, options: TrainOptions) -> float:
+    """The share of the full learning rates at one step, by the schedule that was asked for."""
     if options.schedule == "htsat":
-        return options.learning_rate * htsat(step // options.steps)
-    return options.learning_rate * cosine(step, options.warmup, options.epochs * options.steps)
+        return htsat(step // options.steps)
+    return cosine(step, options.warmup, options.epochs * options.steps)
 
 
 def progress_line(run: Run, options: TrainOptions, steps_per_second: float) -> str:
     """How far the epoch is: a bar, the mean loss so far, the seconds that are left of its steps.
 
-    >>> run = Run(None, None, None, None, step=125, sums={"loss": 10.0})
+    >>> run = Run(None, None, None, None, [], step=125, sums={"loss": 10.0})
     >>> progress_line(run, TrainOptions(epochs=4, steps=100), steps_per_second=5.0)
     'epoch 1 of 4  [#####...............]  25 of 100  loss 0.4000  15 s left'
     """

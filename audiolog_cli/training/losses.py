@@ -14,6 +14,7 @@ from torch import Tensor
 
 from audiolog_cli.mixing.pool import NO_SCENE
 from audiolog_cli.model.htsat import Output
+from audiolog_cli.training.ranges import Amount, Share
 
 
 @dataclass(slots=True)
@@ -26,16 +27,16 @@ class Targets:
     tags: Tensor | None = None  # (B, T, n_classes) a teacher's probabilities
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LossWeights:
     """Factors of the terms; the paper's alpha and beta, and ours."""
 
-    scene: float = 0.3  # alpha
-    event: float = 0.6  # beta
-    contrastive: float = 0.1  # 1 - alpha - beta
-    tag: float = 0.0  # delta: 0 without a teacher
-    smoothing: float = 0.0  # of the scene targets
-    squared: bool = False  # squared error instead of cross-entropy for the events, whose scores are then activities (task 4B)
+    scene_weight: Amount = 0.3  # alpha
+    event_weight: Amount = 0.6  # beta
+    contrastive_weight: Amount = 0.1  # 1 - alpha - beta; 0: no such loss
+    tag_weight: Amount = 0.0  # delta: 0 without a teacher
+    label_smoothing: Share = 0.0  # of the scene targets
+    squared_error: bool = False  # instead of cross-entropy for the events, whose scores are then activities (task 4B)
 
 
 def scene_loss(logits: Tensor, scene: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -127,21 +128,21 @@ def total_loss(output: Output, targets: Targets, weights: LossWeights, logit_sca
     """The weighted sum as `loss`, and its unweighted terms by name."""
     terms: dict[str, Tensor] = {}
     if output.scene_logits is not None and targets.scene is not None:
-        terms["scene"] = scene_loss(output.scene_logits, targets.scene, weights.smoothing)
+        terms["scene"] = scene_loss(output.scene_logits, targets.scene, weights.label_smoothing)
     if output.event_logits is not None and targets.events is not None:
-        measure = squared_loss if weights.squared else event_loss
+        measure = squared_loss if weights.squared_error else event_loss
         n_steps = output.event_logits.shape[1]
         known = None if targets.event_weights is None else at_steps(targets.event_weights, n_steps)
         terms["event"] = measure(output.event_logits, at_steps(targets.events, n_steps), known)
     if (
-        weights.contrastive
+        weights.contrastive_weight
         and output.scene_embedding is not None
         and output.event_embedding is not None
         and logit_scale is not None
     ):
         terms["contrastive"] = contrastive_loss(output.scene_embedding, output.event_embedding, logit_scale)
-    if weights.tag and output.tag_logits is not None and targets.tags is not None:
+    if weights.tag_weight and output.tag_logits is not None and targets.tags is not None:
         terms["tag"] = tag_loss(output.tag_logits, at_steps(targets.tags, output.tag_logits.shape[1]))
     assert terms, "a network without a head that these targets could train"
-    loss = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
+    loss = torch.stack([getattr(weights, f"{name}_weight") * term for name, term in terms.items()]).sum()
     return {"loss": loss, **terms}

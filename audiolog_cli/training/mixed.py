@@ -1,7 +1,7 @@
 """Training windows mixed on the fly: a `Bank` in, the endless series of batches that `loop.py` asks for out.
 
 Worker processes mix and compute spectrograms ahead of the network, at most AHEAD batches each, so that a network never waits for sound
-that fits the cores it leaves free. Window `i` of a series is `mix_window(bank, recipe, seed, i)` whoever mixes it: any number of workers,
+that fits the cores it leaves free. Window `i` of a series is `mix_window(bank, style, seed, i)` whoever mixes it: any number of workers,
 and a resumed run, hear the same. No window comes twice, and none is kept; a pool (`mixing/pool.py`) keeps them, and a teacher's opinion.
 
 An event that a scene may hold unlabelled (`Facts.plausible`) and that nobody mixed in counts for nothing in the loss.
@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from audiolog_cli.mixing.pool import NO_SCENE, Facts, event_steps
-from audiolog_cli.mixing.windows import Bank, Recipe, mix_window
+from audiolog_cli.mixing.windows import Bank, MixStyle, mix_window
 from audiolog_cli.model.features import spectrogram
 from audiolog_cli.training.batches import Batch, Variation, labels_of, one_hot, vary
 from audiolog_cli.training.losses import Targets
@@ -31,7 +31,7 @@ class Mixed(Dataset[Batch]):
     """Batch number `i` of a series. A worker that is not forked loads the bank itself: its sound is mapped, not copied."""
 
     load: Callable[[], Bank]
-    recipe: Recipe
+    style: MixStyle
     facts: Facts
     batch_size: int
     seed: int
@@ -44,7 +44,7 @@ class Mixed(Dataset[Batch]):
     def __getitem__(self, number: int) -> Batch:
         self.bank = self.bank or self.load()
         first, facts, labels = number * self.batch_size, self.facts, labels_of(self.facts)
-        sounds = [mix_window(self.bank, self.recipe, self.seed, first + i) for i in range(self.batch_size)]
+        sounds = [mix_window(self.bank, self.style, self.seed, first + i) for i in range(self.batch_size)]
         features = spectrogram(facts.front_end)(torch.from_numpy(np.stack([sound.wave for sound in sounds])))
         steps = np.stack([event_steps(sound.events, facts.events, facts.seconds) for sound in sounds])
         scene = np.array([facts.scenes.index(sound.scenes[0].label) if sound.scenes else NO_SCENE for sound in sounds])

@@ -9,7 +9,6 @@ from bisect import bisect_right
 
 FLOOR = 0.01  # of the full rate, at the end of the cosine
 STAIRS = ((0, 0.2), (1, 0.5), (2, 1.0), (11, 0.5), (21, 0.2))  # HTS-AT: from which epoch on, which share of the full rate
-SCHEDULES = ("cosine", "htsat")
 
 
 def cosine(step: int, warmup: int, n_steps: int) -> float:

@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from audiolog_cli.errors import UsageError
+from audiolog_cli.metrics.score_based import Curve, average_precision, micro_f1_thresholds, threshold_curve
+from audiolog_cli.metrics.segment_based import f1, mean_of_defined
 from audiolog_cli.mixing.pool import NO_SCENE, Pool
 from audiolog_cli.model.networks import Trainable
 from audiolog_cli.training.batches import Wanted, labels_of, made_windows
 
 Array = NDArray[np.float32]
-FIGURES = ("score", "macro_ap", "micro_f1", "scene_accuracy")  # of `summary`, where they are defined
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,71 +66,24 @@ def by_second(steps: NDArray[Any], seconds: int) -> NDArray[Any]:
     return np.stack([steps[:, second == s].max(axis=1) for s in range(seconds)], axis=1)
 
 
-def average_precision(scores: Array, reference: NDArray[np.bool_]) -> float:
-    """Area under the precision-recall steps; ties count as one step. NaN without a positive.
-
-    >>> average_precision(np.array([0.9, 0.8, 0.1], np.float32), np.array([True, False, True]))
-    0.8333333333333333
-    """
-    if not reference.any():
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.cumsum(reference[order])
-    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # the last of each group of equal scores
-    precision, recall = hits[ends] / (ends + 1), hits[ends] / hits[-1]
-    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
-
-
-def average_precisions(scores: Scores) -> list[float]:
-    """Average precision of every event class over the counted seconds."""
+def curves(scores: Scores) -> list[Curve]:
+    """The curve of every event class over its counted seconds."""
     counted = scores.counted.T
-    return [average_precision(scores.events[c, k], scores.reference[c, k]) for k, c in enumerate(counted)]
+    return [threshold_curve(scores.events[c, k].astype(np.float64), scores.reference[c, k]) for k, c in enumerate(counted)]
 
 
 def tuned_thresholds(scores: Scores) -> list[float]:
-    """The thresholds (score >= threshold) that together give the highest micro F1; a class without a reference gets the median.
-
-    Micro F1 = 2 TP / (reference + estimate) is at least f exactly where the sum over classes of 2 TP - f (reference + estimate) is not
-    negative, and that sum is highest where every class is on its own: raise f until no thresholds reach it (Dinkelbach, 1967).
-    Thresholds of the highest F1 class by class would name a class that the network hardly knows at every other sound.
-    """
-    ranked = [_ranked(scores.events[c, k], scores.reference[c, k]) for k, c in enumerate(scores.counted.T)]
-    f1, n_reference = 0.0, int(scores.reference.sum())
-    while True:
-        kept = [int(np.argmax(2 * hits - f1 * counts)) for _, hits, counts in ranked]
-        found = sum(int(hits[i]) for i, (_, hits, _) in zip(kept, ranked, strict=True))
-        counted = sum(int(counts[i]) for i, (_, _, counts) in zip(kept, ranked, strict=True))
-        reached = 2 * found / max(1, counted + n_reference)
-        if reached <= f1:
-            break
-        f1 = reached
-    known = [bool(column.any()) for column in scores.reference.T]
-    thresholds = [float(cuts[i]) for i, (cuts, _, _) in zip(kept, ranked, strict=True)]
+    """The thresholds (score >= threshold) that together give the highest micro F1; a class without a reference gets the median."""
+    of_classes = curves(scores)
+    thresholds, known = micro_f1_thresholds(of_classes), [curve.n_positive > 0 for curve in of_classes]
     usual = float(np.median([t for t, k in zip(thresholds, known, strict=True) if k])) if any(known) else 0.5
     return [round(t if k else usual, 4) for t, k in zip(thresholds, known, strict=True)]
 
 
-def _ranked(scores: Array, reference: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Possible thresholds from high to low, and for each the hits and the number of scores at or above it.
-
-    Thresholds lie in the middle between neighbouring scores; the first, just above the highest score, names nothing. Without a score
-    (no second of the class is counted) that one is alone.
-    """
-    if not len(scores):
-        return np.ones(1), np.zeros(1, int), np.zeros(1, int)
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order].astype(np.float64), np.cumsum(reference[order])
-    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    below = np.append(ranked[ends[:-1] + 1], 0.0)
-    highest = min(1.0, ranked[0] * 1.05 + 1e-4)
-    return np.append(highest, (ranked[ends] + below) / 2), np.append(0, hits[ends]), np.append(0, ends + 1)
-
-
 def micro_f1(scores: Scores, thresholds: Sequence[float]) -> float:
-    """2 TP / (reference + estimate) over all counted seconds and classes; NaN when both are empty."""
+    """F1 over all counted seconds and classes; NaN without a reference or an estimate."""
     found = (scores.events >= np.asarray(thresholds)) & scores.counted
-    total = int(found.sum()) + int(scores.reference.sum())
-    return 2 * int((found & scores.reference).sum()) / total if total else float("nan")
+    return f1(int((found & scores.reference).sum()), int(scores.reference.sum()), int(found.sum()))
 
 
 def scene_accuracy(scores: Scores) -> float:
@@ -146,9 +100,8 @@ def summary(scores: Scores) -> dict[str, float]:
 
     Only the figures that are defined: without an event, or without a scene, the score is what is left. UsageError if that is nothing.
     """
-    precisions = [value for value in average_precisions(scores) if not np.isnan(value)]
     figures = {
-        "macro_ap": float(np.mean(precisions)) if precisions else float("nan"),
+        "macro_ap": mean_of_defined([average_precision(curve) for curve in curves(scores)]),
         "micro_f1": micro_f1(scores, tuned_thresholds(scores)),
         "scene_accuracy": scene_accuracy(scores),
     }
