@@ -91,5 +91,5 @@ def test_train_mixes_what_it_learns_from_and_resumes_in_the_same_series(tmp_path
     refused = sh("audiolog train clips --out x", tmp_path, timeout=400)
     assert (refused.code, refused.stderr) == (
         2,
-        "audiolog: clips is a folder of clips: it needs --validation POOL and has no --check-data, --fold, --lists or --labels\n",
+        "audiolog: clips is a folder of clips: it needs --validation POOL\n",
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from audiolog_cli import terminal
+from audiolog_cli.commands.needs import needs, not_with
 from audiolog_cli.commands.options import Quiet
 from audiolog_cli.errors import UsageError
 
@@ -13,25 +14,34 @@ from audiolog_cli.errors import UsageError
 def mix(
     clips: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders with clips.tsv and the sounds it names.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the recordings and lists, or the pool, go.")],
-    recordings: Annotated[int, typer.Option(min=0, help="Compose so many recordings.")] = 0,
+    recordings: Annotated[int, typer.Option(min=0, help="Compose so many recordings."), not_with("--windows")] = 0,
     windows: Annotated[int, typer.Option(min=0, help="Make a pool of so many windows of 10 s for `audiolog train`.")] = 0,
     split: Annotated[str, typer.Option(help="Which clips: train, val or test.")] = "train",
-    seconds: Annotated[float, typer.Option(min=1, help="Length of a recording.")] = 300.0,
-    style: Annotated[str, typer.Option(help="How windows are mixed: train, plain or validation.")] = "train",
     all_labels: Annotated[
         bool, typer.Option("--all-labels", help="The vocabulary is every label of the clips, not that of the default weights.")
     ] = False,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of a recording."), needs("--recordings")] = 300.0,
+    style: Annotated[str, typer.Option(help="How windows are mixed: train, plain or validation."), needs("--windows")] = "train",
+    for_model: Annotated[
+        str,
+        typer.Option(metavar="MODEL", help="Windows as this kind of network hears them: task4b, or any other."),
+        needs("--windows"),
+    ] = "htsat",
     teacher: Annotated[
-        Path | None, typer.Option(metavar="CHECKPOINT", help="A tagger whose opinion of each window is kept.")
+        Path | None,
+        typer.Option(metavar="CHECKPOINT", help="A tagger whose opinion of each window is kept."),
+        needs("--windows"),
+        needs("--teacher-map"),
     ] = None,
     teacher_map: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TSV: event, the teacher's classes that mean it.")
+        Path | None,
+        typer.Option(metavar="FILE", help="TSV: event, the teacher's classes that mean it."),
+        needs("--teacher"),
     ] = None,
-    for_model: Annotated[
-        str, typer.Option(metavar="MODEL", help="Windows as this kind of network hears them: task4b, or any other.")
-    ] = "htsat",
     part: Annotated[
-        str, typer.Option(metavar="K/N", help="Make only every N-th window, from the K-th on; run N of them.")
+        str,
+        typer.Option(metavar="K/N", help="Make only every N-th window, from the K-th on; run N of them."),
+        needs("--windows"),
     ] = "0/1",
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Decoded clips, kept between runs [default: OUT/cache].")
@@ -45,18 +55,18 @@ def mix(
 
     Example: audiolog mix clips/ --split val --recordings 12 --out composed/
     """
-    if (recordings > 0) == (windows > 0):
-        raise UsageError("give either --recordings or --windows, and how many")
+    if not recordings and not windows:
+        raise UsageError("give --recordings or --windows, and how many")
     from audiolog_cli.mixing.composing import Plan
-    from audiolog_cli.mixing.production import Source, write_pool, write_recordings
+    from audiolog_cli.mixing.production import PoolPlan, Source, write_pool, write_recordings
 
-    source = Source(tuple(clips), split, cache or out / "cache", not all_labels)
+    source = Source(folders=tuple(clips), split=split, cache=cache or out / "cache", everyday=not all_labels, seed=seed)
     if recordings:
-        terminal.write_lines(
-            f"{out / name}\n" for name in write_recordings(source, Plan(seconds), seed, recordings, out, terminal.say)
-        )
-    else:
-        write_pool(source, style, seed, windows, out, teacher, teacher_map, _part(part), for_model, terminal.say)
+        names = write_recordings(source, Plan(seconds), recordings, out, terminal.say)
+        terminal.write_lines(f"{out / name}\n" for name in names)
+        return
+    plan = PoolPlan(n_windows=windows, style=style, model=for_model, teacher=teacher, teacher_map=teacher_map, part=_part(part))
+    write_pool(source, plan, out, terminal.say)
 
 
 def _part(text: str) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiolog_cli import terminal
+from audiolog_cli.commands.needs import not_with, refuse
 from audiolog_cli.commands.options import Quiet, complete_recipe, complete_weights
 from audiolog_cli.errors import UsageError
 
@@ -25,7 +26,9 @@ def train(
         Path | None, typer.Option(metavar="DIR", help="Where last.pt, best.pt, model.safetensors and the test lists go.")
     ] = None,
     check_data: Annotated[
-        bool, typer.Option("--check-data", help="Print counts, minutes and problems of a data set; train nothing.")
+        bool,
+        typer.Option("--check-data", help="Print counts, minutes and problems of a data set; train nothing."),
+        not_with("--out", "--recipe", "--set", "--init", "--resume", "--tensorboard"),
     ] = False,
     recipe: Annotated[
         str,
@@ -78,12 +81,10 @@ def train(
     from audiolog_cli.datasets.folders import layout_of, read_dataset
 
     layout = layout_of(data)
+    _refuse_what_does_nothing(layout, data)
     made = layout in ("pool", "clips")  # by `audiolog mix`, or as it mixes
-    if not made and validation is not None:
-        raise UsageError(f"--validation {validation}: {data} is no pool; its folds say what validates")
-    if made and (validation is None or check_data or fold or lists or labels or (cache and layout == "pool")):
-        kind, without = ("pool", ", --labels or --cache") if layout == "pool" else ("folder of clips", " or --labels")
-        raise UsageError(f"{data} is a {kind}: it needs --validation POOL and has no --check-data, --fold, --lists{without}")
+    if made and validation is None:
+        raise UsageError(f"{data} is {KINDS[layout]}: it needs --validation POOL")
     dataset = None if made else read_dataset(data, lists, labels)
     if dataset is not None and check_data:
         _report(dataset, data)
@@ -118,6 +119,20 @@ def train(
     if tensorboard is not None:
         records = drawn(records, tensorboard)
     terminal.write_lines(json.dumps(record) + "\n" for record in records)
+
+
+KINDS = {"pool": "a pool", "clips": "a folder of clips"}  # layouts that are no data set
+
+
+def _refuse_what_does_nothing(layout: str, data: Path) -> None:
+    """UsageError for an option that means nothing to this kind of DATA."""
+    if layout not in KINDS:
+        refuse("validation", because=f"the folds of {data} say what validates")
+        refuse("mixers", because=f"the windows of {data} are cut, not mixed")
+        return
+    refuse("fold", "lists", "labels", "check_data", because=f"{data} is {KINDS[layout]}, no data set")
+    if layout == "pool":
+        refuse("cache", "mixers", because=f"the windows of {data} are made")
 
 
 def _report(dataset: "Dataset", folder: Path) -> None:

@@ -41,14 +41,27 @@ FREQUENT = {"other": 3.0, "speech": 3.0, "music": 2.0}  # what is everywhere is 
 GRAIN = 50  # windows between two progress messages
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Which clips to mix."""
+    """Which clips to mix, and the series of draws from them."""
 
     folders: tuple[Path, ...]
     split: str
     cache: Path  # folder of the decoded clips
     everyday: bool = True  # the default vocabulary; otherwise every label of the clips is one
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPlan:
+    """Which windows to make of them."""
+
+    n_windows: int
+    style: str = "train"  # one of STYLES
+    model: str = "htsat"  # the kind of network that hears the windows
+    teacher: Path | None = None  # a tagger's checkpoint
+    teacher_map: Path | None = None  # which of its classes mean which event; with a teacher
+    part: tuple[int, int] = (0, 1)  # (k, n): every n-th window from the k-th on
 
 
 def load_bank(source: Source, weights: dict[str, float], say: Callable[[str], None]) -> Bank:
@@ -83,9 +96,7 @@ def words(source: Source, clips: Sequence[Clip]) -> tuple[tuple[str, ...], tuple
     return labels["event"], labels["scene"], {}
 
 
-def write_recordings(
-    source: Source, plan: Plan, seed: int, n_recordings: int, out: Path, say: Callable[[str], None]
-) -> Iterator[str]:
+def write_recordings(source: Source, plan: Plan, n_recordings: int, out: Path, say: Callable[[str], None]) -> Iterator[str]:
     """Compose recordings into `out` with events.tsv, scenes.tsv and ignore.tsv; yields each file's name when it is written.
 
     Only events of the vocabulary are drawn.
@@ -97,58 +108,41 @@ def write_recordings(
     lists: dict[str, list[str]] = {"events": [], "scenes": [], "ignore": []}
     for index in range(n_recordings):
         name = f"{source.split}_{index:03}.flac"
-        soundscape = compose(bank, plan, seed, index)
+        soundscape = compose(bank, plan, source.seed, index)
         write_flac(soundscape.wave, out / name)
-        for key, spans in (
-            ("events", soundscape.events),
-            ("scenes", soundscape.scenes),
-            ("ignore", ignored(soundscape, plausible)),
-        ):
-            lists[key] += span_lines(name, spans)
+        spans = {"events": soundscape.events, "scenes": soundscape.scenes, "ignore": ignored(soundscape, plausible)}
+        for key, lines in lists.items():
+            lines += span_lines(name, spans[key])
         yield name
-    for key, column in (("events", "event_label"), ("scenes", "scene_label"), ("ignore", "event_label")):
-        write_list(lists[key], column, out / f"{key}.tsv")
+    for key, lines in lists.items():
+        write_list(lines, "scene_label" if key == "scenes" else "event_label", out / f"{key}.tsv")
 
 
-def write_pool(
-    source: Source,
-    style: str,
-    seed: int,
-    n_windows: int,
-    out: Path,
-    teacher: Path | None,
-    mapping: Path | None,
-    part: tuple[int, int],
-    kind: str,
-    say: Callable[[str], None],
-) -> None:
-    """Fill every `part[1]`-th window, from `part[0]` on, of a pool of `n_windows` for a network of `kind`; what is there is kept."""
-    if style not in STYLES:
-        raise UsageError(f"--style {style}: expected {', '.join(STYLES)}")
-    bank = load_bank(source, FREQUENT if style == "train" else {}, say)
+def write_pool(source: Source, plan: PoolPlan, out: Path, say: Callable[[str], None]) -> None:
+    """Make the planned windows of a pool in `out`; what is there is kept. UsageError for a style or model that does not exist."""
+    if plan.style not in STYLES:
+        raise UsageError(f"--style {plan.style}: expected {', '.join(STYLES)}")
+    style, front_end = STYLES[plan.style], own_front_end(plan.model, "--for-model").at(SAMPLE_RATE)
+    bank = load_bank(source, FREQUENT if plan.style == "train" else {}, say)
     events, scenes, plausible = words(source, bank.clips)
-    hear: Teacher | None = None
-    tags: tuple[str, ...] = ()
-    meant: dict[str, tuple[str, ...]] = {}
-    if teacher is not None:
-        if mapping is None:
-            raise UsageError("--teacher needs --teacher-map, a table that says which of its classes mean which event")
-        hear, tags = load_teacher(teacher)
-        meant = read_mapping(mapping, events, tags)
-    front_end = own_front_end(kind, "--for-model").at(SAMPLE_RATE)
-    origin = {"clips": " ".join(folder.name for folder in source.folders), "split": source.split, "seed": str(seed)}
-    origin |= {name: str(value) for name, value in asdict(STYLES[style]).items()} | {
-        "teacher": teacher.name if teacher else "none"
-    }
-    pool = make_pool(
-        out,
-        Facts(n_windows, events, scenes, tags, plausible, meant, front_end=front_end, source=origin),
-    )
-    own = range(part[0], n_windows, part[1])
+    hear, tags, meant = _teacher(plan, events)
+    origin = {"clips": " ".join(folder.name for folder in source.folders), "split": source.split, "seed": str(source.seed)}
+    origin |= {name: str(value) for name, value in asdict(style).items()}
+    origin |= {"teacher": plan.teacher.name if plan.teacher else "none"}
+    facts = Facts(plan.n_windows, events, scenes, tags, plausible, meant, front_end=front_end, source=origin)
+    pool, own = make_pool(out, facts), range(plan.part[0], plan.n_windows, plan.part[1])
     for first in range(0, len(own), GRAIN):
-        made = fill(pool, own[first : first + GRAIN], lambda index: mix_window(bank, STYLES[style], seed, index), hear)
+        made = fill(pool, own[first : first + GRAIN], lambda index: mix_window(bank, style, source.seed, index), hear)
         if made:
             say(f"{out}: {min(first + GRAIN, len(own))} of {len(own)} windows")
+
+
+def _teacher(plan: PoolPlan, events: Sequence[str]) -> tuple[Teacher | None, tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """The teacher, its classes, and which of them mean which event; nothing without one."""
+    if plan.teacher is None or plan.teacher_map is None:
+        return None, (), {}
+    hear, tags = load_teacher(plan.teacher)
+    return hear, tags, read_mapping(plan.teacher_map, events, tags)
 
 
 def read_mapping(path: Path, events: Sequence[str], tags: Sequence[str]) -> dict[str, tuple[str, ...]]:

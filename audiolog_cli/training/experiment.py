@@ -146,7 +146,7 @@ def _batches(
         data = experiment.recipe.data
         wanted = _wanted(experiment.windows, data.windows)
         return pool_batches(pool, options.batch_size, options.seed, variation, wanted, not data.hard_labels)
-    source = Source((experiment.clips,), "train", experiment.clip_cache)
+    source = Source(folders=(experiment.clips,), split="train", cache=experiment.clip_cache)
     bank = load_bank(source, {}, say) if world.first else None
     from_first(True if world.first else None, world)  # by now all clips are decoded
     facts, again = pool.facts, partial(load_bank, source, {}, _silent)
