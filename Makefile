@@ -45,8 +45,7 @@ bench: $(VENV)/installed ## how fast the light commands start, records flow and 
 	$(BIN)/audiolog bench
 	$(BIN)/audiolog bench --untrained htsat:base
 
-docs: $(VENV)/installed-dev ## write the manual pages and what documents quote: the command reference, the output of console blocks
-	$(BIN)/python tools/man_pages.py man
+docs: $(VENV)/installed-dev ## write what documents quote: the command reference, the output of console blocks
 	$(BIN)/python tools/command_docs.py > docs/commands.md
 	$(BIN)/python tools/console_blocks.py --write README.md $(wildcard docs/*.md)
 

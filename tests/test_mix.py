@@ -8,7 +8,7 @@ import pytest
 from audiolog_cli.mixing import pool
 from audiolog_cli.mixing.soundfiles import write_flac
 from audiolog_cli.sound import audio
-from tests.shell import sh
+from tests.shell import audiolog
 from tests.sounds import made_clips
 
 HEADER = "path\tsource_id\tkind\tlabel\tonset\toffset\tduration\tsplit\n"
@@ -29,7 +29,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_recordings_come_with_lists_of_what_is_in_them(clips: Path, tmp_path: Path) -> None:
-    result = sh(f"audiolog mix -q {clips} --all-labels --recordings 2 --seconds 20 --seed 4 --out out", tmp_path)
+    result = audiolog(f"mix -q {clips} --all-labels --recordings 2 --seconds 20 --seed 4 --out out", tmp_path)
     assert (result.code, result.stdout, result.stderr) == (0, "out/train_000.flac\nout/train_001.flac\n", "")
     events = (tmp_path / "out" / "events.tsv").read_text().splitlines()
     scenes = (tmp_path / "out" / "scenes.tsv").read_text().splitlines()
@@ -42,18 +42,19 @@ def test_recordings_come_with_lists_of_what_is_in_them(clips: Path, tmp_path: Pa
 
 
 def test_the_same_seed_makes_the_same_bytes(clips: Path, tmp_path: Path) -> None:
-    command = f"audiolog mix -q {clips} --all-labels --recordings 1 --seconds 15 --cache cache"
-    sh(f"{command} --seed 1 --out a; {command} --seed 1 --out b; {command} --seed 2 --out c", tmp_path)
+    for out, seed in (("a", 1), ("b", 1), ("c", 2)):
+        command = f"mix -q {clips} --all-labels --recordings 1 --seconds 15 --cache cache --seed {seed} --out {out}"
+        assert audiolog(command, tmp_path).code == 0
     first, again, other = ((tmp_path / name / "train_000.flac").read_bytes() for name in "abc")
     assert first == again
     assert first != other
 
 
 def test_two_processes_fill_one_pool(clips: Path, tmp_path: Path) -> None:
-    command = f"audiolog mix -q {clips} --all-labels --windows 5 --style plain --cache cache --out pool"
-    assert sh(f"{command} --part 1/2", tmp_path).code == 0
+    command = f"mix -q {clips} --all-labels --windows 5 --style plain --cache cache --out pool"
+    assert audiolog(f"{command} --part 1/2", tmp_path).code == 0
     assert pool.open_pool(tmp_path / "pool").state.tolist() == [0, 1, 0, 1, 0]
-    assert sh(f"{command} --part 0/2", tmp_path).code == 0
+    assert audiolog(f"{command} --part 0/2", tmp_path).code == 0
     filled = pool.open_pool(tmp_path / "pool")
     assert filled.state.tolist() == [1] * 5
     assert (filled.facts.events, filled.facts.scenes) == (("high", "low"), ("hiss", "rumble"))
@@ -70,11 +71,11 @@ def test_two_processes_fill_one_pool(clips: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_made_is_said_in_one_line(clips: Path, tmp_path: Path, options: str, code: int, message: str) -> None:
-    result = sh(f"audiolog mix -q {clips} --all-labels --out out --cache cache {options}", tmp_path)
+    result = audiolog(f"mix -q {clips} --all-labels --out out --cache cache {options}", tmp_path)
     assert (result.code, result.stdout, result.stderr) == (code, "", f"audiolog: {message}\n")
 
 
 def test_a_folder_without_a_table_is_named(tmp_path: Path) -> None:
-    result = sh("audiolog mix . --recordings 1 --out out", tmp_path)
+    result = audiolog("mix . --recordings 1 --out out", tmp_path)
     assert result.code == 1
     assert result.stderr.startswith("audiolog: clips.tsv: no such file; a folder of clips needs one")

@@ -15,7 +15,7 @@ from audiolog_cli.mixing.windows import PLAIN, Bank
 from audiolog_cli.model.features import LogMel
 from audiolog_cli.training.batches import Variation
 from audiolog_cli.training.mixed import Mixed, mixed_batches
-from tests.shell import sh
+from tests.shell import audiolog
 from tests.sounds import SCENES, TONES, made_clips
 
 FACTS = Facts(0, tuple(TONES), tuple(SCENES), seconds=2.0)
@@ -71,24 +71,24 @@ def test_train_mixes_what_it_learns_from_and_resumes_in_the_same_series(tmp_path
         write_flac(cache.read(clip.path), tmp_path / "clips" / name)
         lines.append(f"{name}\t{clip.source_id}\t{clip.kind}\t{clip.label}\t0\t{clip.offset}\t{clip.duration}\ttrain\n")
     (tmp_path / "clips" / "clips.tsv").write_text("".join(lines))
-    train = "audiolog train clips --validation val --cache cache --device cpu -q --set model=crnn --set preset=tiny --set steps=2 --set batch_size=2"
-    done = sh(
-        f"audiolog mix -q clips --all-labels --windows 2 --style plain --cache cache --out val && "
-        f"{train} --set epochs=1 --out run && {train} --set epochs=2 --out run --resume --mixers 2",
-        tmp_path,
-        timeout=400,
+    train = (
+        "train clips --validation val --cache cache --device cpu -q "
+        "--set model=crnn --set preset=tiny --set steps=2 --set batch_size=2 --set"
     )
-    assert done.code == 0, done.stderr
-    records = [json.loads(line) for line in done.stdout.splitlines()]
+    made = audiolog("mix -q clips --all-labels --windows 2 --style plain --cache cache --out val", tmp_path)
+    first = audiolog(f"{train} epochs=1 --out run", tmp_path)
+    second = audiolog(f"{train} epochs=2 --out run --resume --mixers 2", tmp_path)
+    assert (made.code, first.code, second.code) == (0, 0, 0), first.stderr + second.stderr
+    records = [json.loads(line) for line in (first.stdout + second.stdout).splitlines()]
     assert [record["epoch"] for record in records] == [0, 1]
     assert all(0 <= record["waiting"] <= 1 for record in records)
-    started = sh(f"{train.replace('tiny', 'small')} --set epochs=1 --out again --init everyday", tmp_path, timeout=400)
+    started = audiolog(f"{train.replace('tiny', 'small')} epochs=1 --out again --init everyday", tmp_path)
     assert started.code == 0, started.stderr
-    unknown = sh(f"{train} --set epochs=1 --out none --init nobody", tmp_path, timeout=400)
+    unknown = audiolog(f"{train} epochs=1 --out none --init nobody", tmp_path)
     assert unknown.code == 2 and unknown.stderr.startswith("audiolog: no weights are called 'nobody'; here there are: everyday. ")
-    unknown = sh("audiolog mix clips --all-labels --windows 2 --cache cache --out x --for-model vgg", tmp_path)
+    unknown = audiolog("mix clips --all-labels --windows 2 --cache cache --out x --for-model vgg", tmp_path)
     assert unknown == (2, "", "audiolog: --for-model vgg: expected htsat, crnn, joint, cnn-bigru, cnn, task4b\n")
-    refused = sh("audiolog train clips --out x", tmp_path, timeout=400)
+    refused = audiolog("train clips --out x", tmp_path)
     assert (refused.code, refused.stderr) == (
         2,
         "audiolog: clips is a folder of clips: it needs --validation POOL\n",

@@ -18,7 +18,7 @@ from audiolog_cli.sound import audio
 from audiolog_cli.training import batches, recordings, validation
 from audiolog_cli.training.batches import labels_of, read_batch
 from tests.conftest import write_wav
-from tests.shell import sh
+from tests.shell import audiolog, sh
 from tests.test_datasets import maestro, sound, write
 
 QUICK = "--device cpu -q --set preset=tiny --set model=crnn --set epochs=1 --set steps=2 --set batch_size=2 --set warmup=1"
@@ -164,7 +164,7 @@ def test_a_recording_shorter_than_its_header_says_is_not_trained_on(tmp_path: Pa
 
 def test_check_data_prints_counts_of_every_part_and_trains_nothing(tmp_path: Path) -> None:
     own_folder(tmp_path / "field")
-    result = sh("audiolog train field --check-data", tmp_path)
+    result = audiolog("train field --check-data", tmp_path)
     assert (result.code, result.stderr) == (0, "")
     assert result.stdout == (
         "fold\tpart\tkind\tlabel\trecordings\tevents\tminutes\n"
@@ -201,7 +201,7 @@ def test_check_data_reports_every_problem_with_file_and_line_and_the_archives(tm
     root = maestro(tmp_path / "maestro", "0.0\t1.0\tunicorn\t0.5", "0.0\t1.0\tcar")
     sound(root / "development_audio/city_center/city_center_09.wav")
     write(root / "development_audio.zip", "half a download")
-    result = sh("audiolog train maestro --check-data", tmp_path)
+    result = audiolog("train maestro --check-data", tmp_path)
     annotation = "maestro/development_annotation/soft_labels_cafe_restaurant/cafe_restaurant_00.txt"
     assert result.code == 1
     assert result.stdout.splitlines()[1] == "all\tall\trecordings\t\t1\t0\t0.04"
@@ -213,14 +213,14 @@ def test_check_data_reports_every_problem_with_file_and_line_and_the_archives(tm
         "audiolog: maestro/development_audio.zip: MD5 88e4ae26fa059c587ec405babc037077, "
         "published 3de7cb4f92a115a6f5cc077a41ca07b3; download it again",
     ]
-    trained = sh("audiolog train maestro --out run", tmp_path)
+    trained = audiolog("train maestro --out run", tmp_path)
     assert (trained.code, trained.stdout) == (1, "")
     assert trained.stderr == f"audiolog: {annotation}:1: unknown label 'unicorn' (and 2 more problems in MAESTRO Real)\n"
 
 
 def test_training_on_a_folder_of_ones_own_ends_in_figures_on_its_test_part(tmp_path: Path) -> None:
     own_folder(tmp_path / "field")
-    trained = sh(f"audiolog train field --fold 2 --out run {QUICK}", tmp_path)
+    trained = audiolog(f"train field --fold 2 --out run {QUICK}", tmp_path)
     assert (trained.code, trained.stderr) == (0, "")
     assert json.loads(trained.stdout)["step"] == 2
     assert (tmp_path / "run/test/files.txt").read_text() == "field/rec2.wav\nfield/rec3.wav\n"
@@ -243,11 +243,11 @@ def test_training_on_a_folder_of_ones_own_ends_in_figures_on_its_test_part(tmp_p
 
 def test_a_folder_without_scenes_trains_the_events_alone(tmp_path: Path) -> None:
     (own_folder(tmp_path / "field") / "scenes.tsv").unlink()
-    trained = sh(f"audiolog train field --out run {QUICK}", tmp_path)
+    trained = audiolog(f"train field --out run {QUICK}", tmp_path)
     assert (trained.code, trained.stderr) == (0, "")
     record = json.loads(trained.stdout)
     assert record["score"] == record["macro_ap"] and "scene_accuracy" not in record  # undefined, so not there
-    tagged = sh("audiolog tag -q field/rec0.wav --weights run/model.safetensors --threshold 0", tmp_path)
+    tagged = audiolog("tag -q field/rec0.wav --weights run/model.safetensors --threshold 0", tmp_path)
     assert tagged.stdout.splitlines()[1] == "field/rec0.wav\t0.000\t1.000\tscene\t\t0.000"
 
 
@@ -262,7 +262,7 @@ def test_a_network_of_scenes_alone_can_be_tagged_with(tmp_path: Path) -> None:
     network = Joint(JointConfig(n_scenes=2, n_events=0))
     checkpoint.save(tmp_path / "cnn.safetensors", network, checkpoint.Card.of(network, ("home", "street")))
     write_wav(tmp_path / "a.wav", 2.0, rate=8000)
-    tagged = sh("audiolog tag -q a.wav --weights cnn.safetensors", tmp_path)
+    tagged = audiolog("tag -q a.wav --weights cnn.safetensors", tmp_path)
     assert (tagged.code, tagged.stderr) == (0, "")
     kinds = [line.split("\t")[3:5] for line in tagged.stdout.splitlines()[1:]]
     assert len(kinds) == 2 and all(kind == "scene" and label in ("home", "street") for kind, label in kinds)
@@ -270,9 +270,9 @@ def test_a_network_of_scenes_alone_can_be_tagged_with(tmp_path: Path) -> None:
 
 def test_runs_share_the_windows_and_a_weight_of_zero_leaves_the_loss_out(tmp_path: Path) -> None:
     own_folder(tmp_path / "field")
-    first = sh(f"audiolog train field --cache windows --out one {QUICK.replace(' -q', '')} --set contrastive_weight=0", tmp_path)
-    second = sh(
-        f"audiolog train field --cache windows --out two {QUICK.replace(' -q', '')} --fold 2 --set hard_labels=true", tmp_path
+    first = audiolog(f"train field --cache windows --out one {QUICK.replace(' -q', '')} --set contrastive_weight=0", tmp_path)
+    second = audiolog(
+        f"train field --cache windows --out two {QUICK.replace(' -q', '')} --fold 2 --set hard_labels=true", tmp_path
     )
     assert (first.code, second.code) == (0, 0), second.stderr
     assert first.stderr.splitlines()[:2] == [
@@ -302,5 +302,5 @@ def test_runs_share_the_windows_and_a_weight_of_zero_leaves_the_loss_out(tmp_pat
 def test_what_cannot_be_trained_is_said_in_one_line(tmp_path: Path, command: str, code: int, message: str) -> None:
     own_folder(tmp_path / "field", seconds=4.0)
     write(tmp_path / "pool/pool.json", "{}")
-    result = sh(command, tmp_path)
+    result = audiolog(command.removeprefix("audiolog "), tmp_path)
     assert (result.code, result.stdout, result.stderr) == (code, "", f"audiolog: {message}\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 from audiolog_cli.mixing.soundfiles import write_flac
 from audiolog_cli.mixing.windows import Span
 from experiments.shaped_sets import MAESTRO, TUT, Shape, soft_lines
-from tests.shell import ROOT, sh
+from tests.shell import ROOT, audiolog, sh
 from tests.sounds import tone
 
 HEADER = "path\tsource_id\tkind\tlabel\tonset\toffset\tduration\tsplit\n"
@@ -42,7 +42,7 @@ def test_a_maestro_shaped_set_passes_the_reader_and_comes_again_from_its_seed(tm
     command = f"{PROGRAM} maestro {{}} clips --seconds 8 --per-scene 5 --cache cache --seed {{}}"
     for out, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert sh(command.format(out, seed), tmp_path) == (0, "", "")
-    checked = sh("audiolog train a --check-data", tmp_path)
+    checked = audiolog("train a --check-data", tmp_path)
     assert (checked.code, checked.stderr) == (0, "")
     lines = checked.stdout.splitlines()
     assert lines[1].split("\t")[4] == "25"
@@ -57,7 +57,7 @@ def test_a_maestro_shaped_set_passes_the_reader_and_comes_again_from_its_seed(tm
 def test_a_tut_shaped_set_has_negatives_and_an_evaluation_set(tmp_path: Path) -> None:
     clips_for(TUT, tmp_path / "clips", ("car", "dishes", "keyboard typing", "bird singing"))
     assert sh(f"{PROGRAM} tut tut clips --seconds 8 --per-scene 10", tmp_path) == (0, "", "")
-    checked = sh("audiolog train tut --check-data -q", tmp_path)
+    checked = audiolog("train tut --check-data -q", tmp_path)
     assert (checked.code, checked.stderr) == (0, "")
     rows = {tuple(line.split("\t")[:4]): line.split("\t")[4:] for line in checked.stdout.splitlines()}
     assert rows["all", "all", "recordings", ""][0] == "80"

@@ -24,7 +24,7 @@ from audiolog_cli.training.batches import Variation
 from audiolog_cli.training.experiment import Experiment, run
 from audiolog_cli.training.loop import Training, TrainOptions
 from audiolog_cli.training.recipe import NetworkChoice, Recipe, read_recipe
-from tests.shell import sh
+from tests.shell import audiolog, sh
 from tests.sounds import SCENES, TONES, made_clips
 
 EVENTS, PLACES = tuple(TONES), tuple(SCENES)
@@ -351,7 +351,7 @@ def test_two_processes_do_what_one_does_with_twice_the_batches(tmp_path: Path, f
         f"python -m torch.distributed.run --standalone --nproc-per-node 2 -m audiolog_cli {settings} --device cpu -q --out two",
         tmp_path,
     )
-    alone = sh(f"audiolog {settings} --device cpu -q --set accumulate=2 --out one", tmp_path)
+    alone = audiolog(f"{settings} --device cpu -q --set accumulate=2 --out one", tmp_path)
     assert (together.code, alone.code) == (0, 0), together.stderr
     both, single = ([json.loads(line) for line in result.stdout.splitlines()] for result in (together, alone))
     assert len(both) == len(single) == 2

@@ -14,7 +14,7 @@ from audiolog_cli.training import recipe
 from audiolog_cli.training.batches import Variation
 from audiolog_cli.training.loop import Training
 from audiolog_cli.training.recipe import NetworkChoice, Recipe, read_recipe, recipe_text
-from tests.shell import ROOT, sh
+from tests.shell import ROOT, audiolog
 
 
 def test_the_papers_recipe_says_every_default() -> None:
@@ -27,7 +27,7 @@ def test_the_shipped_recipes_are_those_that_help_and_the_manual_name() -> None:
     assert names == ["everyday", "imoto", "paper", "task4b"]
     manual = (ROOT / "docs/training.md").read_text()
     assert all(f"| `{name}` |" in manual for name in names)
-    assert "paper, task4b, imoto, everyday, or a TOML file" in " ".join(sh("audiolog train --help", ROOT).stdout.split())
+    assert "paper, task4b, imoto, everyday, or a TOML file" in " ".join(audiolog("train --help", ROOT).stdout.split())
 
 
 @pytest.mark.parametrize("name", recipe.shipped())
@@ -104,10 +104,10 @@ def test_an_unknown_recipe_is_refused_by_the_command(tmp_path: Path) -> None:
     for folder in ("pool", "val"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "pool.json").write_text("{}")
-    done = sh("audiolog train pool --validation val --out run --recipe papre", tmp_path)
+    done = audiolog("train pool --validation val --out run --recipe papre", tmp_path)
     message = "--recipe papre: neither a file nor a shipped recipe; there are everyday, imoto, paper, task4b"
     assert done == (2, "", f"audiolog: {message}\n")
-    done = sh("audiolog train pool --validation val --out run --resume", tmp_path)
+    done = audiolog("train pool --validation val --out run --resume", tmp_path)
     assert done.code == 2 and done.stderr.startswith("audiolog: run/recipe.toml: no such file; there is no run to resume")
 
 

@@ -1,9 +1,9 @@
 """Write the manual pages: one for the program, one for each command, from the same sources as --help.
 
-    python tools/man_pages.py man          then  man -l man/audiolog-tag.1
+    python tools/man_pages.py build/man    then  man -l build/man/audiolog-tag.1
 
-The wheel puts them under share/man/man1, where `man audiolog-tag` finds them. A test holds them against the program, so whoever
-changes an option runs this again (`make docs`). The macros are man(7)'s, which groff and mandoc both know.
+Building a wheel, and `make install`, does this (`build_hook.py`) and puts them under share/man/man1, where `man audiolog-tag` finds them.
+The macros are man(7)'s, which groff and mandoc both know.
 """
 
 import inspect
