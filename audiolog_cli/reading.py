@@ -66,7 +66,13 @@ def is_list(line: str) -> bool:
     if line.lstrip().startswith("{"):
         return '"event_label"' in line and '"kind"' not in line
     columns = _columns_of(fields) or fields
-    return editors.is_raven(fields) or editors.is_audacity(fields) or ("event_label" in columns and "kind" not in columns)
+    return is_annotation(line) or ("event_label" in columns and "kind" not in columns)
+
+
+def is_annotation(line: str) -> bool:
+    """Whether a file that begins with this line is an Audacity label track or a Raven selection table."""
+    fields = line.rstrip("\r\n").split("\t")
+    return editors.is_raven(fields) or editors.is_audacity(fields)
 
 
 def _reader_of(line: str, name: str) -> Callable[[Numbered, str], Iterator[Record]]:

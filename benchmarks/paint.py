@@ -15,19 +15,19 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from audiolog_cli.report.page import Part, page
-from audiolog_cli.report.timeline import Recording, Track
+from audiolog_cli.report.timeline import LabelTrack, Timeline
 
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"  # ms after the page was asked for
 
 
-def day(share: float) -> Recording:
+def day(share: float) -> Timeline:
     random = np.random.default_rng(0)
-    recording = Recording("day.wav", 86_400_000)
+    recording = Timeline("day.wav", 86_400_000)
     for number in range(40):
         seconds = np.flatnonzero(random.random(86_400) < share)
         onsets, offsets = array("q", (seconds * 1000).tolist()), array("q", (seconds * 1000 + 1000).tolist())
         scores = bytearray(random.integers(50, 101, len(seconds)).tolist())
-        recording.events.append(Track("event", f"label {number}", onsets, offsets, scores))
+        recording.events.append(LabelTrack("event", f"label {number}", onsets, offsets, scores))
     return recording
 
 

@@ -18,6 +18,7 @@ from audiolog_cli.datasets.dataset import (
     summarize,
     summary_lines,
 )
+from audiolog_cli.datasets.folders import layout_of, read_dataset
 from audiolog_cli.datasets.maestro import read_folds, read_maestro
 from audiolog_cli.datasets.tut import read_tut
 from audiolog_cli.errors import InputError
@@ -282,6 +283,47 @@ def test_own_folder_with_scenes_for_files_or_stretches(tmp_path: Path) -> None:
     assert whole.labels == timed.labels == LabelList(("home", "park"), ("dog",))
     assert [scene.label for scene in timed.recordings["a.wav"].scenes] == ["park", "home"]
     assert whole.recordings["b.wav"].events == ()
+
+
+def test_own_folder_with_annotations_of_editors(tmp_path: Path) -> None:
+    """A label track beside its recording, a selection table of recordings in folders, and a text that is neither."""
+    for name in ("Vo\u0308gel.wav", "day/b.wav", "day/quiet.wav", "night/b.wav"):
+        sound(tmp_path / name)
+    write(tmp_path / "V\u00f6gel.txt", "0.500000\t1.500000\tdog\n")
+    header = "Selection\tBegin Time (s)\tEnd Time (s)\tBegin Path\tFile Offset (s)\tAnnotation\n"
+    write(tmp_path / "day/all.selections.txt", header + "1\t63\t64\tD:\\\\b.wav\t1\tcar\n")
+    write(tmp_path / "README.txt", "Recorded in May.\n")
+    assert layout_of(tmp_path) == "folder"
+    dataset = read_dataset(tmp_path)
+    assert dataset.problems == ()
+    assert {name: recording.events for name, recording in dataset.recordings.items()} == {
+        "Vo\u0308gel.wav": (Event(0.5, 1.5, "dog"),),
+        "day/b.wav": (Event(1.0, 2.0, "car"),),
+        "day/quiet.wav": (),
+        "night/b.wav": (),
+    }
+
+
+def test_own_folder_lists_recordings_without_events_as_desed_does(tmp_path: Path) -> None:
+    sound(tmp_path / "Vo\u0308gel.wav")
+    sound(tmp_path / "b.wav")
+    write(tmp_path / "events.tsv", "filename\tonset\toffset\tevent_label\nV\u00f6gel.wav\t0\t1\tdog\nb.wav\t\t\t\n")
+    dataset = read_folder(tmp_path)
+    assert dataset.problems == ()
+    assert {name: recording.events for name, recording in dataset.recordings.items()} == {
+        "Vo\u0308gel.wav": (Event(0.0, 1.0, "dog"),),
+        "b.wav": (),
+    }
+
+
+def test_annotations_of_editors_that_do_not_fit_are_problems(tmp_path: Path) -> None:
+    sound(tmp_path / "a.wav")
+    write(tmp_path / "c.txt", "0\t1\tdog\n")
+    write(tmp_path / "a.txt", "0\t9\tdog\n0\t1\tcat\n2\t1\tdog\n")
+    assert relative(read_folder(tmp_path, LabelList((), ("dog",))), tmp_path) == [
+        "a.txt:3: expected 0 <= onset <= offset in seconds, got onset '2', offset '1'",
+        "c.txt: no recording c in " + str(tmp_path),
+    ]
 
 
 def test_own_folder_reports_what_does_not_fit(tmp_path: Path) -> None:

@@ -114,6 +114,29 @@ def test_a_failure_upstream_is_told() -> None:
     assert first(iter(broken), "brief").endswith("The analysis broke off: farm.wav: ends in the middle of a frame")
 
 
+@pytest.mark.parametrize("form", ["overview", "timing", "brief"])
+def test_a_table_of_events_alone_is_not_taken_for_all_that_was_analysed(form: str) -> None:
+    """As after `grep event`, from cells or from rows: whether anything was heard between, nothing here says."""
+    heard = [
+        Cell("a.wav", onset, onset + 1.0, "event", label, 0.6) for onset, label in ((1.0, "bird"), (4.0, "bird"), (4.0, "car"))
+    ]
+    told = (
+        "Bird: 2 s, 2 times\nCar: 1 s"
+        if form == "brief"
+        else "Bird: 2 times between 0:01 and 0:05, 2 s in all\nCar: once, 0:04–0:05"
+    )
+    expected = (
+        f"Log of a.wav\n\n{told}\n\nThe table holds events alone: it says neither what was analysed nor what the scenes were."
+    )
+    assert first(iter(heard), form) == expected
+    assert first(iter([Row("a.wav", 1.0, 2.0, "", ("bird",)), Row("a.wav", 4.0, 5.0, "", ("bird", "car"))]), form) == expected
+
+
+def test_a_table_of_a_model_without_scenes_tells_of_seconds_without_events() -> None:
+    rows = [Row("a.wav", 0.0, 1.0, "", ("bird",)), Row("a.wav", 1.0, 3.0, "", ())]
+    assert "No event recognised for 2 s in all" in first(iter(rows), "timing")
+
+
 def test_nothing_analysed_is_said() -> None:
     assert first(iter([End("a.wav", 3.0, 0, "w", "0")]), "timing") == "Log of a.wav\n\nNothing of this recording was analysed."
 

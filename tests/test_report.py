@@ -25,10 +25,10 @@ from audiolog_cli.report.log import as_html, logs
 from audiolog_cli.report.packing import pack
 from audiolog_cli.report.page import Part, asset, page
 from audiolog_cli.report.summary import hour_edges, hours_table, moment
-from audiolog_cli.report.timeline import ClockPoint, Recording, Track, recordings
+from audiolog_cli.report.timeline import ClockPoint, LabelTrack, Timeline, recordings
 from audiolog_cli.sound.audio import decode
 from tests.conftest import write_wav
-from tests.shell import sh
+from tests.shell import audiolog, sh
 
 HEADER = "filename\tonset\toffset\tkind\tlabel\tscore"
 HOSTILE = "</script><img src=x onerror=alert(1)>&amp;"
@@ -271,9 +271,10 @@ def test_dark_and_light_follow_the_system_and_paper_is_light(browser: Any, made:
 
 
 def test_names_and_labels_from_files_are_only_text(browser: Any, folder: Path) -> None:
-    assert sh("audiolog report hostile.tsv --log hostile.md -o hostile.html", folder) == (0, "", "")
+    assert audiolog("report hostile.tsv --log hostile.md -o hostile.html", folder) == (0, "", "")
     visit = Visit(browser, folder / "hostile.html")
-    assert visit.page.locator("h1").text_content() == f"a{HOSTILE}.wav"
+    assert visit.page.locator("h1").text_content() == f"a{HOSTILE}.wav".split("/")[-1]
+    assert visit.page.locator("h1").get_attribute("title") == f"a{HOSTILE}.wav"
     assert visit.page.locator(".names button").all_text_contents() == ["car", HOSTILE]
     assert visit.page.locator(".totals tbody th").all_text_contents() == ["Scenes", HOSTILE, "street", "Sounds", "car", HOSTILE]
     assert visit.page.locator(".log li").text_content() == HOSTILE
@@ -340,9 +341,9 @@ cells_of_tracks = st.lists(
 )
 
 
-def track_of(cells: list[tuple[int, int, int]], label: str = "dog") -> Track:
+def track_of(cells: list[tuple[int, int, int]], label: str = "dog") -> LabelTrack:
     """A track from (pause before, length, score) of each cell."""
-    track, time = Track("event", label), 0
+    track, time = LabelTrack("event", label), 0
     for pause, length, score in cells:
         track.onsets.append(time + pause)
         time += pause + length
@@ -391,8 +392,8 @@ def test_cells_become_a_track_for_each_label() -> None:
     ]
     a, b, c = recordings(cells)
     assert (a.filename, a.duration, a.cell) == ("a.wav", 3250, 1000)
-    assert a.scenes == [Track("scene", "park", array("q", [0]), array("q", [1000]), bytearray([90]))]
-    assert a.events == [Track("event", "dog", array("q", [0, 1000]), array("q", [1000, 1400]), bytearray([50, 70]))]
+    assert a.scenes == [LabelTrack("scene", "park", array("q", [0]), array("q", [1000]), bytearray([90]))]
+    assert a.events == [LabelTrack("event", "dog", array("q", [0, 1000]), array("q", [1000, 1400]), bytearray([50, 70]))]
     assert list(a.events[0].stretches()) == [(0, 1400, 70)]
     assert (b.duration, b.cell) == (500, 500)
     assert c.is_empty and c.failure == "c.wav: no such file"
@@ -414,15 +415,15 @@ def test_the_clock_is_noted_again_where_its_zone_changes() -> None:
         recordings([Cell("a", 0.0, 1.0, "scene", "park", 1.0, "noon")])
 
 
-def a_day(n_labels: int, active: float = 0.02) -> Recording:
+def a_day(n_labels: int, active: float = 0.02) -> Timeline:
     """24 h of cells at random, begun at 06:30."""
     random = np.random.default_rng(0)
-    recording = Recording("day.wav", 86_400_000, 1000, [ClockPoint(0, 1_795_329_000_000, "+01:00")])
+    recording = Timeline("day.wav", 86_400_000, 1000, [ClockPoint(0, 1_795_329_000_000, "+01:00")])
     for number in range(n_labels):
         seconds = np.flatnonzero(random.random(86_400) < active)
         onsets, offsets = array("q", (seconds * 1000).tolist()), array("q", (seconds * 1000 + 1000).tolist())
         recording.events.append(
-            Track("event", f"label {number}", onsets, offsets, bytearray(random.integers(50, 101, len(seconds)).tolist()))
+            LabelTrack("event", f"label {number}", onsets, offsets, bytearray(random.integers(50, 101, len(seconds)).tolist()))
         )
     return recording
 
@@ -436,7 +437,7 @@ def test_hours_are_full_hours_of_the_clock_and_shares_add_up() -> None:
     edges = hour_edges(day)
     assert edges[:3] == [0, 1_800_000, 5_400_000] and edges[-1] == 86_400_000
     assert hours_table(day).count(">100</td>") == 25
-    week = Recording("week.wav", 7 * 86_400_000)
+    week = Timeline("week.wav", 7 * 86_400_000)
     assert {end - start for start, end in zip(hour_edges(week), hour_edges(week)[1:], strict=False)} == {12 * 3_600_000}
 
 
@@ -446,7 +447,7 @@ def test_a_picture_of_a_day_shows_every_short_sound() -> None:
     import matplotlib.image
 
     day = a_day(1, active=0.5)
-    day.events.append(Track("event", "bell", array("q", [43_200_000]), array("q", [43_201_000]), bytearray([100])))
+    day.events.append(LabelTrack("event", "bell", array("q", [43_200_000]), array("q", [43_201_000]), bytearray([100])))
     pixels = matplotlib.image.imread(io.BytesIO(picture([day], "png")))
     heights = np.flatnonzero((pixels[..., 2] - pixels[..., 0] > 0.08).any(axis=1))  # blue-green
     lanes = np.split(heights, np.flatnonzero(np.diff(heights) > 5) + 1)
@@ -454,7 +455,7 @@ def test_a_picture_of_a_day_shows_every_short_sound() -> None:
 
 
 def test_a_log_is_escaped_and_its_times_are_links() -> None:
-    recording = Recording("a", 20_000)
+    recording = Timeline("a", 20_000)
     assert as_html("## Walk\n- <b> from 5 to 12 seconds\n  at 0:30 **late**\n", recording).splitlines() == [
         "<h4>Walk</h4>",
         "<ul>",
@@ -467,7 +468,7 @@ def test_a_log_is_escaped_and_its_times_are_links() -> None:
 
 
 def test_logs_find_their_recordings() -> None:
-    both = [Recording("a.wav"), Recording("b.wav")]
+    both = [Timeline("a.wav"), Timeline("b.wav")]
     assert logs("Log of a.wav\n\nA dog.\n\nLog of b.wav\n\nA car.\n", both, "x") == {"a.wav": "A dog.", "b.wav": "A car."}
     assert logs(json.dumps({"filename": "b.wav", "summary": "A car."}) + "\n", both, "x") == {"b.wav": "A car."}
     assert logs("A dog.", both, "x") == {"a.wav": "A dog.", "b.wav": "A dog."}
@@ -516,7 +517,7 @@ def write_samples(path: Path, samples: "np.ndarray[Any, np.dtype[np.float64]]") 
 
 
 def test_the_page_goes_to_stdout_or_to_a_file(folder: Path) -> None:
-    written = sh("audiolog report cells.tsv -o out.html", folder)
+    written = audiolog("report cells.tsv -o out.html", folder)
     assert written == (0, "", "")
     piped = sh("audiolog report < cells.tsv", folder)
     assert (piped.code, piped.stdout, piped.stderr) == (0, (folder / "out.html").read_text(), "")
@@ -525,17 +526,17 @@ def test_the_page_goes_to_stdout_or_to_a_file(folder: Path) -> None:
 
 def test_a_pipe_is_written_to_and_a_link_is_followed(folder: Path) -> None:
     """What is no file is never replaced: as root, `-o /dev/null` would take it from everybody."""
-    page = sh("audiolog report cells.tsv", folder).stdout
+    page = audiolog("report cells.tsv", folder).stdout
     through = sh("mkfifo pipe; cat pipe > read.html & audiolog report cells.tsv -o pipe && wait && test -p pipe", folder)
     assert (through.code, (folder / "read.html").read_text()) == (0, page)
     (folder / "link.html").symlink_to("real.html")
-    assert sh("audiolog report cells.tsv -o link.html", folder).code == 0
+    assert audiolog("report cells.tsv -o link.html", folder).code == 0
     assert ((folder / "link.html").is_symlink(), (folder / "real.html").read_text()) == (True, page)
 
 
 def test_a_log_in_another_encoding_is_refused(folder: Path) -> None:
     (folder / "latin.md").write_bytes(b"# walk.wav\n\ncaf\xe9\n")
-    done = sh("audiolog report cells.tsv --log latin.md", folder)
+    done = audiolog("report cells.tsv --log latin.md", folder)
     assert done == (1, "", "audiolog: latin.md: expected text in UTF-8, got other bytes; `iconv -t UTF-8` makes it so\n")
 
 
@@ -592,23 +593,23 @@ def test_what_cannot_be_shown_is_one_line(line: str, code: int, message: str, fo
 def test_an_unfinished_recording_is_shown_and_said(folder: Path) -> None:
     records = sh("audiolog tag none.wav --format jsonl", folder).stdout
     lines = '{"filename":"a.wav","onset":0,"offset":1,"kind":"scene","label":"park","score":1}\n' + records
-    result = sh("audiolog report -o failed.html", folder, lines.encode())
+    result = audiolog("report -o failed.html", folder, lines.encode())
     assert result == (3, "", "audiolog: not finished: none.wav: no such file\n")
     assert "Not finished: none.wav: no such file" in (folder / "failed.html").read_text()
 
 
 def test_damage_in_the_sound_is_said_once(folder: Path) -> None:
     (folder / "cut.wav").write_bytes((folder / "walk.wav").read_bytes()[: 44 + 2 * 32_000 * 19])
-    result = sh("audiolog report cells.tsv --audio cut.wav -o cut.html", folder)
+    result = audiolog("report cells.tsv --audio cut.wav -o cut.html", folder)
     assert (
         result.code == 0 and result.stderr.startswith("audiolog: cut.wav: 19.000-20.000 s: ") and result.stderr.count("\n") == 1
     )
-    assert sh("audiolog report cells.tsv --audio cut.wav -o cut.html --quiet", folder) == (0, "", "")
+    assert audiolog("report cells.tsv --audio cut.wav -o cut.html --quiet", folder) == (0, "", "")
 
 
 def test_a_recording_of_another_length_is_asked_about(folder: Path) -> None:
     write_wav(folder / "short.wav", 3.0)
-    result = sh("audiolog report cells.tsv --audio short.wav -o short.html", folder)
+    result = audiolog("report cells.tsv --audio short.wav -o short.html", folder)
     assert (result.code, result.stderr) == (
         0,
         "audiolog: short.wav: 3.000 s long, its cells end at 20.000 s; is it the same recording?\n",
@@ -621,14 +622,36 @@ def test_a_name_that_is_not_utf8_is_shown_as_far_as_it_can_be(folder: Path) -> N
     assert result.code == 0 and '<h1 id="name-0">caf\ufffd.wav</h1>' in result.stdout
 
 
+def test_a_page_is_named_after_the_recording_not_its_path(tmp_path: Path) -> None:
+    cells = "filename\tonset\toffset\tkind\tlabel\tscore\nday/rec.wav\t0\t1\tscene\tpark\t0.9\n"
+    page = audiolog("report", tmp_path, cells.encode()).stdout
+    assert "<title>rec.wav · audiolog</title>" in page
+    assert '<h1 id="name-0" title="day/rec.wav">rec.wav</h1>' in page
+    others = "night/rec.wav\t0\t1\tscene\tpark\t0.9\nx/b.wav\t0\t1\tscene\tpark\t0.9\n"
+    pages = audiolog("report", tmp_path, (cells + others).encode()).stdout
+    assert "<title>day/rec.wav and 2 more · audiolog</title>" in pages
+    assert re.findall(r"<h1[^>]*>([^<]*)", pages) == ["day/rec.wav", "night/rec.wav", "b.wav"]
+
+
+def test_labels_of_an_editor_find_their_recording(tmp_path: Path) -> None:
+    """Label tracks do not know how the file of sound ends; names of files may hold `ö` in one character or in two."""
+    for name in ("Vo\u0308gel", "b"):
+        (tmp_path / f"{name}.txt").write_text("0.5\t1.5\tdog\n")
+        write_wav(tmp_path / f"{name}.wav", 2.0)
+    done = audiolog("report Vo\u0308gel.txt b.txt --audio V\u00f6gel.wav --audio b.wav --embed 0", tmp_path)
+    assert done.code == 1 and done.stderr.endswith("V\u00f6gel.wav: no such file\n")  # found among the names, not on this disk
+    done = audiolog("report Vo\u0308gel.txt b.txt --audio Vo\u0308gel.wav --audio b.wav --embed 0 -q", tmp_path)
+    assert (done.code, done.stdout.count("<audio"), done.stderr) == (0, 2, "")
+
+
 def test_pictures_hold_their_labels_as_text(folder: Path) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib is not installed; the extra `metrics` brings it")
-    svg = sh("audiolog report clock.tsv --format svg", folder)
+    svg = audiolog("report clock.tsv --format svg", folder)
     assert (svg.code, svg.stderr) == (0, "")
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg.stdout)
     assert {"walk.wav", "scene", "car", "dog", "park", "street", "23:59:50", "00:00:00"} <= set(texts)
-    assert svg.stdout == sh("audiolog report clock.tsv --format svg", folder).stdout
-    assert sh("audiolog report cells.tsv --format png -o walk.png", folder) == (0, "", "")
+    assert svg.stdout == audiolog("report clock.tsv --format svg", folder).stdout
+    assert audiolog("report cells.tsv --format png -o walk.png", folder) == (0, "", "")
     assert (folder / "walk.png").read_bytes().startswith(b"\x89PNG")
     boxes = sh("sed s/walk/\U0001fae8/ cells.tsv | audiolog report --format png > boxes.png", folder)
     assert boxes == (0, "", "audiolog: the picture's font lacks characters of these names and labels; boxes stand for them\n")

@@ -14,10 +14,11 @@ from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import cell_input
 from audiolog_cli.commands.options import Files, Quiet
 from audiolog_cli.errors import InputError, UsageError
+from audiolog_cli.records import composed
 
 if TYPE_CHECKING:
     from audiolog_cli.report.page import Part, Sound
-    from audiolog_cli.report.timeline import Recording
+    from audiolog_cli.report.timeline import Timeline
 
 TOLERANCE = 1.5  # seconds that a recording and its cells may differ in length: a cell, and some rounding
 
@@ -114,7 +115,7 @@ def _write(content: bytes, output: str) -> None:
         raise InputError(f"{output}: {terminal.reason(error)}") from None
 
 
-def _parts(found: Sequence["Recording"], audio: Sequence[str], log: str, output: str, embed: float) -> Iterator["Part"]:
+def _parts(found: Sequence["Timeline"], audio: Sequence[str], log: str, output: str, embed: float) -> Iterator["Part"]:
     """What the page shows of each recording."""
     from audiolog_cli.report.log import logs
     from audiolog_cli.report.page import Part
@@ -132,23 +133,31 @@ def _parts(found: Sequence["Recording"], audio: Sequence[str], log: str, output:
         yield Part(recording, _sound(path, recording, output, embed) if path else None, texts.get(recording.filename, ""))
 
 
-def _matched(found: Iterable["Recording"], audio: Sequence[str]) -> dict[str, str]:
-    """The path of each recording's sound: by its whole name, then by the last part; one alone belongs to one alone."""
+def _matched(found: Iterable["Timeline"], audio: Sequence[str]) -> dict[str, str]:
+    """The path of each recording's sound: by its whole name, by the last part, or without its ending; one alone belongs to one alone."""
     filenames = [recording.filename for recording in found]
     if len(filenames) == len(audio) == 1:
         return {filenames[0]: audio[0]}
     matched: dict[str, str] = {}
     for path in audio:
-        whole = [filename for filename in filenames if filename == path]
-        last = whole or [filename for filename in filenames if os.path.basename(filename) == os.path.basename(path)]
-        if len(last) != 1:
-            reason = "no cells of a recording of this name" if not last else f"{len(last)} recordings have this name"
+        ways = (str, os.path.basename, _stem)  # from the strictest; labels of editors know no more than the stem
+        named = next((same for way in ways if (same := [name for name in filenames if _same(way(name), way(path))])), [])
+        if len(named) != 1:
+            reason = "no cells of a recording of this name" if not named else f"{len(named)} recordings have this name"
             raise UsageError(f"--audio {path}: {reason}; the cells are of {', '.join(filenames[:5])}")
-        matched[last[0]] = path
+        matched[named[0]] = path
     return matched
 
 
-def _sound(path: str, recording: "Recording", output: str, embed: float) -> "Sound":
+def _stem(path: str) -> str:
+    return Path(path).stem
+
+
+def _same(name: str, other: str) -> bool:
+    return composed(name) == composed(other)
+
+
+def _sound(path: str, recording: "Timeline", output: str, embed: float) -> "Sound":
     """A recording measured, and embedded if it is short."""
     from base64 import b64encode
 

@@ -1,11 +1,12 @@
 """Clips of one sound each (ESC-50, UrbanSound8K), and a folder of one's own with two lists -> a `Dataset`.
 
 In: the published archives as unpacked, or a folder of audio with `events.tsv` (filename onset offset event_label) and, if scenes are
-known, `scenes.tsv` (filename scene_label, or filename onset offset scene_label). Nothing is mixed or resampled here.
+known, `scenes.tsv` (filename scene_label, or filename onset offset scene_label); in place of `events.tsv`, or beside it, Audacity
+label tracks and Raven selection tables (.txt). Nothing is mixed or resampled here.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
 
 from audiolog_cli.datasets.dataset import (
     Dataset,
@@ -18,6 +19,9 @@ from audiolog_cli.datasets.dataset import (
     read_lines,
     read_rows,
 )
+from audiolog_cli.errors import RecordError
+from audiolog_cli.reading import is_annotation, read_records
+from audiolog_cli.records import Cell, composed
 from audiolog_cli.weights.labels import LabelList
 
 WHOLE = float("inf")
@@ -97,16 +101,23 @@ def _leave_one_out(fold_of: Mapping[str, str]) -> tuple[Fold, ...]:
 
 
 def read_folder(root: Path, labels: LabelList | None = None, folds: Path | None = None) -> Dataset:
-    """A folder of audio with `events.tsv` and `scenes.tsv`; a recording without a line in `events.tsv` is a negative.
+    """A folder of audio with `events.tsv` and `scenes.tsv`; a recording without events is a negative.
 
-    labels: what may stand in the lists; by default whatever does. folds: a TSV filename, fold (where each recording is tested).
+    Names are compared in Unicode NFC. labels: what may stand in the lists; by default whatever does. folds: a TSV filename, fold (where each recording is tested).
     Where there is a `scenes.tsv`, every recording needs a scene.
     """
     findings = Findings()
-    events = _spans(root / "events.tsv", "event_label", labels.events if labels else None, findings)
+    sounds = [path.relative_to(root).as_posix() for path in audio_files(root)]
+    events: Spans = {}
+    if (root / "events.tsv").exists() or not annotation_files(root):
+        events = _spans(root / "events.tsv", "event_label", labels.events if labels else None, findings)
+    for name, placed in _of_editors(root, sounds, labels.events if labels else None, findings):
+        events.setdefault(name, []).append(placed)
     scenes_table = root / "scenes.tsv"
     scenes = _spans(scenes_table, "scene_label", labels.scenes if labels else None, findings) if scenes_table.exists() else {}
-    names = {path.relative_to(root).as_posix(): None for path in audio_files(root)} | dict.fromkeys([*scenes, *events])
+    actual = {composed(name): name for name in sounds}
+    events, scenes = ({actual.get(composed(name), name): placed for name, placed in spans.items()} for spans in (events, scenes))
+    names = dict.fromkeys([*sounds, *scenes, *events])
     recordings = {name: _recording(root, name, scenes.get(name, []), events.get(name, []), findings) for name in names}
     if scenes_table.exists():
         findings.problems += [f"{root / name}: surplus, no scene in {scenes_table}" for name in names if name not in scenes]
@@ -132,11 +143,50 @@ def _spans(table: Path, column: str, allowed: tuple[str, ...] | None, findings: 
             spans.setdefault(name, []).append((place, Event(0.0, WHOLE, label)))
         elif whole_file:
             findings.problems.append(f"{place}: unknown label {label!r}")
+        elif not any(values[1:]):  # DESED's way to list a recording without events
+            spans.setdefault(name, [])
         else:
             event = findings.event(place, (values[1], values[2], label), allowed or (label,))
             if event is not None:
                 spans.setdefault(name, []).append((place, event))
     return spans
+
+
+def _of_editors(
+    root: Path, sounds: Sequence[str], allowed: tuple[str, ...] | None, findings: Findings
+) -> Iterator[tuple[str, tuple[str, Event]]]:
+    """The events of label tracks and selection tables below a folder: recording, and place and event."""
+    for path in annotation_files(root):
+        try:
+            cells = [cell for cell in read_records(read_lines(path, findings), str(path)) if isinstance(cell, Cell)]
+        except RecordError as error:
+            findings.problems.append(str(error))
+            continue
+        for cell in (cell for cell in cells if cell.kind == "event"):
+            name = _sound_of(cell.filename, path.relative_to(root).parent, sounds)
+            if name is None:
+                findings.problems.append(f"{path}: no recording {cell.filename} in {root}")
+                break
+            event = findings.event(str(path), (str(cell.onset), str(cell.offset), cell.label), allowed or (cell.label,))
+            if event is not None:
+                yield name, (str(path), event)
+
+
+def annotation_files(root: Path) -> list[Path]:
+    """The Audacity label tracks and Raven selection tables (.txt) below a folder, sorted."""
+    return [path for path in sorted(root.rglob("*.txt")) if path.is_file() and is_annotation(_first_line(path))]
+
+
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return file.readline()
+
+
+def _sound_of(filename: str, folder: Path, sounds: Sequence[str]) -> str | None:
+    """The recording that an editor's file means, which may say less than its whole name; beside the file first."""
+    wanted = PurePath(composed(filename))
+    named = [name for name in sounds if wanted.name in (PurePath(composed(name)).name, PurePath(composed(name)).stem)]
+    return next((name for name in named if PurePath(name).parent == folder), named[0] if len(named) == 1 else None)
 
 
 def _recording(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audiolog_cli.datasets.clip_sets import read_esc50, read_folder, read_urbansound8k
+from audiolog_cli.datasets.clip_sets import annotation_files, read_esc50, read_folder, read_urbansound8k
 from audiolog_cli.datasets.dataset import Dataset, Fold
 from audiolog_cli.datasets.maestro import read_maestro
 from audiolog_cli.datasets.tut import read_tut
@@ -45,7 +45,12 @@ def layout_of(folder: Path) -> str:
             return layout
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
-    raise UsageError(f"{folder}: neither a pool nor a data set that is known; expected in it one of {', '.join(LAYOUTS)}")
+    if annotation_files(folder):
+        return "folder"
+    raise UsageError(
+        f"{folder}: neither a pool nor a data set that is known; expected in it one of {', '.join(LAYOUTS)}, or label tracks of "
+        "Audacity or selection tables of Raven (.txt)"
+    )
 
 
 def read_dataset(folder: Path, lists: Path | None = None, labels: str = "") -> Dataset:

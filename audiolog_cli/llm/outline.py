@@ -8,6 +8,7 @@ paper's three prompts: `timing` (scenes in order, when each sound was heard), `o
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from audiolog_cli.llm.recording import Recording
 from audiolog_cli.records import Row
@@ -75,12 +76,14 @@ class Totals:
     whole: Section = field(default_factory=lambda: Section(None))  # events across scene changes
     missing: Heard = field(default_factory=Heard)  # not analysed, between the first and the last row
     order: list[str] = field(default_factory=list)  # scenes as they follow each other, at most SCENE_CHANGES + 1
+    tells_all: bool = False  # whether a second in which nothing happens has a row, too: after `grep event` none has
 
     def add(self, row: Row) -> None:
         """Note what `row` says."""
         if row.onset > max(self.whole.when.offset, 0.0):
             self.missing.add(max(self.whole.when.offset, 0.0), row.onset)
         self.whole.add(row)
+        self.tells_all |= bool(row.scene) or not row.events
         self.scenes.setdefault(row.scene, Section(row.scene)).add(row)
         if len(self.order) <= SCENE_CHANGES and (not self.order or self.order[-1] != row.scene):
             self.order.append(row.scene)
@@ -92,9 +95,12 @@ SCENE_CHANGES = 6  # more than these and `brief` does not list the scenes in the
 def outline(recording: Recording, form: str) -> Iterator[str]:
     """The lines of a log (without line ends) of one recording. `form` is overview, timing or brief."""
     totals = Totals()
-    rows = _noting(recording.rows, totals)
     yield f"Log of {recording.filename}"
-    if form == "timing":
+    rows = _to_the_first_that_tells(_noting(recording.rows, totals), totals)
+    if totals.whole.events and not totals.tells_all:
+        yield ""
+        yield from _events_alone(totals, form)
+    elif form == "timing":
         for section in sections(rows):
             yield ""
             yield from section_lines(section)
@@ -102,7 +108,9 @@ def outline(recording: Recording, form: str) -> Iterator[str]:
         for _ in rows:
             pass
     yield ""
-    if not totals.scenes:
+    if totals.whole.events and not totals.tells_all:
+        yield "The table holds events alone: it says neither what was analysed nor what the scenes were."
+    elif not totals.scenes:
         yield "Nothing of this recording was analysed."
     else:
         yield from WRITERS[form](totals, recording)
@@ -114,6 +122,22 @@ def _noting(rows: Iterable[Row], totals: Totals) -> Iterator[Row]:
     for row in rows:
         totals.add(row)
         yield row
+
+
+def _to_the_first_that_tells(rows: Iterator[Row], totals: Totals) -> Iterator[Row]:
+    """The rows again, read as far as one that tells of more than events: the first one of any table with scenes."""
+    read: list[Row] = []
+    for row in rows:
+        read.append(row)
+        if totals.tells_all:
+            break
+    return chain(read, rows)
+
+
+def _events_alone(totals: Totals, form: str) -> Iterator[str]:
+    """How often and when each event was heard, the one heard longest first; nothing of the time between."""
+    for event, heard in totals.whole.by_time():
+        yield f"{capital(words(event))}: {_amount(heard) if form == 'brief' else _how_often(heard)}"
 
 
 def sections(rows: Iterable[Row], start: float = 0.0) -> Iterator[Section]:
@@ -227,6 +251,8 @@ def _amount(heard: Heard) -> str:
 
 def _gaps(totals: Totals, end: float) -> Iterator[str]:
     quiet, missing = totals.whole.quiet, totals.missing
+    if not totals.tells_all:
+        return
     if quiet.count:
         onset, offset = quiet.longest
         longest = f", the longest stretch {span(onset, offset)} ({length(offset - onset)})"

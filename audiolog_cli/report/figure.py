@@ -11,7 +11,7 @@ from warnings import catch_warnings, warn_explicit
 from audiolog_cli import terminal
 from audiolog_cli.errors import UsageError
 from audiolog_cli.report.summary import NO_SCENE, moment, shares, wall
-from audiolog_cli.report.timeline import Recording, Track
+from audiolog_cli.report.timeline import LabelTrack, Timeline, headings
 
 WIDTH = 9.0  # inches
 LANE = 0.24  # inches
@@ -24,7 +24,7 @@ STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 
 MOST_TICKS = 10
 
 
-def picture(recordings: Sequence[Recording], format: str) -> bytes:
+def picture(recordings: Sequence[Timeline], format: str) -> bytes:
     """The bytes of the picture; `format` is svg or png. UsageError without matplotlib."""
     try:
         import matplotlib
@@ -38,8 +38,9 @@ def picture(recordings: Sequence[Recording], format: str) -> bytes:
     with matplotlib.rc_context({"svg.hashsalt": "audiolog", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}):
         figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
         panels = figure.subplots(len(recordings), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
-        for panel, recording in zip(panels, recordings, strict=True):
-            _draw(panel, recording)
+        names = headings([recording.filename for recording in recordings])
+        for panel, recording, name in zip(panels, recordings, names, strict=True):
+            _draw(panel, recording, name)
         with catch_warnings(record=True) as warned:
             figure.savefig(file, format=format, dpi=200, metadata={"Date": None} if format == "svg" else None)
     others = [warning for warning in warned if "missing from font" not in str(warning.message)]
@@ -50,7 +51,7 @@ def picture(recordings: Sequence[Recording], format: str) -> bytes:
     return file.getvalue()
 
 
-def _draw(panel: Any, recording: Recording) -> None:
+def _draw(panel: Any, recording: Timeline, heading: str) -> None:
     """The scenes in the uppermost lane, the events below it, the one heard longest first."""
     is_long = sum(len(track.onsets) for track in [*recording.scenes, *recording.events]) > MOST_SHAPES
     draw = _image if is_long else _shapes
@@ -65,7 +66,7 @@ def _draw(panel: Any, recording: Recording) -> None:
     panel.set(xlim=(0, recording.duration / 1000), ylim=(len(names) - 0.4, -0.6))
     positions = ticks(recording)
     panel.set_xticks([position / 1000 for position in positions], _told(recording, positions))
-    panel.set_title(recording.filename.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), loc="left")
+    panel.set_title(heading.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), loc="left")
     panel.grid(axis="x", color="#e2e7e8", linewidth=0.6)
     panel.set_axisbelow(True)
     panel.tick_params(length=0)
@@ -74,7 +75,7 @@ def _draw(panel: Any, recording: Recording) -> None:
         panel.legend(loc="upper left", bbox_to_anchor=(0, -0.35 / (LANE * (len(names) + 1))), ncols=5, frameon=False, borderpad=0)
 
 
-def _shapes(panel: Any, track: Track, lane: int, colour: str, duration: int) -> None:
+def _shapes(panel: Any, track: LabelTrack, lane: int, colour: str, duration: int) -> None:
     """A rectangle for each cell."""
     from matplotlib.colors import to_rgb
 
@@ -83,7 +84,7 @@ def _shapes(panel: Any, track: Track, lane: int, colour: str, duration: int) -> 
     panel.broken_barh(spans, (lane - 0.36, 0.72), facecolors=colours, linewidth=0)
 
 
-def _image(panel: Any, track: Track, lane: int, colour: str, duration: int) -> None:
+def _image(panel: Any, track: LabelTrack, lane: int, colour: str, duration: int) -> None:
     """A column of pixels for each 1500th; its shade also says how much of it is covered, and nothing short vanishes."""
     import numpy as np
     from matplotlib.colors import to_rgb
@@ -107,14 +108,14 @@ def opacity(score: Any) -> Any:
     return 0.12 + 0.0088 * score
 
 
-def ticks(recording: Recording) -> list[int]:
+def ticks(recording: Timeline) -> list[int]:
     """At most ten positions in milliseconds at which the clock, or the time from the start, is round."""
     step = 1000 * next((step for step in STEPS if recording.duration <= 1000 * step * MOST_TICKS), 7 * STEPS[-1])
     shift = (recording.clock[0].wall - recording.clock[0].onset) % step if recording.clock else 0
     return list(range(-shift % step, recording.duration + 1, step))
 
 
-def _told(recording: Recording, positions: Sequence[int]) -> list[str]:
+def _told(recording: Timeline, positions: Sequence[int]) -> list[str]:
     """What stands at the ticks; without seconds where they are all zero."""
     if recording.clock and all(wall(recording, position).second == 0 for position in positions):
         return [f"{wall(recording, position):%H:%M}" for position in positions]

@@ -7,15 +7,17 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from html import escape
+from pathlib import PurePath
 
 from audiolog_cli.check.times import Time, times
 from audiolog_cli.errors import InputError
-from audiolog_cli.report.timeline import ClockPoint, Recording
+from audiolog_cli.records import composed
+from audiolog_cli.report.timeline import ClockPoint, Timeline
 
 DAY = 86_400_000  # milliseconds
 
 
-def logs(text: str, recordings: Iterable[Recording], name: str) -> dict[str, str]:
+def logs(text: str, recordings: Iterable[Timeline], name: str) -> dict[str, str]:
     """The text of the log of each recording, by file name; a log without a name belongs to all of them.
 
     InputError where `text` holds named logs and none is of one of these recordings.
@@ -24,7 +26,13 @@ def logs(text: str, recordings: Iterable[Recording], name: str) -> dict[str, str
     named = _from_json(text, name) if text.lstrip().startswith("{") else _from_text(text)
     if not named:
         return dict.fromkeys(filenames, text.strip())
-    found = {filename: named[filename] for filename in filenames if filename in named}
+    by_name = {composed(filename): log for filename, log in named.items()}
+    by_last = {PurePath(filename).name: log for filename, log in by_name.items()}
+    found = {
+        filename: log
+        for filename in filenames
+        if (log := by_name.get(composed(filename)) or by_last.get(PurePath(composed(filename)).name))
+    }
     if not found:
         raise InputError(f"{name}: a log of {', '.join(sorted(named))}, and cells of {', '.join(filenames)}")
     return found
@@ -52,13 +60,13 @@ def _from_json(text: str, name: str) -> dict[str, str]:
     return found
 
 
-def as_html(text: str, recording: Recording) -> str:
+def as_html(text: str, recording: Timeline) -> str:
     """The log as paragraphs, lists and headings, with links such as `#t=5.000,12.000` where it names a time."""
     named = times(text)
     return "\n".join(_blocks(_linked_lines(text, named, recording)))
 
 
-def _linked_lines(text: str, named: list[Time], recording: Recording) -> Iterator[str]:
+def _linked_lines(text: str, named: list[Time], recording: Timeline) -> Iterator[str]:
     """The lines of the text, escaped, with their links; a time that goes over a line's end is linked in neither line."""
     start = 0
     for line in text.split("\n"):
@@ -72,7 +80,7 @@ def _linked_lines(text: str, named: list[Time], recording: Recording) -> Iterato
         start = end + 1
 
 
-def _link(said: str, time: Time, recording: Recording) -> str:
+def _link(said: str, time: Time, recording: Timeline) -> str:
     """A time as a link; as plain text where the recording has no such place."""
     onset, offset = round(time.onset * 1000), round(time.offset * 1000)
     if time.clock_of_day and recording.clock:

@@ -12,21 +12,21 @@ stretch two more: a day of forty labels stays below five megabytes however it so
 
 from base64 import b64encode
 
-from audiolog_cli.report.timeline import Track
+from audiolog_cli.report.timeline import LabelTrack
 
 
-def pack(track: Track, cell: int) -> str:
+def pack(track: LabelTrack, cell: int) -> str:
     """The track as base64; `cell` is the standard cell in milliseconds.
 
     >>> from array import array
-    >>> track = Track("event", "dog", array("q", [1000, 2000, 4500]), array("q", [2000, 3000, 5000]), bytearray([90, 80, 70]))
+    >>> track = LabelTrack("event", "dog", array("q", [1000, 2000, 4500]), array("q", [2000, 3000, 5000]), bytearray([90, 80, 70]))
     >>> list(packed(track, 1000))  # after 1 cell: 2 cells; after 1500 ms: one of 500 ms
     [2, 4, 90, 80, 185, 23, 233, 7, 70]
     """
     return b64encode(packed(track, cell)).decode("ascii")
 
 
-def packed(track: Track, cell: int) -> bytearray:
+def packed(track: LabelTrack, cell: int) -> bytearray:
     """The bytes that `pack` encodes."""
     packed = bytearray()
     onsets, offsets, scores = track.onsets, track.offsets, track.scores

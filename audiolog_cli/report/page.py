@@ -18,7 +18,7 @@ from audiolog_cli import __version__
 from audiolog_cli.report import log, summary
 from audiolog_cli.report.audio_strip import N_BANDS, Strip
 from audiolog_cli.report.packing import pack
-from audiolog_cli.report.timeline import Recording, Track
+from audiolog_cli.report.timeline import LabelTrack, Timeline, headings
 
 SCRIPTS = ("data.js", "time.js", "view.js", "draw.js", "lists.js", "timeline.js", "input.js", "main.js")
 
@@ -35,7 +35,7 @@ class Sound:
 class Part:
     """What the page shows of one recording."""
 
-    recording: Recording
+    recording: Timeline
     sound: Sound | None = None
     log: str = ""  # as text
 
@@ -43,14 +43,14 @@ class Part:
 def page(parts: Sequence[Part]) -> str:
     """The whole page. `parts` are the recordings in the order of the selector."""
     script = "\n".join(asset(name) for name in SCRIPTS)
-    first = summary.shown(parts[0].recording.filename)
+    names = headings([part.recording.filename for part in parts])
     more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
     return Template(asset("page.html")).substitute(
-        title=f"{first}{more}",
+        title=f"{summary.shown(names[0])}{more}",
         digest=b64encode(sha256(script.encode()).digest()).decode(),
         style=asset("page.css"),
-        selector=selector(parts) if len(parts) > 1 else "",
-        sections="\n".join(section(index, part) for index, part in enumerate(parts)),
+        selector=selector(names) if len(parts) > 1 else "",
+        sections="\n".join(section(index, part, name) for index, (part, name) in enumerate(zip(parts, names, strict=True))),
         script=script,
         version=__version__,
     )
@@ -61,18 +61,16 @@ def asset(name: str) -> str:
     return (files("audiolog_cli.report") / "assets" / name).read_text(encoding="utf-8")
 
 
-def selector(parts: Sequence[Part]) -> str:
+def selector(names: Sequence[str]) -> str:
     """The list to choose a recording from."""
-    options = "".join(
-        f'<option value="recording-{index}">{summary.shown(part.recording.filename)}</option>' for index, part in enumerate(parts)
-    )
+    options = "".join(f'<option value="recording-{index}">{summary.shown(name)}</option>' for index, name in enumerate(names))
     return f'<label class="selector">Recording <select id="selector" autocomplete="off">{options}</select></label>'
 
 
-def section(index: int, part: Part) -> str:
+def section(index: int, part: Part, heading: str) -> str:
     """One recording: its heading, a place for the timeline, its sound, its log and its tables."""
     recording = part.recording
-    name = summary.shown(recording.filename)
+    path = "" if heading == recording.filename else f' title="{summary.shown(recording.filename)}"'
     failure = f'<p class="failure">Not finished: {summary.shown(recording.failure)}</p>' if recording.failure else ""
     sound = f'<audio controls preload="metadata" src="{part.sound.source}"></audio>' if part.sound else ""
     written = f'<aside class="log" aria-label="Log"><h3>Log</h3>{log.as_html(part.log, recording)}</aside>' if part.log else ""
@@ -84,7 +82,7 @@ def section(index: int, part: Part) -> str:
     heard = json_text(data(part)) if not recording.is_empty else "null"
     return (
         f'<section class="recording" id="recording-{index}" aria-labelledby="name-{index}">'
-        f'<header><h1 id="name-{index}">{name}</h1><p class="facts">{summary.facts(recording)}</p>{failure}</header>'
+        f'<header><h1 id="name-{index}"{path}>{summary.shown(heading)}</h1><p class="facts">{summary.facts(recording)}</p>{failure}</header>'
         f'<div class="beside"><div class="place">{sound}</div>{written}'
         f'<div class="tables">{tables}</div></div>'
         f'<script type="application/json" class="data">{heard}</script></section>'
@@ -104,7 +102,7 @@ def data(part: Part) -> dict[str, Any]:
     }
 
 
-def _track(track: Track, recording: Recording) -> dict[str, str]:
+def _track(track: LabelTrack, recording: Timeline) -> dict[str, str]:
     label = track.label.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return {"kind": track.kind, "label": label or summary.NO_SCENE, "cells": pack(track, recording.cell)}
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from html import escape
 from math import sqrt
 
-from audiolog_cli.report.timeline import Recording, Track
+from audiolog_cli.report.timeline import LabelTrack, Timeline
 from audiolog_cli.wording import clock, length
 
 LONG = 2 * 3_600_000  # milliseconds: from here on there is an overview by hours
@@ -22,18 +22,18 @@ def shown(text: str) -> str:
     return escape(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
 
-def moment(recording: Recording, position: int) -> str:
+def moment(recording: Timeline, position: int) -> str:
     """A position in milliseconds: the clock's time where it is known, else minutes and seconds from the start."""
     return f"{wall(recording, position):%H:%M:%S}" if recording.clock else clock(position / 1000)
 
 
-def wall(recording: Recording, position: int) -> datetime:
+def wall(recording: Timeline, position: int) -> datetime:
     """What the clock shows at a position; it must be known."""
     point = next((point for point in reversed(recording.clock) if point.onset <= position), recording.clock[0])
     return datetime.fromtimestamp((point.wall + position - point.onset) / 1000, UTC)
 
 
-def facts(recording: Recording) -> str:
+def facts(recording: Timeline) -> str:
     """The line under the file's name."""
     parts = [length(recording.duration / 1000)]
     if recording.clock:
@@ -52,7 +52,7 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def totals_table(recording: Recording) -> str:
+def totals_table(recording: Timeline) -> str:
     """One line for each label: how long, how often, when first and last, and its highest score."""
     columns = ("Label", "Heard", "Share", "Times", "First", "Last", "Highest score")
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
@@ -62,14 +62,14 @@ def totals_table(recording: Recording) -> str:
     return f'<table class="totals"><caption>What was heard</caption><thead><tr>{head}</tr></thead>{groups}</table>'
 
 
-def _group(recording: Recording, tracks: list[Track], name: str) -> str:
+def _group(recording: Timeline, tracks: list[LabelTrack], name: str) -> str:
     if not tracks:
         return ""
     rows = "".join(f"<tr>{''.join(_totals(recording, track))}</tr>" for track in tracks)
     return f'<tbody><tr><th scope="rowgroup" colspan="7">{name}</th></tr>{rows}</tbody>'
 
 
-def _totals(recording: Recording, track: Track) -> Iterator[str]:
+def _totals(recording: Timeline, track: LabelTrack) -> Iterator[str]:
     stretches = list(track.stretches())
     yield f'<th scope="row">{shown(track.label) or NO_SCENE}</th>'
     yield f"<td>{length(track.heard / 1000)}</td><td>{track.heard / recording.duration:.1%}</td><td>{len(stretches)}</td>"
@@ -78,7 +78,7 @@ def _totals(recording: Recording, track: Track) -> Iterator[str]:
     yield f"<td>{max(track.scores) / 100:.2f}</td>"
 
 
-def hours_table(recording: Recording) -> str:
+def hours_table(recording: Timeline) -> str:
     """The overview of a long recording: labels down, hours across, the share of each hour as its shade; "" for a short one."""
     if recording.duration < LONG:
         return ""
@@ -94,7 +94,7 @@ def hours_table(recording: Recording) -> str:
     )
 
 
-def _heading(recording: Recording, start: int) -> str:
+def _heading(recording: Timeline, start: int) -> str:
     """Hours and minutes; the date where a day begins."""
     if not recording.clock:
         return clock(start / 1000)
@@ -102,7 +102,7 @@ def _heading(recording: Recording, start: int) -> str:
     return f"{shown_there:%m-%d}" if start and f"{shown_there:%H%M%S}" == "000000" else f"{shown_there:%H:%M}"
 
 
-def hour_edges(recording: Recording) -> list[int]:
+def hour_edges(recording: Timeline) -> list[int]:
     """Positions in milliseconds that cut a recording at full hours of its clock, or at a step that gives at most 26 columns."""
     step = next((step for step in STEPS if recording.duration <= step * (MAX_COLUMNS - 1)), -(-recording.duration // MAX_COLUMNS))
     first = (recording.clock[0].onset - recording.clock[0].wall) % step if recording.clock else step
@@ -110,7 +110,7 @@ def hour_edges(recording: Recording) -> list[int]:
     return [0, *inner, recording.duration]
 
 
-def _hours(track: Track, edges: list[int]) -> str:
+def _hours(track: LabelTrack, edges: list[int]) -> str:
     cells = []
     for share in shares(track, edges):
         percent = round(100 * share)
@@ -120,11 +120,11 @@ def _hours(track: Track, edges: list[int]) -> str:
     return f'<tr class="{track.kind}"><th scope="row">{shown(track.label) or NO_SCENE}</th>{"".join(cells)}</tr>'
 
 
-def shares(track: Track, edges: list[int]) -> list[float]:
+def shares(track: LabelTrack, edges: list[int]) -> list[float]:
     """The part of each [edge, next edge) in which the track was heard.
 
     >>> from array import array
-    >>> shares(Track("event", "dog", array("q", [0, 3000]), array("q", [1000, 5000]), bytearray(2)), [0, 2000, 4000, 6000])
+    >>> shares(LabelTrack("event", "dog", array("q", [0, 3000]), array("q", [1000, 5000]), bytearray(2)), [0, 2000, 4000, 6000])
     [0.5, 0.5, 0.5]
     """
     heard = [0] * (len(edges) - 1)

@@ -1,4 +1,4 @@
-"""Cells in, one `Recording` per file out: a track per scene and per event label, times in whole milliseconds.
+"""Cells in, one `Timeline` per file out: a track per scene and per event label, times in whole milliseconds.
 
 What the page and the picture draw. Everything is held in arrays of numbers, because a day of cells is half a million records.
 Nothing here knows of HTML or of sound.
@@ -6,16 +6,17 @@ Nothing here knows of HTML or of sound.
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import PurePath
 
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import Cell, End, Failure
 
 
 @dataclass(slots=True)
-class Track:
+class LabelTrack:
     """When one label was heard: cells [onset, offset) in order, none over another."""
 
     kind: str  # "scene" or "event"
@@ -52,15 +53,15 @@ class ClockPoint:
 
 
 @dataclass(slots=True)
-class Recording:
+class Timeline:
     """What was heard in one file."""
 
     filename: str
     duration: int = 0  # milliseconds: what `tag` said, or the last offset
     cell: int = 1000  # milliseconds of most cells
     clock: list[ClockPoint] = field(default_factory=list)
-    scenes: list[Track] = field(default_factory=list)  # most time first
-    events: list[Track] = field(default_factory=list)  # most time first
+    scenes: list[LabelTrack] = field(default_factory=list)  # most time first
+    events: list[LabelTrack] = field(default_factory=list)  # most time first
     failure: str | None = None
 
     @property
@@ -69,27 +70,27 @@ class Recording:
         return not (self.scenes or self.events)
 
 
-def recordings(records: Iterable[Cell | End | Failure]) -> list[Recording]:
+def recordings(records: Iterable[Cell | End | Failure]) -> list[Timeline]:
     """Every recording of a stream of cells, in the order in which they first appear.
 
     Event lists may overlap or be out of order; where two cells of one label overlap, the later one begins at the end of the
     earlier. RecordError for a clock time that is no ISO 8601.
     """
-    found: dict[str, Recording] = {}
-    tracks: dict[tuple[str, str, str], Track] = {}
+    found: dict[str, Timeline] = {}
+    tracks: dict[tuple[str, str, str], LabelTrack] = {}
     lengths: dict[str, Counter[int]] = {}
     for record in records:
         filename = record.filename
         recording = found.get(filename)
         if recording is None:
-            recording = found[filename] = Recording(filename)
+            recording = found[filename] = Timeline(filename)
             lengths[filename] = Counter()
         if isinstance(record, Cell):
             onset, offset = round(record.onset * 1000), round(record.offset * 1000)
             if offset > onset:
                 track = tracks.get((filename, record.kind, record.label))
                 if track is None:
-                    track = tracks[filename, record.kind, record.label] = Track(record.kind, record.label)
+                    track = tracks[filename, record.kind, record.label] = LabelTrack(record.kind, record.label)
                     (recording.scenes if record.kind == "scene" else recording.events).append(track)
                 track.onsets.append(onset)
                 track.offsets.append(offset)
@@ -105,6 +106,17 @@ def recordings(records: Iterable[Cell | End | Failure]) -> list[Recording]:
     for filename, recording in found.items():
         _finish(recording, lengths[filename])
     return list(found.values())
+
+
+def headings(filenames: Sequence[str]) -> list[str]:
+    """What headings call recordings: the last parts of their paths, and the whole paths where two end alike.
+
+    >>> headings(["a/x.wav", "a/y.wav", "b/y.wav"])
+    ['x.wav', 'a/y.wav', 'b/y.wav']
+    """
+    last = [PurePath(filename).name or filename for filename in filenames]
+    times = Counter(last)
+    return [name if times[name] == 1 else filename for name, filename in zip(last, filenames, strict=True)]
 
 
 def _note_clock(clock: list[ClockPoint], onset: int, time: str, filename: str) -> None:
@@ -130,7 +142,7 @@ def _zone(time: str) -> str:
     return time[-6:] if len(time) > 6 and time[-6] in "+-" and time[-3] == ":" else ""
 
 
-def _finish(recording: Recording, lengths: "Counter[int]") -> None:
+def _finish(recording: Timeline, lengths: "Counter[int]") -> None:
     """Put tracks and cells in order."""
     recording.cell = lengths.most_common(1)[0][0] if lengths else 1000
     recording.clock.sort(key=lambda point: point.onset)
@@ -140,7 +152,7 @@ def _finish(recording: Recording, lengths: "Counter[int]") -> None:
         tracks.sort(key=lambda track: (-track.heard, track.label))
 
 
-def _settle(track: Track) -> None:
+def _settle(track: LabelTrack) -> None:
     """Bring a track's cells into order of time and cut overlaps; most tracks need neither."""
     onsets, offsets = track.onsets, track.offsets
     if all(onsets[i] >= offsets[i - 1] for i in range(1, len(onsets))):
