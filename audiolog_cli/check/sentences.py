@@ -1,72 +1,68 @@
-"""What a log states: which labels, when, and whether they are denied.
+"""What a log states: which labels, when, how often, how long, in which order, and whether they are denied.
 
 A log is read line by line and clause by clause. Inside a sentence a time belongs to the labels of its own clause; a clause with times
 only belongs to the labels before it, or after it where the sentence begins with a time; a sentence or bullet with times only belongs to
-the heading above it. `claims.py` holds the statements against the table.
+the heading above it. `qualities.py` adds what a sentence says beyond labels and times; `claims.py` holds the statements against the table.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from audiolog_cli.check.times import Time, times
-from audiolog_cli.check.words import Lexicon, Mention, mentions
+from audiolog_cli.check.language import any_of
+from audiolog_cli.check.times import Duration, Time, durations, times
+from audiolog_cli.check.words import MISSING, QUIET, Lexicon, Mention, mentions
 from audiolog_cli.wording import UNNAMED
 
-QUIET = "\x02quiet"  # stands for "no event recognised", a concept of its own
-MISSING = "\x02missing"  # stands for "not analysed"
-PSEUDO = (
-    (
-        MISSING,
-        re.compile(
-            r"\bnot (?:been )?analy[sz]ed\b|\bunanaly[sz]ed\b|\bnicht analysiert\b|\bnon analysée?\b|\bno analizad[oa]\b|未分析",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        QUIET,
-        re.compile(
-            r"\bno (?:sound )?events?\b(?: (?:is|are|was|were))?(?: (?:recogni[sz]ed|heard|detected))?|\bnothing\b(?: (?:is|was|else))*(?: (?:heard|recogni[sz]ed|"
-            r"detected))?|\b(?:silence|silent|quiet)\b|\bkeine? Ereignisse?\b|\bnichts\b|\bStille\b|\baucun événement\b|\bsilencio\b|\bningún evento\b|安静|无声|没有事件",
-            re.IGNORECASE,
-        ),
-    ),
-)
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+
+
+# Stand-ins, one for each character: \x01 a time, \x03 a scene without a name, \x04 a duration
 NAMES = re.compile(r"^Log of .*$|\b[\w-]+\.(?:wav|flac|mp3|m4a|aac|ogg|opus|webm|mp4)\b", re.MULTILINE)  # of files: no claims
 DATES = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?)?")
+MARKUP = re.compile(r"[*`#>\"“”‘_]")
+IDIOMS = _compiled(any_of("idioms"))
 SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。；！？]|\n")
-CLAUSE_END = re.compile(
-    r"[,，、|\t:：]|\b(?:and|while|whereas|then|followed by|but|before|after|und|während|dann|aber|et|puis|mais|y|luego|pero)\b",
-    re.IGNORECASE,
+PSEUDO = (
+    (MISSING, _compiled(any_of("missing"))),
+    (
+        QUIET,
+        _compiled(
+            rf"{any_of('quiet')}(?:\s+{any_of('heard')})*"
+            rf"|{any_of('quiet_state')}(?=\s+{any_of('quiet_noun')})|(?<!\ba )(?<!\ban ){any_of('quiet_state')}(?=\s*(?:[,.:;|)\x01]|$))"
+        ),
+    ),
 )
-JOINING = re.compile(
-    r"(?:[\s,，、&/+*\"“”]|\b(?:and|or|as well as|plus|the|a|an|some|sounds?|noises?|of|und|oder|ein|eine|der|die|das|et|ou|un|une|le|la|les|des|y|o|el|los|las)\b"
-    r"|[和与及或])*",
-    re.IGNORECASE,
-)
-DENIED = re.compile(
-    r"\b(?:no|not|never|without|nobody|no one|none|neither|nor|kein|keine|keinen|nicht|ohne|niemals|pas|aucune?|jamais|sans|sin|ningún|ninguna|nunca)\b(?! only\b| longer\b| just\b)"
-    r"|n't\b|没有|无",
-    re.IGNORECASE,
-)
-SUPPOSED = re.compile(
-    r"\b(?:suggest\w*|possibl[ey]|perhaps|may|might|could|likely|probabl[ey]|such as|typical\w*|e\.g|as if|presumably|resembl\w*|reminiscent|potential\w*|"
-    r"vielleicht|wohl|möglicherweise|peut-être|quizás|tal vez)\b|可能|也许",
-    re.IGNORECASE,
-)
-OF_ALL = re.compile(
-    r"\b(?:recording|audio|clip|log|table|file|summary|overall|Aufnahme|enregistrement|grabación)\b|录音|音频", re.IGNORECASE
-)
-HEADING_BEFORE = re.compile(r"\W*(?:(?:scene|location|place|Szene|Ort|scène|lieu|escena|lugar|场景)\W*)?", re.IGNORECASE)
-HEADING_AFTER = re.compile(r"(?:[\s\x01\[\](),\d]|scenes?|Szene|scène|escena)*[:：]", re.IGNORECASE)
-BESIDE_TIMES = re.compile(  # words that a clause of times may hold and still speak of the label before it
-    r"\b(?:at|from|to|until|till|between|and|again|then|also|later|once|more|times?|briefly|about|around|approximately|seconds?|minutes?|the|in|on|of|for|"
-    r"which|it|is|was|are|were|heard|occurs?|lasts?|lasting|starts?|starting|begins?|beginning|ends?|ending|with|events?|sounds?|sounding|audible|noted|present|there|continu\w+|specifically|especially|mainly|mostly|intermittently|repeatedly|finally|another|und|um|von|bis|et|de|y|a|desde|hasta)\b|\W|\d|\x01",
-    re.IGNORECASE,
-)
-LATER = re.compile(
-    r"\b(?:later|afterwards|throughout|finally|also later|subsequently|später|plus tard|más tarde)\b|之后|随后", re.IGNORECASE
-)
+RATHER = _compiled(rf"{any_of('rather')}\s+\Z")
+CLAUSE_END = _compiled(rf"[,，、|\t:：]|{any_of('clause')}")
+JOINING = _compiled(rf"(?:[\s,，、&/+*\"“”]|{any_of('joining')})*")
+DENIED = _compiled(rf"{any_of('denied', 'denied_next')}(?!\s+{any_of('not_denying')})")
+DENIED_NEXT = _compiled(any_of("denied_next"))
+SUPPOSED = _compiled(any_of("supposed"))
+EXCEPT = _compiled(any_of("except"))
+OF_ALL = _compiled(any_of("recording"))
+HEADING_BEFORE = _compiled(rf"\W*(?:{any_of('scene_word')}\W*)?")
+HEADING_AFTER = _compiled(rf"(?:[\s\x01\[\](),\d]|{any_of('scene_word')})*[:：]")
+BESIDE_TIMES = _compiled(
+    rf"{any_of('beside_times')}|\W|\d|[\x01\x04]"
+)  # what a clause of times may hold and still speak of the label before
+LATER = _compiled(any_of("later"))
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What a log says of labels beyond that they are there: `kind` is one of the functions of `holding.py`."""
+
+    kind: str
+    start: int  # of its words in the text
+    end: int
+    value: float = 0.0  # a count, or seconds
+    slack: float = 0.0  # what the value may be off
+    bound: str = ""  # "least" or "most"
+    others: tuple[Mention, ...] = ()  # the labels that come after these, in an order; those that are not excluded, with `only`
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +76,9 @@ class Statement:
     of_all: bool = False  # speaks of the whole recording
     scene: Mention | None = None  # the scene that the sentence, or the heading above it, speaks of
     scene_time: Time | None = None  # where that heading names a time
-
-    @property
-    def end(self) -> int:
-        """Where the words of the statement end in the text."""
-        ends = [mention.end for mention in self.mentions] + ([self.time.end] if self.time else [])
-        return max(ends)
+    in_its_scene: bool = False  # the scene stands before the labels in the sentence itself
+    quality: Quality | None = None  # what is stated of the labels, if more than that they are there
+    times: tuple[Time, ...] = ()  # of a quality: those that its clause names
 
 
 @dataclass(slots=True)
@@ -97,35 +90,68 @@ class Clause:
     runs: list[list[Mention]] = field(default_factory=list)  # labels that are joined by nothing but `and` and commas
     times: list[Time] = field(default_factory=list)
 
+    @property
+    def labels(self) -> list[Mention]:
+        """Those of all runs."""
+        return [mention for run in self.runs for mention in run]
 
-def statements(text: str, known: Lexicon, scenes: frozenset[str]) -> list[Statement]:
-    """All statements of a log, in its order. `scenes` are the concepts that are scenes in the table."""
+
+@dataclass(slots=True)
+class Sentence:
+    """A sentence with what was found in it, and what stands before it."""
+
+    masked: str  # the whole text, with stand-ins
+    start: int
+    end: int
+    mentions: list[Mention]
+    times: list[Time]
+    durations: list[Duration]
+    scenes: frozenset[str]  # concepts
+    heading: list[Mention]  # what it speaks of if it names no label itself
+    clauses: list[Clause] = field(default_factory=list)
+
+    @property
+    def line(self) -> str:
+        """Its own text."""
+        return self.masked[self.start : self.end]
+
+    @property
+    def runs(self) -> list[list[Mention]]:
+        """Those of all clauses."""
+        return [run for clause in self.clauses for run in clause.runs]
+
+
+def sentences(text: str, known: Lexicon, scenes: frozenset[str]) -> Iterator[Sentence]:
+    """The sentences of a log with their labels, times and clauses. `scenes` are the concepts that are scenes in the table."""
     for pattern in (NAMES, DATES):
         text = pattern.sub(lambda match: " " * len(match.group()), text)
     text = re.sub(UNNAMED, lambda match: "\x03" * len(match.group()), text, flags=re.IGNORECASE)
-    text = re.sub(r"[*`#>\"“”‘_]", " ", text)
+    text = IDIOMS.sub(lambda match: " " * len(match.group()), MARKUP.sub(" ", text))
     found_times = times(text)
-    masked = text
-    for time in found_times:
-        masked = masked[: time.start] + "\x01" * (time.end - time.start) + masked[time.end :]
+    masked = _masked(text, found_times, "\x01")
+    found_durations = [each for each in durations(text) if "\x01" not in masked[each.start : each.end]]
+    masked = _masked(masked, found_durations, "\x04")
     found_mentions = _all_mentions(masked, known)
-    stated: list[Statement] = []
+    starts = [[item.start for item in items] for items in (found_mentions, found_times, found_durations)]
     heading: list[Mention] = []
-    scene: Mention | None = None
-    scene_time: Time | None = None
-    for start, end in _sentences(masked):
-        inside_times = [time for time in found_times if start <= time.start < end]
-        inside = [mention for mention in found_mentions if start <= mention.start < end]
-        before, scene = scene, _scene_of(masked, start, end, inside, scenes, scene)
-        if scene is not before:
-            scene_time = _time_of(scene, inside, inside_times)
-        elif scene and not inside and inside_times:  # `start: 0 s, end: 16 s` below the heading
-            scene_time = inside_times[0]
-        for statement in _sentence(masked, start, end, inside, inside_times, heading, scenes):
-            stated += _in_scene(statement, masked, inside, scenes, (scene, scene_time))
-        if inside:
-            heading = inside[-1:]
-    return stated
+    for start, end in _bounds(masked):
+        bounds = [(bisect_left(each, start), bisect_left(each, end)) for each in starts]
+        (m0, m1), (t0, t1), (d0, d1) = bounds
+        sentence = Sentence(
+            masked, start, end, found_mentions[m0:m1], found_times[t0:t1], found_durations[d0:d1], scenes, heading
+        )
+        if sentence.mentions:
+            sentence.clauses = _clauses(sentence)
+            heading = sentence.mentions[-1:]
+        yield sentence
+
+
+def _masked(text: str, items: Sequence[Time] | Sequence[Duration], mark: str) -> str:
+    pieces, reached = [], 0
+    for item in items:
+        pieces += [text[reached : item.start], mark * (item.end - item.start)]
+        reached = item.end
+    return "".join([*pieces, text[reached:]])
 
 
 def _all_mentions(masked: str, known: Lexicon) -> list[Mention]:
@@ -133,17 +159,17 @@ def _all_mentions(masked: str, known: Lexicon) -> list[Mention]:
     found: list[Mention] = []
     for concept, pattern in PSEUDO:
         for match in pattern.finditer(masked):
-            if not any(match.start() < mention.end and match.end() > mention.start for mention in found):
+            before = masked[max(0, match.start() - 40) : match.start()]
+            after = masked[match.end() : match.end() + 12]
+            if not RATHER.search(before) and not re.match(r"\s+(?:but|other than|except)\b", after):
                 found.append(Mention(match.start(), match.end(), concept))
-    found += [
-        mention
-        for mention in mentions(masked, known)
-        if not any(mention.start < other.end and mention.end > other.start for other in found)
-    ]
-    return sorted(found, key=lambda mention: mention.start)
+    blanked = list(masked)
+    for mention in found:
+        blanked[mention.start : mention.end] = "\x05" * (mention.end - mention.start)
+    return sorted([*found, *mentions("".join(blanked), known)], key=lambda mention: mention.start)
 
 
-def _sentences(masked: str) -> Iterator[tuple[int, int]]:
+def _bounds(masked: str) -> Iterator[tuple[int, int]]:
     start = 0
     for match in SENTENCE_END.finditer(masked):
         if match.start() > start:
@@ -153,89 +179,81 @@ def _sentences(masked: str) -> Iterator[tuple[int, int]]:
         yield start, len(masked)
 
 
-def _scene_of(
-    masked: str, start: int, end: int, inside: Sequence[Mention], scenes: frozenset[str], current: Mention | None
-) -> Mention | None:
-    """The scene whose heading a sentence stands under: the one it begins with, else the current one, else none."""
-    line = masked[start:end]
-    own = [mention for mention in inside if mention.concept in scenes]
-    if own and len(own) == 1 and inside[0] is own[0]:
-        rest = masked[own[0].end : end].strip(" \x01")
-        alone = len(inside) == 1 and (line.rstrip().endswith((")", ":")) or not rest)
-        begins = HEADING_BEFORE.fullmatch(masked[start : own[0].start].replace("\x01", " "))
-        return own[0] if HEADING_AFTER.match(rest) or line[-1] in ":：" or (alone and begins) else None
-    if not inside and line[0] == "\x01":  # a heading with a time only: a section whose scene has no name
-        return None
-    if own or "\x03" in line or OF_ALL.search(line) or MISSING in [mention.concept for mention in inside]:
-        return None
-    return current
+def _clauses(sentence: Sentence) -> list[Clause]:
+    """A sentence cut into clauses; not between labels, or between times, that only `and` and commas join."""
+    items: list[Mention | Time] = [*sentence.mentions, *sentence.times]
+    items.sort(key=lambda item: item.start)
+    starts, ends = [item.start for item in items], [item.end for item in items]
+    masked = sentence.masked
+    cuts = []
+    for match in CLAUSE_END.finditer(masked, sentence.start, sentence.end):
+        n_before, n_after = bisect_left(ends, match.start() + 1), bisect_left(starts, match.end())
+        if n_before != n_after:
+            continue  # inside a phrase
+        before, after = (items[n_before - 1] if n_before else None), (items[n_after] if n_after < len(items) else None)
+        alike = before is not None and after is not None and type(before) is type(after)
+        if match.group() in ":：" and not (alike and isinstance(before, Mention)):
+            continue  # `rooster: 0:05` is one clause, `farm: rooster` is two
+        if (
+            before is not None
+            and after is not None
+            and alike
+            and "|" not in match.group()
+            and JOINING.fullmatch(masked[before.end : after.start])
+            and not _has_own_times(items, n_before)
+        ):
+            continue
+        cuts.append((match.start(), match.end()))
+    bounds = [sentence.start, *(position for cut in cuts for position in cut), sentence.end]
+    clauses = [Clause(first, last) for first, last in zip(bounds[::2], bounds[1::2], strict=True)]
+    for clause in clauses:
+        clause.times = [time for time in sentence.times if clause.start <= time.start < clause.end]
+        for mention in (mention for mention in sentence.mentions if clause.start <= mention.start < clause.end):
+            joined = clause.runs and JOINING.fullmatch(masked[clause.runs[-1][-1].end : mention.start])
+            if joined:
+                clause.runs[-1].append(mention)
+            else:
+                clause.runs.append([mention])
+    return clauses
 
 
-def _time_of(scene: Mention | None, inside: Sequence[Mention], inside_times: Sequence[Time]) -> Time | None:
-    """The range beside the scene of a heading: `Kitchen (0:40-1:10)`."""
-    others = [mention.start for mention in inside if mention is not scene]
-    ranges = [time for time in inside_times[:1] if time.onset < time.offset and all(time.start < other for other in others)]
-    return ranges[0] if scene and ranges else None
+def _has_own_times(items: Sequence[Mention | Time], n_before: int) -> bool:
+    """Whether, in a sentence that begins with a time, the labels before and the labels after each stand beside a time: T L, and L T."""
+    if not isinstance(items[0], Time) or isinstance(items[n_before - 1], Time):
+        return False
+    follows = any(isinstance(item, Time) for item in items[n_before:])
+    return follows and n_before > 1 and isinstance(items[n_before - 2], Time)
 
 
-def _in_scene(
-    statement: Statement,
-    masked: str,
-    inside: Sequence[Mention],
-    scenes: frozenset[str],
-    heading: tuple[Mention | None, Time | None],
-) -> Iterator[Statement]:
-    """A statement with the nearest scene before it; one that names no time is split into its labels, each with its own."""
-    own = [mention for mention in inside if mention.concept in scenes]
-
-    def placed(mention: Mention) -> Statement:
-        before = [scene for scene in own if scene.start < mention.start]
-        before = before or [scene for scene in own[:1] if not CLAUSE_END.search(masked, mention.end, scene.start)]
-        scene = None if mention.concept in scenes else before[-1] if before else heading[0]
-        return replace(statement, scene=scene, scene_time=heading[1] if scene and scene is heading[0] else None)
-
-    if statement.time is not None:
-        yield placed(statement.mentions[0]) if statement.mentions else statement
-    elif statement.of_all and not statement.denied:
-        yield from (replace(statement, mentions=(mention,)) for mention in statement.mentions)
-    else:
-        yield from (replace(placed(mention), mentions=(mention,)) for mention in statement.mentions)
+# Statements of labels and times
 
 
-def _sentence(
-    masked: str,
-    start: int,
-    end: int,
-    inside: Sequence[Mention],
-    inside_times: Sequence[Time],
-    heading: Sequence[Mention],
-    scenes: frozenset[str],
-) -> Iterator[Statement]:
-    """The statements of one sentence; `heading` is what it speaks of if it names no label itself."""
-    line = masked[start:end]
+def statements(sentence: Sentence) -> Iterator[Statement]:
+    """Which labels a sentence states, or denies, and when."""
+    line = sentence.line
     supposed = SUPPOSED.search(line) is not None
-    if not inside:
-        owners = [] if OF_ALL.search(line) or line[0] == "\x01" else heading
-        for time in inside_times:
-            yield Statement(tuple(owners), time, False, supposed)
+    of_all = OF_ALL.search(line) is not None
+    if not sentence.mentions:
+        owners = [] if of_all or line[0] == "\x01" else sentence.heading
+        yield from (Statement(tuple(owners), time, False, supposed) for time in sentence.times)
         return
-    pairs = _paired(_clauses(masked, start, end, inside, inside_times), masked)
-    for clause, run, when in pairs:
-        yield Statement(tuple(run), when, _is_denied(masked, clause, run, scenes), supposed, OF_ALL.search(line) is not None)
+    spoken = [clause for clause in sentence.clauses if clause.runs or clause.times]
+    for clause, run, when in _paired(spoken, sentence.masked):
+        yield Statement(tuple(run), when, is_denied(sentence, clause, run), supposed, of_all)
 
 
-def _is_denied(masked: str, clause: Clause, run: Sequence[Mention], scenes: frozenset[str]) -> bool:
+def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> bool:
     """Whether a `no` stands before these labels, or a `not` behind them, with nothing but a scene following."""
-    labels = _labels(clause)
+    labels = clause.labels
     if any(mention.concept in (QUIET, MISSING) for mention in run):
         return False
-    for match in DENIED.finditer(masked, clause.start, clause.end):
+    for match in DENIED.finditer(sentence.masked, clause.start, clause.end):
         if any(match.start() < label.end and match.end() > label.start for label in labels):
             continue  # the `no` of "no event recognised"
         before = [label for label in labels if label.end <= match.start()]
         after = [label for label in labels if label.start >= match.end()]
-        is_verbal = re.fullmatch(r"no|without|kein\w*|ohne|sans|sin", match.group(), re.IGNORECASE) is None
-        if before and is_verbal and all(label.concept in scenes for label in after):
+        is_verbal = DENIED_NEXT.fullmatch(match.group()) is None
+        if before and is_verbal and all(label.concept in sentence.scenes for label in after):
             if before[-1] in run:
                 return True
         elif after and after[0] in run:
@@ -243,81 +261,35 @@ def _is_denied(masked: str, clause: Clause, run: Sequence[Mention], scenes: froz
     return False
 
 
-def _clauses(masked: str, start: int, end: int, inside: Sequence[Mention], inside_times: Sequence[Time]) -> list[Clause]:
-    """A sentence cut into clauses; not between labels, or between times, that only `and` and commas join."""
-    items: list[Mention | Time] = [*inside, *inside_times]
-    items.sort(key=lambda item: item.start)
-    cuts = []
-    for match in CLAUSE_END.finditer(masked, start, end):
-        before = [item for item in items if item.end <= match.start()]
-        after = [item for item in items if item.start >= match.end()]
-        if any(item.start < match.end() and item.end > match.start() for item in items):
-            continue  # inside a phrase
-        alike = bool(before and after) and type(before[-1]) is type(after[0])
-        if match.group() in ":：" and not (alike and isinstance(before[-1], Mention)):
-            continue  # `rooster: 0:05` is one clause, `farm: rooster` is two
-        if (
-            alike
-            and not _has_own_times(before, after, items)
-            and JOINING.fullmatch(masked[before[-1].end : after[0].start])
-            and "|" not in match.group()
-        ):
-            continue
-        cuts.append((match.start(), match.end()))
-    bounds = [start, *(position for cut in cuts for position in cut), end]
-    clauses = [Clause(first, last) for first, last in zip(bounds[::2], bounds[1::2], strict=True)]
-    for clause in clauses:
-        clause.times = [time for time in inside_times if clause.start <= time.start < clause.end]
-        for mention in (mention for mention in inside if clause.start <= mention.start < clause.end):
-            joined = clause.runs and JOINING.fullmatch(masked[clause.runs[-1][-1].end : mention.start])
-            if joined:
-                clause.runs[-1].append(mention)
-            else:
-                clause.runs.append([mention])
-    return [clause for clause in clauses if clause.runs or clause.times]
-
-
-def _has_own_times(before: Sequence[Mention | Time], after: Sequence[Mention | Time], items: Sequence[Mention | Time]) -> bool:
-    """Whether, in a sentence that begins with a time, the labels before and the labels after each stand beside a time: T L, and L T."""
-    if not isinstance(items[0], Time) or isinstance(before[-1], Time):
-        return False
-    follows = next((item for item in after if isinstance(item, Time)), None)
-    return follows is not None and isinstance(next((item for item in reversed(before) if item is not before[-1]), None), Time)
-
-
 def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, list[Mention], Time | None]]:
     """Every run of labels with its times, or with none."""
     times_first = not clauses[0].runs
+    last_with_runs = max(index for index, clause in enumerate(clauses) if clause.runs)
     pending: list[Time] = []
     last: tuple[Clause, list[Mention]] | None = None
     for index, clause in enumerate(clauses):
         if clause.runs and clause.times:
             yield from ((clause, run, when) for run, when in _inside(clause))
-            last, pending = (clause, _labels(clause)), []
+            last, pending = (clause, clause.labels), []
         elif clause.runs:
             if LATER.search(masked[clause.start : clause.end]):
                 pending = []
             follows = clauses[index + 1 : index + 2]
             own = pending or ([] if times_first or not follows or follows[0].runs else follows[0].times)
-            labels = _labels(clause)
             if own is pending and pending:
-                yield from ((clause, labels, time) for time in pending)
+                yield from ((clause, clause.labels, time) for time in pending)
             elif not own:
                 yield from ((clause, run, None) for run in clause.runs)
-            last = (clause, labels)
-        elif times_first and any(later.runs for later in clauses[index + 1 :]):
+            last = (clause, clause.labels)
+        elif times_first and index < last_with_runs:
             pending = clause.times
-        elif last and not _speaks_of_something_else(masked, clause):
+        elif last and not speaks_of_something_else(masked, clause):
             yield from ((last[0], last[1], time) for time in clause.times)
 
 
-def _speaks_of_something_else(masked: str, clause: Clause) -> bool:
-    """Whether a clause with times and no label has words of its own: `one approaches at 30 s`."""
+def speaks_of_something_else(masked: str, clause: Clause) -> bool:
+    """Whether a clause without a label has words of its own: `one approaches at 30 s`."""
     return len(BESIDE_TIMES.sub(" ", masked[clause.start : clause.end]).split()) > 0
-
-
-def _labels(clause: Clause) -> list[Mention]:
-    return [mention for run in clause.runs for mention in run]
 
 
 def _inside(clause: Clause) -> Iterator[tuple[list[Mention], Time | None]]:
@@ -338,3 +310,69 @@ def _inside(clause: Clause) -> Iterator[tuple[list[Mention], Time | None]]:
         claimed |= set(own)
         yield [mention for number in own for mention in clause.runs[number]], time
     yield from ((run, None) for number, run in enumerate(clause.runs) if number not in claimed)
+
+
+# Headings
+
+
+@dataclass(slots=True)
+class Place:
+    """The scene that the text speaks of while it is read: named by the last heading, with the heading's time if it has one."""
+
+    scene: Mention | None = None
+    time: Time | None = None
+
+    def follow(self, sentence: Sentence, doubles: frozenset[str]) -> None:
+        """Go on to a sentence: it may be a heading, or end the section of the last one. `doubles` are scenes in headings only."""
+        before, self.scene = self.scene, _scene_of(sentence, self.scene, doubles)
+        if self.scene is not before:
+            self.time = _time_of(self.scene, sentence)
+        elif self.scene and not sentence.mentions and sentence.times:  # `start: 0 s, end: 16 s` below the heading
+            self.time = sentence.times[0]
+
+    def placed(self, statement: Statement, sentence: Sentence) -> Iterator[Statement]:
+        """A statement with the nearest scene before it; one that names no time is split into its labels, each with its own."""
+        if statement.time is not None or statement.quality is not None:
+            yield self._with_scene(statement, statement.mentions[0], sentence) if statement.mentions else statement
+        elif statement.of_all and not statement.denied:
+            yield from (replace(statement, mentions=(mention,)) for mention in statement.mentions)
+        else:
+            for mention in statement.mentions:
+                yield replace(self._with_scene(statement, mention, sentence), mentions=(mention,))
+
+    def _with_scene(self, statement: Statement, mention: Mention, sentence: Sentence) -> Statement:
+        own = [each for each in sentence.mentions if each.concept in sentence.scenes]
+        before = [scene for scene in own if scene.start < mention.start]
+        is_before = bool(before)
+        before = before or [scene for scene in own[:1] if not CLAUSE_END.search(sentence.masked, mention.end, scene.start)]
+        scene = None if mention.concept in sentence.scenes else before[-1] if before else self.scene
+        is_heading = scene is not None and scene is self.scene
+        return replace(
+            statement, scene=scene, scene_time=self.time if is_heading else None, in_its_scene=is_before and scene in own
+        )
+
+
+def _scene_of(sentence: Sentence, current: Mention | None, doubles: frozenset[str]) -> Mention | None:
+    """The scene whose heading a sentence stands under: the one it begins with, else the current one, else none."""
+    line, inside = sentence.line, sentence.mentions
+    own = [mention for mention in inside if mention.concept in sentence.scenes]
+    if inside and inside[0].concept in doubles | sentence.scenes and own in ([], inside[:1]):
+        rest = sentence.masked[inside[0].end : sentence.end].strip(" \x01\x04")
+        alone = len(inside) == 1 and (line.rstrip().endswith((")", ":")) or not rest)
+        begins = HEADING_BEFORE.fullmatch(sentence.masked[sentence.start : inside[0].start].replace("\x01", " "))
+        if not own:  # `Rain: birds once` is a heading, `- rain: 0:05` below one is not
+            is_heading = HEADING_AFTER.match(rest) and len(inside) > 1 or (alone and begins and not line.startswith(("-", "  ")))
+            return inside[0] if is_heading else current
+        return inside[0] if HEADING_AFTER.match(rest) or line[-1] in ":：" or (alone and begins) else None
+    if not inside and line[0] == "\x01":  # a heading with a time only: a section whose scene has no name
+        return None
+    if own or "\x03" in line or OF_ALL.search(line) or MISSING in [mention.concept for mention in inside]:
+        return None
+    return current
+
+
+def _time_of(scene: Mention | None, sentence: Sentence) -> Time | None:
+    """The range beside the scene of a heading: `Kitchen (0:40-1:10)`."""
+    others = [mention.start for mention in sentence.mentions if mention is not scene]
+    ranges = [time for time in sentence.times[:1] if time.onset < time.offset and all(time.start < other for other in others)]
+    return ranges[0] if scene and ranges else None

@@ -1,21 +1,30 @@
-"""Times in running text: positions and ranges in a recording, told apart from durations and counts.
+"""Times in running text: positions and ranges in a recording, and durations, told apart.
 
-Read are 1:05, 1:02:03, 65 s, 1 min 5 s, minute 1, second 65, and ranges of them (`0:05–0:12`, `from 5 to 12 seconds`, `between 5 s
-and 12 s`, `start: 5 ... end: 12`), in English and in the words that German, French, Spanish and Chinese use for the same. A quantity
-after `for`, before `long` or alone in brackets is a duration and is passed over.
+Read are 1:05, 1:02:03, 65 s, 1 min 5 s, minute 1, second 65, 11:50 pm, the last 30 seconds, and ranges of them (`0:05–0:12`, `from 5 to
+12 seconds`, `between 5 s and 12 s`, `start: 5 ... end: 12`), with the words of `languages/`. An amount of time is a position only after a
+word that leads to one (`at 5 s`); it is a duration after `for`, before `long` or alone in brackets, and else neither.
 """
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left, insort
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from audiolog_cli.check.language import any_of, value
+
 HALF_MINUTE = 30.0  # seconds that "minute 5" may be off
-VAGUE = 3.0  # times the usual tolerance for "about 5 s"
+VAGUE = 3.0  # seconds that "about 5 s" may be off, beyond the usual tolerance
+VAGUE_CLOCK = 900.0  # seconds that "around midnight" may be off
+WINDOW = 64  # characters before and after an amount that may say what it is
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """A time that a text names, at [start, end) characters: a range [onset, offset] in seconds, or a point where they are equal."""
+    """A time that a text names, at [start, end) characters: a range [onset, offset] in seconds, or a point where they are equal.
+
+    A range that ends before it begins goes over midnight, or is a mistake. One that counts from the end of the recording has a negative
+    onset and ends at 0.
+    """
 
     start: int
     end: int
@@ -23,65 +32,106 @@ class Time:
     offset: float
     slack: float = 0.0  # seconds of vagueness beyond the usual tolerance
     edge: str = ""  # "onset" or "offset" for a point that is said to be one
-    in_row: bool = False  # two columns of a table: what stands beside it is somewhere in that range
-    clock_of_day: bool = False  # HH:MM:SS with leading zeros or two-digit hours: may be a time of day
+    in_row: bool = False  # two columns of a table: the events beside it are somewhere in that range
+    from_edge: bool = False  # the first minute, the last 30 seconds: what stands beside it is somewhere in that range
+    of_day: tuple[float, float] | None = None  # onset and offset in seconds after midnight, where it may be a time of day
+    day_slack: float = 0.0  # seconds of vagueness as a time of day
+    only_of_day: bool = False  # 11 pm
+
+    @property
+    def clock_of_day(self) -> bool:
+        """Whether it has the form of a time of day to the second, HH:MM:SS."""
+        return self.of_day == (self.onset, self.offset)
 
 
-HOURS = r"(?:hours?|hrs?|h|Stunden?|heures?|horas?|小时)"
-MINUTES = r"(?:minutes?|mins?|min|m|Minuten?|minutos?|分钟|分)"
-SECONDS = r"(?:seconds?|secs?|sec|s|Sekunden?|secondes?|segundos?|秒钟?|秒)"
-WORD_END = r"(?![A-Za-zÀ-ÿ])"
-CLOCK = r"\d{1,3}:\d{2}(?::\d{2})?(?:\.\d+)?"
-UNITS = (
-    rf"(?:\d+\s*-?{HOURS}{WORD_END}\s*(?:(?:and|und|et|y)\s+)?)?(?:\d+\s*-?{MINUTES}{WORD_END}\s*(?:(?:and|und|et|y)\s+)?)?"
-    rf"\d+(?:[.,]\d+)?\s*-?{SECONDS}{WORD_END}|(?:\d+\s*-?{HOURS}{WORD_END}\s*)?\d+(?:\.\d+)?\s*-?{MINUTES}{WORD_END}|\d+\s*{HOURS}{WORD_END}"
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """How long something is said to last, at [start, end) characters."""
+
+    start: int
+    end: int
+    seconds: float
+    slack: float  # seconds that it may be off
+    bound: str = ""  # "least" or "most": more than 5 s, at most 5 s
+
+
+SECONDS, MINUTES, HOURS = any_of("seconds"), any_of("minutes"), any_of("hours")
+NUMBER = rf"(?:\d+(?:[.,]\d+)?|{any_of('numbers')})"
+AND = any_of("and")
+AMOUNT = "|".join(  # 1 h 2 min 3 s, and its shorter forms, the longest first
+    rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}\s*(?:{AND}\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}"
+    for biggest, middle, smallest in (
+        (HOURS, rf"(?:{NUMBER}\s*-?{MINUTES}\s*(?:{AND}\s*)?)?", SECONDS),
+        (HOURS, "", MINUTES),
+        (r"(?!)", "", HOURS),
+    )
 )
-NAMED = rf"(?:{SECONDS}|{MINUTES}|第)\s*\d+(?:\.\d+)?(?:\s*{SECONDS}{WORD_END})?"
+OF_DAY = any_of("am", "pm", "oclock")
+CLOCK = rf"(?:\d{{1,3}}:\d{{2}}(?::\d{{2}})?(?:\.\d+)?(?:\s*{OF_DAY})?|\d{{1,2}}\s*{OF_DAY}|{any_of('midnight', 'noon')})"
+NAMED = rf"(?:{SECONDS}|{MINUTES}|{any_of('nth')})\s*\d+(?:\.\d+)?(?:\s*{SECONDS})?"  # minute 5
 BARE = r"\d+(?:\.\d+)?"
-QUANTITY = rf"(?:{CLOCK}|{UNITS}|(?<![^\W\d_]){NAMED})"
-TO = r"\s*(?:[-\u2013\u2014~\u2192]|to|until|till|through|and|bis|und|\u00e0|et|jusqu'\u00e0|a|hasta|y|\u81f3|\u5230|-)\s*(?:about |around |approximately |time |the |at )*"
-RANGES = re.compile(rf"(?<![\d:.])(?P<first>{QUANTITY}|{BARE}){TO}(?P<last>{QUANTITY}|{BARE})(?![\d:])", re.IGNORECASE)
-START_END = re.compile(
-    rf"\bstart(?:s|ed|ing)?\b(?: time)?[^\w\n]{{0,6}}(?:at |from )?(?P<first>{QUANTITY}|{BARE})[^\w]{{1,12}}(?:and )?(?:it )?"
-    rf"end(?:s|ed|ing)?\b(?: time)?[^\w\n]{{0,6}}(?:at )?(?P<last>{QUANTITY}|{BARE})",
-    re.IGNORECASE,
+QUANTITY = rf"(?:{CLOCK}|{AMOUNT}|(?<![^\W\d_]){NAMED})"
+VAGUELY = rf"(?:{any_of('about')}|[~≈])"
+FILLER = rf"(?:(?:{VAGUELY}|{any_of('filler')})\s*)*"
+TO = rf"\s*(?:[-\u2013\u2014~\u2192]|{any_of('to')})\s*{FILLER}"
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+
+
+RANGES = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY}|{BARE}){TO}(?P<last>{QUANTITY}|{BARE})(?![\d:])")
+START_END = _compiled(
+    rf"{any_of('start_word')}(?: time)?[^\w\n]{{0,6}}(?:at |from )?(?P<first>{QUANTITY}|{BARE})[^\w]{{1,12}}(?:{AND} )?(?:it )?"
+    rf"{any_of('end_word')}(?: time)?[^\w\n]{{0,6}}(?:at )?(?P<last>{QUANTITY}|{BARE})"
 )
-CELLS = re.compile(
-    rf"(?:(?<=\[)|(?<=\|)|^)\s*(?P<first>{BARE}|{CLOCK})\s*[|\t,]\s*(?P<last>{BARE}|{CLOCK})\s*(?=[\]|\t,])", re.MULTILINE
+CELLS = _compiled(
+    rf"(?:(?<=\[)|(?<=\|)|^)\s*(?P<first>{BARE}|{CLOCK})\s*[|\t,]\s*(?P<last>{BARE}|{CLOCK})\s*(?=[\]|\t,])"
+)  # two columns
+LISTS = _compiled(rf"(?<![\d:.])(?P<numbers>{BARE}(?:,\s*{BARE})*,?\s*{AND}\s*{BARE})\s*(?={SECONDS})")  # 5, 7 and 9 seconds
+ENDS = _compiled(rf"(?P<which>{any_of('first', 'last')})\s*(?P<amount>{AMOUNT}|{SECONDS}|{MINUTES}|{HOURS})")  # the last minute
+POINTS = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY})(?![\d:])")
+AMOUNTS = _compiled(rf"(?<![\d:.])(?:{AMOUNT})(?![\d:])")
+NUMBER_AND_UNIT = _compiled(rf"(?P<number>{NUMBER})(?:\s+an?)?\s*-?(?:(?P<h>{HOURS})|(?P<m>{MINUTES})|(?P<s>{SECONDS}))?")
+UNIT = _compiled(rf"(?P<s>{SECONDS})|(?P<m>{MINUTES})|(?P<h>{HOURS})")
+UNIT_AFTER = _compiled(rf"\s*(?P<unit>{SECONDS}|{MINUTES})")
+CLOCK_PARTS = _compiled(
+    rf"\s*(?:(?P<h>\d{{1,3}})(?::(?P<m>\d{{2}}))?(?::(?P<s>\d{{2}}))?(?P<fraction>\.\d+)?\s*"
+    rf"(?:(?P<am>{any_of('am')})|(?P<pm>{any_of('pm')})|{any_of('oclock')})?|(?P<midnight>{any_of('midnight')})|{any_of('noon')})\s*"
 )
-LISTS = re.compile(
-    rf"(?<![\d:.])(?P<numbers>{BARE}(?:,\s*{BARE})*,?\s*(?:and|und|et|y)\s*{BARE})\s*(?={SECONDS}{WORD_END})", re.IGNORECASE
+
+# What stands before and after; searched in WINDOW characters.
+BETWEEN = _compiled(rf"{any_of('between')}\W*{FILLER}(?:{SECONDS}\s*)?\Z")
+FROM = _compiled(rf"{any_of('from', 'between')}\W*\Z")
+LEAD_IN = _compiled(rf"{any_of('at')}\s*{FILLER}[:@(]?\s*\Z|@\s*\Z|:\s*\Z")
+VAGUELY_BEFORE = _compiled(rf"{VAGUELY}\W*(?:de\s)?\Z")
+_BOUND = any_of("about", "more_than", "less_than", "filler", "for", "joining")
+FOR = _compiled(rf"{any_of('for')}[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
+NOT_FOR = _compiled(rf"{any_of('not_for')}[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
+LONG = _compiled(rf"\s*(?:{any_of('long')})")
+NOT_LONG, AWAY = _compiled(rf"\s*(?:{any_of('not_long')})"), _compiled(rf"\s*(?:{any_of('away')})")
+MORE, LESS = _compiled(rf"{any_of('more_than')}\s*\Z"), _compiled(rf"{any_of('less_than')}\s*\Z")
+BRACKET_BEFORE, BRACKET_AFTER = _compiled(rf"[(,]\s*{FILLER}\Z"), re.compile(r"\s*[),;]")
+EDGES = (
+    ("onset", _compiled(rf"{any_of('begins_at')}\W+{FILLER}(?:at\W+)*\Z")),
+    ("offset", _compiled(rf"{any_of('ends_at')}\W+{FILLER}(?:at\W+)*\Z")),
 )
-AND = re.compile(r"\b(?:and|und|et|y)\b", re.IGNORECASE)
-BETWEEN = re.compile(
-    r"\b(?:between|zwischen|entre|from)\W*(?:time |seconds? |the |about |around |approximately )*$|[从在]\s*$", re.IGNORECASE
-)
-POINTS = re.compile(rf"(?<![\d:.])(?P<first>{QUANTITY})(?![\d:])", re.IGNORECASE)
-LEAD_IN = re.compile(
-    r"\b(?:at|from|to|until|till|by|around|near|after|before|since|between|and|around|second|up to|begins?|starts?|ends?|um|bei|ab|nach|bis|von|"
-    r"ab|vers|dès|depuis|jusqu'à|à|a|desde|hasta|hacia)(?:\s+(?:about|around|approximately|roughly|the|time|second|ca\.?|etwa))*\s*[:@(]?\s*$|[@第在于约从]\s*$|:\s*$",
-    re.IGNORECASE,
-)
-VAGUELY = re.compile(
-    r"\b(?:about|around|approximately|roughly|circa|ca\.?|nearly|near|etwa|ungefähr|gegen|environ|vers|unos|hacia|alrededor)\W*(?:de\s)?$|[~≈约]\s*$",
-    re.IGNORECASE,
-)
-DURATION_BEFORE = re.compile(
-    r"\b(?:for|lasts?|lasting|lasted|during|over|every|each|total(?:ling)?|duration|spans?|während|für|dauert|alle|pendant|dure|durant|durante|dura|cada)\b[^.\n\d]{0,20}$|[每持续共]\W*$",
-    re.IGNORECASE,
-)
-DURATION_AFTER = re.compile(
-    r"^\s*(?:long\b|in all\b|in total\b|at a time\b|each\b|of the time\b|later\b|apart\b|of\b|recording\b|clip\b|audio\b|lang\b|de long\b|after\b|before\b|per\b|intervals?\b)",
-    re.IGNORECASE,
-)
-EDGE_ONSET = re.compile(
-    r"\b(?:starts?|begins?|starting|beginning|from|since|onset|ab|beginnt|commence|à partir de|empieza|desde)\W+(?:at\W+|about\W+|around\W+)*$",
-    re.IGNORECASE,
-)
-EDGE_OFFSET = re.compile(
-    r"\b(?:ends?|stops?|ending|until|till|offset|endet|bis|finit|jusqu'à|termina|hasta)\W+(?:at\W+|about\W+|around\W+)*$",
-    re.IGNORECASE,
-)
+NAMED_TIME = _compiled(NAMED)
+FOLLOWS_TIME = _compiled(rf"(?:{QUANTITY})\s*(?:,|{AND})\s*(?:{AND}\s*)?\Z")
+
+
+class _Taken:
+    """The stretches of a text that are read already, disjoint."""
+
+    def __init__(self) -> None:
+        self.bounds: list[tuple[int, int]] = []
+
+    def is_free(self, start: int, end: int) -> bool:
+        index = bisect_left(self.bounds, (start, start))
+        return not any(first < end and start < last for first, last in self.bounds[max(index - 1, 0) : index + 1])
+
+    def take(self, start: int, end: int) -> None:
+        insort(self.bounds, (start, end))
 
 
 def times(text: str) -> list[Time]:
@@ -91,104 +141,185 @@ def times(text: str) -> list[Time]:
     [(5.0, 5.0), (12.0, 14.5), (62.0, 62.0)]
     """
     found: list[Time] = []
-    for pattern, read in ((START_END, _range), (CELLS, _range), (LISTS, _listed), (RANGES, _range), (POINTS, _point)):
+    taken = _Taken()
+    readers: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], list[Time]]], ...] = (
+        (START_END, _range),
+        (CELLS, _range),
+        (LISTS, _listed),
+        (ENDS, _first_or_last),
+        (RANGES, _range),
+        (POINTS, _point),
+    )
+    for pattern, read in readers:
         for match in pattern.finditer(text):
-            if not any(match.start() < time.end and match.end() > time.start for time in found):
-                found += read(text, match)
+            if taken.is_free(match.start(), match.end()):
+                for time in read(text, match):
+                    found.append(time)
+                    taken.take(time.start, time.end)
     return sorted(found, key=lambda time: time.start)
 
 
+def durations(text: str) -> list[Duration]:
+    """The durations that a text names, in its order.
+
+    >>> [(each.seconds, each.bound) for each in durations("Rain for about two minutes; a dog (3 s), every 5 s; at least 10 s long")]
+    [(120.0, ''), (3.0, ''), (10.0, 'least')]
+    """
+    return [found for match in AMOUNTS.finditer(text) if (found := _duration(text, match))]
+
+
+def _duration(text: str, match: re.Match[str]) -> Duration | None:
+    before, after = _around(text, match)
+    is_one = FOR.search(before) or LONG.match(after) or (BRACKET_BEFORE.search(before) and BRACKET_AFTER.match(after))
+    if not is_one or NOT_FOR.search(before) or NOT_LONG.match(after) or (AWAY.match(after) and not FOR.search(before)):
+        return None
+    length = seconds(match.group())
+    unit = min((_factor(unit) for unit in NUMBER_AND_UNIT.finditer(match.group())), default=1.0)
+    slack = min(unit / 2, length / 4) if unit > 1 else 0.05 * length
+    slack += 0.2 * length if VAGUELY_BEFORE.search(before) else 0.0
+    bound = "least" if MORE.search(before) else "most" if LESS.search(before) else ""
+    return Duration(match.start(), match.end(), length, slack, bound)
+
+
+def _around(text: str, match: re.Match[str]) -> tuple[str, str]:
+    return text[max(0, match.start() - WINDOW) : match.start()], text[match.end() : match.end() + WINDOW]
+
+
 def _range(text: str, match: re.Match[str]) -> list[Time]:
-    first, last, before = match["first"], match["last"], text[: match.start()]
-    unit_after = re.match(rf"\s*({SECONDS}|{MINUTES}){WORD_END}", text[match.end() :], re.IGNORECASE)
+    first, last = match["first"], match["last"]
+    before, after = _around(text, match)
+    unit_after = UNIT_AFTER.match(after)
     bare = bool(re.fullmatch(BARE, first) and re.fullmatch(BARE, last))
-    worded = BETWEEN.search(before) or re.search(r"\b(?:from|von|de|du|des|desde|seconds?)\W*$", before, re.IGNORECASE)
-    bracketed = re.match(r"\s*[])]", text[match.end() :]) and re.search(r"[\[(]\s*$", before)
+    worded = FROM.search(before) or BETWEEN.search(before)
+    bracketed = re.match(r"\s*[])]", after) and re.search(r"[\[(]\s*$", before)
+    joined = text[match.start("first") + len(first) : match.start("last")]
     if match.re is RANGES and (
-        bare and not (unit_after or worded or bracketed) or AND.search(match.group()) and not BETWEEN.search(before)
+        bare and not (unit_after or worded or bracketed) or re.search(AND, joined, re.IGNORECASE) and not BETWEEN.search(before)
     ):
         return []
-    unit = _unit_of(last) or (unit_after.group(1) if unit_after else "") or _unit_of(first)
-    onset = seconds(first if _unit_of(first) or ":" in first else f"{first} {unit}")
-    offset = seconds(last if _unit_of(last) or ":" in last else f"{last} {unit}")
+    unit = _unit_of(last) or (unit_after["unit"] if unit_after else "") or _unit_of(first)
+    half_day = re.search(OF_DAY, last, re.IGNORECASE)
+    if half_day and re.fullmatch(rf"{BARE}|\d+:\d\d", first):
+        first = f"{first} {half_day.group()}"  # from 2 to 3 am
+    onset = seconds(first if _unit_of(first) or _is_clock(first) else f"{first} {unit}")
+    offset = seconds(last if _unit_of(last) or _is_clock(last) else f"{last} {unit}")
     end = match.end() + (unit_after.end() if unit_after and not _unit_of(last) else 0)
-    if offset < onset:
+    alike = bare or _is_clock(first) == _is_clock(last)
+    if offset < onset and not alike:
         return []
-    in_row = match.re is CELLS or bool(re.search(r"\|\s*$", before) and re.match(r"\s*\|", text[end:]))
-    slack = _slack(text, match.start(), f"{first} {unit}" if ":" not in first else first, last)
-    return [Time(match.start(), end, onset, offset, slack, "", in_row, _is_clock(first) and _is_clock(last))]
+    in_row = match.re is CELLS or bool(re.search(r"\|\s*$", before) and re.match(r"\s*\|", text[end : end + WINDOW]))
+    slack = _slack(before, first if _is_clock(first) else f"{first} {unit}", last)
+    return [Time(match.start(), end, onset, offset, slack, "", in_row, False, *_day(first, last, before))]
 
 
 def _listed(text: str, match: re.Match[str]) -> list[Time]:
     """The points of `5, 7 and 9 seconds`."""
-    if BETWEEN.search(text[: match.start()]) or not LEAD_IN.search(text[: match.start()]):
+    before, _ = _around(text, match)
+    if BETWEEN.search(before) or not LEAD_IN.search(before):
         return []
     numbers = [(match.start() + number.start(), number.group()) for number in re.finditer(BARE, match["numbers"])]
     return [Time(start, start + len(number), float(number), float(number)) for start, number in numbers]
 
 
+def _first_or_last(text: str, match: re.Match[str]) -> list[Time]:
+    """The range of `the first 30 seconds`; the last ones count back from the end."""
+    amount = match["amount"]
+    length = seconds(amount if re.match(rf"\s*{NUMBER}", amount, re.IGNORECASE) else f"1 {amount}")
+    if length <= 1 or NOT_LONG.match(_around(text, match)[1]):
+        return []  # the first second is hardly meant: `the first second-hand shop`
+    is_first = re.fullmatch(any_of("first"), match["which"], re.IGNORECASE)
+    return [
+        Time(match.start(), match.end(), 0.0 if is_first else -length, length if is_first else 0.0, 0.05 * length, from_edge=True)
+    ]
+
+
 def _point(text: str, match: re.Match[str]) -> list[Time]:
-    before, after, said = text[: match.start()], text[match.end() :], match["first"]
-    if ":" in said and re.search(r"\b(?:for|lasts?|lasting|of|total|duration|length|long)\W*$", before, re.IGNORECASE):
+    before, after = _around(text, match)
+    said = match["first"]
+    if re.fullmatch(any_of("midnight", "noon"), said, re.IGNORECASE) and not LEAD_IN.search(before):
         return []
-    if ":" not in said:
-        follows_time = re.search(rf"(?:{QUANTITY})\s*(?:,|\band|\bund|\bet|\by)\s*(?:and )?$", before, re.IGNORECASE)
-        if DURATION_BEFORE.search(before) or DURATION_AFTER.search(after) or re.match(r"-(?=[a-z])", after):
+    if _is_clock(said):
+        if ":" in said and FOR.search(before):
             return []
-        named = re.match(NAMED, said, re.IGNORECASE)
-        if not (named or LEAD_IN.search(before) or VAGUELY.search(before) or follows_time):
+    elif not NAMED_TIME.match(said):
+        if (
+            FOR.search(before)
+            or NOT_FOR.search(before)
+            or LONG.match(after)
+            or NOT_LONG.match(after)
+            or re.match(r"-(?=[a-z])", after)
+        ):
             return []
-    edge = "onset" if EDGE_ONSET.search(before) else "offset" if EDGE_OFFSET.search(before) else ""
+        if not (LEAD_IN.search(before) or VAGUELY_BEFORE.search(before) or FOLLOWS_TIME.search(before)):
+            return []
+    edge = next((name for name, pattern in EDGES if pattern.search(before)), "")
     second = seconds(said)
-    return [Time(match.start(), match.end(), second, second, _slack(text, match.start(), said), edge, False, _is_clock(said))]
+    return [Time(match.start(), match.end(), second, second, _slack(before, said), edge, False, False, *_day(said, said, before))]
 
 
 def _unit_of(quantity: str) -> str:
-    found = re.search(rf"({SECONDS}|{MINUTES}|{HOURS}){WORD_END}", quantity, re.IGNORECASE)
-    return found.group(1) if found else ""
+    found = UNIT.search(quantity)
+    return found.group() if found else ""
 
 
 def _is_clock(quantity: str) -> bool:
-    return re.fullmatch(r"\d{2}:\d{2}:\d{2}(?:\.\d+)?", quantity) is not None
+    return re.fullmatch(CLOCK, quantity.strip(), re.IGNORECASE) is not None
 
 
-def _slack(text: str, start: int, *quantities: str) -> float:
+def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None, float, bool]:
+    """Two times as a range of the day, its slack in seconds, and whether it can be nothing else."""
+    onset, offset = _second_of_day(first), _second_of_day(last)
+    if onset is None or offset is None:
+        return None, 0.0, False
+    definite = [re.search(rf"{OF_DAY}|{any_of('midnight', 'noon')}", each, re.IGNORECASE) for each in (first, last)]
+    to_the_second = all(each.count(":") == 2 for each in (first, last))
+    slack = (0.0 if to_the_second else 60.0) + (VAGUE_CLOCK if VAGUELY_BEFORE.search(before) else 0.0)
+    return (onset, offset), slack, any(definite)
+
+
+def _second_of_day(quantity: str) -> float | None:
+    """Seconds after midnight, None for what is no time of day; 1:02:03 without a leading zero is a position."""
+    parts = CLOCK_PARTS.fullmatch(quantity)
+    if parts is None or (":" not in quantity and not re.search(r"[^\W\d_]", quantity)):
+        return None
+    if parts["h"] is None:
+        return 0.0 if parts["midnight"] else 43200.0
+    hours, minutes, second = int(parts["h"]), int(parts["m"] or 0), float(f"{parts['s'] or 0}{parts['fraction'] or ''}")
+    if parts["am"] or parts["pm"]:
+        hours = hours % 12 + (12 if parts["pm"] else 0)
+    if hours > 24 or minutes > 59 or (parts["s"] and len(parts["h"]) < 2 and not (parts["am"] or parts["pm"])):
+        return None
+    return hours * 3600 + minutes * 60 + second
+
+
+def _slack(before: str, *quantities: str) -> float:
     """How much vaguer than to the second a time is said."""
-    whole_minutes = all(
-        ":" not in quantity and not re.search(rf"\d\s*-?{SECONDS}{WORD_END}|\b{SECONDS}\s*\d", quantity, re.IGNORECASE)
-        for quantity in quantities
-    )
-    in_minutes = whole_minutes and any(re.search(MINUTES, quantity, re.IGNORECASE) for quantity in quantities)
-    return (HALF_MINUTE if in_minutes else 0.0) + (VAGUE if VAGUELY.search(text[:start]) else 0.0)
+    units = [match for quantity in quantities if not _is_clock(quantity) for match in UNIT.finditer(quantity)]
+    in_minutes = len(quantities) > 0 and not any(_is_clock(quantity) for quantity in quantities) and units
+    whole_minutes = in_minutes and not any(match["s"] for match in units)
+    return (HALF_MINUTE if whole_minutes else 0.0) + (VAGUE if VAGUELY_BEFORE.search(before) else 0.0)
 
 
 def seconds(quantity: str) -> float:
     """A time in seconds, from any of the forms above; a bare number is seconds.
 
-    >>> seconds("1:02:03"), seconds("2 min 5 s"), seconds("minute 5"), seconds("7.5")
-    (3723.0, 125.0, 300.0, 7.5)
+    >>> seconds("1:02:03"), seconds("2 min 5 s"), seconds("minute 5"), seconds("7.5"), seconds("half an hour"), seconds("11 pm")
+    (3723.0, 125.0, 300.0, 7.5, 1800.0, 82800.0)
     """
-    if ":" in quantity:
+    if _is_clock(quantity):
+        if re.search(rf"{OF_DAY}|{any_of('midnight', 'noon')}", quantity, re.IGNORECASE):
+            return _second_of_day(quantity) or 0.0
         total = 0.0
         for part in re.findall(r"[\d.]+", quantity):
             total = total * 60 + float(part)
         return total
-    named = re.fullmatch(rf"\s*(?:{SECONDS}|第)\s*(\d+(?:\.\d+)?).*", quantity, re.IGNORECASE)
+    named = re.fullmatch(
+        rf"\s*(?:(?P<m>{MINUTES})|{SECONDS}|{any_of('nth')})\s*(?P<number>\d+(?:\.\d+)?).*", quantity, re.IGNORECASE
+    )
     if named:
-        return float(named.group(1))
-    minute = re.fullmatch(rf"\s*{MINUTES}\s*(\d+(?:\.\d+)?)\s*", quantity, re.IGNORECASE)
-    if minute:
-        return 60 * float(minute.group(1))
-    return sum(_amounts(quantity))
+        return float(named["number"]) * (60 if named["m"] else 1)
+    return sum(value(match["number"]) * _factor(match) for match in NUMBER_AND_UNIT.finditer(quantity))
 
 
-def _amounts(quantity: str) -> Iterator[float]:
-    for number, unit in re.findall(rf"(\d+(?:[.,]\d+)?)\s*-?({HOURS}|{MINUTES}|{SECONDS}|)", quantity, re.IGNORECASE):
-        factor = (
-            1
-            if not unit or re.fullmatch(SECONDS, unit, re.IGNORECASE)
-            else 60
-            if re.fullmatch(MINUTES, unit, re.IGNORECASE)
-            else 3600
-        )
-        yield float(number.replace(",", ".")) * factor
+def _factor(match: re.Match[str]) -> float:
+    return 3600.0 if match["h"] else 60.0 if match["m"] else 1.0

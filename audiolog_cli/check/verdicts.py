@@ -15,8 +15,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from audiolog_cli.check.claims import Claim, Table, check, table_of
-from audiolog_cli.check.sentences import MISSING, QUIET
+from audiolog_cli.check.claims import Claim, claims_of
+from audiolog_cli.check.facts import Table, table_of
+from audiolog_cli.check.words import MISSING, QUIET
 from audiolog_cli.records import Row
 from audiolog_cli.wording import span
 
@@ -56,7 +57,7 @@ def sentence_claims(text: str, table: Table) -> list[Sentence]:
     """
     sentences = [Sentence(start, end, text[start:end]) for start, end in _bounds(text)]
     starts = [sentence.start for sentence in sentences]
-    for claim in check(text, table).claims:
+    for claim in claims_of(text, table):
         sentence = sentences[max(bisect_right(starts, claim.end - 1) - 1, 0)]
         sentence.claims.append(claim)
         if claim.problem:
@@ -74,11 +75,13 @@ def unspoken(sentences: Sequence[Sentence], table: Table, least_share: float = 0
         label
         for sentence in sentences
         for claim in sentence.claims
-        if not claim.problem and not claim.denied and len(claim.labels) == 1
-        for label in claim.labels
+        if not claim.problem and not claim.denied
+        for label in claim.named
     }
     least = least_share * (table.end - table.onset)
-    left = [label for label in table.labels if label not in spoken and (label in table.scenes or _seconds(label, table) >= least)]
+    left = [
+        label for label in table.labels if label not in spoken and (label in table.scenes or table.heard[label].seconds >= least)
+    ]
     return sorted(left, key=lambda label: label not in table.scenes)
 
 
@@ -87,7 +90,7 @@ def reason(claim: Claim, table: Table) -> str:
 
     >>> rows = [Row("a.wav", 0.0, 5.0, "park", ("dog_bark",)), Row("a.wav", 5.0, 60.0, "park", ())]
     >>> table = section_table(rows)
-    >>> [reason(claim, table) for claim in check("A dog barks at 0:45. A siren wails.", table).wrong]
+    >>> [reason(claim, table) for claim in claims_of("A dog barks at 0:45. A siren wails.", table) if claim.problem]
     ['"dog barks at 0:45": not at that time; dog bark is there at 0:00–0:05.', '"siren": not in the table.']
     """
     facts = [_when(label, table) for label in claim.labels if label not in (QUIET, MISSING)]
@@ -95,14 +98,10 @@ def reason(claim: Claim, table: Table) -> str:
 
 
 def _when(label: str, table: Table) -> str:
-    spans = table.heard[label]
+    spans = list(table.heard[label].pairs())
     shown = ", ".join(span(*each) for each in spans[:SHOWN])
     more = f" and {len(spans) - SHOWN} more times" if len(spans) > SHOWN else ""
     return f"{label.replace('_', ' ')} is there at {shown}{more}"
-
-
-def _seconds(label: str, table: Table) -> float:
-    return sum(offset - onset for onset, offset in table.heard[label])
 
 
 def _bounds(text: str) -> Iterator[tuple[int, int]]:

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from audiolog_cli.check.language import CJK
+
+QUIET = "\x02quiet"  # stands for "no event recognised", a concept of its own
+MISSING = "\x02missing"  # stands for "not analysed"
+NOTHING = "-"  # the concept of phrases that hold a label's word and name no sound: phone call, way home
 CONCEPTS = Path(__file__).parent / "labels.tsv"
 TOKENS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
-CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 SKIPPED = frozenset({"a", "an", "the", "of"})  # inside a phrase: knocking on a door
 LONGEST_PHRASE = 5  # words
 
@@ -51,33 +55,43 @@ def stem(word: str) -> str:
 
 def phrase(text: str) -> tuple[str, ...]:
     """A label or alias as stems, without articles."""
-    return tuple(stem(word) for word in TOKENS.findall(text.replace("_", " ")) if word.lower() not in SKIPPED)
+    return tuple(stem(word) for word in _words(text))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.lower() for word in TOKENS.findall(text.replace("_", " ")) if word.lower() not in SKIPPED)
 
 
 @cache
 def vocabulary() -> tuple[dict[tuple[str, ...], str], dict[str, str], dict[str, frozenset[str]]]:
-    """(phrase -> concept, CJK alias -> concept, umbrella concept -> its members), from labels.tsv."""
-    phrases: dict[tuple[str, ...], str] = {}
+    """(phrase -> concept, CJK alias -> concept, umbrella concept -> its members), from labels.tsv.
+
+    A phrase stands there as it is written and as stems: `crowing` is a rooster's, `crows` are crows.
+    """
+    exact: dict[tuple[str, ...], str] = {}
+    stems: dict[tuple[str, ...], str] = {}
     characters: dict[str, str] = {}
     umbrellas: dict[str, frozenset[str]] = {}
     for line in CONCEPTS.read_text(encoding="utf-8").splitlines()[1:]:
         concept, members, aliases = line.split("\t")
         if members:
             umbrellas[concept] = frozenset(members.split())
-        for alias in [concept, *aliases.split(", ")]:
+        for alias in [concept, *filter(None, aliases.split(", "))]:
             if CJK.search(alias):
                 characters.setdefault(alias, concept)
             else:
-                phrases.setdefault(phrase(alias), concept)
-    return phrases, characters, umbrellas
+                exact.setdefault(_words(alias), concept)
+                stems.setdefault(phrase(alias), concept)
+    return stems | exact, characters, umbrellas
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
     """The words that stand for the labels of one table, and for labels that it does not have."""
 
-    phrases: dict[tuple[str, ...], str]  # stems -> concept
+    phrases: dict[tuple[str, ...], str]  # words or stems -> concept
     labels: dict[str, frozenset[str]]  # concept -> labels of the table that it may mean; none for one that the table lacks
+    named: dict[str, frozenset[str]]  # the same without the members of an umbrella: `bird` is named by birds, `crow` is not
 
 
 def lexicon(labels: Iterable[str]) -> Lexicon:
@@ -93,9 +107,17 @@ def lexicon(labels: Iterable[str]) -> Lexicon:
             own[words] = own[words[::-1]] = label
             for inner in {phrases[words[first:last]] for first, last in _slices(len(words)) if words[first:last] in phrases}:
                 meant[inner].add(label)  # "car" may be meant for passing_car
-    for umbrella, members in umbrellas.items():
-        meant[umbrella] |= {label for member in members for label in meant.get(member, ())}
-    return Lexicon(own, {concept: frozenset(found) for concept, found in meant.items()})
+    named = {concept: frozenset(found) for concept, found in meant.items()}
+    for umbrella in umbrellas:
+        meant[umbrella] |= {label for member in _members(umbrella, umbrellas) for label in named.get(member, ())}
+    return Lexicon(own, {concept: frozenset(found) for concept, found in meant.items()}, named)
+
+
+def _members(umbrella: str, umbrellas: dict[str, frozenset[str]]) -> Iterator[str]:
+    """The members of an umbrella, and theirs."""
+    for member in umbrellas.get(umbrella, ()):
+        yield member
+        yield from _members(member, umbrellas)
 
 
 def _slices(n_words: int) -> Iterator[tuple[int, int]]:
@@ -104,16 +126,21 @@ def _slices(n_words: int) -> Iterator[tuple[int, int]]:
 
 def mentions(text: str, known: Lexicon) -> list[Mention]:
     """Where `text` names a concept; of overlapping phrases the longest, `metro station` before `metro`."""
-    words = [(match.start(), match.end(), stem(match.group())) for match in TOKENS.finditer(text.replace("_", " "))]
-    words = [word for word in words if text[word[0] : word[1]].lower() not in SKIPPED]
+    words = [
+        (match.start(), match.end(), match.group().lower(), stem(match.group()))
+        for match in TOKENS.finditer(text.replace("_", " "))
+        if match.group().lower() not in SKIPPED
+    ]
     found: list[Mention] = []
     index = 0
     while index < len(words):
         for size in range(min(LONGEST_PHRASE, len(words) - index), 0, -1):
-            stems = tuple(word[2] for word in words[index : index + size])
-            between = text[words[index][0] : words[index + size - 1][1]]
-            if stems in known.phrases and not re.search(r"[.,;:!?()\n|]", between):
-                found.append(Mention(words[index][0], words[index + size - 1][1], known.phrases[stems]))
+            part = words[index : index + size]
+            start, end = part[0][0], part[-1][1]
+            concept = known.phrases.get(tuple(word[2] for word in part)) or known.phrases.get(tuple(word[3] for word in part))
+            if concept and not re.search(r"[.,;:!?()\n|]", text[start:end]):
+                if concept != NOTHING and not text.startswith("-like", end):  # a seagull-like cry
+                    found.append(Mention(start, end, concept))
                 index += size
                 break
         else:
@@ -126,6 +153,5 @@ def _cjk_mentions(text: str) -> Iterator[Mention]:
     if not CJK.search(text):
         return
     _, characters, _ = vocabulary()
-    pattern = "|".join(sorted(map(re.escape, characters), key=len, reverse=True))
-    for match in re.finditer(pattern, text):
+    for match in re.finditer("|".join(sorted(map(re.escape, characters), key=len, reverse=True)), text):
         yield Mention(match.start(), match.end(), characters[match.group()])

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from audiolog_cli.check.claims import Claim, Report, Table, check, table_of
+from audiolog_cli.check.claims import Claim, Report, Table, check, table_of, wrong_claims
 from audiolog_cli.llm import long_tables
 from audiolog_cli.llm.backend import ContextOverflow
 from audiolog_cli.llm.entries import Entry
@@ -83,7 +83,7 @@ def prose(rows: Sequence[Row], asking: Asking, table: Table) -> Prose:
             asking.say(f"{error}; summarising in parts")
 
     def is_supported(text: str) -> bool:
-        return not check(text, table).wrong
+        return not wrong_claims(text, table)
 
     entries = long_tables.reduced(rows, asking, is_supported)
     yield from _asked(long_tables.final_message(entries, asking), asking)

@@ -1,0 +1,243 @@
+"""How a quality that a log states is held against the table: one function for each kind of `qualities.py`.
+
+Each gets the labels, the statement and the table, and returns what is wrong, "" if nothing is. Where a sentence may be read in several
+ways (in this scene, or in the whole recording; each of the labels, or all together) it is right if one of them is.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+
+from audiolog_cli.check.facts import Spans, Table, spans_of
+from audiolog_cli.check.sentences import Quality, Statement
+from audiolog_cli.check.words import MISSING, QUIET, Mention, phrase
+from audiolog_cli.wording import clock, length
+
+TOLERANCE = 1.0  # seconds that a time may be off before it is wrong
+MOSTLY_SHARE = 0.4  # of the time, or of what is heard most: less than that is not "mostly"
+THROUGHOUT_SHARE = 0.6  # from the first to the last time that a sound is heard "throughout"
+GOES_ON_SHARE = 0.5  # of the time that a sound is there "all night"
+NEAR = 4.0  # seconds that a point may be from a sound whose length is told with it
+OPENING_SHARE = 0.25  # of the recording, at whose beginning, or end, it is "begun", or "ended", with a sound
+
+Pair = tuple[float, float]  # onset and offset in seconds
+Region = tuple[Spans, object]  # a part of the recording, and its key in `Table.when_within`, None if it has none
+
+
+def labels_of(mention: Mention, table: Table) -> frozenset[str]:
+    """The labels of the table that a mention may mean."""
+    if mention.concept in (QUIET, MISSING):
+        return frozenset({mention.concept} & table.heard.keys())
+    return table.known.labels.get(mention.concept, frozenset())
+
+
+def scene_of(statement: Statement, table: Table) -> frozenset[str]:
+    """The scenes that a statement stands under: those that the words name, `nature`; else those that it is a group of."""
+    if statement.scene is None:
+        return frozenset()
+    return table.known.named.get(statement.scene.concept, frozenset()) & table.scenes or labels_of(statement.scene, table)
+
+
+def regions(statement: Statement, table: Table, ranges: Sequence[Pair]) -> list[Region]:
+    """What a statement may speak of: the times of its clause, else the scene of its sentence or heading, and the whole recording."""
+    found: list[Region] = []
+    ranges = [each for each in ranges if each[0] < each[1]]
+    if ranges:
+        found.append((spans_of(ranges), None))
+    if ranges and statement.quality and statement.quality.kind not in ("counts", "lasts"):
+        return found
+    scene = scene_of(statement, table)
+    if scene:
+        if statement.scene_time and statement.scene_time.onset < statement.scene_time.offset:
+            found.append((table.when(scene).within(spans_of([(statement.scene_time.onset, statement.scene_time.offset)])), None))
+        if ranges:
+            found.append((table.when(scene).within(spans_of(ranges)), None))
+        found.append((table.when(scene), scene))
+        if statement.in_its_scene:
+            return found
+    return [*found, (table.whole, "whole")]
+
+
+def _choices(
+    labels: frozenset[str], statement: Statement, table: Table, regions: Sequence[Region]
+) -> Iterator[tuple[Spans, Spans]]:
+    """(when a label, or all of them, are heard in a region, the region) in every reading."""
+    groups = {labels, *(frozenset({variant}) for label in labels for variant in table.variants(label))}
+    for region, key in regions:
+        for group in groups:
+            yield table.when_within(group, region, key), region
+
+
+def counts(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region], n_times: int) -> str:
+    """Heard so many times; pauses no longer than the tolerance may be passed over, and times that are listed may be counted."""
+    quality = statement.quality
+    assert quality is not None
+    if quality.bound != "least" and n_times == quality.value > 1:
+        return ""
+    said: list[int] = []
+    for spans, _ in _choices(labels, statement, table, within):
+        fewest = len(spans) - bisect_right(spans.pauses, TOLERANCE)
+        said.append(len(spans))
+        if _agrees(fewest, len(spans), quality):
+            return ""
+    return f"{said[0]} times, says the table" if said[0] != 1 else "once, says the table"
+
+
+def _agrees(least: float, most: float, quality: Quality) -> bool:
+    """Whether a value said agrees with one that lies from `least` to `most`."""
+    if quality.bound == "least":
+        return most >= quality.value - quality.slack
+    if quality.bound == "most":
+        return least <= quality.value + quality.slack
+    return least - quality.slack <= quality.value <= most + quality.slack
+
+
+def lasts(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region], points: Sequence[float]) -> str:
+    """So long: one time that it is heard, or all of them together; the one at a point that the clause names."""
+    quality = statement.quality
+    assert quality is not None
+    longest = 0.0
+    for spans, region in _choices(labels, statement, table, within):
+        if points:
+            near = [pair for point in points for pair in spans.meeting(point - NEAR, point + NEAR)]
+            lengths = sorted(offset - onset for onset, offset in near)
+        else:
+            lengths = spans.lengths
+        totals = [] if points else [spans.seconds, *([region.seconds] if statement.times else [])]  # `from 0:05 to 0:10 (5 s)`
+        if _some_agree(lengths, quality) or any(_agrees(each - TOLERANCE, each + TOLERANCE, quality) for each in totals):
+            return ""
+        longest = max([longest, *lengths[-1:], *totals[:1]])
+    return f"lasts {length(longest)}, says the table" if longest else "not at that time"
+
+
+def _some_agree(lengths: Sequence[float], quality: Quality) -> bool:
+    """Whether one of these lengths, in ascending order, agrees with what is said."""
+    if not lengths:
+        return False
+    if quality.bound:
+        extreme = lengths[-1] if quality.bound == "least" else lengths[0]
+        return _agrees(extreme - TOLERANCE, extreme + TOLERANCE, quality)
+    index = bisect_left(lengths, quality.value - quality.slack - TOLERANCE)
+    return index < len(lengths) and lengths[index] <= quality.value + quality.slack + TOLERANCE
+
+
+def recording_lasts(statement: Statement, table: Table) -> str:
+    """So long the recording is."""
+    quality, seconds = statement.quality, table.end - table.onset
+    assert quality is not None
+    return "" if _agrees(seconds - TOLERANCE, seconds + TOLERANCE, quality) else f"the recording lasts {length(seconds)}"
+
+
+def throughout(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region]) -> str:
+    """From near the beginning to near the end of the region, perhaps with pauses."""
+    for spans, region in _choices(labels, statement, table, within):
+        if spans and region and spans.offsets[-1] - spans.onsets[0] >= THROUGHOUT_SHARE * (region.offsets[-1] - region.onsets[0]):
+            return ""
+        if spans and region and spans.seconds >= THROUGHOUT_SHARE * region.seconds:
+            return ""
+    return "not all that time"
+
+
+def goes_on(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region]) -> str:
+    """For most of the region."""
+    is_there = any(
+        spans.seconds >= GOES_ON_SHARE * region.seconds for spans, region in _choices(labels, statement, table, within)
+    )
+    return "" if is_there else "not all that time"
+
+
+def mostly(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region]) -> str:
+    """More than the other events of the region, or for much of its time."""
+    problem = ""
+    for region, key in within:
+        seconds = table.when_within(labels, region, key).seconds
+        others = {event: table.when_within(frozenset({event}), region, key).seconds for event in table.events - labels}
+        if labels <= table.scenes or labels <= {QUIET, MISSING}:
+            others = {}
+        if seconds >= MOSTLY_SHARE * region.seconds or (others and seconds >= MOSTLY_SHARE * max(others.values())):
+            return ""
+        if not others and labels <= table.events and seconds:
+            return ""  # nothing else to be heard
+        most = max(others, key=lambda event: others[event], default="")
+        problem = problem or (f"{_words(most)} more, says the table" if most else "not for most of the time")
+    return problem
+
+
+def mostly_then(labels: frozenset[str], table: Table, ranges: Sequence[Pair]) -> str:
+    """Mostly inside the ranges."""
+    spans = table.when(labels)
+    inside = spans.within(spans_of((onset - TOLERANCE, offset + TOLERANCE) for onset, offset in ranges)).seconds
+    return "" if inside >= MOSTLY_SHARE * spans.seconds else "mostly at other times, says the table"
+
+
+def only(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region]) -> str:
+    """No other event in the region."""
+    quality = statement.quality
+    assert quality is not None
+    named = labels.union(*(labels_of(mention, table) for mention in quality.others))
+    problem = ""
+    for region, key in within:
+        if key is None:
+            region = spans_of((on + TOLERANCE, off - TOLERANCE) for on, off in region.pairs() if off - on > 2 * TOLERANCE)
+        others = [
+            event for event in sorted(table.events - named) if table.when_within(frozenset({event}), region, key).seconds > 0
+        ]
+        others = [
+            event for event in others if not any(set(phrase(event)) & set(phrase(label)) for label in named)
+        ]  # metros leave
+        if not others:
+            return ""
+        problem = problem or f"{_words(others[0])} is there too, says the table"
+    return problem
+
+
+def only_then(labels: frozenset[str], table: Table, ranges: Sequence[Pair], within: Sequence[Region]) -> str:
+    """At no other time in the region."""
+    said = spans_of((onset - 4 * TOLERANCE, offset + 4 * TOLERANCE) for onset, offset in ranges)
+    for region, key in within:
+        spans = table.when_within(labels, region, key)
+        if spans.seconds - spans.within(said).seconds <= 2 * TOLERANCE * len(ranges):
+            return ""
+    other = next(onset for onset, offset in table.when(labels).pairs() if not said.meets(onset, offset))
+    return f"also at {clock(other)}, says the table"
+
+
+def comes_before(labels: frozenset[str], statement: Statement, table: Table) -> str:
+    """One time that the labels are heard begins before one that the others are."""
+    quality = statement.quality
+    assert quality is not None
+    others = labels_of(quality.others[0], table)
+    if not others or labels == others:
+        return ""
+    first = min(table.heard[label].onsets[0] for label in labels)
+    latest = max(table.heard[label].onsets[-1] for label in others)
+    return "" if first <= latest + TOLERANCE else "not in that order"
+
+
+def opens(labels: frozenset[str], statement: Statement, table: Table) -> str:
+    """There at the beginning: a scene the first, an event near it or the first of all."""
+    if labels & {QUIET, MISSING}:
+        return ""
+    first = table.when(labels).onsets[0]
+    if labels <= table.scenes:
+        earliest = min(table.heard[scene].onsets[0] for scene in table.scenes)
+        return "" if first <= earliest + TOLERANCE else "not at the beginning"
+    earliest = min(table.heard[event].onsets[0] for event in table.events | (labels & table.scenes))
+    near = first - table.onset <= OPENING_SHARE * (table.end - table.onset)
+    return "" if near or first <= earliest + TOLERANCE else "not at the beginning"
+
+
+def closes(labels: frozenset[str], statement: Statement, table: Table) -> str:
+    """There at the end."""
+    if labels & {QUIET, MISSING}:
+        return ""
+    last = table.when(labels).offsets[-1]
+    if labels <= table.scenes:
+        latest = max(table.heard[scene].offsets[-1] for scene in table.scenes)
+        return "" if last >= latest - TOLERANCE else "not at the end"
+    latest = max(table.heard[event].offsets[-1] for event in table.events | (labels & table.scenes))
+    near = table.end - last <= OPENING_SHARE * (table.end - table.onset)
+    return "" if near or last >= latest - TOLERANCE else "not at the end"
+
+
+def _words(label: str) -> str:
+    return label.replace("_", " ")

@@ -1,0 +1,56 @@
+"""Words of time, number, order and denial in the languages that logs are written in: one table a language, `languages/*.toml`.
+
+A table lists the phrases of each kind (`seconds`, `denied`, `then`, ...); `*` stands for any letters. The tables of all languages are
+read together, for a log may mix them: a new language is a new file. Out come regular expressions, to be compiled with re.IGNORECASE.
+"""
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = Path(__file__).parent / "languages"
+CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+NEVER = r"(?!)"
+
+
+@cache
+def _tables() -> tuple[dict[str, Any], ...]:
+    return tuple(tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(LANGUAGES.glob("*.toml")))
+
+
+def any_of(*kinds: str) -> str:
+    """A group that matches any phrase of these kinds as whole words; Chinese has no blanks, its phrases are found as they stand.
+
+    A digit may stand beside a word: 5s. A kind that no table has matches nothing.
+
+    >>> bool(re.search(any_of("seconds"), "5s", re.IGNORECASE)), bool(re.search(any_of("denied"), "knot")), any_of("seconds")[:3]
+    (True, False, '(?:')
+    """
+    phrases = sorted({phrase for table in _tables() for kind in kinds for phrase in table.get(kind, ())}, key=len, reverse=True)
+    words = "|".join(_pattern(phrase) for phrase in phrases if not CJK.search(phrase))
+    characters = "|".join(re.escape(phrase) for phrase in phrases if CJK.search(phrase))
+    bounded = rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])" if words else NEVER
+    return f"(?:{bounded}|{characters})" if characters else f"(?:{bounded})"
+
+
+def _pattern(phrase: str) -> str:
+    return re.escape(phrase).replace(r"\*", r"[^\W\d_]*").replace(r"\ ", r"\s+")
+
+
+@cache
+def numbers(kind: str = "numbers") -> dict[str, float]:
+    """The words for numbers (or for `counts`: twice), in lower case, with their values."""
+    return {word.lower(): value for table in _tables() for word, value in table.get(kind, {}).items()}
+
+
+def value(text: str) -> float:
+    """What a number in digits, or a word of `numbers` or `counts`, stands for; ValueError for anything else.
+
+    >>> value("2,5"), value("Three"), value("twice")
+    (2.5, 3, 2)
+    """
+    word = " ".join(text.lower().split())
+    known = numbers().get(word, numbers("counts").get(word))
+    return float(word.replace(",", ".")) if known is None else known

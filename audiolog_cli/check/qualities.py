@@ -1,0 +1,265 @@
+"""What a sentence says of its labels beyond that they are there: how often, how long, how much of the time, alone, and in which order.
+
+In comes a `Sentence`, out come statements with a `Quality`. The words are those of `languages/`; a quality whose label is in doubt is passed
+over, and so is every one of a sentence that denies or supposes something: a right sentence must not be found fault with.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from audiolog_cli.check.language import any_of, value
+from audiolog_cli.check.sentences import (
+    DENIED,
+    EXCEPT,
+    JOINING,
+    OF_ALL,
+    SUPPOSED,
+    Clause,
+    Quality,
+    Sentence,
+    Statement,
+    speaks_of_something_else,
+)
+from audiolog_cli.check.times import LESS, MORE, NUMBER, VAGUELY_BEFORE, Time
+from audiolog_cli.check.words import MISSING, QUIET, Mention
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+COUNT = _compiled(
+    rf"(?P<several>{any_of('several_times')})|(?P<number>{NUMBER})\s*(?:{any_of('times')}(?!\s+{any_of('no_count')})|{any_of('occurrences')}(?=\s+of\b))"
+    rf"|(?P<count>{any_of('counts')})(?!\s+{any_of('no_count')})"
+)
+SINGLE = _compiled(any_of("single"))
+THROUGHOUT = _compiled(rf"(?P<entire>{any_of('entire')})|{any_of('throughout')}")
+ALONE = _compiled(rf"(?P<sound>{any_of('only_sound')})|(?P<sole>{any_of('the_only')})|(?P<only>{any_of('only')})")
+MOSTLY = _compiled(rf"(?P<follows>{any_of('mostly')})|(?P<precedes>{any_of('dominates')})")
+THEN, BEFORE, AFTER = _compiled(any_of("then")), _compiled(any_of("before")), _compiled(any_of("after"))
+NEXT, EARLIER = _compiled(any_of("next")), _compiled(any_of("earlier"))
+NOT_BEFORE = _compiled(rf"{any_of('denied')}\s*\Z")
+OPENS_NEXT = _compiled(rf"[\s\-–•,]*{any_of('next')}")
+BEGINS, ENDS = _compiled(any_of("begins_with")), _compiled(any_of("ends_with"))
+TIME_NEXT = _compiled(rf"\s*(?:{any_of('at', 'between', 'filler', 'about')}\s*)*\x01")
+FEW_WORDS = _compiled(r"[^\x01\x04,.:;()]{0,40}\Z")
+
+
+def qualities(sentence: Sentence, before: Sequence[Mention]) -> Iterator[Statement]:
+    """The statements of qualities that a sentence makes; `before` is the last thing that was stated to be there before it."""
+    line = sentence.line
+    if SUPPOSED.search(line) or DENIED.search(line) or "?" in line:
+        return
+    if not sentence.mentions:
+        yield from _of_what_was_named(sentence)
+        return
+    yield from _amounts(sentence)
+    yield from _shares(sentence)
+    if not EXCEPT.search(line):
+        yield from _alone(sentence)
+    yield from _orders(sentence, before)
+    yield from _ends(sentence)
+
+
+def _statement(mentions: Sequence[Mention], quality: Quality, times: Sequence[Time] = ()) -> Statement:
+    return Statement(tuple(mentions), None, denied=False, supposed=False, quality=quality, times=tuple(times))
+
+
+def _of_what_was_named(sentence: Sentence) -> Iterator[Statement]:
+    """A sentence without labels: `It lasts for two minutes` under a heading, or `The recording lasts 60 s`."""
+    clause = Clause(sentence.start, sentence.end, times=sentence.times)
+    of_all = OF_ALL.search(sentence.line) is not None
+    if not of_all and (not sentence.heading or speaks_of_something_else(_without_cues(sentence.masked, clause), clause)):
+        return
+    for quality in [*_durations(sentence), *_counts(sentence)]:
+        if of_all and quality.kind == "lasts" and not sentence.times:
+            yield _statement((), quality)
+        elif not of_all:
+            yield _statement(sentence.heading, quality, sentence.times)
+
+
+def _without_cues(masked: str, clause: Clause) -> str:
+    words = masked[clause.start : clause.end]
+    for pattern in (COUNT, THROUGHOUT):
+        words = pattern.sub(lambda match: " " * len(match.group()), words)
+    return masked[: clause.start] + words + masked[clause.end :]
+
+
+# How often, how long
+
+
+def _durations(sentence: Sentence) -> Iterator[Quality]:
+    for each in sentence.durations:
+        yield Quality("lasts", each.start, each.end, each.seconds, each.slack, each.bound)
+
+
+def _counts(sentence: Sentence) -> Iterator[Quality]:
+    for match in COUNT.finditer(sentence.masked, sentence.start, sentence.end):
+        before = sentence.masked[max(sentence.start, match.start() - 24) : match.start()]
+        if re.search(r"\bat\s*\Z|\bfor the\s*\Z", before, re.IGNORECASE):
+            continue  # at once
+        if match["several"]:
+            yield Quality("counts", match.start(), match.end(), 2, 0, "least")
+            continue
+        number = value(match["number"] or match["count"])
+        if number != int(number) or (match["number"] or "").lower() in ("a", "an"):
+            continue
+        bound = "least" if MORE.search(before) else "most" if LESS.search(before) else ""
+        slack = max(1.0, 0.2 * number) if VAGUELY_BEFORE.search(before) else 0.0
+        yield Quality("counts", match.start(), match.end(), number, slack, bound)
+
+
+def _amounts(sentence: Sentence) -> Iterator[Statement]:
+    """Counts and durations with the label that they are of."""
+    for quality in [*_counts(sentence), *_durations(sentence)]:
+        owner = _owner(sentence, quality.start)
+        if owner:
+            yield _statement(owner[1], quality, owner[0].times)
+    for match in SINGLE.finditer(sentence.masked, sentence.start, sentence.end):
+        run = _run_after(sentence, match.end())
+        if run and run[0].concept not in sentence.scenes:
+            yield _statement(run[:1], Quality("counts", match.start(), match.end(), 1), _clause_of(sentence, match.start()).times)
+
+
+def _clause_of(sentence: Sentence, position: int) -> Clause:
+    return next(clause for clause in reversed(sentence.clauses) if clause.start <= position)
+
+
+def _owner(sentence: Sentence, position: int) -> tuple[Clause, list[Mention]] | None:
+    """The labels that an amount at `position` is of: before it in its clause, else after it, else those of a neighbour."""
+    clause = _clause_of(sentence, position)
+    index = sentence.clauses.index(clause)
+    if clause.runs:
+        own = [events for run in clause.runs if (events := _events(run, sentence))] or clause.runs
+        before = [run for run in own if run[-1].end <= position]
+        if before or ":" not in sentence.masked[position : own[0][0].start]:
+            return clause, (before[-1] if before else own[0])
+        return None
+    if OF_ALL.search(sentence.masked, clause.start, clause.end):
+        return None
+    earlier = [each for each in sentence.clauses[:index] if each.runs]
+    if earlier:
+        blanked = _without_cues(sentence.masked, clause)
+        return None if speaks_of_something_else(blanked, clause) else (earlier[-1], earlier[-1].runs[-1])
+    later = [each for each in sentence.clauses[index + 1 :] if each.runs]
+    return (later[0], later[0].runs[0]) if later and len(later[0].runs) == 1 else None
+
+
+def _events(run: Sequence[Mention], sentence: Sentence) -> list[Mention]:
+    """The labels of a run that are no scenes."""
+    return [mention for mention in run if mention.concept not in sentence.scenes]
+
+
+def _run_after(sentence: Sentence, position: int) -> list[Mention] | None:
+    """The labels that follow a position with nothing but articles between."""
+    for run in sentence.runs:
+        if run[0].start >= position:
+            return run if JOINING.fullmatch(sentence.masked, position, run[0].start) else None
+    return None
+
+
+# How much of the time
+
+
+def _shares(sentence: Sentence) -> Iterator[Statement]:
+    for match in THROUGHOUT.finditer(sentence.masked, sentence.start, sentence.end):
+        owner = _owner(sentence, match.start())
+        if any(owner and owner[0].start <= each.start < owner[0].end for each in sentence.durations):
+            continue  # for 5 s without a break
+        if owner and not owner[0].times and owner[1][0].start < match.end() + 80:
+            quality = Quality("goes_on" if match["entire"] else "throughout", match.start(), match.end())
+            yield from (_statement((mention,), quality) for mention in owner[1])
+    for match in MOSTLY.finditer(sentence.masked, sentence.start, sentence.end):
+        clause = _clause_of(sentence, match.start())
+        quality = Quality("mostly", match.start(), match.end())
+        if match["precedes"]:
+            before = [run for run in clause.runs if run[-1].end <= match.start()]
+            after = [run for run in clause.runs if run[0].start >= match.end()]
+            if before and not clause.times and not any(_events(run, sentence) for run in after):
+                yield _statement(_events(before[-1], sentence) or before[-1], quality)
+        elif TIME_NEXT.match(sentence.masked, match.end()):
+            before = [run for run in sentence.runs if run[-1].end <= match.start()]
+            before = [events for run in before if (events := _events(run, sentence))] or before
+            if before:
+                yield _statement(before[-1], Quality("mostly_then", match.start(), match.end()), clause.times or sentence.times)
+        elif run := _run_after(sentence, match.end()):
+            yield _statement(run, quality, clause.times)
+
+
+def _alone(sentence: Sentence) -> Iterator[Statement]:
+    """`only rain`, `the only sounds are rain and wind`, `the only alarm`, `only at 0:05`."""
+    events = [mention for mention in sentence.mentions if mention.concept not in sentence.scenes]
+    for match in ALONE.finditer(sentence.masked, sentence.start, sentence.end):
+        after = tuple(mention for mention in events if mention.start >= match.end())
+        where = match.start(), match.end()
+        if NOT_BEFORE.search(sentence.masked[max(0, match.start() - 12) : match.start()]):
+            continue  # not only
+        run = _run_after(sentence, match.end())
+        if match["sound"] and after:
+            yield _statement(after, Quality("only", *where, others=tuple(events)), sentence.times)
+        elif match["sole"] and run and len(run) == 1 and run[0] in events:
+            yield _statement(run, Quality("counts", *where, value=1), _clause_of(sentence, match.start()).times)
+        elif match["only"] and TIME_NEXT.match(sentence.masked, match.end()):
+            before = [mention for mention in events if mention.end <= match.start()]
+            own = [each for each in sentence.runs if before and before[-1] in each]
+            if own and len({mention.concept for mention in events}) == 1:
+                yield _statement(own[0], Quality("only_then", *where), sentence.times)
+        elif match["only"] and run and run[0] in events and not SINGLE.match(sentence.masked, match.start()):
+            yield _statement(run, Quality("only", *where, others=tuple(events)), sentence.times)
+
+
+# In which order
+
+
+def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
+    """A before B: from what stands between two neighbouring labels, or before the first."""
+    runs = [run for run in sentence.runs if not any(mention.concept in (QUIET, MISSING) for mention in run)]
+    runs = [_events(run, sentence) or run for run in runs]
+    if not runs:
+        return
+    opening = sentence.masked[sentence.start : runs[0][0].start]
+    if last and (match := OPENS_NEXT.match(opening)) and not BEFORE.search(opening):
+        yield _order(last, runs[0], sentence.start, match)
+    for (first, second), gap in _gaps(sentence, runs):
+        base = first[-1].end
+        if match := EARLIER.search(gap):
+            yield _order(second, first, base, match)
+        elif match := THEN.search(gap) or NEXT.search(gap) or _near(BEFORE, gap):
+            yield _order(first, second, base, match)
+        elif match := _near(AFTER, gap):
+            yield _order(second, first, base, match)
+    if len(runs) > 1:
+        opened = re.fullmatch(
+            rf"\W*(?:(?P<before>{any_of('before')})|(?P<after>{any_of('after')}))([^\x01\x04,.:;()]{{0,30}})", opening, re.I
+        )
+        gap = sentence.masked[runs[0][-1].end : runs[1][0].start]
+        if opened and "," in gap:
+            first, second = (runs[1], runs[0]) if opened["before"] else (runs[0], runs[1])
+            yield _order(first, second, sentence.start, opened)
+
+
+def _near(pattern: re.Pattern[str], gap: str) -> re.Match[str] | None:
+    """Its words, where they stand right before the label that follows."""
+    match = pattern.search(gap)
+    return match if match and FEW_WORDS.match(gap, match.end()) else None
+
+
+def _gaps(sentence: Sentence, runs: Sequence[list[Mention]]) -> Iterator[tuple[tuple[list[Mention], list[Mention]], str]]:
+    """Neighbouring runs with the text between them."""
+    for first, second in zip(runs, runs[1:], strict=False):
+        yield (first, second), sentence.masked[first[-1].end : second[0].start]
+
+
+def _order(first: Sequence[Mention], second: Sequence[Mention], base: int, match: re.Match[str]) -> Statement:
+    return _statement(first, Quality("comes_before", base + match.start(), base + match.end(), others=tuple(second[:1])))
+
+
+def _ends(sentence: Sentence) -> Iterator[Statement]:
+    """What the recording, or a scene of it, begins or ends with."""
+    for kind, pattern in (("opens", BEGINS), ("closes", ENDS)):
+        for match in pattern.finditer(sentence.masked, sentence.start, sentence.end):
+            run = next((run for run in sentence.runs if run[0].start >= match.end()), None)
+            clause = _clause_of(sentence, match.start())
+            subject = [mention for mention in clause.labels if mention.end <= match.start()]
+            if run and not subject and FEW_WORDS.match(sentence.masked[match.end() : run[0].start]):
+                yield _statement(run[:1], Quality(kind, match.start(), match.end()))
