@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
+from math import isfinite
 from pathlib import PurePath
 from typing import TypeVar
 
@@ -178,10 +179,17 @@ def is_number(text: str) -> bool:
     return True
 
 
+def finite_number(text: str, what: str) -> float:
+    """A finite number; ValueError that says what was expected."""
+    if not is_number(text) or not isfinite(float(text)):
+        raise ValueError(f"expected a number as {what}, got {text!r}")
+    return float(text)
+
+
 def parse_times(onset: str, offset: str) -> tuple[float, float]:
     """Seconds of an interval; ValueError that says what is wrong."""
-    start, end = float(onset), float(offset)
-    if not 0 <= start <= end < float("inf"):
+    start, end = finite_number(onset, "onset"), finite_number(offset, "offset")
+    if not 0 <= start <= end:
         raise ValueError(f"expected 0 <= onset <= offset in seconds, got onset {onset!r}, offset {offset!r}")
     return start, end
 
@@ -261,9 +269,10 @@ def _in_its_file(cell: Cell, row: Mapping[str, str], place: str) -> Cell:
     text = row.get("File Offset (s)", "")
     if not text:
         return cell
-    if not is_number(text):
-        raise RecordError(f"{place}: expected a number as File Offset (s), got {text!r}")
-    onset = float(text)
+    try:
+        onset = finite_number(text, "File Offset (s)")
+    except ValueError as error:
+        raise RecordError(f"{place}: {error}") from None
     return cell._replace(onset=onset, offset=round(onset + cell.offset - cell.onset, 6))
 
 

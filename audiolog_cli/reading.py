@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from audiolog_cli import editors
+from audiolog_cli.editors import is_number, parse_times
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import (
     CELL_COLUMNS,
@@ -28,7 +29,7 @@ from audiolog_cli.records import (
 )
 
 DCASE_COLUMNS = ("filename", "onset", "offset", "event_label")
-SOUND = ("RIFF", "RF64", "FORM", "fLaC", "OggS", "ID3", "caff")  # how recordings begin, where no NUL says it
+NOT_TEXT = ("PAR1", "RIFF", "RF64", "FORM", "fLaC", "OggS", "ID3", "caff")  # how such files begin, where no NUL says it
 
 Numbered = Iterator[tuple[int, str]]
 
@@ -47,17 +48,17 @@ def read_records(lines: Iterable[str], name: str) -> Iterator[Record]:
     raise RecordError(f"{name}: empty, expected a table with a header line or JSON Lines")
 
 
-def read_cells(lines: Iterable[str], name: str) -> Iterator[Cell | End | Failure]:
-    """`read_records`, for commands that take cells only."""
-    return (check_cell(record, name) for record in read_records(lines, name))
-
-
 def check_cell(record: Record, name: str) -> Cell | End | Failure:
     """Return what is no segment and no row; RecordError, with the name of the table, for those."""
     if isinstance(record, Segment | Row):
         found = "segments" if isinstance(record, Segment) else "rows"
         raise RecordError(f"{name}: expected cells ({' '.join(CELL_COLUMNS)}), got {found}; `audiolog tag` writes cells")
     return record
+
+
+def has_segments(line: str) -> bool:
+    """Whether a table that begins with this line is one of segments that lost its header (`grep a.wav segments.tsv`)."""
+    return _columns_of(line.rstrip("\r\n").split("\t")) == SEGMENT_COLUMNS
 
 
 def is_list(line: str) -> bool:
@@ -83,8 +84,10 @@ def _reader_of(line: str, name: str) -> Callable[[Numbered, str], Iterator[Recor
         return editors.read_raven
     if editors.is_audacity(fields):
         return editors.read_audacity
-    if "\0" in line or line.startswith(SOUND):
-        raise RecordError(f"{name}: a recording, expected a table; `audiolog tag` turns recordings into tables")
+    if "\0" in line or line.startswith(NOT_TEXT):
+        raise RecordError(
+            f"{name}: no text, expected a table; `audiolog tag` turns recordings into tables, and Parquet is read from files"
+        )
     return _read_tsv
 
 
@@ -167,11 +170,11 @@ def _columns_of(fields: list[str]) -> tuple[str, ...]:
     return {3: SEGMENT_COLUMNS, 4: DCASE_COLUMNS}.get(n, ()) if not is_number(fields[0]) else ()
 
 
-is_number = editors.is_number
-
-
 def _parse_cell(filename: str, onset: str, offset: str, kind: str, label: str, score: str, time: str = "") -> Cell:
-    start, end, probability = float(onset), float(offset), float(score)
+    try:
+        start, end, probability = float(onset), float(offset), float(score)
+    except ValueError:
+        raise ValueError(_what_is_wrong_with(onset, offset, kind, label, score)) from None
     if 0 <= start <= end < _INFINITY and 0 <= probability <= 1 and kind in _KINDS and (label or kind == "scene"):
         return _new(Cell, (filename, start, end, kind, label, probability, time or None))
     raise ValueError(_what_is_wrong_with(onset, offset, kind, label, score))
@@ -186,7 +189,7 @@ def _what_is_wrong_with(onset: str, offset: str, kind: str, label: str, score: s
     parse_times(onset, offset)
     if kind not in _KINDS:
         return f"expected kind scene or event, got {kind!r}"
-    if not 0 <= float(score) <= 1:
+    if not 0 <= editors.finite_number(score, "score") <= 1:
         return f"expected a score between 0 and 1, got {score!r}"
     return "expected a label, got an empty field"
 
@@ -210,9 +213,6 @@ _NOTHING = {"", "nan", "NaN", "NA"}  # how tables say that there is no value
 
 def _parse_segment(filename: str, onset: str, offset: str) -> Segment:
     return Segment(filename, *parse_times(onset, offset))
-
-
-parse_times = editors.parse_times
 
 
 # JSON Lines

@@ -15,7 +15,6 @@ costs four times as much to make.
 import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from math import isfinite
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
@@ -101,13 +100,13 @@ def composed(text: str) -> str:
     return text if text.isascii() else normalize("NFC", text)
 
 
-def milliseconds(seconds: float) -> float:
-    """The nearest whole number of milliseconds; infinity as it is.
+def milliseconds(seconds: float) -> int:
+    """The nearest whole number of milliseconds.
 
     >>> milliseconds(0.3), milliseconds(1.4) - milliseconds(1.1)
     (300, 300)
     """
-    return round(seconds * 1000) if isfinite(seconds) else seconds
+    return round(seconds * 1000)
 
 
 # Writing

@@ -224,11 +224,11 @@ def drop_short(rows: Iterable[Row], min_duration: float) -> Iterator[Row]:
     yield from held
 
 
-def _lasts(onset: float, offset: float) -> float:
+def _lasts(onset: float, offset: float) -> int:
     return milliseconds(offset) - milliseconds(onset)
 
 
-def _drop_if_short(held: deque[Row], event: str, onset: float, least: float) -> None:
+def _drop_if_short(held: deque[Row], event: str, onset: float, least: int) -> None:
     """Take an event that started at `onset` and ends with the last held row out of the held rows if it lasts under `least` ms."""
     if held and _lasts(onset, held[-1].offset) < least:
         for index, row in enumerate(held):

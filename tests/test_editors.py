@@ -130,7 +130,7 @@ def test_selections_in_several_recordings_need_their_offsets() -> None:
     [
         ("1\t0\t1\t\n", "x.txt:2: expected a label, got none; name it in the editor, or delete it"),
         ("1\t2\t1\tdog\n", "x.txt:2: expected 0 <= onset <= offset in seconds, got onset '2', offset '1'"),
-        ("1\tx\t1\tdog\n", "x.txt:2: could not convert string to float: 'x'"),
+        ("1\tx\t1\tdog\n", "x.txt:2: expected a number as onset, got 'x'"),
         ("1\t0\t1\n", "x.txt:2: expected 4 columns, got 3"),
     ],
 )

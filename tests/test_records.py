@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiolog_cli.errors import RecordError
-from audiolog_cli.reading import read_cells, read_records
+from audiolog_cli.reading import check_cell, read_records
 from audiolog_cli.records import (
     CELL_COLUMNS,
     ROW_COLUMNS,
@@ -90,14 +90,14 @@ HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
             "t.tsv:3: another table begins, with the columns filename onset offset kind label score time; "
             "expected filename onset offset kind label score, as in the first: tables of one kind can follow one another",
         ),
-        ([HEADER, "a.wav\tx\t1\tscene\tpark\t1\n"], "t.tsv:2: could not convert string to float: 'x'"),
+        ([HEADER, "a.wav\tx\t1\tscene\tpark\t1\n"], "t.tsv:2: expected a number as onset, got 'x'"),
         (
             [HEADER, "a.wav\t2\t1\tscene\tpark\t1\n"],
             "t.tsv:2: expected 0 <= onset <= offset in seconds, got onset '2', offset '1'",
         ),
         (
             [HEADER, "a.wav\tnan\t1\tscene\tpark\t1\n"],
-            "t.tsv:2: expected 0 <= onset <= offset in seconds, got onset 'nan', offset '1'",
+            "t.tsv:2: expected a number as onset, got 'nan'",
         ),
         ([HEADER, "a.wav\t0\t1\tsound\tpark\t1\n"], "t.tsv:2: expected kind scene or event, got 'sound'"),
         ([HEADER, "a.wav\t0\t1\tscene\tpark\t1.5\n"], "t.tsv:2: expected a score between 0 and 1, got '1.5'"),
@@ -121,7 +121,7 @@ def test_unknown_header_says_what_is_read() -> None:
 
 def test_commands_for_cells_refuse_rows() -> None:
     with pytest.raises(RecordError, match=r"^t.tsv: expected cells \(.*\), got rows; `audiolog tag` writes cells$"):
-        list(read_cells(["filename\tonset\toffset\tscene\tevents\n", "a\t0\t1\tpark\t\n"], "t.tsv"))
+        check_cell(Row("a", 0.0, 1.0, "park", ()), "t.tsv")
 
 
 @pytest.mark.parametrize(("text", "what"), [("a\tb", "a tab"), ("a\nb", "a line break"), ("a\rb", "a carriage return")])

@@ -11,7 +11,7 @@ from audiolog_cli.errors import UsageError
 from audiolog_cli.sound.audio import SAMPLE_RATE, sample_at, windows, windows_at
 from audiolog_cli.sound.segments import SegmentOptions, end_in_ms, from_duration, from_sound, levels, loud_blocks
 from tests.audio_files import encode, noise, sine, wav_bytes, write_wav
-from tests.shell import sh
+from tests.shell import audiolog, sh
 
 TEN = SegmentOptions(window=10)
 
@@ -216,3 +216,11 @@ def test_a_failure_of_segment_stays_one_in_json_lines(tiny_weights: Path, tmp_pa
     code, out, err = sh(f"audiolog tag --weights {tiny_weights} --format jsonl segments.jsonl -q", tmp_path)
     assert (code, err) == (3, "audiolog: gone.wav: no such file\n")
     assert '"kind":"end","filename":"a.wav"' in out.splitlines()[-1]
+
+
+def test_segments_that_lost_their_header_are_still_segments(tiny_weights: Path, tmp_path: Path) -> None:
+    """grep a.wav segments.tsv | audiolog tag -"""
+    write_wav(tmp_path / "a.wav", noise(2.0, 32_000), 32_000)
+    done = audiolog(f"tag -q --weights {tiny_weights} -", tmp_path, b"a.wav\t0.000\t1.000\n")
+    assert done.code == 0
+    assert {tuple(line.split("\t")[:3]) for line in done.stdout.splitlines()[1:]} == {("a.wav", "0.000", "1.000")}

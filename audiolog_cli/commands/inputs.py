@@ -15,7 +15,7 @@ from typer._click.globals import get_current_context
 
 from audiolog_cli import parquet, terminal
 from audiolog_cli.errors import InputError, RecordError, UsageError
-from audiolog_cli.reading import check_cell, read_records
+from audiolog_cli.reading import check_cell, has_segments, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Segment
 from audiolog_cli.sound.remote import files_below, is_url
 
@@ -170,7 +170,7 @@ def _fits(path: str, match: str) -> bool:
 
 
 def _holds_records(path: str) -> bool:
-    """Whether the first line is the header of a TSV of records, or JSON: no audio container starts like that."""
+    """Whether the first line is the header of a TSV of records or a segment, or JSON: no audio container starts like that."""
     if path == "-" and sys.stdin is None:
         return False
     if path == "-":
@@ -181,6 +181,8 @@ def _holds_records(path: str) -> bool:
     else:
         return False  # a FIFO cannot be looked into; what is missing, decoding reports
     first_line = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0]
+    if has_segments(first_line.decode("utf-8", "surrogateescape")):
+        return True
     return first_line.startswith(b"{") or b"filename" in first_line.rstrip(b"\r").split(b"\t")
 
 

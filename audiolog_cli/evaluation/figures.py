@@ -145,66 +145,53 @@ def figures(material: Material, results: Sequence[FileResult]) -> Figures:
 
 def segment_figures(counts: SegmentCounts) -> dict[str, float]:
     """Segment-based rates and counts over all labels."""
-    n_reference, n_estimated = int(counts.n_reference.sum()), int(counts.n_estimated.sum())
-    errors = counts.substitutions, counts.deletions, counts.insertions
-    true_positives = int(counts.true_positives.sum())
-    classes = [class_figures(*row) for row in zip(counts.true_positives, counts.n_reference, counts.n_estimated, strict=True)]
+    common = _common_figures(counts, ("f1", "precision", "recall", "error_rate"))
     return {
-        "error_rate": segment_based.error_rate(*errors, n_reference),
-        "f1": segment_based.f1(true_positives, n_reference, n_estimated),
-        "precision": segment_based.precision(true_positives, n_estimated),
-        "recall": segment_based.recall(true_positives, n_reference),
-        "macro_f1": segment_based.macro_f1([row["f1"] for row in classes]),
-        **{f"macro_{name}_defined": segment_based.mean_of_defined([row[name] for row in classes]) for name in _CLASS_RATES},
-        "substitutions": errors[0],
-        "deletions": errors[1],
-        "insertions": errors[2],
-        "n_reference": n_reference,
-        "n_estimated": n_estimated,
-        "true_positives": true_positives,
+        "error_rate": common["error_rate"],
+        **common,
         "false_positives": int(counts.false_positives.sum()),
         "false_negatives": int(counts.false_negatives.sum()),
         "true_negatives": int(counts.true_negatives.sum()),
     }
 
 
-_CLASS_RATES = ("f1", "precision", "recall", "error_rate")
+def event_figures(counts: EventCounts) -> dict[str, float]:
+    """Event-based rates and counts over all labels."""
+    return _common_figures(counts, ("f1", "precision", "recall"))
+
+
+def _common_figures(counts: SegmentCounts | EventCounts, of_labels: Sequence[str]) -> dict[str, float]:
+    """What segments and events have in common; the rates `of_labels` also as means over the labels where they are defined."""
+    errors = counts.substitutions, counts.deletions, counts.insertions
+    totals = [int(count.sum()) for count in (counts.true_positives, counts.n_reference, counts.n_estimated)]
+    classes = [class_figures(*row) for row in zip(counts.true_positives, counts.n_reference, counts.n_estimated, strict=True)]
+    return {
+        **_rates(errors, *totals),
+        "macro_f1": segment_based.macro_f1([row["f1"] for row in classes]),
+        **{f"macro_{name}_defined": segment_based.mean_of_defined([row[name] for row in classes]) for name in of_labels},
+        **dict(zip(("substitutions", "deletions", "insertions"), errors, strict=True)),
+        **_sizes(*totals),
+    }
 
 
 def class_figures(true_positives: int, n_reference: int, n_estimated: int) -> dict[str, float]:
     """Rates and counts of one label; its error rate is (misses + false alarms) / references."""
     misses, alarms = n_reference - true_positives, n_estimated - true_positives
-    return {
-        "f1": segment_based.f1(true_positives, n_reference, n_estimated),
-        "precision": segment_based.precision(true_positives, n_estimated),
-        "recall": segment_based.recall(true_positives, n_reference),
-        "error_rate": segment_based.error_rate(0, misses, alarms, n_reference),
-        "n_reference": int(n_reference),
-        "n_estimated": int(n_estimated),
-        "true_positives": int(true_positives),
-    }
+    counts = (true_positives, n_reference, n_estimated)
+    return {**_rates((0, misses, alarms), *counts), **_sizes(*counts)}
 
 
-def event_figures(counts: EventCounts) -> dict[str, float]:
-    """Event-based rates and counts over all labels."""
-    n_reference, n_estimated = int(counts.n_reference.sum()), int(counts.n_estimated.sum())
-    true_positives = int(counts.true_positives.sum())
-    errors = counts.substitutions, counts.deletions, counts.insertions
-    classes = [class_figures(*row) for row in zip(counts.true_positives, counts.n_reference, counts.n_estimated, strict=True)]
+def _rates(errors: tuple[int, int, int], true_positives: int, n_reference: int, n_estimated: int) -> dict[str, float]:
     return {
         "f1": segment_based.f1(true_positives, n_reference, n_estimated),
         "precision": segment_based.precision(true_positives, n_estimated),
         "recall": segment_based.recall(true_positives, n_reference),
         "error_rate": segment_based.error_rate(*errors, n_reference),
-        "macro_f1": segment_based.macro_f1([row["f1"] for row in classes]),
-        **{f"macro_{name}_defined": segment_based.mean_of_defined([row[name] for row in classes]) for name in _CLASS_RATES[:3]},
-        "substitutions": errors[0],
-        "deletions": errors[1],
-        "insertions": errors[2],
-        "n_reference": n_reference,
-        "n_estimated": n_estimated,
-        "true_positives": true_positives,
     }
+
+
+def _sizes(true_positives: int, n_reference: int, n_estimated: int) -> dict[str, float]:
+    return {"n_reference": int(n_reference), "n_estimated": int(n_estimated), "true_positives": int(true_positives)}
 
 
 def confusion(material: Material, results: Sequence[FileResult]) -> Floats:

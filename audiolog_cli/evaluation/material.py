@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from audiolog_cli.errors import InputError
-from audiolog_cli.evaluation.references import WHOLE_FILE, Annotations, FrameScores, Spans, read_frame_scores
+from audiolog_cli.evaluation.references import WHOLE_FILE, Annotations, FrameScores, LabelledSpans, read_frame_scores
 from audiolog_cli.metrics.activity import Decode, Floats, Intervals, merge_touching
 from audiolog_cli.metrics.scene_based import NONE, Stretch
 from audiolog_cli.records import composed
@@ -102,8 +102,8 @@ class Side:
         intervals = self._intervals(self.annotations.events.get(self.names.get(name, "")))
         return merge_touching(intervals) if self.annotations.in_cells else intervals
 
-    def _intervals(self, track: Spans | None) -> Intervals:
-        track = track or Spans()
+    def _intervals(self, track: LabelledSpans | None) -> Intervals:
+        track = track or LabelledSpans()
         label = self.columns[np.array(track.label, dtype=np.int64)]
         return Intervals(np.array(track.onset), np.array(track.offset), label).where(label >= 0)
 

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audiolog_cli import parquet, terminal
+from audiolog_cli.editors import finite_number, is_number, parse_times
 from audiolog_cli.errors import InputError, RecordError, UsageError
-from audiolog_cli.reading import is_list, is_number, read_records
+from audiolog_cli.reading import is_list, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Row, composed
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ WHOLE_FILE = math.inf  # offset of a scene that a list gives for a file without 
 
 
 @dataclass(slots=True)
-class Spans:
+class LabelledSpans:
     """Labelled intervals of one recording: three arrays of one length."""
 
     onset: "array[float]" = field(default_factory=lambda: array("d"))  # seconds
@@ -53,8 +54,8 @@ class Spans:
 class Annotations:
     """What one or more files say about recordings; names and labels are in Unicode NFC."""
 
-    events: dict[str, Spans] = field(default_factory=dict)  # by file name; also recordings without events
-    scenes: dict[str, Spans] = field(default_factory=dict)  # by file name; only recordings with scenes
+    events: dict[str, LabelledSpans] = field(default_factory=dict)  # by file name; also recordings without events
+    scenes: dict[str, LabelledSpans] = field(default_factory=dict)  # by file name; only recordings with scenes
     event_labels: dict[str, int] = field(default_factory=dict)  # label -> index
     scene_labels: dict[str, int] = field(default_factory=dict)
     in_cells: bool = False  # events are cut at the borders of cells: touching ones are one event
@@ -71,7 +72,7 @@ class Annotations:
         """
         self.recording(filename)
         index = self.scene_labels.setdefault(composed(label), len(self.scene_labels))
-        track = self.scenes.setdefault(composed(filename), Spans())
+        track = self.scenes.setdefault(composed(filename), LabelledSpans())
         if self.in_cells and track.label and track.onset[0] == onset:
             raise RecordError(
                 f"{filename}: begins again at {onset:.3f} s: it was named twice, or two tables of it are given; give one"
@@ -81,12 +82,12 @@ class Annotations:
         else:
             track.add(onset, offset, index)
 
-    def recording(self, filename: str) -> Spans:
+    def recording(self, filename: str) -> LabelledSpans:
         """The events of a recording, known from now on even if it has none."""
         filename = composed(filename)
         track = self.events.get(filename)
         if track is None:
-            track = self.events[filename] = Spans()
+            track = self.events[filename] = LabelledSpans()
         return track
 
 
@@ -158,19 +159,19 @@ def _add_row(add: Callable[..., None], annotations: Annotations, values: list[st
 def _add_soft_label(annotations: Annotations, filename: str, onset: str, offset: str, label: str, value: str) -> None:
     annotations.in_cells = True
     annotations.recording(filename)
-    times = _times(onset, offset)
-    if _number(value, "soft_label") > SOFT_THRESHOLD:
+    times = parse_times(onset, offset)
+    if finite_number(value, "soft_label") > SOFT_THRESHOLD:
         annotations.add_event(filename, *times, label)
 
 
 def _add_imoto(annotations: Annotations, filename: str, scene: str, onset: str, offset: str, label: str) -> None:
-    annotations.add_event(filename, *_times(onset, offset), label)
+    annotations.add_event(filename, *parse_times(onset, offset), label)
     if composed(filename) not in annotations.scenes:
         annotations.add_scene(filename, 0.0, WHOLE_FILE, scene)
 
 
 def _add_timed_scene(annotations: Annotations, filename: str, onset: str, offset: str, scene: str) -> None:
-    annotations.add_scene(filename, *_times(onset, offset), scene)
+    annotations.add_scene(filename, *parse_times(onset, offset), scene)
 
 
 def _add_file_scene(annotations: Annotations, filename: str, scene: str) -> None:
@@ -198,23 +199,6 @@ def _table(lines: Iterable[str], columns: list[str], needed: tuple[str, ...], na
                 continue
             raise RecordError(f"{name}:{number}: expected {len(columns)} columns, got {len(values)}")
         yield f"{name}:{number}", [values[pick] for pick in picks]
-
-
-def _times(onset: str, offset: str) -> tuple[float, float]:
-    start, end = _number(onset, "onset"), _number(offset, "offset")
-    if not 0 <= start <= end:
-        raise ValueError(f"expected 0 <= onset <= offset in seconds, got onset {onset!r}, offset {offset!r}")
-    return start, end
-
-
-def _number(text: str, what: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"expected a number as {what}, got {text!r}")
-    return number
 
 
 # MAESTRO Real
@@ -256,7 +240,7 @@ def read_durations(path: str) -> dict[str, float]:
     durations = {}
     for place, (filename, duration) in _read_table(path, ("filename", "duration")):
         try:
-            durations[filename] = _number(duration, "duration")
+            durations[filename] = finite_number(duration, "duration")
         except ValueError as error:
             raise RecordError(f"{place}: {error}") from None
         if durations[filename] <= 0:
