@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from fnmatch import fnmatch
@@ -22,32 +23,69 @@ from audiolog_cli.sound.remote import files_below, is_url
 AUDIO_SUFFIXES = frozenset(
     [
         ".wav",
+        ".wave",
         ".w64",
         ".rf64",
         ".bwf",
         ".aif",
         ".aiff",
+        ".aifc",
         ".caf",
+        ".au",
+        ".snd",
+        ".voc",
         ".flac",
         ".wv",
         ".ape",
+        ".tta",
         ".mp3",
+        ".mp2",
+        ".mpga",
         ".m4a",
         ".m4b",
         ".aac",
-        ".mp4",
-        ".mov",
-        ".3gp",
+        ".ac3",
+        ".eac3",
+        ".dts",
         ".ogg",
         ".oga",
+        ".ogv",
         ".opus",
-        ".webm",
+        ".spx",
+        ".amr",
+        ".gsm",
+        ".wma",
+        ".dsf",
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".3gp",
+        ".3g2",
         ".mka",
         ".mkv",
-        ".wma",
-        ".amr",
-        ".ac3",
+        ".webm",
+        ".avi",
+        ".flv",
+        ".wmv",
+        ".asf",
+        ".mpg",
+        ".mpeg",
+        ".vob",
+        ".ts",
+        ".mts",
+        ".m2ts",
     ]
+)
+# Folders of systems and of network disks: what was thrown away, pictures of recordings, ...
+SYSTEM_FOLDERS = (
+    "@eaDir",
+    "@Recycle",
+    "#recycle",
+    "#snapshot",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+    "__MACOSX",
 )
 
 
@@ -65,11 +103,12 @@ def recordings(paths: Iterable[str], recursive: bool, match: str) -> Iterator[Re
     below it whose name fits `match`, or that end like sound files where it is empty.
     """
     for path in paths:
+        passed: Counter[str] = Counter()
         try:
             if recursive and is_url(path):
-                yield from _found((found for found in files_below(path) if _fits(found, match)), path)
+                yield from _found(_passed_through(files_below(path), path, match, passed), path, passed)
             elif recursive and os.path.isdir(path):
-                yield from _found(_files_below(path, match), path)
+                yield from _found(_passed_through(_files_below(path), path, match, passed), path, passed)
             elif _holds_records(path):
                 with terminal.text_input(path) as (stream, name):
                     yield from _listed(read_records(stream, name), name)
@@ -79,13 +118,28 @@ def recordings(paths: Iterable[str], recursive: bool, match: str) -> Iterator[Re
             yield error
 
 
-def _found(files: Iterable[str], folder: str) -> Iterator[Recording]:
-    """The recordings of a folder; it is said if there are none."""
+def _found(files: Iterable[str], folder: str, passed: Counter[str]) -> Iterator[Recording]:
+    """The recordings of a folder; it is said if there are none, and how many files were passed over."""
     n_found = 0
     for n_found, file in enumerate(files, 1):  # noqa: B007
         yield Recording(file, None)
-    if not n_found:
-        terminal.say(f"{folder}: no recordings in it")
+    kinds = ", ".join(f"{n} {kind}" for kind, n in passed.most_common())
+    if not n_found or passed:
+        none = "" if n_found else "no recordings in it"
+        over = f"passed over {kinds}" if passed else ""
+        terminal.say(f"{folder}: {'; '.join(filter(None, (none, over)))}")
+
+
+def _passed_through(files: Iterable[str], folder: str, match: str, passed: Counter[str]) -> Iterator[str]:
+    """The files of a folder that are recordings by their names; the others are counted."""
+    for path in files:
+        parts = path.removeprefix(folder).split("/")
+        if any(part.startswith(".") or part in SYSTEM_FOLDERS for part in parts):
+            passed["hidden"] += 1
+        elif _fits(path, match):
+            yield path
+        else:
+            passed[f"unlike {match}" if match else Path(path).suffix.lower() or "without suffix"] += 1
 
 
 def with_scores_of_their_own(inputs: Iterable[Recording | InputError], folder: Path) -> Iterator[Recording | InputError]:
@@ -150,7 +204,7 @@ def with_names_in_utf8(inputs: Iterable[Recording | InputError]) -> Iterator[Rec
             yield one
 
 
-def _files_below(folder: str, match: str) -> Iterator[str]:
+def _files_below(folder: str) -> Iterator[str]:
     """Files of a folder and its subfolders by name; links to folders are not followed, so a loop of them is no trap.
 
     Pipes and devices are passed over: nobody may ever write to them. A link to nothing is given, and fails.
@@ -159,14 +213,26 @@ def _files_below(folder: str, match: str) -> Iterator[str]:
         subfolders.sort()
         for name in sorted(names):
             path = os.path.join(parent, name)
-            if _fits(name, match) and (os.path.isfile(path) or not os.path.exists(path)):
+            if os.path.isfile(path) or not os.path.exists(path):
                 yield path
 
 
 def _fits(path: str, match: str) -> bool:
-    """Whether a file's name fits the pattern, or ends like a sound file where there is none."""
+    """Whether a file's name fits the pattern, or ends like a sound file where there is none. TypeScript, too, ends in .ts."""
     name = os.path.basename(path)
-    return fnmatch(name, match) if match else Path(name).suffix.lower() in AUDIO_SUFFIXES
+    if match:
+        return fnmatch(name, match)
+    suffix = Path(name).suffix.lower()
+    return suffix in AUDIO_SUFFIXES and (suffix != ".ts" or not os.path.isfile(path) or _is_transport_stream(path))
+
+
+def _is_transport_stream(path: str) -> bool:
+    """Whether packets of 188 bytes begin with the letter G, as MPEG has it."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(189)[::188] == b"GG"
+    except OSError:
+        return True  # the decoder says what is wrong
 
 
 def _holds_records(path: str) -> bool:

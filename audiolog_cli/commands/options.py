@@ -20,7 +20,9 @@ Files = Annotated[
     list[str] | None,
     typer.Argument(metavar="[FILE|-]...", help="Cells as `audiolog tag` writes them; - is stdin.", show_default=False),
 ]
-Channel = Annotated[str, typer.Option(help="mix (the mean of all channels), left, right, or a channel's number from 1.")]
+Channel = Annotated[
+    str, typer.Option(help="mix (stereo: the mean, 5.1: as ITU-R BS.775 mixes), left, right, or a channel's number from 1.")
+]
 Raw = Annotated[
     str, typer.Option(metavar="RATE,CHANNELS,FORMAT", help="The input is PCM without a header, such as 48000,2,s16le.")
 ]

@@ -68,7 +68,8 @@ def _segments(path: str, decoding: "DecodeOptions", options: "SegmentOptions") -
     from audiolog_cli.sound.segments import from_duration, from_sound
 
     def report(damage: Damage) -> None:
-        terminal.say(f"{path}: {damage}")
+        if damage.cause not in ("digital_silence", "hum", "ultrasound"):  # of what is heard; `tag` says so
+            terminal.say(f"{path}: {damage}")
 
     seconds = duration(path, decoding) if options.skip_quiet is None else None
     if seconds is not None:

@@ -22,17 +22,9 @@ from av.audio.resampler import AudioResampler
 
 from audiolog_cli.errors import AudioError, UsageError
 from audiolog_cli.sound.containers import RawFormat, SoundTrack, Source, open_bytes, open_track, open_tracks, source_name
-from audiolog_cli.sound.decoding import (
-    Clock,
-    Damage,
-    DamageWarning,
-    Report,
-    Samples,
-    channels_of,
-    joined,
-    mono_blocks,
-    warn_of_damage,
-)
+from audiolog_cli.sound.damage import Damage, DamageWarning, Report, warn_of_damage
+from audiolog_cli.sound.decoding import Clock, Samples, channels_of, joined, mono_blocks
+from audiolog_cli.sound.doubts import Hum, Silence, ultrasound
 from audiolog_cli.sound.riff import Stream, Wave, is_seekable
 
 __all__ = [
@@ -58,8 +50,9 @@ class DecodeOptions:
     """How a recording becomes samples."""
 
     sample_rate: int = SAMPLE_RATE  # Hz, of the result
-    channel: str = "mix"  # "mix" (mean of all channels), "left", "right", or a number counted from 1
+    channel: str = "mix"  # "mix" (of all channels), "left", "right", or a number counted from 1
     raw: RawFormat | None = None  # for PCM without a header
+    track: int = 0  # a film's sound track, counted from 1; 0 is the one that it marks as its default
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"mix|left|right|[1-9][0-9]{0,2}", self.channel):
@@ -83,17 +76,25 @@ def decode(source: Source, options: DecodeOptions = DecodeOptions(), report: Rep
     Raises AudioError when there is no sound to be had from the source. Damage inside is passed to `report`.
     """
     n_samples = 0
-    with closing(open_tracks(source, options.raw)) as tracks:
-        for chunk in resampled(all_blocks(tracks, options.channel, report), options.sample_rate):
+    hum = Hum(options.sample_rate)
+    with closing(open_tracks(source, options.raw, options.track)) as tracks:
+        for chunk in resampled(all_blocks(tracks, options, report), options.sample_rate):
             n_samples += len(chunk)
+            hum.add(chunk)
             yield chunk
     if not n_samples:
         raise AudioError(f"{source_name(source)}: no sound in it, 0 samples")
+    hum.close(report)
 
 
-def all_blocks(tracks: Iterator[SoundTrack], channel: str, report: Report) -> Iterator[tuple[int, Samples]]:
+def all_blocks(tracks: Iterator[SoundTrack], options: DecodeOptions, report: Report) -> Iterator[tuple[int, Samples]]:
     """(rate, samples) of the tracks of a source, one after the other; damage is reported at its time in all of it."""
-    clock = Clock()
+    clock, silence = Clock(), Silence(report)
+
+    def told(damage: Damage) -> None:
+        silence.is_explained |= damage.cause == "cancelling"
+        report(replace(damage, onset=damage.onset + start, offset=damage.offset + start))
+
     while True:
         start = clock.now
         try:
@@ -102,17 +103,18 @@ def all_blocks(tracks: Iterator[SoundTrack], channel: str, report: Report) -> It
             if not start:
                 raise
             report(Damage(start, start, f"what follows cannot be read ({error})"))
+            silence.close(start, is_end=True)
             return
         if track is None:
+            silence.close(start, is_end=True)
             return
-        for rate, samples in mono_blocks(track, channel, shifted(report, start)):
+        if track.others:
+            report(Damage(start, start, track.others, "other_tracks"))
+        ultrasound(track.stream.sample_rate or 0, options.sample_rate, report)
+        for rate, samples in mono_blocks(track, options.channel, told):
+            silence.add(samples, clock.now, rate)
             clock.advance(len(samples), rate)
             yield rate, samples
-
-
-def shifted(report: Report, seconds: float) -> Report:
-    """A report of damage in a part of a recording that begins after `seconds`."""
-    return lambda damage: report(replace(damage, onset=damage.onset + seconds, offset=damage.offset + seconds))
 
 
 def resampled(blocks: Iterable[tuple[int, Samples]], sample_rate: int) -> Iterator[Samples]:
@@ -155,7 +157,7 @@ def duration(source: Source, options: DecodeOptions = DecodeOptions()) -> float 
         if not is_seekable(file):
             return None
         position = file.tell()
-        with open_track(file, options.raw) as track:
+        with open_track(file, options.raw, options.track) as track:
             rate, codec = track.stream.sample_rate, track.stream.codec_context.name
             n_samples = round(track.seconds * rate) if codec == "flac" and track.seconds else None
             if track.wave and codec.startswith("pcm_"):

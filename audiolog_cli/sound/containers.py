@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Disposition
 
 from audiolog_cli.errors import AudioError, UsageError
 from audiolog_cli.sound.remote import is_url, open_url
@@ -68,7 +69,7 @@ class RawFormat:
 
 @dataclass(frozen=True, slots=True)
 class SoundTrack:
-    """The first sound track of an open container."""
+    """A sound track of an open container."""
 
     name: str  # of the source, for messages
     container: InputContainer
@@ -76,6 +77,7 @@ class SoundTrack:
     is_pipe: bool
     seconds: float | None  # its length as the header declares it, where the header counts samples; the file may be shorter
     padding: range | None  # samples (from the first that is decoded) to cut where libavformat cannot: the end of MP3 in a pipe
+    others: str  # what is said of the other sound tracks, empty where there is none
     wave: Wave | None  # where the bytes of a WAV's sound come from
 
     def declared_end(self, seconds: float) -> float:
@@ -128,16 +130,17 @@ def open_path(path: str) -> BinaryIO:
 
 
 @contextmanager
-def open_track(source: Source, raw: RawFormat | None = None) -> Iterator[SoundTrack]:
-    """Open the first sound track of a source; see `open_tracks`."""
-    with closing(open_tracks(source, raw)) as tracks:
+def open_track(source: Source, raw: RawFormat | None = None, number: int = 0) -> Iterator[SoundTrack]:
+    """Open a sound track of a source; see `open_tracks`."""
+    with closing(open_tracks(source, raw, number)) as tracks:
         yield next(tracks)
 
 
-def open_tracks(source: Source, raw: RawFormat | None = None) -> Generator[SoundTrack]:
-    """Open the first sound track of a source, and those of the WAVs that follow it there, each when the one before it is used up.
+def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -> Generator[SoundTrack]:
+    """Open a sound track of a source, and those of the WAVs that follow it there, each when the one before it is used up.
 
-    Raises AudioError when it cannot be read, is no sound file of a known container, or has no sound track.
+    `number` counts sound tracks from 1; 0 is the one that the file marks as its default, else the first. Raises AudioError when it
+    cannot be read, is no sound file of a known container, or has no such track.
     """
     name = source_name(source)
     with open_bytes(source) as file:
@@ -148,32 +151,30 @@ def open_tracks(source: Source, raw: RawFormat | None = None) -> Generator[Sound
         if not is_followed:
             if not stream.is_pipe:
                 stream.rewind()
-            yield from opened(name, stream if stream.is_pipe else file, raw)
+            yield from opened(name, stream if stream.is_pipe else file, raw, number)
         while is_followed:
             try:
                 wave = Wave(stream)
             except NotWave:
                 raise AudioError(f"{name}: not a sound file that can be read") from None
-            yield from opened(name, wave, None)
+            yield from opened(name, wave, None, number)
             is_followed = wave.is_followed
 
 
-def opened(name: str, reader: "BinaryIO | Stream | Wave", raw: RawFormat | None) -> Iterator[SoundTrack]:
-    """The first sound track that libavformat finds in what it reads."""
+def opened(name: str, reader: "BinaryIO | Stream | Wave", raw: RawFormat | None, number: int) -> Iterator[SoundTrack]:
+    """The sound track of that number that libavformat finds in what it reads."""
     is_pipe = reader.is_pipe if isinstance(reader, Wave) else not is_seekable(reader)
     with open_demuxer(name, reader, raw.format if raw else None, options_for(reader, raw)) as container:
         if not container.streams.audio:
             raise AudioError(f"{name}: no sound track in it")
-        stream = container.streams.audio[0]
-        if stream.codec_context is None:  # not as PyAV's stubs have it
-            raise AudioError(f"{name}: the codec of its sound track is unknown")
+        stream, others = chosen(container, number, name)
         padding, wave = None, reader if isinstance(reader, Wave) else None
         if container.format.name == "mp3" and not isinstance(reader, Wave):
             padding = mp3_padding(after_id3(reader))
         if isinstance(reader, Stream):
             reader.forget()
-        seconds = padding.start / stream.sample_rate if padding else declared_seconds(container)
-        yield SoundTrack(name, container, stream, is_pipe, seconds, padding if is_pipe else None, wave)
+        seconds = padding.start / stream.sample_rate if padding else declared_seconds(container, stream)
+        yield SoundTrack(name, container, stream, is_pipe, seconds, padding if is_pipe else None, others, wave)
 
 
 def beginning(file: BinaryIO, first: int = 0) -> bytes:
@@ -196,9 +197,26 @@ def after_id3(reader: "BinaryIO | Stream") -> bytes:
         first += size
 
 
-def declared_seconds(container: InputContainer) -> float | None:
+def chosen(container: InputContainer, number: int, name: str) -> tuple[AudioStream, str]:
+    """The sound track to hear, and what is to be said of the others."""
+    tracks = container.streams.audio
+    if number > len(tracks):
+        raise AudioError(f"{name}: no sound track {number}, it has {len(tracks)}; without --track its default one is heard")
+    index = number - 1 if number else next((at for at, track in enumerate(tracks) if Disposition.default in track.disposition), 0)
+    track = tracks[index]
+    others = "; ".join(
+        ", ".join(filter(None, (f"{at}", other.language, other.metadata.get("title"))))
+        for at, other in enumerate(tracks, 1)
+        if at != index + 1
+    )
+    if track.codec_context is None:  # not as PyAV's stubs have it
+        way_out = f"; --track hears another one ({others})" if others else ""
+        raise AudioError(f"{name}: the codec of its sound track is unknown{way_out}")
+    return track, f"sound track {index + 1} of {len(tracks)} is heard; --track hears another one ({others})" if others else ""
+
+
+def declared_seconds(container: InputContainer, stream: AudioStream) -> float | None:
     """Length as the header gives it, for containers that count samples (others estimate it from the bit rate)."""
-    stream = container.streams.audio[0]
     container_format = container.format.name.split(",")[0]
     if container_format not in ("aiff", "caf", "au", "flac", "mov") or not stream.duration:
         return None

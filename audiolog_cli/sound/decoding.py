@@ -2,22 +2,25 @@
 
 Frames that cannot be decoded (packets.py) and stretches that are missing become silence of the same length, so that what
 follows keeps its time; what was done is reported as `Damage`. Encoder delay and padding are cut as the container says. Time zero is the
-first sample of the first sound track. Nothing is resampled here, and at most a fraction of a second is held.
+first sample, or a film's own. Nothing is resampled here, and at most a fraction of a second is held.
 """
 
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
+from av.audio.layout import AudioLayout
+from av.stream import Stream
 from numpy.typing import NDArray
 
 from audiolog_cli.errors import AudioError
 from audiolog_cli.sound.containers import RATES, SoundTrack
+from audiolog_cli.sound.damage import Damage, MergedReport, Report
+from audiolog_cli.sound.doubts import Cancelling
 from audiolog_cli.sound.packets import Lost, decoded
 
 Samples = NDArray[np.float32]
@@ -29,67 +32,7 @@ EXACT_TOLERANCE = 0.005  # seconds a time stamp may be ahead before sound is hel
 COARSE_TOLERANCE = 0.1  # where stamps are rounded to milliseconds and jitter: Matroska, FLV, ASF
 LONGEST_GAP = 3600.0  # seconds; a larger jump is a broken time stamp, not lost sound
 MOST_PADDING = 1 << 16  # bytes of zeros at the end of a file that are not worth a word
-MERGE_WITHIN = 1.0  # seconds between two stretches of the same damage that are reported as one
-NOTES = ("more_sound", "not_heard")
 BLOCK = 0.125  # seconds gathered before they are passed on; a live stream lags behind by this much
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """A stretch of a recording that is not what was recorded."""
-
-    onset: float  # seconds from the first sample
-    offset: float
-    reason: str
-    cause: str = "lost"  # the same in one word, for programs; docs/records.md lists them
-
-    @property
-    def is_note(self) -> bool:
-        """Whether the file is as it was recorded, and something is to be said of its sound all the same."""
-        return self.cause in NOTES
-
-    def __str__(self) -> str:
-        """As it stands in a warning, after the file's name.
-
-        >>> str(Damage(1.5, 1.593, "broken frame, taken as silence"))
-        '1.500-1.593 s: broken frame, taken as silence'
-        """
-        return f"{self.onset:.3f}-{self.offset:.3f} s: {self.reason}"
-
-
-class DamageWarning(UserWarning):
-    """Damage in a recording that no caller asked to be told about."""
-
-
-Report = Callable[[Damage], None]
-
-
-def warn_of_damage(damage: Damage) -> None:
-    """The default report: a Python warning of damage, so that nothing is hidden."""
-    if not damage.is_note:
-        warnings.warn(str(damage), DamageWarning, stacklevel=2)
-
-
-@dataclass(slots=True)
-class MergedReport:
-    """Passes damage on to `report`, stretches that nearly touch as one; holds a single stretch. Call `close` at the end."""
-
-    report: Report
-    held: Damage | None = None
-
-    def __call__(self, damage: Damage) -> None:
-        held = self.held
-        if held and held.reason == damage.reason and damage.onset <= held.offset + MERGE_WITHIN:
-            self.held = replace(held, offset=max(held.offset, damage.offset))
-            return
-        self.close()
-        self.held = damage
-
-    def close(self) -> None:
-        """Pass on what is held."""
-        if self.held:
-            self.report(self.held)
-        self.held = None
 
 
 @dataclass(slots=True)
@@ -115,16 +58,18 @@ class Clock:
 def mono_blocks(track: SoundTrack, channel: str, report: Report) -> Iterator[tuple[int, Samples]]:
     """Decode the first sound track to (rate in Hz, samples) blocks in [-1, 1], all finite.
 
-    `channel` is `mix` (the mean of all channels), `left`, `right` or a number from 1. Raises AudioError when the file
+    `channel` is `mix` (see `mix_of`), `left`, `right` or a number from 1. Raises AudioError when the file
     cannot be read further or has no such channel.
     """
     clock = Clock()
     merged = MergedReport(report)
-    for rate, samples in gathered(timed_frames(track, channel, merged)):
+    cancelling = Cancelling()
+    for rate, samples in gathered(timed_frames(track, channel, merged, cancelling)):
         onset = clock.now
         clock.advance(len(samples), rate)
         yield rate, within_full_scale(samples, onset, rate, merged)
     merged.close()
+    cancelling.close(clock.rate, report)
 
 
 def gathered(frames: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
@@ -169,31 +114,37 @@ def within_full_scale(samples: Samples, onset: float, rate: int, report: Report)
     return np.clip(samples, -1, 1)
 
 
-def timed_frames(track: SoundTrack, channel: str, report: Report) -> Iterator[tuple[int, Samples]]:
+def timed_frames(track: SoundTrack, channel: str, report: Report, cancelling: Cancelling) -> Iterator[tuple[int, Samples]]:
     """Decode frame by frame, with silence where the time stamps say that sound is missing."""
     clock = Clock()
     start: float | None = None  # time stamp of the first sample
     trouble = ""
+    late = late_start(track)
+    if late:
+        yield from silence(late, track.stream.sample_rate)
+        clock.advance(late, track.stream.sample_rate)
+        report(Damage(0.0, clock.now, "the sound begins later than the film, silence before it", "begins_late"))
     for item in decoded(track):
         if isinstance(item, Lost):
             trouble = item.reason
-            start = declared_start(track.stream) if start is None else start
+            if start is None and (declared := declared_start(track.stream)) is not None:
+                start = declared - clock.now
             start = start - item.seconds if start is not None else None
             continue
         rate = checked_rate(item.sample_rate, track.name)
         stamp = item.time
         if stamp is not None:
-            start = stamp if start is None else start
+            start = stamp - clock.now if start is None else start
             gap = stamp - start - clock.now
             if gap > EXACT_TOLERANCE or trouble:  # seldom; this loop's calls cost more than decoding where frames are short
                 n_missing = missing_samples(gap, item, trouble, clock.now, report)
                 yield from silence(n_missing, rate)
                 clock.advance(n_missing, rate)
         trouble = ""
-        samples = without_padding(to_mono(item, channel, track.name), clock.n_samples, track.padding)
+        samples = without_padding(to_mono(item, channel, track.name, cancelling), clock.n_samples, track.padding)
         clock.advance(len(samples), rate)
         yield rate, samples
-    if trouble and not clock.now:
+    if trouble and clock.n_samples == late:
         raise AudioError(f"{track.name}: the sound cannot be decoded ({trouble}){index_hint(track)}")
     report_end(track, clock.now, trouble, report)
 
@@ -213,7 +164,22 @@ def without_padding(samples: Samples, n_before: int, padding: range | None) -> S
     return np.concatenate((samples[:first], samples[last:]))
 
 
-def declared_start(stream: AudioStream) -> float | None:
+def late_start(track: SoundTrack) -> int:
+    """Samples of a film before its sound begins: its own clock runs from 0, or from its first picture or sound.
+
+    From 0 in Matroska and MP4 (unless that is hours away: a part of a live stream), which hold times of the whole film.
+    """
+    start, stream = declared_start(track.stream), track.stream
+    if start is None or track.container.format.name in ("wav", "mp3", "aac", "flac") or not stream.sample_rate:
+        return 0
+    starts = [declared_start(one) for one in track.container.streams if one.type in ("audio", "video")]
+    first = min((one for one in starts if one is not None), default=start)
+    is_film = track.container.format.name.split(",")[0] in ("matroska", "mov")
+    late = start - (0.0 if is_film and first <= LONGEST_GAP else first)
+    return round(late * stream.sample_rate) if COARSE_TOLERANCE < late <= LONGEST_GAP else 0
+
+
+def declared_start(stream: Stream) -> float | None:
     """Where the container says that its sound begins, for files whose first frames are lost."""
     if stream.start_time is None or stream.time_base is None:
         return None
@@ -263,20 +229,56 @@ def report_end(track: SoundTrack, now: float, trouble: str, report: Report) -> N
         report(Damage(now, now, f"{wave.unheard} bytes after the sound were not heard", "not_heard"))
 
 
-def to_mono(frame: AudioFrame, channel: str, name: str) -> Samples:
-    """One channel of a frame, or the mean of all, as float32 with full scale at 1."""
+def to_mono(frame: AudioFrame, channel: str, name: str, cancelling: Cancelling) -> Samples:
+    """One channel of a frame, or the mix of all, as float32 with full scale at 1."""
     kind = frame.format.name.removesuffix("p")
-    channels = channels_of(frame, SAMPLE_TYPES[kind])
+    planes = channels_of(frame, SAMPLE_TYPES[kind])
+    weights = mix_of(frame.layout.name, len(planes))
     if channel != "mix":
-        channels = [channels[channel_index(channel, len(channels), name)]]
-    # Written out: mean(axis=1) over interleaved samples takes ten times as long.
-    total: Samples = channels[0].astype(np.float32)
-    for other in channels[1:]:
-        total += other.astype(np.float32)
+        planes, weights = [planes[channel_index(channel, len(planes), name)]], (1.0,)
+    channels = [plane.astype(np.float32) for plane in planes]
     if kind == "u8":
-        total -= np.float32(FULL_SCALE["u8"] * len(channels))
-    total *= np.float32(1 / (FULL_SCALE[kind] * len(channels)))
+        channels = [one - np.float32(FULL_SCALE["u8"]) for one in channels]
+    is_mean = len(set(weights)) == 1
+    # Written out: mean(axis=1) over interleaved samples takes ten times as long.
+    total: Samples = channels[0] * np.float32(1 if is_mean else weights[0])
+    for one, weight in zip(channels[1:], weights[1:], strict=True):
+        total += one if is_mean else one * np.float32(weight)
+    total *= np.float32((weights[0] if is_mean else 1) / FULL_SCALE[kind])
+    if len(channels) > 1:
+        cancelling.add(channels, weights, total, FULL_SCALE[kind], frame.sample_rate)
+    if not is_mean:  # the parts of a surround mix may add up to more than full scale: that is no damage
+        np.clip(total, -1, 1, out=total, where=np.isfinite(total))
     return total
+
+
+# ITU-R BS.775-3, annex 4: front centre and surround at -3 dB in each of two channels, whose mean is ours; no low-frequency effects.
+SURROUND = {
+    "FL": 0.5,
+    "FR": 0.5,
+    "FC": 0.5**0.5,
+    "LFE": 0.0,
+    "LFE2": 0.0,
+    "BC": 0.5,
+    "FLC": 0.5,
+    "FRC": 0.5,
+    "WL": 0.5,
+    "WR": 0.5,
+}
+SIDE_OR_BACK = 0.5**1.5  # and above
+
+
+@lru_cache
+def mix_of(layout: str, n_channels: int) -> tuple[float, ...]:
+    """The weights of the channels in the mix: their mean, or ITU-R BS.775's where loudspeakers around a listener are named.
+
+    >>> [round(weight, 3) for weight in mix_of("5.1", 6)], mix_of("stereo", 2)
+    ([0.5, 0.5, 0.707, 0.0, 0.354, 0.354], (0.5, 0.5))
+    """
+    names = [one.name for one in AudioLayout(layout).channels] if n_channels > 2 and not layout.endswith("channels") else []
+    if not {"FL", "FR"} < set(names):
+        return (1 / n_channels,) * n_channels
+    return tuple(SURROUND.get(name, SIDE_OR_BACK) for name in names)
 
 
 def channels_of(frame: AudioFrame, sample_type: str) -> list[NDArray[Any]]:

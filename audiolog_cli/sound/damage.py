@@ -1,0 +1,67 @@
+"""What is wrong with a stretch of a recording, or doubtful, and how it is told: one `Damage` each, to a `Report`."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+MERGE_WITHIN = 1.0  # seconds between two stretches of the same damage that are reported as one
+# Causes of what is no damage: the file is as it was recorded, and something is to be said of its sound all the same.
+NOTES = ("more_sound", "not_heard", "digital_silence", "hum", "cancelling", "ultrasound", "other_tracks", "begins_late")
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A stretch of a recording that is not what was recorded."""
+
+    onset: float  # seconds from the first sample
+    offset: float
+    reason: str
+    cause: str = "lost"  # the same in one word, for programs; docs/records.md lists them
+
+    @property
+    def is_note(self) -> bool:
+        """Whether the file is as it was recorded, and something is to be said of its sound all the same."""
+        return self.cause in NOTES
+
+    def __str__(self) -> str:
+        """As it stands in a warning, after the file's name.
+
+        >>> str(Damage(1.5, 1.593, "broken frame, taken as silence"))
+        '1.500-1.593 s: broken frame, taken as silence'
+        """
+        return f"{self.onset:.3f}-{self.offset:.3f} s: {self.reason}"
+
+
+class DamageWarning(UserWarning):
+    """Damage in a recording that no caller asked to be told about."""
+
+
+Report = Callable[[Damage], None]
+
+
+def warn_of_damage(damage: Damage) -> None:
+    """The default report: a Python warning of damage, so that nothing is hidden."""
+    if not damage.is_note:
+        warnings.warn(str(damage), DamageWarning, stacklevel=2)
+
+
+@dataclass(slots=True)
+class MergedReport:
+    """Passes damage on to `report`, stretches that nearly touch as one; holds a single stretch. Call `close` at the end."""
+
+    report: Report
+    held: Damage | None = None
+
+    def __call__(self, damage: Damage) -> None:
+        held = self.held
+        if held and held.reason == damage.reason and damage.onset <= held.offset + MERGE_WITHIN:
+            self.held = replace(held, offset=max(held.offset, damage.offset))
+            return
+        self.close()
+        self.held = damage
+
+    def close(self) -> None:
+        """Pass on what is held."""
+        if self.held:
+            self.report(self.held)
+        self.held = None

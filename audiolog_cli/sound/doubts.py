@@ -1,0 +1,150 @@
+"""Sound that is there and says nothing, found while it is decoded: silence of zeros, channels that cancel, mains hum, ultrasound.
+
+In: blocks of samples as they go by. Out: `Damage` for a report, with a cause of its own for each; the samples are not changed. What is
+found is said once a recording, at its end, and long silence where it ends: nothing here needs memory or a second look.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiolog_cli.sound.damage import Damage, Report
+
+Samples = NDArray[np.float32]
+
+LONG_SILENCE = 60.0  # seconds of one value that are said although there is sound before or after them
+SAME = 1e-7  # full scale is 1: below the last bit of 24
+PROBES = 10  # seconds looked at for hum at the start; then one in so many
+MAINS = (50, 60)  # Hz
+N_HARMONICS = 10
+HUM_SHARE = 0.8  # of the power, and of the seconds
+ULTRASOUND_FROM = 192_000  # Hz, the sample rate of recorders of bats
+AUDIBLE = 1e-10  # mean square of a second that counts as sound: -100 dBFS
+CANCELLED = 0.03  # of the power that channels would give which have nothing to do with one another
+
+
+@dataclass(slots=True)
+class Silence:
+    """Whether samples stay at one value: zeros, or the offset of a converter that nothing is connected to."""
+
+    report: Report
+    value: float | None = None
+    start: float = 0.0  # seconds, where it began to stay
+    is_explained: bool = False  # by channels that cancel: there was sound
+
+    def add(self, samples: Samples, onset: float, rate: int) -> None:
+        """Look at a block that begins at `onset` seconds."""
+        if not len(samples):
+            return
+        value = samples[0] if self.value is None else self.value
+        if abs(samples.max() - value) <= SAME and abs(samples.min() - value) <= SAME:
+            if self.value is None:
+                self.value, self.start = float(value), onset
+            return
+        if self.value is not None:
+            self.close(onset + float(np.flatnonzero(np.abs(samples - value) > SAME)[0]) / rate)
+        if len(samples) > 1 and samples[-1] == samples[-2]:
+            last = float(np.flatnonzero(np.abs(samples - samples[-1]) > SAME)[-1])
+            self.value, self.start = float(samples[-1]), onset + (last + 1) / rate
+
+    def close(self, end: float, is_end: bool = False) -> None:
+        """Say what lasted up to `end` seconds, if that was all of the recording, or long."""
+        is_all = is_end and self.start == 0
+        if self.value is not None and not self.is_explained and end > self.start and (is_all or end - self.start >= LONG_SILENCE):
+            extent = "digital silence throughout" if is_all else "digital silence"
+            self.report(Damage(self.start, end, f"{extent}, nothing was recorded", "digital_silence"))
+        self.value = None
+
+
+@dataclass(slots=True)
+class Hum:
+    """Whether the sound is mains hum: 50 or 60 Hz and multiples of it, in nearly every second looked at."""
+
+    rate: int  # Hz, of the samples
+    n_samples: int = 0
+    n_probes: int = 0
+    shares: dict[int, list[float]] = field(default_factory=lambda: {mains: [] for mains in MAINS})
+    held: list[Samples] = field(default_factory=list)
+
+    def add(self, samples: Samples) -> None:
+        """Look at a chunk, or pass it over."""
+        second, within = divmod(self.n_samples, self.rate)
+        self.n_samples += len(samples)
+        if not self.held and (within + len(samples) < self.rate and within > 0.2 * self.rate):
+            return
+        if second >= PROBES and second % PROBES and not self.held:
+            return
+        self.held.append(samples)
+        if sum(map(len, self.held)) >= self.rate:
+            self._probe(np.concatenate(self.held)[: self.rate])
+            self.held.clear()
+
+    def _probe(self, second: Samples) -> None:
+        spectrum = np.abs(np.fft.rfft((second - second.mean()) * np.hanning(len(second)))) ** 2  # bins of 1 Hz
+        total = float(spectrum[20:].sum())
+        if total < 1e-8 * len(second) ** 2 / 8:  # -80 dBFS
+            return
+        for mains, shares in self.shares.items():
+            harmonics = [float(spectrum[k * mains - 3 : k * mains + 4].sum()) for k in range(1, N_HARMONICS + 1)]
+            is_led = harmonics[0] + harmonics[1] >= sum(harmonics) / 2  # else a tone that happens to be a multiple
+            shares.append(sum(harmonics) / total if is_led else 0.0)
+
+    def close(self, report: Report) -> None:
+        """Say whether it was hum."""
+        for mains, shares in self.shares.items():
+            n_hum = sum(share >= HUM_SHARE for share in shares)
+            if n_hum and n_hum >= HUM_SHARE * len(shares):
+                end = self.n_samples / self.rate
+                text = f"{mains} Hz hum is {np.median(shares):.0%} of the sound; is the microphone connected?"
+                report(Damage(0.0, end, text, "hum"))
+                return
+
+
+@dataclass(slots=True)
+class Cancelling:
+    """Whether channels cancel when they are mixed, counted in seconds with sound."""
+
+    seconds: float = 0.0  # looked at
+    n: int = 0  # samples of the present second
+    apart: float = 0.0  # sum of squares as if the channels had nothing to do with one another
+    mixed: float = 0.0
+    sounding: float = 0.0  # seconds
+    cancelling: float = 0.0
+    onset: float = 0.0  # of the first second that cancels, and the offset of the last
+    offset: float = 0.0
+
+    def add(self, channels: list[Samples], weights: tuple[float, ...], mix: Samples, full_scale: float, rate: int) -> None:
+        """Look at the channels of a frame, whose full scale is given, and at their mix, whose full scale is 1."""
+        pairs = zip(channels, weights, strict=True) if len(channels) > 2 else [(channels[0], weights[0])]
+        self.apart += sum((weight / full_scale) ** 2 * float(np.dot(channel, channel)) for channel, weight in pairs if weight)
+        self.mixed += float(np.dot(mix, mix))
+        self.n += len(mix)
+        if self.n >= rate:
+            self._count(rate)
+
+    def _count(self, rate: int) -> None:
+        duration = self.n / rate
+        if self.apart / self.n > AUDIBLE:
+            self.sounding += duration
+            if self.mixed < CANCELLED * self.apart:
+                self.onset = self.onset if self.cancelling else self.seconds
+                self.offset = self.seconds + duration
+                self.cancelling += duration
+        self.seconds += duration
+        self.n, self.apart, self.mixed = 0, 0.0, 0.0
+
+    def close(self, rate: int, report: Report) -> None:
+        """Say whether they did."""
+        if self.n:
+            self._count(rate)
+        if self.cancelling > self.sounding / 20:
+            share = self.cancelling / self.sounding
+            text = f"the channels cancel when mixed, in {share:.0%} of the seconds with sound; hear one: --channel left"
+            report(Damage(self.onset, self.offset, text, "cancelling"))
+
+
+def ultrasound(rate: int, heard: int, report: Report) -> None:
+    """Say of a recording at `rate` Hz that what lies above the band of sound at `heard` Hz is gone."""
+    if rate >= ULTRASOUND_FROM > heard:
+        report(Damage(0.0, 0.0, f"sampled at {rate} Hz: what lies above {heard // 2} Hz is not heard", "ultrasound"))
