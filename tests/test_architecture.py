@@ -21,7 +21,7 @@ LAYERS = (
     ("sound", "weights"),
     ("cells", "table", "parquet", "wording", "reading"),
     ("editors",),
-    ("records", "terminal"),
+    ("records", "terminal", "side_files"),
     ("errors", "__init__"),
 )
 HEAVY = ("torch", "torchaudio", "safetensors")

@@ -1,6 +1,8 @@
 """Metrics worked by hand: what a figure means in the cases where papers and programs disagree."""
 
 import math
+from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pytest
@@ -131,6 +133,16 @@ def test_an_event_with_the_wrong_label_is_one_substitution() -> None:
     assert (counts.substitutions, counts.deletions, counts.insertions) == (1, 1, 1)
 
 
+def test_a_chain_of_thousands_of_events_is_matched_to_its_end() -> None:
+    """Every estimate fits two references; the last, which fits the first one only, pushes all the others one on."""
+    n = 5000
+    onsets = 0.3 * np.arange(n + 1)
+    late = np.append(onsets[:n] + 0.15, -0.15)
+    none = np.zeros(n + 1, np.int64)
+    counts = event_based.event_counts(Intervals(onsets, onsets + 0.1, none), Intervals(late, late + 0.1, none), 1)
+    assert counts.true_positives.tolist() == [n + 1]
+
+
 def test_touching_events_of_a_label_are_one_only_after_merging() -> None:
     cut = intervals((0, 1, 0), (1, 2, 0), (2, 3, 0))
     whole = intervals((0, 3, 0))
@@ -224,3 +236,27 @@ def test_the_interval_of_equal_files_is_a_point_and_of_unequal_ones_is_not() -> 
     low, high = bootstrap.interval(np.array([[0.0, 1.0]] * 5 + [[1.0, 1.0]] * 5), rate, weights)
     # 10 fair coins: the middle 95 % of their mean is 0.2 to 0.8
     assert (low, high) == (0.2, 0.8)
+
+
+def test_tuned_thresholds_never_name_a_label_that_is_noise() -> None:
+    """The best F1 of `noise` alone, 0.4 from 0.2 on, would cost more false alarms than it finds."""
+    sure = score_based.threshold_curve(np.array([0.9, 0.8, 0.2, 0.1, 0.0]), np.array([True, True, False, False, False]))
+    noise = score_based.threshold_curve(np.array([0.2, 0.3, 0.4, 0.5, 0.6]), np.array([True, False, False, False, False]))
+    assert score_based.best_f1(noise).f1 == pytest.approx(2 / 6)
+    known, unknown = score_based.micro_f1_thresholds([sure, noise])
+    assert known == 0.5 and 0.6 < unknown < 0.64
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from([0.1, 0.3, 0.5, 0.9]), st.booleans()), max_size=6), min_size=1, max_size=3))
+def test_no_other_thresholds_have_a_higher_micro_f1(labels: list[list[tuple[float, bool]]]) -> None:
+    curves = [
+        score_based.threshold_curve(np.array([s for s, _ in rows]), np.array([t for _, t in rows], bool)) for rows in labels
+    ]
+
+    def reached(thresholds: Sequence[float]) -> float:
+        named = [(t, s >= cut) for rows, cut in zip(labels, thresholds, strict=True) for s, t in rows]
+        total = sum(t for t, _ in named) + sum(n for _, n in named)
+        return 2 * sum(t and n for t, n in named) / total if total else 0.0
+
+    tuned = reached(score_based.micro_f1_thresholds(curves))
+    assert tuned == pytest.approx(max(reached(cuts) for cuts in product([0.05, 0.2, 0.4, 0.7, 1.0], repeat=len(labels))))

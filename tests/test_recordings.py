@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from audiolog_cli.datasets import folders
-from audiolog_cli.datasets.dataset import Dataset, Event, Fold, Recording
+from audiolog_cli.datasets.dataset import Dataset, Event, Fold, LabelledRecording
 from audiolog_cli.errors import AudioError, UsageError
 from audiolog_cli.mixing.pool import NO_SCENE, open_pool
 from audiolog_cli.model import checkpoint
@@ -62,7 +62,7 @@ def test_a_layout_is_told_by_what_lies_in_the_folder(tmp_path: Path) -> None:
 def dataset(**parts: tuple[str, ...]) -> Dataset:
     """Ten recordings of five places; with parts, a fold of them."""
     names = [f"{place}_{take}" for place in "abcde" for take in (1, 2)]
-    found = {name: Recording(name, Path(name), 10.0, (), ()) for name in names}
+    found = {name: LabelledRecording(name, Path(name), 10.0, (), ()) for name in names}
     folds = (Fold("1", parts),) if parts else ()
     return Dataset("field", folders.known.EVERYDAY, found, folds, (), source_of=lambda name: name[0])
 
@@ -94,7 +94,7 @@ def test_unknown_folds_and_a_single_source_are_refused() -> None:
 
 @pytest.mark.parametrize(("seconds", "n_windows"), [(0.3, 1), (10.0, 1), (10.04, 1), (10.06, 2), (20.0, 2), (25.0, 3)])
 def test_windows_cover_a_recording(seconds: float, n_windows: int) -> None:
-    assert recordings.count_windows(Recording("a", Path("a"), seconds, (), ())) == n_windows
+    assert recordings.count_windows(LabelledRecording("a", Path("a"), seconds, (), ())) == n_windows
 
 
 def test_windows_hold_hard_and_soft_labels_side_by_side(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_windows_go_on_where_they_were_interrupted_and_notice_other_data(tmp_pat
 
 def test_a_recording_shorter_than_its_header_says_is_not_trained_on(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", 12.0, rate=8000)
-    recording = Recording("a", tmp_path / "a.wav", 40.0, (), ())
+    recording = LabelledRecording("a", tmp_path / "a.wav", 40.0, (), ())
     data = Dataset("field", folders.known.EVERYDAY, {"a": recording}, (), ())
     with pytest.raises(AudioError, match="a.wav: ends within 20 s, expected 40 s"):
         recordings.make_windows(data, FRONT_END, tmp_path / "pool", silent, silent)

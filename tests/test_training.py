@@ -15,7 +15,7 @@ import torch
 from audiolog_cli.errors import UsageError, WeightsError
 from audiolog_cli.mixing import pool, windows
 from audiolog_cli.mixing.augment import SAMPLE_RATE
-from audiolog_cli.mixing.pool import Facts, Pool
+from audiolog_cli.mixing.pool import Facts, WindowPool
 from audiolog_cli.mixing.windows import MixStyle, Span
 from audiolog_cli.model import checkpoint
 from audiolog_cli.model.networks import new_network, own_front_end
@@ -35,7 +35,7 @@ SHORT = {"epochs": 2, "steps": 3, "batch_size": 4, "learning_rate": 1e-3, "warmu
 QUICK = TrainOptions(**SHORT)
 
 
-def made_pool(folder: Path, facts: Facts = FACTS, seed: int = 0) -> Pool:
+def made_pool(folder: Path, facts: Facts = FACTS, seed: int = 0) -> WindowPool:
     """Windows of made sounds; the teacher, where there is one, hears `tonal` with the level of the wave."""
     bank = windows.make_bank(*made_clips())
 

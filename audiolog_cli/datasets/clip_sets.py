@@ -13,7 +13,7 @@ from audiolog_cli.datasets.dataset import (
     Event,
     Findings,
     Fold,
-    Recording,
+    LabelledRecording,
     audio_files,
     check_folds,
     read_lines,
@@ -56,14 +56,14 @@ def read_urbansound8k(root: Path) -> Dataset:
 
 def _clips(name: str, root: Path, rows: list[tuple[str, str, str, str]], findings: Findings) -> Dataset:
     """Recordings with one event from start to end; fold k tests on k and trains on the others."""
-    recordings: dict[str, Recording] = {}
+    recordings: dict[str, LabelledRecording] = {}
     fold_of: dict[str, str] = {}
     for place, clip, fold, label in rows:
         if clip in recordings:
             findings.problems.append(f"{place}: {clip} stands in the table twice")
             continue
         duration = findings.duration(root / clip, place)
-        recordings[clip] = Recording(clip, root / clip, duration, (), (Event(0.0, duration or 0.0, label),))
+        recordings[clip] = LabelledRecording(clip, root / clip, duration, (), (Event(0.0, duration or 0.0, label),))
         fold_of[clip] = fold
     _report_surplus(root / "audio", root, recordings, findings)
     folds = _leave_one_out(fold_of)
@@ -80,7 +80,7 @@ def source_of(name: str) -> str:
     return "-".join(Path(name).stem.split("-")[:2])
 
 
-def _report_surplus(folder: Path, root: Path, recordings: Mapping[str, Recording], findings: Findings) -> None:
+def _report_surplus(folder: Path, root: Path, recordings: Mapping[str, LabelledRecording], findings: Findings) -> None:
     for path in audio_files(folder):
         if path.relative_to(root).as_posix() not in recordings:
             findings.problems.append(f"{path}: surplus, no table names it")
@@ -191,13 +191,15 @@ def _sound_of(filename: str, folder: Path, sounds: Sequence[str]) -> str | None:
 
 def _recording(
     root: Path, name: str, scenes: list[tuple[str, Event]], events: list[tuple[str, Event]], findings: Findings
-) -> Recording:
+) -> LabelledRecording:
     placed = [*scenes, *events]
     duration = findings.duration(root / name, placed[0][0] if placed else str(root))
     for place, event in placed:
         if event.offset != WHOLE:
             findings.within(event, duration, place)
-    return Recording(name, root / name, duration, tuple(scene for _, scene in scenes), tuple(event for _, event in events))
+    return LabelledRecording(
+        name, root / name, duration, tuple(scene for _, scene in scenes), tuple(event for _, event in events)
+    )
 
 
 def _labels(spans: Spans) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class LabelledRecording:
     """One audio file and what is said about it."""
 
     name: str  # as the tables and folds call it
@@ -67,7 +67,7 @@ class Dataset:
 
     name: str
     labels: LabelList
-    recordings: Mapping[str, Recording]
+    recordings: Mapping[str, LabelledRecording]
     folds: tuple[Fold, ...]
     problems: tuple[str, ...]  # each names its place
     notes: tuple[str, ...] = ()  # quirks of the published data that were dealt with
@@ -237,7 +237,7 @@ def _counts(dataset: Dataset, fold: str, part: str, names: Iterable[str]) -> Ite
         yield _count_label(fold, part, "event", label, chosen)
 
 
-def _count_label(fold: str, part: str, kind: str, label: str, chosen: list[Recording]) -> Count:
+def _count_label(fold: str, part: str, kind: str, label: str, chosen: list[LabelledRecording]) -> Count:
     n_recordings, n_spans, seconds = 0, 0, 0.0
     for recording in chosen:
         spans = recording.scenes if kind == "scene" else recording.events

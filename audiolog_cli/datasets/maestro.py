@@ -11,7 +11,7 @@ from audiolog_cli.datasets.dataset import (
     Event,
     Findings,
     Fold,
-    Recording,
+    LabelledRecording,
     audio_files,
     check_folds,
     read_lines,
@@ -48,14 +48,14 @@ def _name(path: Path) -> str:
     return f"{path.parent.name.removeprefix('soft_labels_')}/{path.stem}"
 
 
-def _recording(root: Path, name: str, annotation: Path, labels: LabelList, findings: Findings) -> Recording:
+def _recording(root: Path, name: str, annotation: Path, labels: LabelList, findings: Findings) -> LabelledRecording:
     path = root / "development_audio" / f"{name}.wav"
     scene = name.split("/")[0]
     if scene not in labels.scenes:
         findings.problems.append(f"{annotation}: unknown scene {scene!r}; expected one of {', '.join(labels.scenes)}")
     duration = findings.duration(path, str(annotation))
     events = _events(annotation, duration, labels, findings)
-    return Recording(name, path, duration, (Event(0.0, WHOLE, scene),), events)
+    return LabelledRecording(name, path, duration, (Event(0.0, WHOLE, scene),), events)
 
 
 def _events(annotation: Path, duration: float | None, labels: LabelList, findings: Findings) -> tuple[Event, ...]:

@@ -15,7 +15,7 @@ from audiolog_cli.datasets.dataset import (
     Event,
     Findings,
     Fold,
-    Recording,
+    LabelledRecording,
     audio_files,
     check_folds,
     merged,
@@ -60,7 +60,7 @@ def _read_list(path: Path, findings: Findings) -> Listed:
     return listed
 
 
-def _recording(root: Path, name: str, scene: str, placed: list[tuple[str, Event]], findings: Findings) -> Recording:
+def _recording(root: Path, name: str, scene: str, placed: list[tuple[str, Event]], findings: Findings) -> LabelledRecording:
     path = root / name
     duration = findings.duration(path, placed[0][0].rsplit(":", 1)[0] if placed else "a list")
     for place, event in placed:
@@ -71,10 +71,10 @@ def _recording(root: Path, name: str, scene: str, placed: list[tuple[str, Event]
     joined = sum(event.offset > event.onset for _, event in placed) - len(events)
     if joined:
         findings.notes.append(f"{name}: {joined} events overlap or touch another of their label and were made one with it")
-    return Recording(name, path, duration, (Event(0.0, WHOLE, scene),), events)
+    return LabelledRecording(name, path, duration, (Event(0.0, WHOLE, scene),), events)
 
 
-def _negatives(root: Path, listed: Mapping[str, Recording], findings: Findings) -> dict[str, Recording]:
+def _negatives(root: Path, listed: Mapping[str, LabelledRecording], findings: Findings) -> dict[str, LabelledRecording]:
     """Audio that no list names, where its scene is known and one of the four; a problem where the scene is not known."""
     scenes = _published_scenes(root, findings)
     found = {}
@@ -87,7 +87,7 @@ def _negatives(root: Path, listed: Mapping[str, Recording], findings: Findings) 
             findings.problems.append(f"{path}: surplus, in no list, and no meta.txt or evaluate.txt says its scene")
         elif scene in TUT.scenes:
             duration = findings.duration(path, str(root))
-            found[name] = Recording(name, path, duration, (Event(0.0, WHOLE, scene),), ())
+            found[name] = LabelledRecording(name, path, duration, (Event(0.0, WHOLE, scene),), ())
     return found
 
 
@@ -106,7 +106,7 @@ def _published_scenes(root: Path, findings: Findings) -> dict[str, str]:
     return scenes
 
 
-def _official(development: Listed, evaluation: Listed, negatives: Mapping[str, Recording]) -> Fold:
+def _official(development: Listed, evaluation: Listed, negatives: Mapping[str, LabelledRecording]) -> Fold:
     held_out = tuple(name for name in negatives if name.split("/")[0].endswith("-evaluation"))
     return Fold(
         "official",
@@ -117,7 +117,7 @@ def _official(development: Listed, evaluation: Listed, negatives: Mapping[str, R
     )
 
 
-def _folds(lists: Path, negatives: Mapping[str, Recording], findings: Findings) -> list[Fold]:
+def _folds(lists: Path, negatives: Mapping[str, LabelledRecording], findings: Findings) -> list[Fold]:
     spare = [name for name in negatives if not name.split("/")[0].endswith("-evaluation")]
     folds = []
     for number in range(1, 5):

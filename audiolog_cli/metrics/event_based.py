@@ -103,7 +103,7 @@ def _count_substitutions(pairs: list[tuple[int, int]], taken: set[int]) -> int:
 def match_most(left: Ints, right: Ints) -> dict[int, int]:
     """The largest one-to-one matching of a bipartite graph of edges (left[n], right[n]); returns {left: right}.
 
-    Edges alone at both ends are taken at once; the rest is matched by augmenting paths (Hopcroft and Karp, 1973).
+    Edges alone at both ends are taken at once; of the rest, each right takes its first free left, then augmenting paths follow (Kuhn, 1955).
 
     >>> match_most(np.array([0, 0, 1]), np.array([5, 6, 5]))  # 0 must leave 5 to 1
     {0: 6, 1: 5}
@@ -115,55 +115,30 @@ def match_most(left: Ints, right: Ints) -> dict[int, int]:
     graph: dict[int, list[int]] = {}  # right -> its lefts, in the order of the edges
     for u, v in zip(right[~alone].tolist(), left[~alone].tolist(), strict=True):
         graph.setdefault(u, []).append(v)
-    return matched | _augmented(graph)
-
-
-def _augmented(graph: dict[int, list[int]]) -> dict[int, int]:
-    """Greedy first, then augmenting paths, shortest first; returns {v: u} for a graph {u: [v, ...]}."""
-    matching: dict[int, int] = {}
     for u, neighbours in graph.items():
-        free = next((v for v in neighbours if v not in matching), None)
+        free = next((v for v in neighbours if v not in matched), None)
         if free is not None:
-            matching[free] = u
-    while True:
-        layers, ends = _layers(graph, matching)
-        if not ends:
-            return matching
-        for v in ends:
-            _augment(v, layers, matching)
+            matched[free] = u
+    busy = set(matched.values())
+    for u in (u for u in graph if u not in busy):
+        _augment(u, graph, matched)
+    return matched
 
 
-Layers = tuple[
-    dict[int, int | None], dict[int, list[int]]
-]  # u -> its v one layer back (None: free u); v -> its us one layer back
-
-
-def _layers(graph: dict[int, list[int]], matching: dict[int, int]) -> tuple[Layers, list[int]]:
-    """Breadth-first layers of alternating paths from the free us, up to the first layer with free vs, which are returned too."""
-    busy = set(matching.values())
-    before_u: dict[int, int | None] = {u: None for u in graph if u not in busy}
-    before_v: dict[int, list[int]] = {}
-    layer, ends = list(before_u), list[int]()
-    while layer and not ends:
-        reached: dict[int, list[int]] = {}
-        for u in layer:
-            for v in graph[u]:
-                if v not in before_v:
-                    reached.setdefault(v, []).append(u)
-        before_v |= reached
-        ends = [v for v in reached if v not in matching]
-        layer = [matching[v] for v in reached if v in matching]
-        before_u |= {matching[v]: v for v in reached if v in matching}
-    return (before_u, before_v), ends
-
-
-def _augment(v: int, layers: Layers, matching: dict[int, int]) -> bool:
-    """Walk back from v to a free u and flip the path; each vertex serves one path."""
-    before_u, before_v = layers
-    for u in before_v.pop(v, []):
-        if u in before_u:
-            previous = before_u.pop(u)
-            if previous is None or _augment(previous, layers, matching):
-                matching[v] = u
-                return True
-    return False
+def _augment(root: int, graph: dict[int, list[int]], matched: dict[int, int]) -> None:
+    """Match one more right, `root`, by the shortest alternating path from it to a free left, if there is one."""
+    before: dict[int, int] = {}  # left -> the right it was reached from
+    left_of: dict[int, int] = {}  # right on the way -> the left that it is matched with
+    queue = [root]
+    for u in queue:
+        for v in (v for v in graph[u] if v not in before):
+            before[v] = u
+            if v in matched:
+                left_of[matched[v]] = v
+                queue.append(matched[v])
+                continue
+            while v != -1:  # flip the path back to the root
+                u = before[v]
+                matched[v] = u
+                v = left_of.get(u, -1)
+            return

@@ -9,7 +9,6 @@ appends it. A file that changes under its old path is not noticed; delete the fo
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from audiolog_cli.errors import UsageError
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
+from audiolog_cli.side_files import alone, intact, write_whole
 
 FULL_SCALE = 32767.0
 Decode = Callable[[Path], Wave]  # a whole file as mono float32 at 32 kHz
@@ -44,23 +45,36 @@ class Cache:
 def open_cache(folder: Path, paths: Iterable[Path], decode: Decode, progress: Callable[[int, int], None] | None = None) -> Cache:
     """The cache in `folder`, with every one of `paths` in it; made or completed where needed.
 
-    The index is written last and atomically: an interrupted call leaves what was there before. AudioError from `decode` passes.
+    The index is written last and whole: an interrupted call leaves what was there before. Of several processes one decodes, the others
+    wait. AudioError from `decode` passes; UsageError if the cache is damaged.
     `progress` is called with (done, total) after each decoded file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     index_file, samples_file = folder / "index.json", folder / "samples.i16"
-    spans: dict[str, tuple[int, int]] = {}
-    if index_file.is_file():
-        spans = {path: (first, n_samples) for path, (first, n_samples) in json.loads(index_file.read_text()).items()}
-    missing = [path for path in dict.fromkeys(paths) if str(path) not in spans]
-    if missing:
-        _append(samples_file, spans, missing, decode, progress)
-        partial = index_file.with_suffix(".partial")
-        partial.write_text(json.dumps(spans))
-        os.replace(partial, index_file)
-    n_samples = max((first + count for first, count in spans.values()), default=0)
+    with alone(folder / "lock"):
+        spans = _read_index(index_file)
+        missing = [path for path in dict.fromkeys(paths) if str(path) not in spans]
+        if missing:
+            _append(samples_file, spans, missing, decode, progress)
+            write_whole(index_file, json.dumps(spans))
+    n_samples = _end(spans)
+    if n_samples and (not samples_file.is_file() or samples_file.stat().st_size < 2 * n_samples):
+        raise UsageError(f"{samples_file}: damaged, expected {2 * n_samples} bytes; delete {folder}, it is made again")
     samples = np.memmap(samples_file, np.dtype("<i2"), "r", shape=(n_samples,)) if n_samples else np.zeros(0, np.int16)
     return Cache(samples, spans)
+
+
+def _read_index(file: Path) -> dict[str, tuple[int, int]]:
+    if not file.is_file():
+        return {}
+    with intact(file, "an index of clips", f"delete {file.parent}, it is made again"):
+        entries = json.loads(file.read_text(encoding="utf-8")).items()
+        return {path: (int(first), int(n_samples)) for path, (first, n_samples) in entries}
+
+
+def _end(spans: dict[str, tuple[int, int]]) -> int:
+    """The sample behind the last clip."""
+    return max((first + count for first, count in spans.values()), default=0)
 
 
 def _append(
@@ -70,7 +84,7 @@ def _append(
     decode: Decode,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    position = max((first + count for first, count in spans.values()), default=0)
+    position = _end(spans)
     with samples_file.open("r+b" if samples_file.is_file() else "w+b") as file:
         file.truncate(2 * position)  # what an interrupted call left behind the last indexed sample
         file.seek(2 * position)

@@ -35,24 +35,30 @@ class Clip:
 def read_clips(folder: Path) -> list[Clip]:
     """The clips of `folder/clips.tsv`, in its order.
 
-    RecordError names file and line when a column is missing, a kind or split is unknown, or the sounding part is not
+    RecordError names file and line when the table is not text in UTF-8, a column is missing, a kind or split is unknown, or the sounding part is not
     inside the clip.
     """
     table = folder / "clips.tsv"
     if not table.is_file():
         raise RecordError(f"{table}: no such file; a folder of clips needs one (columns {' '.join(COLUMNS)})")
-    with table.open(newline="", encoding="utf-8") as lines:
-        reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise RecordError(f"{table}:1: no column {', '.join(missing)}; expected {' '.join(COLUMNS)}")
-        return [_clip(folder, row, f"{table}:{number}") for number, row in enumerate(reader, start=2)]
+    with table.open(newline="", encoding="utf-8-sig") as lines:
+        try:
+            reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+            rows = list(enumerate(reader, start=2))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise RecordError(f"{table}: not a table in UTF-8: {error}") from None
+    if missing:
+        raise RecordError(f"{table}:1: no column {', '.join(missing)}; expected {' '.join(COLUMNS)}")
+    return [_clip(folder, row, f"{table}:{number}") for number, row in rows]
 
 
 def _clip(folder: Path, row: dict[str, str], place: str) -> Clip:
+    if None in row.values():
+        raise RecordError(f"{place}: expected {len(row)} columns, got {sum(value is not None for value in row.values())}")
     try:
         onset, offset, duration = float(row["onset"]), float(row["offset"]), float(row["duration"])
-    except (TypeError, ValueError):
+    except ValueError:
         raise RecordError(
             f"{place}: onset, offset and duration must be seconds, got {row['onset']!r}, {row['offset']!r}, {row['duration']!r}"
         ) from None

@@ -28,6 +28,7 @@ from torch import Tensor
 from audiolog_cli.errors import UsageError
 from audiolog_cli.mixing.windows import Soundscape, Span
 from audiolog_cli.model.features import FrontEnd, spectrogram
+from audiolog_cli.side_files import alone, intact, write_whole
 
 STEPS = 32  # time steps of targets over one window, as of HTS-AT: 0.3125 s for 10 s
 MISSING, MADE, UNLABELLED = 0, 1, 2
@@ -53,7 +54,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class WindowPool:
     """Memory-mapped windows; see the module for the arrays."""
 
     facts: Facts
@@ -68,19 +69,19 @@ class Pool:
         return len(self.state)
 
 
-def make_pool(folder: Path, facts: Facts) -> Pool:
+def make_pool(folder: Path, facts: Facts) -> WindowPool:
     """The pool in `folder`, to be filled; made where it is not there yet. UsageError if it was made from something else."""
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / "pool.json"
-    if note.exists():
-        if read_facts(folder) != facts:
+    with alone(folder / "lock"):
+        if not note.exists():
+            write_whole(note, json.dumps(dataclasses.asdict(facts), indent=1, ensure_ascii=False) + "\n")
+        elif read_facts(folder) != facts:
             raise UsageError(f"{note}: made from other clips or settings; give another folder, or delete this one")
-    else:
-        note.write_text(json.dumps(dataclasses.asdict(facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return _open(folder, facts, write=True)
+        return _open(folder, facts, write=True)
 
 
-def open_pool(folder: Path) -> Pool:
+def open_pool(folder: Path) -> WindowPool:
     """The pool in `folder`, to be read; UsageError if there is none or it is damaged."""
     return _open(folder, read_facts(folder), write=False)
 
@@ -88,25 +89,23 @@ def open_pool(folder: Path) -> Pool:
 def read_facts(folder: Path) -> Facts:
     """The note that comes with a pool."""
     note = folder / "pool.json"
-    try:
+    if not note.exists():
+        raise UsageError(f"{note}: no such file; a pool is made by `audiolog mix --windows`")
+    with intact(note, "the note of a pool", "make the pool again"):
         values = json.loads(note.read_text(encoding="utf-8"))
         values |= {name: tuple(values[name]) for name in ("events", "scenes", "tags")}
         values |= {name: {k: tuple(v) for k, v in values[name].items()} for name in ("plausible", "mapping")}
         return Facts(**values | {"front_end": FrontEnd(**values["front_end"])})
-    except FileNotFoundError:
-        raise UsageError(f"{note}: no such file; a pool is made by `audiolog mix --windows`") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UsageError(f"{note}: not the note of a pool ({error}); make the pool again") from None
 
 
-def _open(folder: Path, facts: Facts, write: bool) -> Pool:
+def _open(folder: Path, facts: Facts, write: bool) -> WindowPool:
     n_frames = 1 + int(facts.seconds * facts.front_end.sample_rate) // facts.front_end.hop_length
     N = facts.n_windows
 
     def mapped(name: str, kind: type[np.generic], *shape: int) -> NDArray[Any]:
         return _mapped(folder / name, np.dtype(kind), (N, *shape), write)
 
-    return Pool(
+    return WindowPool(
         facts,
         log_mel=mapped("log_mel.f16", np.float16, n_frames, facts.front_end.n_mels),
         tags=mapped("tags.u8", np.uint8, STEPS, len(facts.tags)) if facts.tags else None,
@@ -130,7 +129,7 @@ def _mapped(file: Path, dtype: np.dtype[Any], shape: tuple[int, ...], write: boo
     return np.memmap(file, dtype, "r+" if write else "r", shape=shape)
 
 
-def fill(pool: Pool, indices: Iterable[int], mix: Callable[[int], Soundscape], teacher: Teacher | None) -> int:
+def fill(pool: WindowPool, indices: Iterable[int], mix: Callable[[int], Soundscape], teacher: Teacher | None) -> int:
     """Make the windows of `indices` that are missing; returns how many were made. The state is set last."""
     facts, hear, made = pool.facts, spectrogram(pool.facts.front_end), 0
     for index in indices:

@@ -69,7 +69,7 @@ def load_bank(source: Source, weights: dict[str, float], say: Callable[[str], No
 
     RecordError for a broken table or a source in two splits, UsageError for a split without clips.
     """
-    clips = [clip for folder in source.folders for clip in read_clips(folder)]
+    clips = all_clips(source)
     check_splits(clips)
     chosen = of_split(clips, source.split)
     if not chosen:
@@ -83,15 +83,21 @@ def load_bank(source: Source, weights: dict[str, float], say: Callable[[str], No
     return make_bank(chosen, cache, weights)
 
 
+def all_clips(source: Source) -> list[Clip]:
+    """The clips of all folders, whatever their split."""
+    return [clip for folder in source.folders for clip in read_clips(folder)]
+
+
 def whole_file(path: Path) -> Wave:
     """A clip as the cache wants it; what is damaged in it is silence, as everywhere."""
     return np.concatenate(list(audio.decode(str(path), report=lambda damage: None)))
 
 
-def words(source: Source, clips: Sequence[Clip]) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[str, ...]]]:
-    """Events, scenes and plausible events of the vocabulary."""
+def words(source: Source) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """Events, scenes and plausible events of the vocabulary, which is one for all splits: pools that train and validate must agree."""
     if source.everyday:
         return vocabulary.EVENTS, vocabulary.SCENES, vocabulary.PLAUSIBLE
+    clips = all_clips(source)
     labels = {kind: tuple(sorted({clip.label for clip in clips if clip.kind == kind})) for kind in ("event", "scene")}
     return labels["event"], labels["scene"], {}
 
@@ -102,7 +108,7 @@ def write_recordings(source: Source, plan: Plan, n_recordings: int, out: Path, s
     Only events of the vocabulary are drawn.
     """
     bank = load_bank(source, {}, say)
-    events, _, plausible = words(source, bank.clips)
+    events, _, plausible = words(source)
     bank = make_bank([clip for clip in bank.clips if clip.kind != "event" or clip.label in events], bank.cache)
     out.mkdir(parents=True, exist_ok=True)
     lists: dict[str, list[str]] = {"events": [], "scenes": [], "ignore": []}
@@ -124,7 +130,7 @@ def write_pool(source: Source, plan: PoolPlan, out: Path, say: Callable[[str], N
         raise UsageError(f"--style {plan.style}: expected {', '.join(STYLES)}")
     style, front_end = STYLES[plan.style], own_front_end(plan.model, "--for-model").at(SAMPLE_RATE)
     bank = load_bank(source, FREQUENT if plan.style == "train" else {}, say)
-    events, scenes, plausible = words(source, bank.clips)
+    events, scenes, plausible = words(source)
     hear, tags, meant = _teacher(plan, events)
     origin = {"clips": " ".join(folder.name for folder in source.folders), "split": source.split, "seed": str(source.seed)}
     origin |= {name: str(value) for name, value in asdict(style).items()}

@@ -8,7 +8,6 @@ and a run with others is refused. A lock on the folder, which the system release
 second run out.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -28,6 +27,7 @@ import numpy as np
 
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import AudiologError, InputError, UsageError
+from audiolog_cli.side_files import alone, intact, write_whole
 from audiolog_cli.sound.audio import Window
 from audiolog_cli.sound.remote import is_url, version
 from audiolog_cli.terminal import reason
@@ -79,16 +79,11 @@ def open_journal(folder: Path, parameters: Mapping[str, str | float]) -> Iterato
     """Make or continue the journal in `folder`; UsageError while another run has it, or if it was made with other parameters."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock_file = (folder / "lock").open("w")
+        (folder / "lock").touch()
     except OSError as error:
         raise UsageError(f"--resume {folder}: {reason(error)}") from None
-    with lock_file as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"--resume {folder}: another run is using this journal; wait for it, or name another folder"
-            ) from None
+    busy = f"--resume {folder}: another run is using this journal; wait for it, or name another folder"
+    with alone(folder / "lock", busy):
         _check_parameters(folder, parameters)
         yield Journal(folder)
 
@@ -96,15 +91,11 @@ def open_journal(folder: Path, parameters: Mapping[str, str | float]) -> Iterato
 def _check_parameters(folder: Path, parameters: Mapping[str, str | float]) -> None:
     path = folder / "parameters.json"
     if not path.exists():
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(dict(parameters), indent=1) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+        write_whole(path, json.dumps(dict(parameters), indent=1) + "\n")
         return
-    try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UsageError(f"{path}: damaged; name another folder") from None
-    if changed := changes(earlier, parameters):
+    with intact(path, "a run's parameters", "name another folder"):
+        changed = changes(json.loads(path.read_text(encoding="utf-8")), parameters)
+    if changed:
         raise UsageError(f"--resume {folder}: made with other parameters: {changed}; name another folder")
 
 

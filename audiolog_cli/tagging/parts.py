@@ -26,6 +26,7 @@ from uuid import uuid4
 from audiolog_cli import parquet
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, jsonl_lines, tsv_lines
+from audiolog_cli.side_files import intact
 from audiolog_cli.sound.remote import file_system, version, writing
 from audiolog_cli.tagging.journal import changes, check_regular, place
 from audiolog_cli.terminal import reason
@@ -81,7 +82,9 @@ class Parts:
         system, folder = self._system
         path = f"{folder}/parameters.json"
         is_new = not system.exists(path)
-        if not is_new and (changed := changes(json.loads(system.cat_file(path)), parameters)):
+        with intact(path, "a run's parameters", "name another folder"):
+            changed = "" if is_new else changes(json.loads(system.cat_file(path)), parameters)
+        if changed:
             raise UsageError(f"--out {self.folder}: made with other parameters: {changed}; name another folder")
         for name in (folder, f"{folder}/failed", f"{folder}/unfinished"):
             system.makedirs(name, exist_ok=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.mixing.pool import MISSING, UNLABELLED, Facts, Pool, decode
+from audiolog_cli.mixing.pool import MISSING, UNLABELLED, Facts, WindowPool, decode
 from audiolog_cli.training.losses import Targets
 from audiolog_cli.training.ranges import Amount, Share
 
@@ -62,7 +62,7 @@ def labels_of(facts: Facts) -> Labels:
 
 
 def pool_batches(
-    pool: Pool, batch_size: int, seed: int, variation: Variation = Variation(), wanted: Wanted = None, soft: bool = True
+    pool: WindowPool, batch_size: int, seed: int, variation: Variation = Variation(), wanted: Wanted = None, soft: bool = True
 ) -> Callable[[int], Batch]:
     """The endless series of batches over the wanted windows of a pool, in a new random order for each pass.
 
@@ -86,7 +86,7 @@ def pool_batches(
     return batch
 
 
-def made_windows(pool: Pool, wanted: Wanted = None) -> NDArray[np.int64]:
+def made_windows(pool: WindowPool, wanted: Wanted = None) -> NDArray[np.int64]:
     """The indices of the wanted windows; UsageError if some of them have not been made yet."""
     indices = wanted if isinstance(wanted, np.ndarray) else np.arange(len(pool))[:wanted]
     n_missing = int((pool.state[indices] == MISSING).sum())
@@ -95,7 +95,7 @@ def made_windows(pool: Pool, wanted: Wanted = None) -> NDArray[np.int64]:
     return indices
 
 
-def read_batch(pool: Pool, chosen: Sequence[int], labels: Labels, soft: bool = True) -> Batch:
+def read_batch(pool: WindowPool, chosen: Sequence[int], labels: Labels, soft: bool = True) -> Batch:
     """The windows as they are, with their targets: `soft` labels where the pool has them."""
     index = np.asarray(chosen)
     features = torch.from_numpy(pool.log_mel[index]).float()

@@ -5,6 +5,7 @@ The parts are `recordings.py` (a data set's windows), `pool.py` (windows), `batc
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,14 @@ from audiolog_cli.datasets.dataset import Dataset, require_sound
 from audiolog_cli.datasets.folders import divide
 from audiolog_cli.errors import UsageError
 from audiolog_cli.mixing.augment import SAMPLE_RATE
-from audiolog_cli.mixing.pool import Facts, Pool, open_pool
+from audiolog_cli.mixing.pool import Facts, WindowPool, open_pool
 from audiolog_cli.mixing.production import Source, load_bank
 from audiolog_cli.mixing.windows import MixStyle
 from audiolog_cli.model import checkpoint
 from audiolog_cli.model.networks import Trainable, new_network, own_front_end
+from audiolog_cli.model.pickles import DAMAGED
 from audiolog_cli.model.precision import multiply_in_full
+from audiolog_cli.side_files import alone, intact, write_whole
 from audiolog_cli.training import validation
 from audiolog_cli.training.batches import Batch, Wanted, pool_batches
 from audiolog_cli.training.distributed import World, from_first, join, own_device
@@ -84,7 +87,9 @@ def run(experiment: Experiment, say: Callable[[str], None], progress: Progress =
 
     The recipe is kept in `out/recipe.toml`. Under torchrun every process trains; records, messages and progress come from the first.
     """
-    with join(experiment.device) as world:
+    experiment.out.mkdir(parents=True, exist_ok=True)
+    busy = f"{experiment.out}: another run is using this folder; wait for it, or give another --out"
+    with join(experiment.device) as world, alone(experiment.out / "lock", busy) if world.first else nullcontext():
         if not world.first:
             say = progress = _silent
         for record in _run(replace(experiment, device=own_device(experiment.device)), say, progress, world):
@@ -113,8 +118,7 @@ def _run(experiment: Experiment, say: Callable[[str], None], progress: Progress,
     elif last.exists():
         raise UsageError(f"{last}: there is a run in this folder already; continue it with --resume or give another --out")
     if world.first:
-        experiment.out.mkdir(parents=True, exist_ok=True)
-        (experiment.out / KEPT).write_text(recipe_text(recipe), "utf-8")
+        write_whole(experiment.out / KEPT, recipe_text(recipe))
     batches = _batches(experiment, pool, options, say, world)
 
     def validate(average: Trainable) -> dict[str, float]:
@@ -125,7 +129,7 @@ def _run(experiment: Experiment, say: Callable[[str], None], progress: Progress,
         finish(experiment, state, say)
 
 
-def _judged(network: Trainable, judge: Pool, experiment: Experiment) -> Scores:
+def _judged(network: Trainable, judge: WindowPool, experiment: Experiment) -> Scores:
     """The scores of the windows that validate."""
     return validation.score(
         network, judge, wanted=_wanted(experiment.validation_windows, experiment.recipe.data.validation_windows)
@@ -138,7 +142,7 @@ def _wanted(of_fold: NDArray[np.int64] | None, limit: int) -> Wanted:
 
 
 def _batches(
-    experiment: Experiment, pool: Pool, options: TrainOptions, say: Callable[[str], None], world: World
+    experiment: Experiment, pool: WindowPool, options: TrainOptions, say: Callable[[str], None], world: World
 ) -> Callable[[int], Batch]:
     """Windows of the pool, or windows mixed on the fly that the pool's labels describe."""
     variation = experiment.recipe.variation
@@ -179,9 +183,11 @@ def restore(state: Run, last: Path) -> None:
     """Continue a run from its `last.pt`."""
     if not last.is_file():
         raise UsageError(f"{last}: no such file; there is nothing to resume")
+    with intact(last, "the state of a run", "start the run again in another --out", DAMAGED):
+        saved = torch.load(last, weights_only=True, map_location="cpu")
     try:
-        state.restore(torch.load(last, weights_only=True, map_location="cpu"))
-    except (RuntimeError, ValueError, KeyError):  # torch lists every parameter that does not fit
+        state.restore(saved)
+    except (RuntimeError, ValueError, LookupError, TypeError):  # torch lists every parameter that does not fit
         raise UsageError(
             f"{last}: not a run of this network; resume it with the model, preset and labels it began with"
         ) from None
@@ -190,7 +196,9 @@ def restore(state: Run, last: Path) -> None:
 def finish(experiment: Experiment, state: Run, say: Callable[[str], None]) -> None:
     """Bring the best epoch's weights into a checkpoint, with the thresholds that were best on the validation windows."""
     network = state.average
-    network.load_state_dict(torch.load(experiment.out / "best.pt", weights_only=True, map_location="cpu"))
+    best = experiment.out / "best.pt"
+    with intact(best, "the weights of the best epoch", "start the run again in another --out", DAMAGED):
+        network.load_state_dict(torch.load(best, weights_only=True, map_location="cpu"))
     judge = open_pool(experiment.validation)
     scores = _judged(network, judge, experiment)
     scenes = judge.facts.scenes if network.config.n_scenes else ()  # a comparison system may have one branch only
@@ -201,4 +209,4 @@ def finish(experiment: Experiment, state: Run, say: Callable[[str], None]) -> No
     )  # fmt: skip
     path = experiment.out / "model.safetensors"
     checkpoint.save(path, network, card)
-    say(f"{path}: best epoch {state.best_epoch}, {experiment.out / 'best.pt'}")
+    say(f"{path}: best epoch {state.best_epoch}, {best}")

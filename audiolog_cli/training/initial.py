@@ -20,7 +20,7 @@ FRONT_END_LAYERS = ("logmel_extractor.", "mel.")
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Transfer:
     """What became of every parameter."""
 
     source: str  # the file and what it was
@@ -54,7 +54,7 @@ class Meaning:
         return self.events == card.events if name.startswith(EVENT_LAYER) else True
 
 
-def take(network: Network, path: Path, scenes: tuple[str, ...] = (), events: tuple[str, ...] = ()) -> Report:
+def take(network: Network, path: Path, scenes: tuple[str, ...] = (), events: tuple[str, ...] = ()) -> Transfer:
     """Put the weights of the checkpoint at `path`, of our own format or any known layout, into `network`.
 
     `scenes` and `events` are what the network is to score, in its order.
@@ -70,7 +70,7 @@ def take(network: Network, path: Path, scenes: tuple[str, ...] = (), events: tup
             f"{path}: no tensor fits this network ({card.architecture} of other sizes?); choose the same preset as it has"
         )
     network.load_state_dict(state | taken)
-    return Report(
+    return Transfer(
         source=f"{path} ({card.provenance.get('layout', card.architecture)})",
         taken=tuple(taken),
         new=tuple(name for name in state if name not in taken),

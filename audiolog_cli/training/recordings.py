@@ -5,10 +5,8 @@ its spectrograms are computed once, and a fold is a choice of windows. It can be
 and goes on where it was interrupted. Soft labels are kept beside the hard ones.
 """
 
-import fcntl
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from math import ceil, inf
 from pathlib import Path
 
@@ -16,20 +14,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audiolog_cli.datasets.dataset import END_SLACK, Dataset, Event, Recording
+from audiolog_cli.datasets.dataset import END_SLACK, Dataset, Event, LabelledRecording
 from audiolog_cli.errors import AudioError
-from audiolog_cli.mixing.pool import MADE, MISSING, NO_SCENE, STEPS, Facts, Pool, active_steps, event_steps, make_pool
+from audiolog_cli.mixing.pool import MADE, MISSING, NO_SCENE, STEPS, Facts, WindowPool, active_steps, event_steps, make_pool
 from audiolog_cli.mixing.soundfiles import span_lines, write_list
 from audiolog_cli.mixing.windows import Span
 from audiolog_cli.model.features import FrontEnd, LogMel, spectrogram
 from audiolog_cli.records import check_text
+from audiolog_cli.side_files import alone
 from audiolog_cli.sound import audio
 
 WINDOW = 10.0  # seconds
 Say = Callable[[str], None]
 
 
-def count_windows(recording: Recording) -> int:
+def count_windows(recording: LabelledRecording) -> int:
     """How many windows cover a recording; what is left at its end counts from `END_SLACK` seconds on."""
     assert recording.duration is not None, "a data set with problems"
     return max(1, ceil((recording.duration - END_SLACK) / WINDOW))
@@ -49,7 +48,7 @@ def windows_of(dataset: Dataset, names: Iterable[str]) -> NDArray[np.int64]:
     return np.array([index for name in names for index in where[name]], dtype=np.int64)
 
 
-def make_windows(dataset: Dataset, front_end: FrontEnd, folder: Path, say: Say, progress: Say) -> Pool:
+def make_windows(dataset: Dataset, front_end: FrontEnd, folder: Path, say: Say, progress: Say) -> WindowPool:
     """The pool of a sound data set in `folder`, as `front_end` hears it; what is there already is kept.
 
     UsageError if it was made from other files or labels. AudioError for a recording that ends before its header says.
@@ -58,20 +57,13 @@ def make_windows(dataset: Dataset, front_end: FrontEnd, folder: Path, say: Say, 
     soft = any(0 < event.target < 1 for recording in dataset.recordings.values() for event in recording.events)
     source = {"data set": dataset.name, "recordings": digest(dataset)}
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / "lock"):
+    with alone(folder / "filling.lock"):
         labels = dataset.labels
         pool = make_pool(folder, Facts(n_windows, labels.events, labels.scenes, front_end=front_end, soft=soft, source=source))
         made = _fill(pool, dataset, progress)
     if made:
         say(f"{folder}: {len(pool)} windows of {len(dataset.recordings)} recordings")
     return pool
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def digest(dataset: Dataset) -> str:
@@ -83,7 +75,7 @@ def digest(dataset: Dataset) -> str:
     return hashed.hexdigest()[:16]
 
 
-def _fill(pool: Pool, dataset: Dataset, progress: Say) -> int:
+def _fill(pool: WindowPool, dataset: Dataset, progress: Say) -> int:
     """Make what is missing; returns for how many recordings something was."""
     hear, made = spectrogram(pool.facts.front_end), 0
     for number, (name, where) in enumerate(places(dataset).items(), 1):
@@ -95,7 +87,7 @@ def _fill(pool: Pool, dataset: Dataset, progress: Say) -> int:
     return made
 
 
-def _fill_recording(pool: Pool, where: range, recording: Recording, hear: LogMel) -> None:
+def _fill_recording(pool: WindowPool, where: range, recording: LabelledRecording, hear: LogMel) -> None:
     rate = pool.facts.front_end.sample_rate
     stream = audio.windows(audio.decode(str(recording.path), audio.DecodeOptions(rate)), WINDOW, WINDOW, rate)
     times = np.array([(event.onset, event.offset) for event in recording.events]).reshape(-1, 2)
@@ -170,6 +162,6 @@ def write_test_lists(dataset: Dataset, names: Iterable[str], folder: Path) -> No
     (folder / "durations.tsv").write_text("filename\tduration\n" + "".join(durations), "utf-8", "surrogateescape")
 
 
-def _known_end(span: Event, recording: Recording) -> Span:
+def _known_end(span: Event, recording: LabelledRecording) -> Span:
     end = recording.duration if span.offset == inf and recording.duration is not None else span.offset
     return Span(span.onset, end, span.label)

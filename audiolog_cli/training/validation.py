@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from audiolog_cli.errors import UsageError
 from audiolog_cli.metrics.score_based import Curve, average_precision, micro_f1_thresholds, threshold_curve
 from audiolog_cli.metrics.segment_based import f1, mean_of_defined
-from audiolog_cli.mixing.pool import NO_SCENE, Pool
+from audiolog_cli.mixing.pool import NO_SCENE, WindowPool
 from audiolog_cli.model.networks import Trainable
 from audiolog_cli.training.batches import Wanted, labels_of, made_windows
 
@@ -35,7 +35,7 @@ class Scores:
 
 
 @torch.inference_mode()
-def score(network: Trainable, pool: Pool, batch_size: int = 32, wanted: Wanted = None) -> Scores:
+def score(network: Trainable, pool: WindowPool, batch_size: int = 32, wanted: Wanted = None) -> Scores:
     """Run the network over the wanted windows of a pool."""
     indices, labels, seconds = made_windows(pool, wanted), labels_of(pool.facts), round(pool.facts.seconds)
     events, scenes = [], []

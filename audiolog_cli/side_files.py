@@ -1,0 +1,50 @@
+"""Small files beside larger ones (notes, indexes, parameters): read whole or refused in one kind of line, written whole, locked.
+
+In: a path and what should be there. Out: nothing but the error, the file, or the lock. The caller knows what the content means.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audiolog_cli.errors import UsageError
+
+DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)  # what parsing and unpacking JSON may raise
+
+
+@contextmanager
+def intact(place: Path | str, what: str, way_out: str, damage: tuple[type[Exception], ...] = DAMAGE) -> Iterator[None]:
+    """Turn what a damaged file raises while it is read and unpacked into one line; a file that is not there stays an OSError.
+
+    >>> with intact("cache/index.json", "an index of clips", "delete the folder"):
+    ...     int("not a number")
+    Traceback (most recent call last):
+    audiolog_cli.errors.UsageError: cache/index.json: damaged, expected an index of clips; delete the folder
+    """
+    try:
+        yield
+    except damage:
+        raise UsageError(f"{place}: damaged, expected {what}; {way_out}") from None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file under another name, then rename it: a reader finds the old one or the new one, never half of it."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+@contextmanager
+def alone(lock: Path, refusal: str = "") -> Iterator[None]:
+    """Hold a lock file, which is made where it is missing; of several processes the others wait.
+
+    With `refusal`, they do not wait: UsageError of that text.
+    """
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
+        except BlockingIOError:
+            raise UsageError(refusal) from None
+        yield
