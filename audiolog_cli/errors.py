@@ -24,6 +24,8 @@ class AudiologError(Exception):
 class InputError(AudiologError):
     """An input cannot be used."""
 
+    path = "-"  # of the input, where it is known and the error is handed on instead of raised
+
 
 class AudioError(InputError):
     """A recording cannot be opened or decoded."""

@@ -24,7 +24,9 @@ import numpy as np
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, tsv_lines
 from audiolog_cli.sound.audio import SAMPLE_RATE, decode
 from audiolog_cli.tagging.bench import untrained
-from audiolog_cli.tagging.tagger import Tagger, TagOptions, load, tag
+from audiolog_cli.tagging.hearing import heard, hearing
+from audiolog_cli.tagging.options import Job, LoadOptions, TagOptions
+from audiolog_cli.tagging.tagger import Tagger, load
 
 LENGTHS = (60, 600, 3600)  # seconds of the whole recordings
 ROUNDS = 3
@@ -49,7 +51,7 @@ def write_flac(path: Path, seconds: int) -> None:
 
 
 def tagged(tagger: Tagger, path: Path) -> Iterator[Cell | End]:
-    return tag(tagger, decode(path), path.name, None, TagOptions())
+    return heard(tagger, hearing(tagger.card, TagOptions()), Job(path.name), decode(path), print)
 
 
 def seconds_of(tagger: Tagger, path: Path) -> float:
@@ -89,7 +91,7 @@ def peak() -> float:
 def main(n_hours: int) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
-        tagger = load(untrained("crnn:tiny", folder), "cpu", jobs=1)
+        tagger = load(LoadOptions(weights=str(untrained("crnn:tiny", folder)), device="cpu", jobs=1))
         recordings = {seconds: folder / f"{seconds}.flac" for seconds in (*LENGTHS, n_hours * 3600)}
         for seconds, path in recordings.items():
             write_flac(path, seconds)

@@ -29,8 +29,9 @@ from audiolog_cli.mixing.production import read_mapping, whole_file
 from audiolog_cli.mixing.vocabulary import EVENTS, SCENES
 from audiolog_cli.records import Cell
 from audiolog_cli.sound import audio
-from audiolog_cli.tagging import tagger
-from audiolog_cli.tagging.tagger import Tagger, TagOptions
+from audiolog_cli.tagging.hearing import heard, hearing
+from audiolog_cli.tagging.options import Job, LoadOptions, TagOptions
+from audiolog_cli.tagging.tagger import Tagger, load
 from audiolog_cli.training.validation import Scores, curves, micro_f1, scene_accuracy, tuned_thresholds
 
 MINUTES = 10  # of each sound without events
@@ -51,10 +52,11 @@ def composed_scores(tagged: Tagger, folder: Path, mapping: dict[str, tuple[str, 
              (("events", "event_label"), ("scenes", "scene_label"), ("ignore", "event_label"))}  # fmt: skip
     parts: list[tuple[np.ndarray, ...]] = []
     with tempfile.TemporaryDirectory() as scores_dir:
-        options = TagOptions(scores_dir=Path(scores_dir))
+        how = hearing(tagged.card, TagOptions(), Path(scores_dir))
         for path in sorted(folder.glob("*.flac")):
-            cells = [c for c in tagger.tag(tagged, audio.decode(str(path)), path.name, None, options) if isinstance(c, Cell)]
-            heard = [c.label for c in cells if c.kind == "scene" and c.label]
+            records = heard(tagged, how, Job(path.name), audio.decode(str(path)), print)
+            cells = [record for record in records if isinstance(record, Cell)]
+            named = [c.label for c in cells if c.kind == "scene" and c.label]
             tags = np.asarray(read_frame_scores(Path(scores_dir) / f"{path.stem}.tsv").scores, np.float32)
             events = np.stack([tags[:, those].max(axis=1) for those in columns], axis=1)
             reference, counted = (np.zeros(events.shape, bool) for _ in range(2))
@@ -70,8 +72,8 @@ def composed_scores(tagged: Tagger, folder: Path, mapping: dict[str, tuple[str, 
                 if name == path.name:
                     true[round(onset) : round(offset)] = scenes.index(label)
             places = np.zeros((len(events), len(scenes)), np.float32)
-            if heard:
-                places[np.arange(len(heard)), [scenes.index(label) for label in heard]] = 1.0
+            if named:
+                places[np.arange(len(named)), [scenes.index(label) for label in named]] = 1.0
             parts.append((events, reference, counted | reference, places, true))
     return Scores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
@@ -79,7 +81,7 @@ def composed_scores(tagged: Tagger, folder: Path, mapping: dict[str, tuple[str, 
 def false_alarms(tagged: Tagger, wave: Wave, expected: tuple[str, ...] = ()) -> float:
     """Events an hour that are not expected; seconds in a row with one label are one event."""
     seconds: dict[str, list[float]] = {}
-    for record in tagger.tag(tagged, iter([wave]), "x", None, TagOptions()):
+    for record in heard(tagged, hearing(tagged.card, TagOptions()), Job("x"), iter([wave]), print):
         if isinstance(record, Cell) and record.kind == "event" and record.label not in expected:
             seconds.setdefault(record.label, []).append(record.onset)
     events = sum(1 + int((np.diff(times) > 1.5).sum()) for times in seconds.values())
@@ -101,7 +103,7 @@ def quiet_sounds(folders: list[Path]) -> Iterator[tuple[str, Wave, tuple[str, ..
 
 
 def main(weights: Path, folder: Path, others: list[Path]) -> None:
-    tagged = tagger.load(weights, "cpu", precision=os.environ.get("AUDIOLOG_TAG_PRECISION", "fp32"))
+    tagged = load(LoadOptions(weights=str(weights), device="cpu", precision=os.environ.get("AUDIOLOG_TAG_PRECISION", "fp32")))
     maps = [path for path in others if path.is_file()]
     if maps:
         mapping = read_mapping(maps[0], EVENTS, tagged.card.events)

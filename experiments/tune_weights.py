@@ -18,6 +18,7 @@ from evaluate_weights import composed_scores
 
 from audiolog_cli.model import checkpoint
 from audiolog_cli.tagging import tagger
+from audiolog_cli.tagging.options import LoadOptions
 from audiolog_cli.training.validation import Scores, micro_f1, tuned_thresholds
 
 # Seconds, each measured on the tuning recordings (weights/README.md)
@@ -43,7 +44,7 @@ def logit(p: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def main(weights: Path, folder: Path, out: Path, provenance: dict[str, str]) -> None:
-    tagged = tagger.load(weights, "cpu")
+    tagged = tagger.load(LoadOptions(weights=str(weights), device="cpu"))
     tagged = replace(tagged, card=replace(tagged.card, smooth=SMOOTH, smooth_scene=SMOOTH_SCENE, hop=HOP))
     scores = composed_scores(tagged, folder, {event: (event,) for event in tagged.card.events})
     network, _ = checkpoint.load(weights)

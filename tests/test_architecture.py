@@ -20,7 +20,7 @@ LAYERS = (
     ("model", "metrics"),
     ("sound", "weights"),
     ("cells", "table", "parquet", "wording", "reading"),
-    ("editors",),
+    ("editors", "tally"),
     ("records", "terminal", "side_files"),
     ("errors", "__init__"),
 )

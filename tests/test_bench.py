@@ -9,8 +9,9 @@ from audiolog_cli.commands.bench import COLUMNS, add_ratios
 from audiolog_cli.errors import UsageError
 from audiolog_cli.model import checkpoint, networks
 from audiolog_cli.tagging import bench
+from audiolog_cli.tagging.options import LoadOptions
 from audiolog_cli.tagging.tagger import load
-from tests.shell import sh
+from tests.shell import audiolog, sh
 
 STAGES = ["gemm", "decode", "features", "network", "post", "whole"]
 QUICK = "audiolog bench --untrained crnn:tiny --device cpu --seconds 12 --repeats 2 --jobs 1 --quiet"
@@ -105,7 +106,7 @@ def test_the_papers_network_takes_twelve_gigaflop(tmp_path: Path) -> None:
 def test_a_larger_batch_than_the_recording_has_windows_is_filled(tmp_path: Path) -> None:
     path = bench.untrained("crnn:tiny", tmp_path)
     bench.write_noise(tmp_path / "noise.wav", 12)
-    tagger = load(path, "cpu", batch_size=5, jobs=1)
+    tagger = load(LoadOptions(weights=str(path), device="cpu", batch_size=5, jobs=1))
     batches = bench.stage_batches(tagger, str(tmp_path / "noise.wav"), bench.DecodeOptions())
     assert [tuple(batch.shape) for batch in batches] == [(5, 320_000)]
     assert batches[0][0].equal(batches[0][2])  # two windows, over and over
@@ -132,7 +133,7 @@ def test_only_networks_that_there_are(tmp_path: Path) -> None:
 )
 def test_what_is_no_saved_run_is_said_before_anything_is_measured(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(text)
-    assert sh("audiolog bench --compare run.json", tmp_path) == (
+    assert audiolog("bench --compare run.json", tmp_path) == (
         1,
         "",
         "audiolog: run.json: expected a run saved by `audiolog bench --format json`, got something else\n",
@@ -141,7 +142,7 @@ def test_what_is_no_saved_run_is_said_before_anything_is_measured(text: str, tmp
 
 def test_a_recording_that_cannot_be_read_and_a_file_that_is_missing(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no sound")
-    failed = sh("audiolog bench a.wav --untrained crnn:tiny", tmp_path)
+    failed = audiolog("bench a.wav --untrained crnn:tiny", tmp_path)
     assert (failed.code, failed.stdout) == (1, "")
     assert failed.stderr.startswith("audiolog: a.wav: ")
-    assert sh("audiolog bench --compare none.json", tmp_path) == (1, "", "audiolog: none.json: no such file\n")
+    assert audiolog("bench --compare none.json", tmp_path) == (1, "", "audiolog: none.json: no such file\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from audiolog_cli import __version__
-from tests.shell import ROOT, sh
+from tests.shell import ROOT, audiolog, sh
 
 CELLS = (
     b"filename\tonset\toffset\tkind\tlabel\tscore\n"
@@ -23,12 +23,12 @@ ROWS = "filename\tonset\toffset\tscene\tevents\na.wav\t0.000\t2.000\tpark\tbird\
 
 
 def test_version() -> None:
-    assert sh("audiolog --version", ROOT) == (0, f"audiolog {__version__}\n", "")
+    assert audiolog("--version", ROOT) == (0, f"audiolog {__version__}\n", "")
     assert sh("python -m audiolog_cli --version", ROOT).stdout == f"audiolog {__version__}\n"
 
 
 def test_commands_stand_in_the_order_of_the_pipeline() -> None:
-    help_text = sh("audiolog --help", ROOT).stdout
+    help_text = audiolog("--help", ROOT).stdout
     listed = [line.split()[0] for line in help_text.split("Commands:\n")[1].splitlines()]
     wanted = ["segment", "tag", "table", "summarize"]
     assert [command for command in listed if command in wanted] == wanted
@@ -36,9 +36,9 @@ def test_commands_stand_in_the_order_of_the_pipeline() -> None:
 
 def test_table_through_a_pipe_and_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "cells.tsv").write_bytes(CELLS)
-    assert sh("audiolog table", tmp_path, CELLS) == (0, ROWS, "")
-    assert sh("audiolog table -", tmp_path, CELLS) == (0, ROWS, "")
-    assert sh("audiolog table cells.tsv", tmp_path) == (0, ROWS, "")
+    assert audiolog("table", tmp_path, CELLS) == (0, ROWS, "")
+    assert audiolog("table -", tmp_path, CELLS) == (0, ROWS, "")
+    assert audiolog("table cells.tsv", tmp_path) == (0, ROWS, "")
     assert sh("(cat cells.tsv; sed s/a.wav/b.wav/ cells.tsv) | audiolog table | wc -l", tmp_path).stdout == "5\n"
 
 
@@ -47,18 +47,18 @@ def test_unix_tools_work_on_cells() -> None:
 
 
 def test_json_lines_through_a_pipe_are_the_same_table() -> None:
-    as_json = sh("audiolog table --format jsonl", ROOT, CELLS)
+    as_json = audiolog("table --format jsonl", ROOT, CELLS)
     assert as_json.stdout == (
         '{"filename":"a.wav","onset":0.0,"offset":2.0,"scene":"park","events":["bird"]}\n'
         '{"filename":"a.wav","onset":2.0,"offset":2.5,"scene":"street","events":[]}\n'
     )
     from_tsv = sh("audiolog table | audiolog summarize --quiet", ROOT, CELLS)
-    assert from_tsv.code == 0 and from_tsv == sh("audiolog summarize --quiet", ROOT, as_json.stdout.encode())
+    assert from_tsv.code == 0 and from_tsv == audiolog("summarize --quiet", ROOT, as_json.stdout.encode())
 
 
 def test_a_table_with_clock_times_keeps_them() -> None:
     cells = b"filename\tonset\toffset\tkind\tlabel\tscore\ttime\na.wav\t0\t1\tscene\tpark\t0.9\t2026-11-22T06:00:00+01:00\n"
-    assert sh("audiolog table", ROOT, cells).stdout == (
+    assert audiolog("table", ROOT, cells).stdout == (
         "filename\tonset\toffset\tscene\tevents\ttime\na.wav\t0.000\t1.000\tpark\t\t2026-11-22T06:00:00+01:00\n"
     )
 
@@ -92,7 +92,7 @@ def test_an_error_is_one_line_with_the_way_out(line: str, code: int, message: st
 
 
 def test_rows_before_a_broken_line_are_written() -> None:
-    result = sh("audiolog table", ROOT, CELLS + b"broken\n")
+    result = audiolog("table", ROOT, CELLS + b"broken\n")
     assert result == (1, ROWS, "audiolog: stdin:7: expected 6 columns, got 1\n")
 
 
@@ -102,14 +102,14 @@ def test_recordings_that_failed_upstream_end_with_three() -> None:
         b'{"kind":"end","filename":"a.wav","duration":1.0,"cells":1,"weights":"w","version":"0"}\n'
         b'{"kind":"error","filename":"b.wav","message":"b.wav: empty file"}\n'
     )
-    result = sh("audiolog table", ROOT, stream)
+    result = audiolog("table", ROOT, stream)
     assert result == (
         3,
         "filename\tonset\toffset\tscene\tevents\na.wav\t0.000\t1.000\tpark\t\n",
         "audiolog: not in the table: b.wav: empty file\n",
     )
     assert sh("audiolog table --format jsonl | tail -n 1", ROOT, stream).stdout.encode() == stream.splitlines(keepends=True)[-1]
-    alone = sh("audiolog table", ROOT, stream.splitlines(keepends=True)[-1])
+    alone = audiolog("table", ROOT, stream.splitlines(keepends=True)[-1])
     assert alone == (1, "", "audiolog: not in the table: b.wav: empty file\n")
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from audiolog_cli.model import networks
 from audiolog_cli.sound.audio import Window
+from audiolog_cli.tagging.options import LoadOptions
 from audiolog_cli.tagging.tagger import load, probabilities
 from audiolog_cli.training import losses
 from audiolog_cli.training.loop import update_average
@@ -55,7 +56,7 @@ def test_a_constant_left_behind_would_be_seen() -> None:
 def test_fp32_on_a_gpu_is_not_rounded_to_tf32() -> None:
     """Torch lets cuDNN round the factors of convolutions and GRUs to 11 bits, unless it is told not to, as by whoever loads weights."""
     torch.backends.cudnn.allow_tf32 = True  # torch's own default
-    load(EVERYDAY, "cpu")
+    load(LoadOptions(weights=str(EVERYDAY), device="cpu"))
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.backends.cuda.matmul.allow_tf32
 
@@ -75,7 +76,10 @@ def test_a_gpu_hears_what_a_processor_hears(weights: str, precision: str, within
 
     path = untrained(weights, tmp_path) if ":" in weights else EVERYDAY
     heard = noise(3)
-    here, there = load(path, "cpu"), load(path, "cuda", precision=precision)
+    here, there = (
+        load(LoadOptions(weights=str(path), device=device, precision=given))
+        for device, given in (("cpu", "fp32"), ("cuda", precision))
+    )
     for one, other in zip(probabilities(here, heard), probabilities(there, heard), strict=True):
         np.testing.assert_allclose(one, other, atol=within)
 

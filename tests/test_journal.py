@@ -16,10 +16,11 @@ from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import UsageError
 from audiolog_cli.sound.audio import Window
 from audiolog_cli.tagging.journal import block, blocks, open_journal, pack, recover, resumed, unpack
+from audiolog_cli.tagging.parameters import Parameters
 from tests.conftest import write_wav
-from tests.shell import sh
+from tests.shell import audiolog, sh
 
-PARAMETERS: dict[str, str | float] = {"weights": "abc", "hop": 10.0}
+PARAMETERS: Parameters = {"weights": "abc", "hop": 10.0}
 
 
 def scores(index: int) -> WindowScores:
@@ -82,7 +83,7 @@ def test_a_run_that_fails_keeps_what_it_had(tmp_path: Path) -> None:
 
 
 def test_two_runs_exclude_each_other(tmp_path: Path) -> None:
-    with open_journal(tmp_path, PARAMETERS), pytest.raises(UsageError, match="another run is using this journal"):
+    with open_journal(tmp_path, PARAMETERS), pytest.raises(UsageError, match="another run is using it"):
         open_journal(tmp_path, PARAMETERS).__enter__()
     with open_journal(tmp_path, PARAMETERS):
         pass  # free again
@@ -133,7 +134,7 @@ def test_scores_of_a_resumed_run_are_the_same_to_the_bit_in_batches_too(folder: 
 def test_a_folder_that_cannot_be_made_is_wrong_usage(folder: Path) -> None:
     (folder / "taken").touch()
     for option, reason in (("--resume", "file exists"), ("--out", "file exists"), ("--scores-dir", "file exists")):
-        done = sh(f"audiolog tag a.wav --weights w.safetensors {option} taken", folder)
+        done = audiolog(f"tag a.wav --weights w.safetensors {option} taken", folder)
         assert done == (2, "", f"audiolog: {option} taken: {reason}\n")
 
 
@@ -141,7 +142,7 @@ def test_formats_and_thresholds_may_differ_from_run_to_run(folder: Path) -> None
     whole = sh(f"audiolog {' '.join(COMMAND)}", folder)
     assert sh(f"audiolog {' '.join(COMMAND)} --resume journal", folder) == whole
     as_json = sh(f"audiolog {' '.join(COMMAND)} --resume journal --format jsonl | audiolog table", folder)
-    assert as_json.stdout == sh("audiolog table", folder, whole.stdout.encode()).stdout
+    assert as_json.stdout == audiolog("table", folder, whole.stdout.encode()).stdout
     none = sh(f"audiolog {' '.join(COMMAND)} --resume journal --threshold 1 | grep -c event", folder)
     assert none.stdout == "0\n"
 
@@ -162,6 +163,6 @@ def test_after_an_interrupt_the_way_on_is_said(folder: Path) -> None:
 
 
 def test_standard_input_cannot_be_resumed(folder: Path) -> None:
-    result = sh("audiolog tag - --weights w.safetensors --resume stdin", folder, (folder / "b.wav").read_bytes())
+    result = audiolog("tag - --weights w.safetensors --resume stdin", folder, (folder / "b.wav").read_bytes())
     assert (result.code, result.stdout) == (1, "")
     assert result.stderr == "audiolog: -: standard input cannot be read again, --resume needs files\n"

@@ -14,7 +14,7 @@ from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import Cell, End
 from audiolog_cli.tagging.parts import Parts, key_of
 from tests.conftest import write_wav
-from tests.shell import sh
+from tests.shell import audiolog, sh
 
 RECORDS = [Cell("a.wav", 0.0, 1.0, "scene", "park", 0.9), End("a.wav", 1.0, 1, "w", "0.1.0")]
 
@@ -95,7 +95,7 @@ def test_other_parameters_are_refused(folder: Path) -> None:
 
 
 def test_standard_input_has_no_part(folder: Path) -> None:
-    result = sh("audiolog tag --weights w.safetensors --out o", folder, (folder / "a.wav").read_bytes())
+    result = audiolog("tag --weights w.safetensors --out o", folder, (folder / "a.wav").read_bytes())
     assert (result.code, result.stdout) == (1, "")
     assert result.stderr == "audiolog: -: standard input cannot be read again, --out needs files\n"
 
@@ -119,10 +119,17 @@ def test_after_an_interrupt_no_half_part_is_left(folder: Path) -> None:
         )
     assert not list((folder / "o").glob("long-*"))
     write_wav(folder / "long.wav", 3.0)
-    assert sh("audiolog tag b.wav long.wav --weights w.safetensors --out o", folder).stderr.startswith(
+    assert audiolog("tag b.wav long.wav --weights w.safetensors --out o", folder).stderr.startswith(
         "audiolog: 1 recordings tagged, 1 were there, 0 failed"
     )
     assert not (folder / "o" / "unfinished").exists()
+
+
+def test_a_second_run_in_the_same_folder_is_refused(folder: Path) -> None:
+    line = f"tag a.wav --weights w.safetensors --out {folder / 'o'}"
+    with Parts(str(folder / "o"), "tsv", with_time=False).opened({}):
+        done = audiolog(line, folder)
+    assert done == (2, "", f"audiolog: --out {folder / 'o'}: another run is using it; wait for it, or name another folder\n")
 
 
 def test_parts_in_an_object_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +138,7 @@ def test_parts_in_an_object_store(folder: Path, monkeypatch: pytest.MonkeyPatch)
     parts = Parts("memory://season/2026", "jsonl", with_time=False)
     with parts.opened({"hop": 10.0}) as there:
         assert there == {}
-        assert parts.write("a.wav", None, (), RECORDS) == ("a.wav", "done", 1.0, "")
+        assert parts.write("a.wav", None, (), RECORDS) == ("a.wav", "done", 1.0, "", ())
 
         def failing() -> object:
             yield RECORDS[0]

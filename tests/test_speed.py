@@ -24,6 +24,7 @@ from audiolog_cli.sound.audio import decode
 from audiolog_cli.sound.containers import open_track
 from audiolog_cli.table import TableOptions, table
 from audiolog_cli.tagging import bench
+from audiolog_cli.tagging.options import LoadOptions
 from audiolog_cli.tagging.tagger import load
 from benchmarks.start_up import tag_and_imports
 from tests.shell import ROOT, sh
@@ -136,7 +137,7 @@ def test_what_became_slow_stays_above_its_bound() -> None:
 def test_networks_against_a_product_of_matrices(weights: str, bound: float, tmp_path: Path) -> None:
     """The share of the processor's own fp32 GEMM rate that a window reaches, spectrogram and all."""
     path = bench.untrained(weights, tmp_path) if ":" in weights else ROOT / "weights" / f"{weights}.safetensors"
-    tagger = load(path, "cpu", jobs=1)
+    tagger = load(LoadOptions(weights=str(path), device="cpu", jobs=1))
     gflop = bench.network_gflop(path, tagger.card)
     torch.set_num_threads(1)
     wave, matrix = torch.rand(1, 320_000) - 0.5, torch.rand(1024, 1024)

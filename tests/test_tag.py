@@ -20,10 +20,12 @@ from audiolog_cli.model import checkpoint
 from audiolog_cli.model.htsat import Output
 from audiolog_cli.sound.audio import Window
 from audiolog_cli.tagging import tagger as tagger_module
-from audiolog_cli.tagging.tagger import TagOptions, ahead, find_device, load, probabilities
+from audiolog_cli.tagging.hearing import heard, hearing
+from audiolog_cli.tagging.options import Job, LoadOptions, TagOptions
+from audiolog_cli.tagging.tagger import ahead, find_device, load, probabilities
 from tests.conftest import write_wav
 from tests.memory import GROWTH, watched
-from tests.shell import sh
+from tests.shell import audiolog, sh
 
 HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
 
@@ -45,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path
 
 @pytest.fixture(scope="module")
 def cells(folder: Path) -> str:
-    result = sh("audiolog tag rec.wav --weights w.safetensors", folder)
+    result = audiolog("tag rec.wav --weights w.safetensors", folder)
     assert (result.code, result.stderr) == (0, "")
     return result.stdout
 
@@ -65,7 +67,7 @@ def test_cells_are_what_the_network_says(folder: Path, cells: str) -> None:
     """Against the network applied by hand to the first ten seconds: the maximum over the frames centred in each second."""
     from audiolog_cli.sound.audio import decode, windows
 
-    tagger = load(folder / "w.safetensors", "cpu")
+    tagger = load(LoadOptions(weights=str(folder / "w.safetensors"), device="cpu"))
     first = next(windows(decode(folder / "rec.wav"), 10.0, 10.0))
     scenes, events = probabilities(tagger, [first])
     centres = (np.arange(events.shape[1]) + 0.5) * 10 / events.shape[1]
@@ -98,7 +100,7 @@ def test_every_way_in_gives_the_same_bytes(line: str, folder: Path, cells: str) 
 
 
 def test_json_lines_end_with_what_was_done(folder: Path, cells: str) -> None:
-    result = sh("audiolog tag rec.wav --weights w.safetensors --format jsonl", folder)
+    result = audiolog("tag rec.wav --weights w.safetensors --format jsonl", folder)
     records = [json.loads(line) for line in result.stdout.splitlines()]
     n_cells = len(cells.splitlines()) - 1
     assert records[-1] == {
@@ -110,11 +112,11 @@ def test_json_lines_end_with_what_was_done(folder: Path, cells: str) -> None:
         "version": "0.1.0",
     }
     assert len(records) == n_cells + 1
-    assert sh("audiolog table", folder, cells.encode()) == sh("audiolog table", folder, result.stdout.encode())
+    assert audiolog("table", folder, cells.encode()) == audiolog("table", folder, result.stdout.encode())
 
 
 def test_several_recordings_stand_one_after_the_other(folder: Path, cells: str) -> None:
-    result = sh("audiolog tag rec.wav other.wav --weights w.safetensors", folder)
+    result = audiolog("tag rec.wav other.wav --weights w.safetensors", folder)
     assert result.code == 0
     assert re.fullmatch(r"audiolog: 2 recordings tagged, 0 failed, 0\.01 hours of sound, \d+ times real time\n", result.stderr)
     assert result.stdout.startswith(cells)
@@ -133,7 +135,7 @@ def test_clock_times_from_the_name_across_the_change_to_winter_time(folder: Path
     assert result.stdout == "2026-10-25T02:59:59.000+02:00\n2026-10-25T02:00:00.000+01:00\n"
     as_rows = sh(f"{tag} --name-time iso --tz +01:00 | audiolog table | tail -n 1", folder)
     assert as_rows.stdout.endswith("\t2026-10-25T02:59:58.000+01:00\n")
-    unknown = sh("audiolog tag other.wav --weights w.safetensors --name-time audiomoth", folder)
+    unknown = audiolog("tag other.wav --weights w.safetensors --name-time audiomoth", folder)
     assert (unknown.code, unknown.stdout, unknown.stderr.count("\n")) == (1, "", 1)
     assert unknown.stderr.startswith("audiolog: other.wav: ")
 
@@ -182,22 +184,58 @@ def test_segments_are_analysed_and_nothing_else(folder: Path) -> None:
     ]
 
 
+def test_only_some_labels_are_written(folder: Path) -> None:
+    tag = "tag other.wav --weights w.safetensors --threshold 0"
+    every, chosen = audiolog(tag, folder).stdout, audiolog(f"{tag} --labels siren,car", folder).stdout
+    assert {line.split("\t")[4] for line in every.splitlines() if "\tevent\t" in line} == {"car", "dog", "siren"}
+    assert chosen.splitlines() == [line for line in every.splitlines() if "\tdog\t" not in line]
+    wrong = audiolog(f"{tag} --labels siren,bird", folder)
+    message = "audiolog: --labels: unknown label 'bird'; this model's events are car, dog, siren, ...\n"
+    assert (wrong.code, wrong.stderr) == (2, message)
+
+
+def test_a_stretch_of_each_recording(folder: Path) -> None:
+    tag = "tag rec.wav --weights w.safetensors"
+    cut = audiolog(f"{tag} --start 5 --end 8", folder).stdout.splitlines()
+    assert [line.split("\t")[1:3] for line in cut if "\tscene\t" in line] == [
+        ["5.000", "6.000"],
+        ["6.000", "7.000"],
+        ["7.000", "8.000"],
+    ]
+    rest = audiolog(f"{tag} --start 22", folder).stdout.splitlines()
+    assert rest[-1].split("\t")[1:3] == ["23.000", "23.400"]
+    assert audiolog(f"{tag} --start 5 --end 5", folder).stderr == "audiolog: --end 5: expected more than --start 5\n"
+    segments = b"filename\tonset\toffset\nrec.wav\t3.500\t5.000\n"
+    assert audiolog("tag --weights w.safetensors --start 5", folder, segments) == (
+        2,
+        "",
+        "audiolog: --start does nothing here: stdin is a list of segments, which say what to hear; leave it out\n",
+    )
+
+
+def test_raw_sound_may_begin_with_a_brace(folder: Path) -> None:
+    sound = b"{}" * 32_000
+    done = audiolog("tag --weights w.safetensors --raw 32000,1,s16le", folder, sound)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].split("\t")[1:3] == ["0.000", "1.000"]
+
+
 @pytest.mark.parametrize(
     ("file", "message"),
     [
         ("missing.wav", "missing.wav: no such file"),
-        ("sub", "sub: is a directory; name the recordings in it"),
+        ("sub", "sub: is a folder; --recursive takes all recordings in it and below"),
         ("empty.wav", "empty.wav: empty file"),
         ("silent.wav", "silent.wav: no sound in it, 0 samples"),
     ],
 )
 def test_a_bad_input_is_one_line_and_the_others_are_written(file: str, message: str, folder: Path, cells: str) -> None:
-    alone = sh(f"audiolog tag {file} --weights w.safetensors", folder)
+    alone = audiolog(f"tag {file} --weights w.safetensors", folder)
     assert alone == (1, "", f"audiolog: {message}\n")
-    beside = sh(f"audiolog tag {file} rec.wav --weights w.safetensors", folder)
+    beside = audiolog(f"tag {file} rec.wav --weights w.safetensors", folder)
     assert (beside.code, beside.stdout) == (3, cells)
     assert beside.stderr.startswith(f"audiolog: {message}\naudiolog: 1 recordings tagged, 1 failed, ")
-    as_json = sh(f"audiolog tag {file} --weights w.safetensors --format jsonl", folder)
+    as_json = audiolog(f"tag {file} --weights w.safetensors --format jsonl", folder)
     assert as_json == (
         1,
         json.dumps({"kind": "error", "filename": file, "message": message}, separators=(",", ":")) + "\n",
@@ -206,17 +244,17 @@ def test_a_bad_input_is_one_line_and_the_others_are_written(file: str, message: 
 
 
 def test_text_named_wav_is_not_audio(folder: Path) -> None:
-    result = sh("audiolog tag text.wav --weights w.safetensors", folder)
+    result = audiolog("tag text.wav --weights w.safetensors", folder)
     assert (result.code, result.stdout) == (1, "")
     assert result.stderr.startswith("audiolog: text.wav: ") and result.stderr.count("\n") == 1
 
 
 def test_a_truncated_recording_is_analysed_as_far_as_it_goes_and_said_so(folder: Path) -> None:
-    result = sh("audiolog tag cut.wav --weights w.safetensors", folder)
+    result = audiolog("tag cut.wav --weights w.safetensors", folder)
     assert result.code == 0
     assert result.stdout.splitlines()[-1].split("\t")[2] == "5.000"
     assert result.stderr.startswith("audiolog: cut.wav: 5.000-23.400 s: ") and result.stderr.count("\n") == 1
-    assert sh("audiolog tag cut.wav --weights w.safetensors --quiet", folder).stderr == ""
+    assert audiolog("tag cut.wav --weights w.safetensors --quiet", folder).stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -227,19 +265,19 @@ def test_a_truncated_recording_is_analysed_as_far_as_it_goes_and_said_so(folder:
         ("--weights w.safetensors --device cpu:", "--device cpu:: expected auto, cpu, cuda, cuda:N or mps"),
         (
             "--weights w.safetensors --hop 11",
-            "--hop 11: the windows of w.safetensors are 10 s long, sound between them would be lost",
+            "--hop 11: the windows of these weights are 10 s long, sound between them would be lost",
         ),
         ("--weights w.safetensors --channel middle", "--channel middle: expected mix, left, right or a number from 1"),
         (
             "--weights w.safetensors --thresholds t.tsv",
-            "t.tsv: unknown label 'cat'; this model's events are car, dog, siren",
+            "--thresholds: unknown label 'cat'; this model's events are car, dog, siren",
         ),
         ("--weights text.wav", None),
     ],
 )
 def test_wrong_options_end_with_two_before_anything_is_read(options: str, message: str | None, folder: Path) -> None:
     (folder / "t.tsv").write_text("label\tthreshold\ncat\t0.5\n")
-    result = sh(f"audiolog tag rec.wav {options}", folder)
+    result = audiolog(f"tag rec.wav {options}", folder)
     assert (result.code, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
     assert message is None or message in result.stderr
@@ -247,7 +285,7 @@ def test_wrong_options_end_with_two_before_anything_is_read(options: str, messag
 
 def test_an_empty_list_of_thresholds_is_none(folder: Path) -> None:
     (folder / "t0.tsv").touch()
-    done = sh("audiolog tag rec.wav --weights w.safetensors --thresholds t0.tsv", folder)
+    done = audiolog("tag rec.wav --weights w.safetensors --thresholds t0.tsv", folder)
     assert done == (1, "", "audiolog: t0.tsv: empty, expected the header label<TAB>threshold and a line for each label\n")
 
 
@@ -271,18 +309,18 @@ def test_a_checkpoint_may_ask_for_smoothing_and_a_hop(folder: Path, cells: str) 
     """Its own hold unless others are asked for."""
     network, card = checkpoint.load(folder / "w.safetensors")
     checkpoint.save(folder / "own.safetensors", network, replace(card, smooth=3.0, smooth_scene=7.0, hop=5.0))
-    own = sh("audiolog tag rec.wav --weights own.safetensors", folder).stdout
+    own = audiolog("tag rec.wav --weights own.safetensors", folder).stdout
     assert own != cells
-    assert own == sh("audiolog tag rec.wav --weights w.safetensors --smooth 3 --smooth-scene 7 --hop 5", folder).stdout
-    assert sh("audiolog tag rec.wav --weights own.safetensors --smooth 0 --smooth-scene 0 --hop 10", folder).stdout == cells
+    assert own == audiolog("tag rec.wav --weights w.safetensors --smooth 3 --smooth-scene 7 --hop 5", folder).stdout
+    assert audiolog("tag rec.wav --weights own.safetensors --smooth 0 --smooth-scene 0 --hop 10", folder).stdout == cells
 
 
 def test_scores_of_two_recordings_never_go_into_one_file(folder: Path) -> None:
     (folder / "card2").mkdir()
     (folder / "card2" / "other.wav").write_bytes((folder / "other.wav").read_bytes())
-    done = sh("audiolog tag other.wav card2/other.wav --weights w.safetensors --scores-dir twice", folder)
+    done = audiolog("tag other.wav card2/other.wav --weights w.safetensors --scores-dir twice", folder)
     first, last = done.stderr.splitlines()
-    assert (done.code, done.stdout) == (3, sh("audiolog tag other.wav --weights w.safetensors", folder).stdout)
+    assert (done.code, done.stdout) == (3, audiolog("tag other.wav --weights w.safetensors", folder).stdout)
     assert first == (
         "audiolog: card2/other.wav: its scores would replace those of other.wav in twice/other.tsv; give it a --scores-dir of its own"
     )
@@ -293,11 +331,11 @@ def test_a_folder_or_a_list_without_recordings_is_said(tmp_path: Path, tiny_weig
     header = "filename\tonset\toffset\tkind\tlabel\tscore\n"
     (tmp_path / "empty").mkdir()
     (tmp_path / "list").write_text("")
-    said = sh(f"audiolog tag empty --recursive --weights {tiny_weights}", tmp_path)
+    said = audiolog(f"tag empty --recursive --weights {tiny_weights}", tmp_path)
     assert said == (0, header, "audiolog: empty: no recordings in it\n")
-    assert sh(f"audiolog tag --files-from list --weights {tiny_weights}", tmp_path) == (0, header, "")
+    assert audiolog(f"tag --files-from list --weights {tiny_weights}", tmp_path) == (0, header, "")
     (tmp_path / "list").write_bytes(b"a.wav\0b.wav\0")
-    assert sh(f"audiolog tag --files-from list --weights {tiny_weights}", tmp_path) == (
+    assert audiolog(f"tag --files-from list --weights {tiny_weights}", tmp_path) == (
         1,
         "",
         "audiolog: list: names between NULs; expected one a line, as `find` prints them without -print0\n",
@@ -305,7 +343,7 @@ def test_a_folder_or_a_list_without_recordings_is_said(tmp_path: Path, tiny_weig
 
 
 def test_scores_are_written_for_every_cell_and_event(folder: Path) -> None:
-    result = sh("audiolog tag other.wav rec.wav --weights w.safetensors --scores-dir scores --cell 0.5 --threshold 0.5", folder)
+    result = audiolog("tag other.wav rec.wav --weights w.safetensors --scores-dir scores --cell 0.5 --threshold 0.5", folder)
     lines = (folder / "scores" / "other.tsv").read_text().splitlines()
     assert lines[0] == "onset\toffset\tcar\tdog\tsiren"
     assert len(lines) == 1 + 6
@@ -377,9 +415,9 @@ def test_what_comes_through_a_pipe_waits_for_no_batch(
     """A GPU takes 64 windows at once from a file; of a live stream that would be ten minutes of silence before the first line."""
     monkeypatch.setitem(tagger_module.BATCH_SIZES, "cpu", 8)
     network = Counting()
-    tagger = replace(load(tiny_weights, "cpu", asked, jobs=1), network=network)
+    tagger = replace(load(LoadOptions(weights=str(tiny_weights), device="cpu", batch_size=asked, jobs=1)), network=network)
     chunks = (np.zeros(80_000, np.float32) for _ in range(36))  # 90 s
-    records = list(tagger_module.tag(tagger, chunks, name, None, TagOptions()))
+    records = list(heard(tagger, hearing(tagger.card, TagOptions()), Job(name), chunks, print))
     assert network.asked == batches
     assert records[-1].duration == 90.0
 
@@ -389,8 +427,8 @@ def test_segments_past_the_end_are_said(folder: Path) -> None:
     done = sh("audiolog tag --weights w.safetensors | cut -f 2 | uniq", folder, lines.encode())
     said = "audiolog: other.wav: ends at 3.000 s; 2 of 3 segments lie past that, from 3.000 s on\n"
     assert done == (0, "onset\n0.000\n1.000\n", said)
-    inside = sh(
-        "audiolog tag --weights w.safetensors", folder, lines.replace("\t3\t4", "\t2\t4").split("other.wav\t100")[0].encode()
+    inside = audiolog(
+        "tag --weights w.safetensors", folder, lines.replace("\t3\t4", "\t2\t4").split("other.wav\t100")[0].encode()
     )
     assert (inside.code, inside.stderr) == (0, "")
 
@@ -453,7 +491,7 @@ class Cramped(torch.nn.Module):
 def test_a_batch_that_does_not_fit_into_memory_is_halved_and_so_are_those_after_it(tiny_weights: Path) -> None:
     batch = [Window(i, 0, 0.0, 8, np.full(8, i / 10, np.float32)) for i in range(7)]
     network = Cramped()
-    tagger = replace(load(tiny_weights, "cpu", batch_size=7), network=network)
+    tagger = replace(load(LoadOptions(weights=str(tiny_weights), device="cpu", batch_size=7)), network=network)
     scenes, events = probabilities(tagger, batch)
     assert network.asked == [7, 3, 1, 1, 1, 1, 1, 1, 1]
     probabilities(tagger, batch)
@@ -468,7 +506,10 @@ def test_not_even_one_window_fits(tiny_weights: Path) -> None:
             raise torch.OutOfMemoryError(str(wave.shape))
 
     with pytest.raises(DeviceError, match="^not enough memory on cpu for one window; try --jobs 1, or a smaller model$"):
-        probabilities(replace(load(tiny_weights, "cpu"), network=Full()), [Window(0, 0, 0.0, 8, np.zeros(8, np.float32))])
+        probabilities(
+            replace(load(LoadOptions(weights=str(tiny_weights), device="cpu")), network=Full()),
+            [Window(0, 0, 0.0, 8, np.zeros(8, np.float32))],
+        )
 
 
 def test_decoding_ahead_raises_its_errors_here_and_stops_when_closed() -> None:

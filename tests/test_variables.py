@@ -12,7 +12,7 @@ from typer.core import TyperGroup, TyperOption
 
 from audiolog_cli.cli import commands
 from audiolog_cli.variables import NAMED_BY_COMMAND, Finite
-from tests.shell import ROOT, sh
+from tests.shell import ROOT, audiolog, sh
 
 CELLS = b"filename\tonset\toffset\tkind\tlabel\tscore\na.wav\t0.000\t1.000\tscene\tpark\t0.900\n"
 
@@ -28,7 +28,7 @@ def options(command: Command, path: str = "audiolog") -> Iterator[tuple[str, Typ
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_what_is_no_number_is_refused_everywhere(value: str, tmp_path: Path) -> None:
     """Both pass every range; a threshold of nan would silence all events."""
-    done = sh(f"audiolog table --max-gap {value}", tmp_path, stdin=CELLS)
+    done = audiolog(f"table --max-gap {value}", tmp_path, stdin=CELLS)
     variable = "(env var: 'AUDIOLOG_MAX_GAP')"
     message = f"audiolog: Invalid value for '--max-gap' {variable}: '{value}' is not a number; see `audiolog table --help`\n"
     assert done == (2, "", message)
@@ -71,22 +71,22 @@ def test_a_variable_carries_the_command_only_where_it_must() -> None:
 def test_every_option_has_a_variable_but_those_that_are_asked_for() -> None:
     without = {name for _, option in options(commands()) if not option.envvar for name in option.opts}
     assert without == {"--version", "--install-completion", "--show-completion"}
-    assert sh("audiolog table", ROOT, CELLS, AUDIOLOG_VERSION="1").stdout.startswith("filename\t")
+    assert audiolog("table", ROOT, CELLS, AUDIOLOG_VERSION="1").stdout.startswith("filename\t")
 
 
 def test_a_folder_for_tag_is_no_switch_for_train() -> None:
     for command, kind in (("tag", "TAG_RESUME]"), ("train", "TRAIN_RESUME]")):
-        text = " ".join(sh(f"audiolog {command} --help", ROOT).stdout.split())
+        text = " ".join(audiolog(f"{command} --help", ROOT).stdout.split())
         assert f"AUDIOLOG_{kind}" in text
 
 
 def test_a_format_set_for_one_command_leaves_the_next_alone() -> None:
     done = sh("audiolog table | audiolog summarize --quiet", ROOT, CELLS, AUDIOLOG_TABLE_FORMAT="jsonl")
     assert (done.code, done.stderr) == (0, "") and done.stdout.startswith("Log of a.wav")
-    wrong = sh("audiolog table", ROOT, CELLS, AUDIOLOG_TABLE_FORMAT="xml")
+    wrong = audiolog("table", ROOT, CELLS, AUDIOLOG_TABLE_FORMAT="xml")
     assert wrong.code == 2 and "AUDIOLOG_TABLE_FORMAT" in wrong.stderr
 
 
 def test_the_command_line_wins() -> None:
-    done = sh("audiolog table --format tsv", ROOT, CELLS, AUDIOLOG_TABLE_FORMAT="csv")
+    done = audiolog("table --format tsv", ROOT, CELLS, AUDIOLOG_TABLE_FORMAT="csv")
     assert done.stdout == "filename\tonset\toffset\tscene\tevents\na.wav\t0.000\t1.000\tpark\t\n"

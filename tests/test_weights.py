@@ -16,7 +16,7 @@ from audiolog_cli.weights import pull as pulling
 from audiolog_cli.weights.pull import Published
 from tests.hub import Hub, serving
 from tests.layout_files import mini, transformers
-from tests.shell import Result, sh
+from tests.shell import Result, audiolog, sh
 
 NAME = "clap-htsat-unfused"
 HUB_PATH = "laion/clap-htsat-unfused/resolve/main/pytorch_model.bin"
@@ -96,7 +96,7 @@ def test_list_shows_what_is_here_and_what_can_be_had(tmp_path: Path, tiny_weight
     cache.mkdir(parents=True)
     shutil.copy(tiny_weights, cache / "mn04.safetensors")  # a pulled or converted one hides its line among the published
     (cache / "broken.safetensors").write_bytes(b"half a checkpo")
-    done = sh("audiolog weights list", tmp_path, XDG_CACHE_HOME=str(tmp_path))
+    done = audiolog("weights list", tmp_path, XDG_CACHE_HOME=str(tmp_path))
     assert (done.code, done.stderr) == (0, "")
     header, *lines = done.stdout.splitlines()
     assert header == "name\there\tbytes\tknows\tlicence\tsource"
@@ -231,7 +231,7 @@ def test_offline_pulls_only_what_is_there(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_pulled_says_how_to_get_it(tmp_path: Path, name: str, message: str) -> None:
-    done = sh(f"audiolog weights pull {name}", tmp_path)
+    done = audiolog(f"weights pull {name}", tmp_path)
     assert (done.code, done.stdout) == (2, "")
     assert done.stderr.startswith(f"audiolog: {message}")
 
@@ -246,7 +246,7 @@ def test_convert_then_tag_then_check(tmp_path: Path, shared: Path) -> None:
     converted = sh("audiolog weights convert mn04.pt --out mn04.safetensors && audiolog weights check mn04.safetensors", tmp_path)
     summary = "efficientat, 0.98 million parameters, 32000 Hz, 0 scenes, 527 events\n"
     assert converted.code == 0
-    assert converted.stdout == f"mn04.safetensors: sound; {summary}"
+    assert converted.stdout == f"mn04.safetensors: valid; {summary}"
     assert converted.stderr == f"audiolog: mn04.safetensors: {summary}"
     provenance = json.loads(finding.read_header(tmp_path / "mn04.safetensors").metadata["provenance"])
     assert provenance["licence"] == "MIT"  # its bytes are known
@@ -259,7 +259,7 @@ def test_a_backbone_without_labels_says_what_it_is_for(tmp_path: Path, published
     (tmp_path / "clap.bin").write_bytes(published)
     done = sh("audiolog weights convert clap.bin --out clap.safetensors && audiolog weights check clap.safetensors", tmp_path)
     assert done.code == 0
-    assert done.stdout == "clap.safetensors: sound; htsat, 0.08 million parameters, 48000 Hz, 0 scenes, 0 events\n"
+    assert done.stdout == "clap.safetensors: valid; htsat, 0.08 million parameters, 48000 Hz, 0 scenes, 0 events\n"
     assert done.stderr.splitlines()[1] == "audiolog: it has no labels: it can start a training (`audiolog train --init`), not tag"
 
 
@@ -268,9 +268,9 @@ def test_check_names_every_file_that_is_not_sound(tmp_path: Path, tiny_weights: 
     (tmp_path / "good.safetensors").write_bytes(whole)
     (tmp_path / "short.safetensors").write_bytes(whole[:-1000])
     (tmp_path / "text.safetensors").write_text("no checkpoint\n")
-    done = sh("audiolog weights check short.safetensors text.safetensors good.safetensors", tmp_path)
-    assert done.code == 2
-    assert done.stdout == "good.safetensors: sound; htsat, 1.54 million parameters, 32000 Hz, 2 scenes, 3 events\n"
+    done = audiolog("weights check short.safetensors text.safetensors good.safetensors", tmp_path)
+    assert done.code == 3
+    assert done.stdout == "good.safetensors: valid; htsat, 1.54 million parameters, 32000 Hz, 2 scenes, 3 events\n"
     assert done.stderr == (
         f"audiolog: short.safetensors: the file is damaged: expected {len(whole)} bytes, found {len(whole) - 1000};"
         " get or convert it again\n"
@@ -297,5 +297,5 @@ def test_convert_on_a_full_disk_leaves_what_was_there(tmp_path: Path, published:
 )
 def test_labels_that_do_not_fit(tmp_path: Path, shared: Path, labels: str, message: str) -> None:
     (tmp_path / "mn04.pt").symlink_to(shared / "data" / "teacher" / "mn04_as_mAP_432.pt")
-    done = sh(f"audiolog weights convert mn04.pt --out out.safetensors --labels {labels}", tmp_path)
+    done = audiolog(f"weights convert mn04.pt --out out.safetensors --labels {labels}", tmp_path)
     assert (done.code, done.stdout, done.stderr) == (2, "", f"audiolog: {message}\n")

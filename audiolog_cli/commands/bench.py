@@ -12,8 +12,9 @@ import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.needs import not_with
-from audiolog_cli.commands.options import Precision, PrecisionOption, Quiet, complete_device, complete_weights
+from audiolog_cli.commands.options import Device, Jobs, Precision, PrecisionOption, Quiet, Weights
 from audiolog_cli.errors import InputError
+from audiolog_cli.tagging.options import LoadOptions
 
 
 class BenchFormat(StrEnum):
@@ -42,19 +43,15 @@ RATIOS = ("ratio", "processor_ratio")
 
 def bench(
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="A recording to measure with, instead of noise.")] = "",
-    weights: Annotated[
-        str,
-        typer.Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.", autocompletion=complete_weights),
-        not_with("--untrained"),
-    ] = "everyday",
+    weights: Annotated[Weights, not_with("--untrained")] = "everyday",
     untrained: Annotated[
         str,
         typer.Option(metavar="MODEL:PRESET", help="A new network instead of weights, as htsat:base, the paper's."),
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device)] = "auto",
+    device: Device = "auto",
     precision: PrecisionOption = Precision.fp32,
     batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
-    jobs: Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU.")] = 0,
+    jobs: Jobs = 0,
     seconds: Annotated[int, typer.Option(min=1, max=21_600, help="Length of the noise."), not_with("file")] = 60,
     repeats: Annotated[int, typer.Option(min=1, help="Passes that count, after one to warm up.")] = 5,
     compare: Annotated[
@@ -73,12 +70,11 @@ def bench(
     """
     saved = read_run(compare) if compare else None  # a wrong file is said before anything is measured
     from audiolog_cli.tagging import bench as measuring
-    from audiolog_cli.tagging import tagger as model
-    from audiolog_cli.weights.find import find
+    from audiolog_cli.tagging.tagger import load
 
     with TemporaryDirectory(prefix="audiolog-bench-") as folder:
-        path = measuring.untrained(untrained, Path(folder)) if untrained else find(weights)
-        tagger = model.load(path, device, batch_size, jobs, precision.value)
+        path = str(measuring.untrained(untrained, Path(folder))) if untrained else weights
+        tagger = load(LoadOptions(weights=path, device=device, precision=precision.value, batch_size=batch_size, jobs=jobs))
         recording = file or str(Path(folder) / "noise.wav")
         if not file:
             measuring.write_noise(Path(recording), seconds)

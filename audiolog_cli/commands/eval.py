@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.options import Quiet
+from audiolog_cli.commands.inputs import thresholds_in
+from audiolog_cli.commands.needs import needs
+from audiolog_cli.commands.options import Quiet, Thresholds
 from audiolog_cli.errors import UsageError
-from audiolog_cli.records import composed
 
 if TYPE_CHECKING:
     from audiolog_cli.evaluation.figures import FileResult
     from audiolog_cli.evaluation.material import Material, Options
+
+
+ON_SCORES = needs("--scores-dir", why="in cells it is decided which events are active")
 
 
 class Decode(StrEnum):
@@ -63,15 +67,14 @@ def eval(
             help="A segment is active where any part of it is, where its mean is, or by the rule of DCASE 2023 task 4B's baseline."
         ),
     ] = Decode.any,
-    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Scores strictly above it are active.")] = 0.5,
-    thresholds: Annotated[
-        str, typer.Option(metavar="FILE", help="The same per label: a TSV with columns label, threshold.")
-    ] = "",
+    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Scores strictly above it are active."), ON_SCORES] = 0.5,
+    thresholds: Annotated[Thresholds, ON_SCORES] = "",
     tune: Annotated[
         str,
         typer.Option(
             metavar="FILE", help="Write the thresholds that together give the highest F1 there, for `tag --thresholds`."
         ),
+        needs("--scores-dir"),
     ] = "",
     durations: Annotated[
         str, typer.Option(metavar="FILE", help="TSV filename, duration: all recordings, and where each ends.")
@@ -128,17 +131,11 @@ def eval(
 
     if not reference:
         raise UsageError("eval needs the truth: --reference PATH")
-    if not scores_dir and (thresholds or threshold != 0.5):
-        raise UsageError(
-            "--threshold and --thresholds need scores: --scores-dir DIR; in cells it is decided which events are active"
-        )
-    if tune and not scores_dir:
-        raise UsageError("--tune needs scores: --scores-dir DIR, as `audiolog tag --scores-dir` writes them")
     options = Options(
         segment,
         decode.value,
         threshold,
-        _thresholds(thresholds),
+        {composed(label): score for label, score in thresholds_in(thresholds).items()},
         tuple(read_labels(labels)) if labels else (),
         scene_unit.value,
         allow_unknown_labels,
@@ -182,15 +179,6 @@ def _material(files: list[str], reference: list[str], scores: str, durations: st
         references.read_folds(folds) if folds else {},
         options,
     )
-
-
-def _thresholds(path: str) -> dict[str, float]:
-    from audiolog_cli.tagging.scores import read_thresholds
-
-    if not path:
-        return {}
-    with terminal.text_input(path) as (lines, name):
-        return {composed(label): threshold for label, threshold in read_thresholds(lines, name).items()}
 
 
 def _write_thresholds(path: str, material: "Material", results: "list[FileResult]") -> None:

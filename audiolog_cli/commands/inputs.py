@@ -10,15 +10,17 @@ from io import BufferedReader
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 from typer._click.globals import get_current_context
 
 from audiolog_cli import parquet, terminal
+from audiolog_cli.commands.needs import refuse
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import check_cell, has_segments, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Segment
 from audiolog_cli.sound.remote import files_below, is_url
+from audiolog_cli.tagging.options import Job, Spans
 
 AUDIO_SUFFIXES = frozenset(
     [
@@ -89,40 +91,48 @@ SYSTEM_FOLDERS = (
 )
 
 
-class Recording(NamedTuple):
-    """One recording: its path (or -), and which [onset, offset) seconds of it; None is all of it."""
-
-    path: str
-    spans: list[tuple[float, float]] | None
-
-
-def recordings(paths: Iterable[str], recursive: bool, match: str) -> Iterator[Recording | InputError]:
+def jobs_of(
+    paths: Iterable[str], recursive: bool = False, match: str = "", raw: str = "", start: float = 0.0, end: float | None = None
+) -> Iterator[Job | InputError]:
     """The recordings that paths stand for, in order; an input that cannot be used is given as its error, in its place.
 
-    A path (or URL) is a recording, or a list of segments (told apart by its first bytes), or with `recursive` a folder: then all files
-    below it whose name fits `match`, or that end like sound files where it is empty.
+    A path (or URL) is a recording, or a list of segments (told apart by its first bytes, unless it is said to be `raw` sound), or with
+    `recursive` a folder: then all files below it whose name fits `match`, or that end like sound files where it is empty. Of each recording
+    [start, end) seconds are taken; UsageError for segments, which say so themselves.
     """
+    if end is not None and end <= start:
+        raise UsageError(f"--end {end:g}: expected more than --start {start:g}")
+    spans = [(start, _NEVER if end is None else end)] if start or end is not None else None
     for path in paths:
         passed: Counter[str] = Counter()
         try:
+            if os.path.isdir(path) and not recursive:
+                raise InputError(f"{path}: is a folder; --recursive takes all recordings in it and below")
             if recursive and is_url(path):
-                yield from _found(_passed_through(files_below(path), path, match, passed), path, passed)
+                yield from _found(_passed_through(files_below(path), path, match, passed), path, passed, spans)
             elif recursive and os.path.isdir(path):
-                yield from _found(_passed_through(_files_below(path), path, match, passed), path, passed)
-            elif _holds_records(path):
+                yield from _found(_passed_through(_files_below(path), path, match, passed), path, passed, spans)
+            elif not raw and _holds_records(path):
+                refuse(
+                    "start", "end", because=f"{'stdin' if path == '-' else path} is a list of segments, which say what to hear"
+                )
                 with terminal.text_input(path) as (stream, name):
                     yield from _listed(read_records(stream, name), name)
             else:
-                yield Recording(path, None)
+                yield Job(path, spans)
         except InputError as error:
+            error.path = path
             yield error
 
 
-def _found(files: Iterable[str], folder: str, passed: Counter[str]) -> Iterator[Recording]:
+_NEVER = 1e8  # seconds; no recording lasts three years
+
+
+def _found(files: Iterable[str], folder: str, passed: Counter[str], spans: Spans) -> Iterator[Job]:
     """The recordings of a folder; it is said if there are none, and how many files were passed over."""
     n_found = 0
     for n_found, file in enumerate(files, 1):  # noqa: B007
-        yield Recording(file, None)
+        yield Job(file, spans)
     kinds = ", ".join(f"{n} {kind}" for kind, n in passed.most_common())
     if not n_found or passed:
         none = "" if n_found else "no recordings in it"
@@ -140,68 +150,6 @@ def _passed_through(files: Iterable[str], folder: str, match: str, passed: Count
             yield path
         else:
             passed[f"unlike {match}" if match else Path(path).suffix.lower() or "without suffix"] += 1
-
-
-def with_scores_of_their_own(inputs: Iterable[Recording | InputError], folder: Path) -> Iterator[Recording | InputError]:
-    """The same inputs; a recording whose scores would replace those of an earlier one in `folder` is an error."""
-    from audiolog_cli.tagging.scores import score_file
-
-    taken: dict[Path, str] = {}
-    for one in inputs:
-        if isinstance(one, InputError):
-            yield one
-        elif (place := score_file(folder, one.path)) in taken:
-            yield InputError(
-                f"{one.path}: its scores would replace those of {taken[place]} in {place}; give it a --scores-dir of its own"
-            )
-        else:
-            taken[place] = one.path
-            yield one
-
-
-def without_segments(inputs: Iterable[Recording | InputError], option: str) -> Iterator[Recording | InputError]:
-    """The same inputs; UsageError at the first that has segments, which `option` does not know."""
-    for one in inputs:
-        if isinstance(one, Recording) and one.spans is not None:
-            raise UsageError(
-                f"{option}: not for segments, which are analysed where they are ({one.path} has {len(one.spans)});"
-                f" `audiolog segment --hop` lays them"
-            )
-        yield one
-
-
-def alone(inputs: Iterable[Recording | InputError], option: str) -> Iterator[Recording | InputError]:
-    """The same inputs; UsageError, before the first is heard, if there are several recordings and `option` speaks of one.
-
-    A second could follow the first only as soon as the first is heard to its end, and never where that one fails, in another order on
-    a cluster, or on a journal: it is refused instead.
-    """
-    waiting: list[Recording | InputError] = []
-    for one in inputs:
-        if isinstance(one, Recording) and any(isinstance(other, Recording) for other in waiting):
-            raise UsageError(
-                f"{option}: it is the start of one recording, and there are several ({one.path} is the second);"
-                " --name-time or --header-time know each one's own"
-            )
-        waiting.append(one)
-    yield from waiting
-
-
-def make_folder(folder: Path, option: str) -> None:
-    """Make a folder for output; UsageError that names its option where that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{option} {folder}: {terminal.reason(error)}") from None
-
-
-def with_names_in_utf8(inputs: Iterable[Recording | InputError]) -> Iterator[Recording | InputError]:
-    """The same inputs; a name that Parquet cannot hold is an error."""
-    for one in inputs:
-        if isinstance(one, Recording) and not terminal.is_utf8(one.path):
-            yield InputError(f"{one.path!r}: not UTF-8, Parquet cannot hold it; rename it, or write tsv")
-        else:
-            yield one
 
 
 def _files_below(folder: str) -> Iterator[str]:
@@ -252,7 +200,7 @@ def _holds_records(path: str) -> bool:
     return first_line.startswith(b"{") or b"filename" in first_line.rstrip(b"\r").split(b"\t")
 
 
-def _listed(records: Iterable[Record], name: str) -> Iterator[Recording | InputError]:
+def _listed(records: Iterable[Record], name: str) -> Iterator[Job | InputError]:
     """The recordings of a list of segments, and what failed when it was made (JSON Lines say so).
 
     The segments of one recording stand together, in order of onset.
@@ -271,7 +219,7 @@ def _listed(records: Iterable[Record], name: str) -> Iterator[Recording | InputE
         if spans and (path, name) == ("-", "stdin"):
             yield InputError("stdin: segments of -, which cannot be read again")
         elif spans:
-            yield Recording(path, spans)
+            yield Job(path, spans)
         yield from failures
 
 
@@ -311,6 +259,16 @@ def _records(paths: Sequence[str], is_tied: bool) -> Generator[Record, None, Non
         else:
             with terminal.tied_input(path) if is_tied else terminal.text_input(path) as (stream, name):
                 yield from read_records(stream, name)
+
+
+def thresholds_in(path: str) -> dict[str, float]:
+    """The threshold of each label in a file, as `eval --tune` writes it; none without one."""
+    if not path:
+        return {}
+    from audiolog_cli.tagging.scores import read_thresholds
+
+    with terminal.text_input(path) as (stream, name):
+        return read_thresholds(stream, name)
 
 
 def names_in(path: str) -> list[str]:

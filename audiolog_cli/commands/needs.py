@@ -1,17 +1,19 @@
 """An option that does nothing where it is given is an error that says so; and help texts with their options under headings.
 
-A rule stands beside its option, in the words of the command line:
+A rule stands beside its option, in the words of the command line, and so does the heading that begins with it:
 
     match: Annotated[str, typer.Option(metavar="PATTERN", help="..."), needs("--recursive")] = ""
     engine: Annotated[str, typer.Option(help="..."), needs("--out", when="ray", why="its workers write files")] = "local"
     split_files: Annotated[bool, typer.Option("--split-files"), not_with("--out")] = False
+    weights: Annotated[Weights, heading("Model")] = "everyday"
 
-Only what stands on the command line is held to its rules: an environment variable is a default for every command, and what means
-nothing in one of them is passed over there. The option that a rule asks for may come from anywhere. Where it takes the input itself to
+Only what stands on the command line is an error: an environment variable is a default for every command, and is passed over where it
+means nothing. The option that a rule asks for may come from anywhere. Where it takes the input itself to
 know what means nothing, a command calls `refuse`. `tests/test_needs.py` walks all rules of all commands.
 """
 
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -23,6 +25,8 @@ from typer._click.globals import get_current_context
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from audiolog_cli.errors import UsageError
+
+OTHER = "Other options"  # the heading of what every command has
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +68,53 @@ def not_with(*others: str, when: str = "", why: str = "") -> Rule:
     return Rule(others, False, when, why)
 
 
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands over an option and those after it in --help."""
+
+    text: str
+
+
+def heading(text: str) -> Heading:
+    """From this option on, --help lists options under this heading."""
+    return Heading(text)
+
+
 def rules_of(command: Command) -> dict[str, list[Rule]]:
     """The rules in the annotations of a command's function, by parameter."""
+    return {name: [each for each in extras if isinstance(each, Rule)] for name, extras in _annotations(command).items()}
+
+
+def _annotations(command: Command) -> dict[str, tuple[object, ...]]:
+    """What stands beside the type of each parameter of a command's function."""
     if command.callback is None:
         return {}
     hints = get_type_hints(inspect.unwrap(command.callback), include_extras=True)
-    annotated = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Annotated}
-    return {name: [each for each in parts if isinstance(each, Rule)] for name, parts in annotated.items()}
+    return {name: get_args(hint)[1:] for name, hint in hints.items() if get_origin(hint) is Annotated}
 
 
 def check(context: Context) -> None:
-    """UsageError for the options on the command line that do nothing there."""
-    broken = list(_broken(context))
+    """UsageError for the options on the command line that do nothing there; those from variables are set to their defaults."""
+    broken: list[str] = []
+    for parameter, rule in list(_broken(context)):
+        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
+            broken.append(rule.text(_shown(parameter)))
+        elif parameter.name:
+            context.params[parameter.name] = parameter.type_cast_value(context, parameter.get_default(context))
     if broken:
         raise UsageError(f"{'; '.join(broken)}; see `{context.command_path} --help`")
 
 
-def _broken(context: Context) -> Iterator[str]:
-    by_name = {parameter.name: parameter for parameter in context.command.params if parameter.name}
+def _broken(context: Context) -> Iterator[tuple[Parameter, Rule]]:
+    """The options that were set, by whatever means, with the rules that they break."""
+    by_name = {parameter.name: parameter for parameter in context.command.params}
     for name, rules in rules_of(context.command).items():
-        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        if context.get_parameter_source(name) is ParameterSource.DEFAULT:
             continue
         for rule in rules:
-            if rule.when and not _is(context.params[name], rule.when):
-                continue
-            if any(_holds(other, context) for other in rule.others) is not rule.is_needed:
-                yield rule.text(_shown(by_name[name]))
+            is_meant = not rule.when or _is(context.params[name], rule.when)
+            if is_meant and any(_holds(other, context) for other in rule.others) is not rule.is_needed:
+                yield by_name[name], rule
 
 
 def _holds(other: str, context: Context) -> bool:
@@ -104,9 +129,8 @@ def _holds(other: str, context: Context) -> bool:
 
 
 def _is(found: object, value: str) -> bool:
-    """Whether a value is that one, or that one with something behind a colon, as `ray:auto`."""
-    text = str(found.value if isinstance(found, Enum) else found)
-    return text == value or text.startswith(f"{value}:")
+    """Whether a value is that one, or that one with more behind a colon or a comma, as `ray:auto`."""
+    return re.split("[:,]", str(found.value if isinstance(found, Enum) else found))[0] == value
 
 
 def _shown(parameter: Parameter) -> str:
@@ -129,7 +153,7 @@ def refuse(*names: str, because: str) -> None:
 
 
 class AudiologCommand(TyperCommand):
-    """A command that holds its options to their rules, and lists them under the headings that they name (`rich_help_panel`)."""
+    """A command that holds its options to their rules, and lists them under their headings."""
 
     def invoke(self, ctx: Context) -> object:
         """Check the options, then run the command."""
@@ -137,23 +161,25 @@ class AudiologCommand(TyperCommand):
         return super().invoke(ctx)
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Arguments first, then each heading in the order of its first option, then options without one."""
-        rules = rules_of(self)
-        sections: dict[str, list[tuple[str, str]]] = {"Arguments": []}
-        others: list[tuple[str, str]] = []
+        """Arguments first, then options; each heading holds from its option on."""
+        extras = _annotations(self)
+        sections: dict[str, list[tuple[str, str]]] = {}
+        title = "Options"
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is None:
-                continue
-            names, text = record
-            hints = " ".join(filter(None, (rule.hint() for rule in rules.get(parameter.name or "", ()))))
-            heading = "Arguments" if isinstance(parameter, TyperArgument) else getattr(parameter, "rich_help_panel", None)
-            section = sections.setdefault(heading, []) if heading else others
-            section.append((names, _with_hints(text, hints)))
-        for heading, records in [*sections.items(), ("Other options" if len(sections) > 1 else "Options", others)]:
-            if records:
-                with formatter.section(heading):
-                    formatter.write_dl(records)
+            own = extras.get(parameter.name or "", ())
+            title = next((each.text for each in own if isinstance(each, Heading)), title)
+            if record := parameter.get_help_record(ctx):
+                names, text = record
+                hints = " ".join(filter(None, (rule.hint() for rule in own if isinstance(rule, Rule))))
+                place = (
+                    "Arguments" if isinstance(parameter, TyperArgument) else getattr(parameter, "rich_help_panel", None) or title
+                )
+                sections.setdefault(place, []).append((names, _with_hints(text, hints)))
+        if set(sections) <= {"Arguments", "Options", OTHER}:
+            sections["Options"] = sections.pop("Options", []) + sections.pop(OTHER, [])
+        for place, records in sections.items():
+            with formatter.section(place):
+                formatter.write_dl(records)
 
 
 def _with_hints(text: str, hints: str) -> str:

@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from audiolog_cli import terminal
+from audiolog_cli.commands.needs import OTHER, heading
 
 Quiet = Annotated[
     bool,
     typer.Option(
         "--quiet", "-q", help="No messages or progress on stderr; errors are still printed.", callback=terminal.be_quiet
     ),
+    heading(OTHER),
 ]
 Files = Annotated[
     list[str] | None,
@@ -24,8 +26,10 @@ Channel = Annotated[
     str, typer.Option(help="mix (stereo: the mean, 5.1: as ITU-R BS.775 mixes), left, right, or a channel's number from 1.")
 ]
 Raw = Annotated[
-    str, typer.Option(metavar="RATE,CHANNELS,FORMAT", help="The input is PCM without a header, such as 48000,2,s16le.")
+    str,
+    typer.Option(metavar="RATE,CHANNELS,FORMAT", help="The input is PCM without a header, such as 48000,2,s16le."),
 ]
+Thresholds = Annotated[str, typer.Option(metavar="FILE", help="Thresholds per label: a TSV with columns label, threshold.")]
 
 
 class Precision(StrEnum):
@@ -40,8 +44,12 @@ class Precision(StrEnum):
 PrecisionOption = Annotated[
     Precision,
     typer.Option(
-        help="fp32; or, faster and a little different: bf16 (processors with AVX512_BF16 or AMX, GPUs), fp16 (GPUs), int8 (processors)."
+        help="fp32; or, faster and a little different: bf16 (processors with AVX512_BF16 or AMX, GPUs), fp16 (GPUs), int8 (processors).",
     ),
+]
+Jobs = Annotated[
+    int,
+    typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU."),
 ]
 
 
@@ -79,3 +87,13 @@ def complete_recipe(incomplete: str) -> list[str]:
 
 def complete_device(incomplete: str) -> list[str]:
     return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]
+
+
+Weights = Annotated[
+    str,
+    typer.Option(
+        help="A checkpoint's path, or a name that `audiolog weights list` shows.",
+        autocompletion=complete_weights,
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device)]

@@ -12,14 +12,17 @@ import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import cell_input
+from audiolog_cli.commands.needs import needs, not_with
 from audiolog_cli.commands.options import Files, Quiet
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import composed
+from audiolog_cli.tally import Tally
 
 if TYPE_CHECKING:
     from audiolog_cli.report.page import Part, Sound
     from audiolog_cli.report.timeline import Timeline
 
+NOT_IN_PICTURES = not_with("--format svg", "--format png", why="a picture shows neither sound nor log")
 TOLERANCE = 1.5  # seconds that a recording and its cells may differ in length: a cell, and some rounding
 
 
@@ -34,15 +37,21 @@ class ReportFormat(StrEnum):
 def report(
     files: Files = None,
     audio: Annotated[
-        list[str] | None, typer.Option(metavar="FILE", help="The recording, to be seen and heard; repeatable, matched by name.")
+        list[str] | None,
+        typer.Option(metavar="FILE", help="The recording, to be seen and heard; repeatable, matched by name."),
+        NOT_IN_PICTURES,
     ] = None,
-    log: Annotated[str, typer.Option(metavar="FILE", help="A log to put beside it, as `audiolog summarize` writes it.")] = "",
+    log: Annotated[
+        str, typer.Option(metavar="FILE", help="A log to put beside it, as `audiolog summarize` writes it."), NOT_IN_PICTURES
+    ] = "",
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The page; - is stdout.")] = "-",
     format: Annotated[
         ReportFormat, typer.Option(help="html is a page to explore; svg and png are one picture, drawn by matplotlib.")
     ] = ReportFormat.html,
     embed: Annotated[
-        float, typer.Option(min=0.0, metavar="SECONDS", help="Recordings up to this long are put into the page, others linked.")
+        float,
+        typer.Option(min=0.0, metavar="SECONDS", help="Recordings up to this long are put into the page, others linked."),
+        needs("--audio"),
     ] = 600.0,
     quiet: Quiet = False,
 ) -> None:
@@ -54,8 +63,6 @@ def report(
     """
     from audiolog_cli.report.timeline import recordings
 
-    if format is not ReportFormat.html and (audio or log):
-        raise UsageError(f"--format {format.value}: a picture shows neither --audio nor --log; leave them out")
     tables = files or ["-"]
     if log == "-" in tables:
         raise UsageError("--log -: the cells come from stdin already; give the log as a file")
@@ -64,10 +71,11 @@ def report(
     _check_output(output, [*tables, log, *(audio or [])])
     with cell_input(tables) as cells:
         found = recordings(cells)
-    failed = [recording.filename for recording in found if recording.failure is not None]
+    tally = Tally()
     for recording in found:
+        tally.done += not recording.is_empty
         if recording.failure is not None:
-            terminal.complain(f"not finished: {recording.failure}")
+            tally.fail(f"not finished: {recording.failure}")
     if all(recording.is_empty for recording in found):
         raise InputError(f"{', '.join(tables).replace('-', 'stdin')}: no cells, there is nothing to show")
     if format is ReportFormat.html:
@@ -78,8 +86,7 @@ def report(
         from audiolog_cli.report.figure import picture
 
         _write(picture([recording for recording in found if not recording.is_empty], format.value), output)
-    if failed:
-        raise typer.Exit(3)
+    tally.end()
 
 
 def _check_output(output: str, inputs: Iterable[str]) -> None:

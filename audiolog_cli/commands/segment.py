@@ -9,6 +9,7 @@ from audiolog_cli import __version__, terminal
 from audiolog_cli.commands.options import Channel, Format, Quiet, Raw, RecordFormat
 from audiolog_cli.errors import InputError
 from audiolog_cli.records import SEGMENT_COLUMNS, End, Failure, Segment, check_text, jsonl_lines, tsv_lines
+from audiolog_cli.tally import Tally
 
 if TYPE_CHECKING:
     from audiolog_cli.sound.audio import DecodeOptions
@@ -40,16 +41,13 @@ def segment(
 
     options = SegmentOptions(window, hop, skip_quiet)
     decoding = DecodeOptions(channel=channel, raw=RawFormat.parse(raw) if raw else None)
-    failed: list[str] = []
-    records = _records(files, decoding, options, failed)
+    tally = Tally()
+    records = tally.passing(_records(files, decoding, options))
     terminal.write_lines(tsv_lines(records, SEGMENT_COLUMNS) if format is RecordFormat.tsv else jsonl_lines(records))
-    if failed:
-        raise typer.Exit(3 if len(failed) < len(files) else 1)
+    tally.end()
 
 
-def _records(
-    files: Iterable[str], decoding: "DecodeOptions", options: "SegmentOptions", failed: list[str]
-) -> Iterator[Segment | End | Failure]:
+def _records(files: Iterable[str], decoding: "DecodeOptions", options: "SegmentOptions") -> Iterator[Segment | End | Failure]:
     """Segments of every file, then an `End` (which makes the header of a table without segments) or a `Failure`."""
     for path in files:
         try:
@@ -57,8 +55,6 @@ def _records(
             seconds = yield from _segments(name, decoding, options)
             yield End(name, seconds, 0, "", __version__)
         except InputError as error:
-            failed.append(path)
-            terminal.complain(str(error))
             yield Failure(path, str(error))
 
 

@@ -11,6 +11,7 @@ from audiolog_cli.commands.inputs import cell_input
 from audiolog_cli.commands.options import Files, Quiet
 from audiolog_cli.errors import InputError
 from audiolog_cli.records import ROW_COLUMNS, Cell, End, Failure, Row, jsonl_lines, tsv_lines
+from audiolog_cli.tally import Tally
 
 if TYPE_CHECKING:
     from audiolog_cli.editors import Noted
@@ -59,14 +60,16 @@ def table(
     from audiolog_cli.table import table as rows_of
 
     options = TableOptions(cells, min_duration, max_gap)
-    upstream = _Upstream()
+    tally = Tally()
     broken: list[InputError] = []
     noted = Noted()
     with cell_input(files or ["-"], is_tied=True) as found:
         records, with_time = _peek_time(_up_to_the_broken_line(found, broken))
         if broken:  # in its first line: there is no table at all
             raise broken[0]
-        rows = upstream.noted(rows_of(noted.cells(records) if format is TableFormat.raven else records, options))
+        rows = tally.passing(
+            rows_of(noted.cells(records) if format is TableFormat.raven else records, options), (Row, End), "not in the table: "
+        )
         if format is TableFormat.parquet:
             parquet.write_stdout(rows, Row, with_time)
         else:
@@ -78,8 +81,7 @@ def table(
         )
     if broken:
         raise broken[0]
-    if upstream.n_failed:
-        raise typer.Exit(3 if upstream.n_passed else 1)
+    tally.end()
 
 
 def _up_to_the_broken_line(records: Iterable[Cell | End | Failure], broken: list[InputError]) -> Iterator[Cell | End | Failure]:
@@ -100,24 +102,6 @@ def _peek_time(records: Iterator[Cell | End | Failure]) -> tuple[Iterator[Cell |
         if isinstance(record, Cell):
             break
     return chain(before, records), bool(before) and isinstance(before[-1], Cell) and before[-1].time is not None
-
-
-class _Upstream:
-    """What came of the recordings before they reached this command, for the exit code."""
-
-    def __init__(self) -> None:
-        self.n_failed = 0
-        self.n_passed = 0  # rows and ends
-
-    def noted(self, records: Iterable[Row | End | Failure]) -> Iterator[Row | End | Failure]:
-        """Pass records on; say which recordings failed."""
-        for record in records:
-            if isinstance(record, Failure):
-                self.n_failed += 1
-                terminal.complain(f"not in the table: {record.message}")
-            else:
-                self.n_passed += 1
-            yield record
 
 
 def _lines(records: Iterable[Row | End | Failure], format: TableFormat, with_time: bool, noted: "Noted") -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""`audiolog weights`: which checkpoints there are, where they lie, how to get more, and whether one is sound."""
+"""`audiolog weights`: which checkpoints there are, where they lie, how to get more, and whether one is valid."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,8 @@ import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.options import Quiet, complete_published, complete_weights
-from audiolog_cli.errors import AudiologError, InputError, UsageError, WeightsError
+from audiolog_cli.errors import InputError, UsageError, WeightsError
+from audiolog_cli.tally import Tally
 
 if TYPE_CHECKING:
     from audiolog_cli.model.checkpoint import Card, Network
@@ -152,21 +153,22 @@ def check(
 ) -> None:
     """Check checkpoints: every tensor there, in its shape and finite, labels and thresholds as many as outputs, one window scored.
 
-    Prints a line for each that is sound. Exit code 2 if one is not.
+    Prints a line for each that is valid. Exit code 2 for one that is not; of several, 3 if some are valid and 1 if none is.
 
     Example: audiolog weights check everyday
     """
     from audiolog_cli.weights.find import find
 
-    failed: list[AudiologError] = []
+    tally = Tally()
     for name in files:
         try:
             terminal.write_lines([f"{name}: {_checked(find(name))}\n"])
+            tally.done += 1
         except WeightsError as error:
-            failed.append(error)
-            terminal.complain(str(error))
-    if failed:
-        raise typer.Exit(failed[0].exit_code)
+            if len(files) == 1:
+                raise
+            tally.fail(str(error))
+    tally.end()
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"list": list_weights, "path": path, "pull": pull, "convert": convert, "check": check}
@@ -191,7 +193,7 @@ def _checked(file: Path) -> str:
 
     network, card = checkpoint.load(file)
     checkpoint.check_scores(file, network, card)
-    return f"sound; {_summary(network, card)}"
+    return f"valid; {_summary(network, card)}"
 
 
 def _summary(network: "Network", card: "Card") -> str:

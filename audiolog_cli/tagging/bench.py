@@ -39,6 +39,8 @@ from audiolog_cli.model import checkpoint, networks
 from audiolog_cli.records import CELL_COLUMNS, tsv_lines
 from audiolog_cli.sound.audio import DecodeOptions, decode, windows
 from audiolog_cli.tagging import tagger as model
+from audiolog_cli.tagging.hearing import heard, hearing, labels_of
+from audiolog_cli.tagging.options import CellOptions, Job, TagOptions
 from audiolog_cli.tagging.tagger import Tagger
 
 GEMM_SIZE = 1024  # rows and columns: 4 MB a matrix, two gigaflop a product
@@ -123,7 +125,7 @@ def _passes(tagger: Tagger, recording: str) -> list[tuple[Measured, Callable[[],
     n_samples = sum(len(chunk) for chunk in decode(recording, options))
     audio, hop = n_samples / rate, card.hop or card.window
     n_windows = 1 + ceil(max(0.0, audio - card.window) / hop)  # of `whole`; the other stages hear windows side by side
-    gflop = network_gflop(Path(tagger.name), card)
+    gflop = network_gflop(tagger.path, card)
     batches = stage_batches(tagger, recording, options)
     features, network = parts(tagger.network)
     with torch.inference_mode():
@@ -199,11 +201,12 @@ def _scored(tagger: Tagger, recording: str, options: DecodeOptions) -> Iterator[
 
 def _lines(tagger: Tagger, scored: Iterable[WindowScores]) -> Iterator[str]:
     scores = cell_scores(scored, 1.0, "max", tagger.card.front_end.sample_rate)
-    return tsv_lines(cells(scores, "bench.wav", model.labels_of(tagger.card, {})), CELL_COLUMNS)
+    return tsv_lines(cells(scores, "bench.wav", labels_of(tagger.card, CellOptions())), CELL_COLUMNS)
 
 
 def _tagged(tagger: Tagger, recording: str, options: DecodeOptions) -> Iterator[str]:
-    return tsv_lines(model.tag(tagger, decode(recording, options), "bench.wav", None, model.TagOptions()), CELL_COLUMNS)
+    chunks = decode(recording, options)
+    return tsv_lines(heard(tagger, hearing(tagger.card, TagOptions()), Job("bench.wav"), chunks, drain), CELL_COLUMNS)
 
 
 # What came out

@@ -9,16 +9,19 @@ done with the last (back-pressure); when a node is lost, its recordings are tagg
 import os
 import pickle
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from math import floor
 from pathlib import Path
 from typing import Any
 
 from audiolog_cli.errors import AudiologError, UsageError
 from audiolog_cli.tagging.hearing import Hearing
-from audiolog_cli.tagging.parts import Parts
-from audiolog_cli.tagging.worker import Job, Ledger, Order, Pool, Result, Worker
+from audiolog_cli.tagging.options import Cluster, Job, LoadOptions
+from audiolog_cli.tagging.parts import Parts, key_of
+from audiolog_cli.tagging.worker import Ledger, Order, Task, Worker
+from audiolog_cli.tally import Outcome
 
 LOCAL_STORE = 256 << 20  # bytes of shared memory of a cluster that is started here: the weights and a few blocks of sound
 QUIET = {"RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_DATA_LOG_LEVEL": "ERROR"}
@@ -26,47 +29,50 @@ MODE_HINT = "; a cluster with RAY_AUTH_MODE token or disabled needs the same her
 MAX_BLOCKS = 10_000  # of the list of recordings; Ray keeps account of each
 
 
-def results(
-    jobs: Sequence[Job], weights: Path, hearing: Hearing, parts: Parts, pool: Pool, show: Callable[[str], None]
-) -> Iterator[Result]:
-    """The outcome of each job as it is done, in any order. `show` is told now and then how far it is.
+def parts(
+    jobs: Iterable[Job],
+    there: Mapping[str, tuple[str, ...]],
+    weights: Path,
+    hearing: Hearing,
+    out: Parts,
+    cluster: Cluster,
+    load: LoadOptions,
+    show: Callable[[str], None],
+) -> Iterator[Outcome]:
+    """What came of each recording, in any order, as `engine.parts` says it. `show` is told now and then how far it is.
 
     UsageError where Ray is missing, where there is no such cluster, or no room for a worker in it; AudiologError when Ray stops the run.
     """
-    if not jobs:
+    tasks = [Task(number, job, there.get(key_of(*job), ())) for number, job in enumerate(jobs)]
+    if not tasks:
         return
     ray = _ray()
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    with _connected(ray, pool.address):
-        n_workers = pool.size or _room(ray, pool.gpus)
+    with _connected(ray, cluster.address):
+        n_workers = load.jobs or _room(ray, cluster.gpus)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # no other node's loss ends it
         ledger = ray.remote(Ledger).options(num_cpus=0, scheduling_strategy=here).remote()
-        order = Order(
-            hearing,
-            parts,
-            ray.put(weights.read_bytes()),
-            weights.name,
-            "cuda" if pool.gpus and pool.device == "auto" else pool.device,
-            pool.batch_size,
-            pool.precision,
-            os.getcwd(),
-            decodes=not pool.gpus,
-            ledger=ledger,
-        )
-        outcomes = (
-            ray.data.from_items([{"job": pickle.dumps(job)} for job in jobs], override_num_blocks=min(len(jobs), MAX_BLOCKS))
+        device = "cuda" if cluster.gpus and load.device == "auto" else load.device
+        own = replace(load, weights=weights.name, device=device, jobs=1)
+        order = Order(hearing, out, ray.put(weights.read_bytes()), own, os.getcwd(), decodes=not cluster.gpus, ledger=ledger)
+        rows = (
+            ray.data.from_items([{"task": pickle.dumps(task)} for task in tasks], override_num_blocks=min(len(tasks), MAX_BLOCKS))
             .map(
                 Worker,
                 fn_constructor_args=(order,),
-                compute=ray.data.ActorPoolStrategy(size=min(n_workers, len(jobs)), max_tasks_in_flight_per_actor=1),
-                num_cpus=0 if pool.gpus else 1,
-                num_gpus=pool.gpus,
+                compute=ray.data.ActorPoolStrategy(size=min(n_workers, len(tasks)), max_tasks_in_flight_per_actor=1),
+                num_cpus=0 if cluster.gpus else 1,
+                num_gpus=cluster.gpus,
             )
             .iter_rows()
         )
         with _shown(lambda: show(f"{ray.get(ledger.seconds.remote()) / 3600:.2f} hours tagged by {n_workers} workers")):
-            yield from (pickle.loads(row["result"]) for row in _followed(ray, outcomes))
+            for row in _followed(ray, rows):
+                outcome = pickle.loads(row["outcome"])
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                yield outcome
 
 
 def _followed(ray: Any, outcomes: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -105,7 +111,7 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         except Exception as error:  # Ray raises plain ones where its processes do not start in time
             if not address:
                 raise UsageError(f"--engine ray: Ray did not start here: {_first_line(error)}") from None
-            raise UsageError(f"--address {address}: no Ray cluster there: {_first_line(error)}{MODE_HINT}") from None
+            raise UsageError(f"--engine ray:{address}: no Ray cluster there: {_first_line(error)}{MODE_HINT}") from None
         try:
             yield
         finally:

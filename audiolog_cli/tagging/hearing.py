@@ -1,65 +1,175 @@
-"""One recording in, its records out: decoded, tagged, with clock times, the same for every engine."""
+"""One recording in, its records out: the way of `tag`, the same for every engine.
+
+    job -> samples -> windows -> probabilities -> scores of cells -> cells -> cells with clock times
+
+The steps are `sound.audio` (samples, windows), `tagger` (probabilities), `cells` and `sound.clock`; here they are put in order, with
+what the options and the network's card say about each. On the way the scores of windows may be kept in a journal, and those of cells
+in a score file.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from audiolog_cli import __version__
+from audiolog_cli.cells import CellScores, Labels, WindowScores, cell_scores, cells, smoothed
+from audiolog_cli.errors import UsageError
 from audiolog_cli.records import Cell, End, check_text
-from audiolog_cli.sound.audio import Damage, DecodeOptions, decode, sample_at
-from audiolog_cli.sound.clock import TimeSource, at, start_of
+from audiolog_cli.sound.audio import Damage, DecodeOptions, RawFormat, Window, decode, sample_at, windows, windows_at
+from audiolog_cli.sound.clock import TimeSource, at, start_of, time_source
+from audiolog_cli.tagging.journal import Journal, is_live, resumed
+from audiolog_cli.tagging.options import CellOptions, Job, Spans, TagOptions
+from audiolog_cli.tagging.scores import score_file, written
 
 if TYPE_CHECKING:
+    from audiolog_cli.model.checkpoint import Card
     from audiolog_cli.sound.stitching import Samples
-    from audiolog_cli.tagging.tagger import Tagger, TagOptions
+    from audiolog_cli.tagging.tagger import Tagger
 
-Spans = Sequence[tuple[float, float]] | None  # [onset, offset) seconds of a recording to analyse; None is all of it
+Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hearing:
-    """How the recordings of a run are heard."""
+    """How the recordings of a run are heard; made by `hearing`, which leaves nothing to defaults."""
 
+    options: TagOptions
     decoding: DecodeOptions
-    tagging: "TagOptions"
     clock: TimeSource | None  # where the start of a recording is found, if cells are to carry clock times
+    labels: Labels
+    journal: Journal | None = None
+    scores_dir: Path | None = None
 
-    def sound(self, path: str, say: Callable[[str], None]) -> "Iterator[Samples]":
-        """A recording's samples; damage in it is said."""
 
-        def report(damage: Damage) -> None:
-            say(f"{path}: {damage}")
+def hearing(card: "Card", asked: TagOptions, scores_dir: Path | None = None) -> Hearing:
+    """What is asked, with what the network's card says where nothing is asked: the one place where defaults are resolved.
 
-        return decode(path, self.decoding, report)
+    UsageError for what the network cannot do or does not know.
+    """
+    hop = asked.windows.hop or card.hop or card.window
+    if hop > card.window:
+        raise UsageError(
+            f"--hop {hop:g}: the windows of these weights are {card.window:g} s long, sound between them would be lost"
+        )
+    cells = asked.cells
+    common = {} if cells.threshold is None else dict.fromkeys(card.events, cells.threshold)
+    resolved = replace(
+        cells,
+        smooth=card.smooth if cells.smooth is None else cells.smooth,
+        smooth_scene=card.smooth_scene if cells.smooth_scene is None else cells.smooth_scene,
+        threshold=None,
+        thresholds=common | dict(cells.thresholds),
+    )
+    raw = RawFormat.parse(asked.sound.raw) if asked.sound.raw else None
+    return Hearing(
+        options=replace(asked, windows=replace(asked.windows, hop=hop), cells=resolved),
+        decoding=DecodeOptions(card.front_end.sample_rate, asked.sound.channel, raw),
+        clock=time_source(**asdict(asked.times)),
+        labels=labels_of(card, resolved),
+        scores_dir=scores_dir,
+    )
 
-    def records(
-        self, tagger: "Tagger", path: str, spans: Spans, chunks: "Iterable[Samples]", say: Callable[[str], None]
-    ) -> Iterator[Cell | End]:
-        """The records of one recording from its samples; InputErrors come where it fails. Spans past its end are said."""
-        from audiolog_cli.tagging.tagger import tag
 
-        if spans:
-            chunks = _with_its_end_noted(chunks, path, spans, self.decoding.sample_rate, say)
-        found = tag(tagger, chunks, check_text(path, "file name"), spans, self.tagging)
-        return _timed(found, path, self.clock, say) if self.clock else found
+def labels_of(card: "Card", options: CellOptions) -> Labels:
+    """The card's labels with the scores from which they are written; UsageError for one that it does not know."""
+    chosen = _split(options.labels, card.events) if options.labels else card.events
+    for option, names in (("--thresholds", options.thresholds), ("--labels", chosen)):
+        if unknown := sorted(set(names) - set(card.events)):
+            raise UsageError(f"{option}: unknown label {unknown[0]!r}; this model's events are {', '.join(card.events[:5])}, ...")
+    active = [options.thresholds.get(event, own) for event, own in zip(card.events, card.thresholds, strict=True)]
+    thresholds = [threshold if event in chosen else np.inf for event, threshold in zip(card.events, active, strict=True)]
+    return Labels(card.scenes, card.events, np.array(thresholds, np.float32))
+
+
+def _split(text: str, known: Sequence[str]) -> list[str]:
+    """Labels with commas between them, of which some have a comma within.
+
+    >>> _split("Speech,Male speech, man speaking", ["Speech", "Male speech, man speaking"])
+    ['Speech', 'Male speech, man speaking']
+    """
+    parts = text.split(",")
+    ends = [end for end in range(len(parts), 0, -1) if ",".join(parts[:end]).strip() in known]
+    end = ends[0] if ends else 1
+    return [",".join(parts[:end]).strip(), *(_split(",".join(parts[end:]), known) if parts[end:] else [])]
+
+
+def hear(tagger: "Tagger", hearing: Hearing, job: Job, say: Say) -> Iterator[Cell | End]:
+    """The records of one recording: its cells, then its `End`. InputErrors come where it fails; damage in it is said."""
+    return heard(tagger, hearing, job, samples_of(job.path, hearing, say), say)
+
+
+def samples_of(path: str, hearing: Hearing, say: Say) -> "Iterator[Samples]":
+    """A recording's samples; damage in it is said."""
+
+    def report(damage: Damage) -> None:
+        say(f"{path}: {damage}")
+
+    return decode(path, hearing.decoding, report)
+
+
+def heard(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]", say: Say) -> Iterator[Cell | End]:
+    """The records of one recording from its samples. Stretches past its end are said."""
+    name, options = check_text(job.path, "file name"), hearing.options.cells
+    if job.spans:
+        chunks = _with_its_end_noted(chunks, job, job.spans, hearing.decoding.sample_rate, say)
+    scores: Iterable[CellScores]
+    scores = cell_scores(window_scores(tagger, hearing, job, chunks), options.cell, options.pool, hearing.decoding.sample_rate)
+    if options.smooth or options.smooth_scene:
+        scores = smoothed(scores, options.smooth or 0.0, options.smooth_scene or 0.0)
+    if hearing.scores_dir:
+        scores = written(scores, tagger.card.events, score_file(hearing.scores_dir, name))
+    found = cells(scores, name, hearing.labels)
+    return ended(timed(found, job.path, hearing.clock, say) if hearing.clock else found, name, tagger.name)
+
+
+def window_scores(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]") -> Iterator[WindowScores]:
+    """The probabilities of a recording's windows in order; those that a journal has are not computed again."""
+    from audiolog_cli.tagging.tagger import score_windows
+
+    batch_size = tagger.live_batch_size if is_live(job.path) else tagger.batch_size
+    laid = windows_of(job.spans, chunks, tagger.card.window, hearing.options.windows.hop, hearing.decoding.sample_rate)
+    score = partial(score_windows, tagger, batch_size=batch_size, hop=hearing.options.windows.hop if job.spans is None else 0.0)
+    if hearing.journal is None:
+        return score(laid)
+    return resumed(hearing.journal.file_of(job.path, job.spans), laid, score, batch_size)
+
+
+def windows_of(spans: Spans, chunks: "Iterable[Samples]", window: float, hop: float, sample_rate: int) -> Iterator[Window]:
+    """Windows over all of a recording, one every `hop` seconds, or over the stretches of it that are asked for."""
+    if spans is None:
+        return windows(chunks, window, hop, sample_rate)
+    return windows_at(chunks, spans, window, sample_rate)
 
 
 def _with_its_end_noted(
-    chunks: "Iterable[Samples]", path: str, spans: Sequence[tuple[float, float]], rate: int, say: Callable[[str], None]
+    chunks: "Iterable[Samples]", job: Job, spans: Sequence[tuple[float, float]], sample_rate: int, say: Say
 ) -> "Iterator[Samples]":
-    """The chunks again; at the recording's end it is said which spans lie past it."""
+    """The chunks again; at the recording's end it is said which stretches lie past it."""
     n_samples = 0
     for chunk in chunks:
         n_samples += len(chunk)
         yield chunk
-    past = [onset for onset, _ in spans if sample_at(onset, rate) >= n_samples]
+    past = [onset for onset, _ in spans if sample_at(onset, sample_rate) >= n_samples]
     if past:
-        say(
-            f"{path}: ends at {n_samples / rate:.3f} s; {len(past)} of {len(spans)} segments lie past that, from {past[0]:.3f} s on"
-        )
+        ends = f"{job.path}: ends at {n_samples / sample_rate:.3f} s"
+        say(f"{ends}; {len(past)} of {len(spans)} segments lie past that, from {past[0]:.3f} s on")
 
 
-def _timed(records: Iterator[Cell | End], path: str, clock: TimeSource, say: Callable[[str], None]) -> Iterator[Cell | End]:
-    """The records with the clock times of their onsets; what is doubtful about the start is said."""
+def timed(cells: Iterable[Cell], path: str, clock: TimeSource, say: Say) -> Iterator[Cell]:
+    """Cells with the clock times of their onsets; what is doubtful about the start is said."""
     start = start_of(path, clock, say)
-    for record in records:
-        yield record._replace(time=at(start, record.onset)) if isinstance(record, Cell) else record
+    for cell in cells:
+        yield cell._replace(time=at(start, cell.onset))
+
+
+def ended(cells: Iterable[Cell], name: str, weights: str) -> Iterator[Cell | End]:
+    """Cells, and the `End` that says how many they were."""
+    n_cells, last = 0, 0.0
+    for cell in cells:
+        n_cells, last = n_cells + 1, cell.offset
+        yield cell
+    yield End(name, last, n_cells, weights, __version__)

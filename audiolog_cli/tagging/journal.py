@@ -3,17 +3,14 @@
 A journal is a folder with one file per recording, named by a hash of the recording's path, size and time of change. A file is a
 sequence of blocks, each with its length and checksum, written and fsynced one batch at a time: after a crash at any moment its
 good part ends with a whole block, and the rest is cut off. What is kept are the network's probabilities, before cells, thresholds
-or formats, so those may differ from run to run; the parameters that change probabilities are written into `parameters.json`,
-and a run with others is refused. A lock on the folder, which the system releases when a process ends however it ends, keeps a
-second run out.
+or formats, so those may differ from run to run; a run with other parameters that change probabilities is refused (`parameters.py`).
 """
 
 import hashlib
-import json
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import ENOSPC
@@ -21,15 +18,16 @@ from io import FileIO
 from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import AudiologError, InputError, UsageError
-from audiolog_cli.side_files import alone, intact, write_whole
 from audiolog_cli.sound.audio import Window
 from audiolog_cli.sound.remote import is_url, version
+from audiolog_cli.tagging.options import Spans
+from audiolog_cli.tagging.parameters import Parameters, agree, locked
 from audiolog_cli.terminal import reason
 
 BLOCK = struct.Struct("<4sII")  # magic, length of the payload in bytes, its CRC-32
@@ -46,7 +44,7 @@ class Journal:
 
     folder: Path
 
-    def file_of(self, recording: str, spans: Sequence[tuple[float, float]] | None) -> Path:
+    def file_of(self, recording: str, spans: Spans) -> Path:
         """Where the windows of a recording (or of spans of it) are kept; another size or time of change is another recording.
 
         InputError for what cannot be read a second time.
@@ -75,41 +73,15 @@ def is_live(recording: str) -> bool:
 
 
 @contextmanager
-def open_journal(folder: Path, parameters: Mapping[str, str | float]) -> Iterator[Journal]:
+def open_journal(folder: Path, parameters: Parameters) -> Iterator[Journal]:
     """Make or continue the journal in `folder`; UsageError while another run has it, or if it was made with other parameters."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "lock").touch()
     except OSError as error:
         raise UsageError(f"--resume {folder}: {reason(error)}") from None
-    busy = f"--resume {folder}: another run is using this journal; wait for it, or name another folder"
-    with alone(folder / "lock", busy):
-        _check_parameters(folder, parameters)
+    with locked(folder, "--resume"):
+        agree(str(folder), "--resume", parameters)
         yield Journal(folder)
-
-
-def _check_parameters(folder: Path, parameters: Mapping[str, str | float]) -> None:
-    path = folder / "parameters.json"
-    if not path.exists():
-        write_whole(path, json.dumps(dict(parameters), indent=1) + "\n")
-        return
-    with intact(path, "a run's parameters", "name another folder"):
-        changed = changes(json.loads(path.read_text(encoding="utf-8")), parameters)
-    if changed:
-        raise UsageError(f"--resume {folder}: made with other parameters: {changed}; name another folder")
-
-
-def changes(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Which parameters differ, in words; empty where none does.
-
-    >>> changes({"hop": 10.0, "channel": "mix"}, {"hop": 5.0, "channel": "mix"})
-    'hop was 10.0, is 5.0'
-    """
-    return "; ".join(
-        f"{name} was {earlier.get(name)!r}, is {now.get(name)!r}"
-        for name in dict.fromkeys([*earlier, *now])
-        if earlier.get(name) != now.get(name)
-    )
 
 
 def resumed(

@@ -1,6 +1,6 @@
 """Windows of sound in, probabilities out: the network applied to a recording, batch by batch.
 
-    chunks -> windows -> batches -> network -> WindowScores, of which cells.py makes cells
+    windows -> batches -> network -> WindowScores, of which cells.py makes cells
 
 Decoding runs in one thread, the network in `jobs` others, each on one core: the work is in native code that lets go of Python's
 lock, so threads share the weights and need no copies between processes. One batch per thread and as many again wait or are being
@@ -11,11 +11,10 @@ a second run gives the same bytes, and so do a file and a pipe where batches are
 import os
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -24,17 +23,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from audiolog_cli import __version__
-from audiolog_cli.cells import Labels, Rule, Scores, WindowScores, cell_scores, cells, smoothed
-from audiolog_cli.errors import DeviceError, UsageError, WeightsError
+from audiolog_cli.cells import Scores, WindowScores
+from audiolog_cli.errors import DeviceError, WeightsError
 from audiolog_cli.model import allocator, checkpoint
 from audiolog_cli.model.precision import check, multiply_in_full
 from audiolog_cli.model.prepared import prepared
-from audiolog_cli.records import Cell, End
-from audiolog_cli.sound.audio import Window, windows_at
-from audiolog_cli.sound.audio import windows as cut_windows
-from audiolog_cli.tagging.journal import Journal, is_live, resumed
-from audiolog_cli.tagging.scores import score_file, written
+from audiolog_cli.sound.audio import Window
+from audiolog_cli.tagging.options import LoadOptions
+from audiolog_cli.weights.find import find
 
 Item = TypeVar("Item")
 
@@ -56,7 +52,7 @@ class Room:
 class Tagger:
     """A network ready to hear windows."""
 
-    name: str  # of the weights, as End records say it
+    path: Path  # of the weights
     network: nn.Module
     card: checkpoint.Card
     device: torch.device
@@ -66,27 +62,33 @@ class Tagger:
     precision: str  # of the network's products, one of `precision.PRECISIONS`
     room: Room
 
+    @property
+    def name(self) -> str:
+        """The weights' name, as End records give it."""
+        return self.path.stem
 
-def load(weights: Path, device: str = "auto", batch_size: int = 0, jobs: int = 0, precision: str = "fp32") -> Tagger:
-    """Bring the checkpoint at `weights` onto a device; batch_size and jobs 0 take the device's own.
 
-    Raises WeightsError for a checkpoint that cannot be used, DeviceError for a device that is not there or has no use for the
-    precision, UsageError for a network that has none.
+def load(options: LoadOptions) -> Tagger:
+    """Bring a checkpoint onto a device.
+
+    Raises WeightsError for a checkpoint that is not there or cannot be used, DeviceError for a device that is not there or has no use for
+    the precision, UsageError for a network that has none.
     """
-    where = find_device(device)
-    check(precision, where)
+    path = find(options.weights)
+    where = find_device(options.device)
+    check(options.precision, where)
     multiply_in_full()
     allocator.keep_buffers()
     with one_thread():
-        network, card = checkpoint.load(weights)
+        network, card = checkpoint.load(path)
         if not card.events and not card.scenes:
-            raise WeightsError(f"{weights}: knows no labels, it is a backbone to train from: `audiolog train --init {weights}`")
-        network = prepared(network.to(where).eval(), precision)
+            raise WeightsError(f"{path}: knows no labels, it is a backbone to train from: `audiolog train --init {path}`")
+        network = prepared(network.to(where).eval(), options.precision)
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = jobs or {"cpu": n_cores, "cuda": GPU_JOBS, "mps": 1}[where.type]
-    live_batch_size = batch_size or LIVE_BATCH_SIZE
-    batch_size = batch_size or BATCH_SIZES[where.type]
-    return Tagger(weights.stem, network, card, where, batch_size, live_batch_size, jobs, precision, Room(batch_size))
+    jobs = options.jobs or {"cpu": n_cores, "cuda": GPU_JOBS, "mps": 1}[where.type]
+    live_batch_size = options.batch_size or LIVE_BATCH_SIZE
+    batch_size = options.batch_size or BATCH_SIZES[where.type]
+    return Tagger(path, network, card, where, batch_size, live_batch_size, jobs, options.precision, Room(batch_size))
 
 
 @contextmanager
@@ -113,57 +115,6 @@ def find_device(name: str) -> torch.device:
     if number and int(number) >= torch.cuda.device_count():
         raise DeviceError(f"--device {name}: there are only {torch.cuda.device_count()} CUDA devices here, counted from 0")
     return torch.device(name)
-
-
-@dataclass(frozen=True, slots=True)
-class TagOptions:
-    """How the windows of a recording are laid and their probabilities become cells."""
-
-    hop: float = 0.0  # seconds from window to window; 0 = the checkpoint's own. Overlapping windows are averaged
-    cell: float = 1.0  # seconds of a cell
-    pool: Rule = "max"  # over the frames of a cell
-    smooth: float | None = None  # seconds over which events' scores are averaged; None is the checkpoint's own
-    smooth_scene: float | None = None  # the same for scenes
-    thresholds: Mapping[str, float] = field(default_factory=dict)  # per event, instead of the checkpoint's
-    scores_dir: Path | None = None  # where the probabilities of all events go, one file per recording
-    journal: Journal | None = None  # where the scores of windows are kept, to go on after an interruption
-
-
-def tag(
-    tagger: Tagger, chunks: Iterable[Scores], filename: str, spans: Sequence[tuple[float, float]] | None, options: TagOptions
-) -> Iterator[Cell | End]:
-    """Cells of one recording from its decoded chunks, then its `End`.
-
-    `spans` are the [onset, offset) seconds to analyse, in order of onset; None is all of the recording, window after window.
-    """
-    card = tagger.card
-    rate = card.front_end.sample_rate
-    hop = options.hop or card.hop or card.window
-    windows = cut_windows(chunks, card.window, hop, rate) if spans is None else windows_at(chunks, spans, card.window, rate)
-    batch_size = tagger.live_batch_size if is_live(filename) else tagger.batch_size
-    score = partial(score_windows, tagger, batch_size=batch_size, hop=hop if spans is None else 0.0)
-    journal = options.journal
-    heard = resumed(journal.file_of(filename, spans), windows, score, batch_size) if journal else score(windows)
-    scores = cell_scores(heard, options.cell, options.pool, rate)
-    smooth = card.smooth if options.smooth is None else options.smooth
-    smooth_scene = card.smooth_scene if options.smooth_scene is None else options.smooth_scene
-    if smooth or smooth_scene:
-        scores = smoothed(scores, smooth, smooth_scene)
-    if options.scores_dir:
-        scores = written(scores, card.events, score_file(options.scores_dir, filename))
-    n_cells, last = 0, 0.0
-    for cell in cells(scores, filename, labels_of(card, options.thresholds)):
-        n_cells, last = n_cells + 1, cell.offset
-        yield cell
-    yield End(filename, last, n_cells, tagger.name, __version__)
-
-
-def labels_of(card: checkpoint.Card, thresholds: Mapping[str, float], place: str = "thresholds") -> Labels:
-    """The card's labels with its thresholds, where none is given instead; UsageError that names `place` for an unknown label."""
-    if unknown := sorted(set(thresholds) - set(card.events)):
-        raise UsageError(f"{place}: unknown label {unknown[0]!r}; this model's events are {', '.join(card.events[:5])}, ...")
-    numbers = [thresholds.get(event, threshold) for event, threshold in zip(card.events, card.thresholds, strict=True)]
-    return Labels(card.scenes, card.events, np.array(numbers, np.float32))
 
 
 def score_windows(tagger: Tagger, windows: Iterable[Window], batch_size: int, hop: float = 0.0) -> Iterator[WindowScores]:
@@ -248,10 +199,10 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 def ahead(items: Iterable[Item], n_ahead: int) -> Generator[Item, None, None]:
     """The same items, made up to `n_ahead` + 1 in advance by a thread; its errors are raised here. Close it to stop early."""
-    ready: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(maxsize=n_ahead)
+    ready: queue.Queue[list[Item] | BaseException | None] = queue.Queue(maxsize=n_ahead)  # [an item], or how they end
     stopped = threading.Event()
 
-    def put(entry: tuple[Item | None, BaseException | None]) -> None:
+    def put(entry: list[Item] | BaseException | None) -> None:
         while not stopped.is_set():
             try:
                 ready.put(entry, timeout=0.1)
@@ -259,28 +210,22 @@ def ahead(items: Iterable[Item], n_ahead: int) -> Generator[Item, None, None]:
                 continue
             return
 
-    threading.Thread(target=_make, args=(items, put, stopped), daemon=True).start()
-    try:
-        while True:
-            item, end = ready.get()
-            if end is not None:
-                if isinstance(end, StopIteration):
+    def make() -> None:
+        end: BaseException | None = None
+        try:
+            for item in items:
+                put([item])
+                if stopped.is_set():
                     return
-                raise end
-            yield item  # type: ignore[misc]  # an entry without an end has an item
+        except BaseException as error:  # handed to the reader, which raises it
+            end = error
+        put(end)
+
+    threading.Thread(target=make, daemon=True).start()
+    try:
+        while isinstance(entry := ready.get(), list):
+            yield entry[0]
+        if entry is not None:
+            raise entry
     finally:
         stopped.set()
-
-
-def _make(
-    items: Iterable[Item], put: Callable[[tuple[Item | None, BaseException | None]], None], stopped: threading.Event
-) -> None:
-    end: BaseException = StopIteration()
-    try:
-        for item in items:
-            put((item, None))
-            if stopped.is_set():
-                return
-    except BaseException as error:  # handed to the reader, which raises it
-        end = error
-    put((None, end))

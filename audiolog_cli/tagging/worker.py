@@ -9,7 +9,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +20,10 @@ import numpy as np
 from audiolog_cli.errors import AudiologError, InputError
 from audiolog_cli.records import Cell, End
 from audiolog_cli.sound.audio import Damage, DecodeOptions, decode
-from audiolog_cli.tagging.hearing import Hearing, Spans
-from audiolog_cli.tagging.parts import Part, Parts
+from audiolog_cli.tagging.hearing import Hearing, heard, samples_of
+from audiolog_cli.tagging.options import Job, LoadOptions
+from audiolog_cli.tagging.parts import Parts
+from audiolog_cli.tally import Outcome
 
 if TYPE_CHECKING:
     from audiolog_cli.sound.decoding import Samples
@@ -33,25 +35,12 @@ ATTEMPTS = 3  # workers that may die of one recording before it is given up
 NOTED_EVERY = 60.0  # seconds of sound between two notes of how far a recording is
 
 
-class Job(NamedTuple):
+class Task(NamedTuple):
     """A recording to tag."""
 
     number: int
-    path: str
-    spans: Spans
+    job: Job
     there: tuple[str, ...]  # names of its earlier parts
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """The workers of a run."""
-
-    address: str  # of a cluster; "" starts one of this machine's cores
-    size: int  # workers; 0 is as many as there is room for
-    gpus: float  # of each worker, 0.25 for four on one; 0 is one core instead
-    device: str
-    batch_size: int  # windows
-    precision: str
 
 
 @dataclass(frozen=True)
@@ -61,10 +50,7 @@ class Order:
     hearing: Hearing
     parts: Parts
     weights: Any  # reference to the checkpoint's bytes in Ray's object store: every node has the same
-    weights_file: str  # its name
-    device: str
-    batch_size: int
-    precision: str
+    load: LoadOptions  # `weights` is the file's name alone
     folder: str  # where relative paths begin
     decodes: bool  # whether a worker decodes for itself
     ledger: Any  # handle of the run's `Ledger`
@@ -78,7 +64,7 @@ class Ledger:
         self._seconds: dict[int, float] = {}
 
     def begin(self, number: int) -> int:
-        """Note that a worker begins with a recording; the how manieth time it is."""
+        """Note that a worker begins with a recording; returns how many times that has happened by now."""
         self._begun[number] = self._begun.get(number, 0) + 1
         self._seconds[number] = 0.0
         return self._begun[number]
@@ -92,49 +78,43 @@ class Ledger:
         return sum(self._seconds.values())
 
 
-class Result(NamedTuple):
-    """What a worker says of a recording."""
-
-    part: Part | None  # None: `error` ends the run
-    messages: tuple[str, ...] = ()
-    attempt: int = 1
-    error: BaseException | None = None
-
-
 class Worker:
-    """An actor of Ray Data: rows of pickled `Job`s in, rows of pickled `Result`s out."""
+    """An actor of Ray Data: rows of pickled `Task`s in; rows of pickled `Outcome`s, or of an error that ends the run, out."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
         _work_in(order.folder)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return {"result": pickle.dumps(self.result(pickle.loads(row["job"])))}
+        return {"outcome": pickle.dumps(self.outcome(pickle.loads(row["task"])))}
 
-    def result(self, job: Job) -> Result:
+    def outcome(self, task: Task) -> Outcome | BaseException:
         """Tag a recording, unless its part is there; errors that are not the recording's own end the run."""
         import ray
 
-        messages: list[str] = []
-        order = self._order
-        attempt: int = ray.get(order.ledger.begin.remote(job.number))
+        notes: list[str] = []
+        order, job = self._order, task.job
+        attempt: int = ray.get(order.ledger.begin.remote(task.number))
         try:
-            if order.parts.finished(job.path, job.spans, job.there):
-                return Result(Part(job.path, "there"))
-            records = _given_up(job.path) if attempt > ATTEMPTS else self._records(job, messages.append)
-            return Result(order.parts.write(job.path, job.spans, job.there, records), tuple(messages), attempt)
+            if order.parts.finished(*job, task.there):
+                return Outcome(job.path, "there")
+            records = _given_up(job.path) if attempt > ATTEMPTS else self._records(task, notes.append)
+            outcome = order.parts.write(*job, task.there, records)
         except (AudiologError, OSError) as error:
-            return Result(None, error=error)
+            return error
+        if attempt > 1:
+            notes.append(f"{job.path}: its worker was lost, another one tagged it")
+        return outcome._replace(notes=tuple(notes))
 
-    def _records(self, job: Job, say: Callable[[str], None]) -> Iterator[Cell | End]:
-        hearing, ledger = self._order.hearing, self._order.ledger
-        chunks = hearing.sound(job.path, say) if self._order.decodes else decoded_elsewhere(job.path, hearing.decoding, say)
+    def _records(self, task: Task, say: Callable[[str], None]) -> Iterator[Cell | End]:
+        hearing, ledger, path = self._order.hearing, self._order.ledger, task.job.path
+        chunks = samples_of(path, hearing, say) if self._order.decodes else decoded_elsewhere(path, hearing.decoding, say)
         noted = 0.0
-        for record in hearing.records(self._tagger, job.path, job.spans, chunks, say):
+        for record in heard(self._tagger, hearing, task.job, chunks, say):
             reached = record.offset if isinstance(record, Cell) else record.duration
             if reached - noted >= NOTED_EVERY or isinstance(record, End):
                 noted = reached
-                ledger.note.remote(job.number, reached)
+                ledger.note.remote(task.number, reached)
             yield record
 
     @cached_property
@@ -144,9 +124,9 @@ class Worker:
         from audiolog_cli.tagging.tagger import load
 
         with TemporaryDirectory(prefix="audiolog") as folder:
-            path = Path(folder) / self._order.weights_file
+            path = Path(folder) / self._order.load.weights
             path.write_bytes(ray.get(self._order.weights))
-            return load(path, self._order.device, self._order.batch_size, 1, self._order.precision)
+            return load(replace(self._order.load, weights=str(path)))
 
 
 def _work_in(folder: str) -> None:

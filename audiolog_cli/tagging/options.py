@@ -1,0 +1,134 @@
+"""What a run of tagging is asked to do, as plain data: made by the command line and by Python callers alike, light to import.
+
+The options are grouped by the step that they belong to. What decides the rows of a recording is every field of `TagOptions` and
+nothing else beside the network, so that a run that is continued compares just these (`parameters.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from audiolog_cli.errors import UsageError
+
+Spans = Sequence[tuple[float, float]] | None  # [onset, offset) seconds of a recording to analyse; None is all of it
+
+
+class Job(NamedTuple):
+    """A recording to tag."""
+
+    path: str  # or a URL; - is stdin
+    spans: Spans = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """Which network, and where it runs."""
+
+    weights: str = "everyday"  # a name or a path
+    device: str = "auto"  # auto, cpu, cuda, cuda:N or mps
+    precision: str = "fp32"  # one of `model.precision.PRECISIONS`
+    batch_size: int = 0  # windows analysed at once; 0 is the device's own
+    jobs: int = 0  # batches analysed at the same time, or workers of a cluster; 0 is as many as there is room for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundOptions:
+    """How a recording becomes samples."""
+
+    channel: str = "mix"  # mix, left, right, or a number from 1
+    raw: str = ""  # RATE,CHANNELS,FORMAT of PCM without a header
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowOptions:
+    """How windows are laid over it."""
+
+    hop: float = 0.0  # seconds from window to window; 0 is the checkpoint's own. Windows that overlap are averaged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellOptions:
+    """How the probabilities of windows become cells."""
+
+    cell: float = 1.0  # seconds of a cell
+    pool: Literal["max", "mean"] = "max"  # over the frames of a cell
+    smooth: float | None = None  # seconds over which events' scores are averaged; None is the checkpoint's own
+    smooth_scene: float | None = None  # the same for scenes
+    threshold: float | None = None  # of all events; None is the checkpoint's own of each
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # of single events, before that
+    labels: str = ""  # the events to write, with commas between them; none is all of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeOptions:
+    """Where the start of a recording is found, if cells are to carry clock times; see `sound.clock.time_source`."""
+
+    start_time: str = ""
+    name_time: str = ""
+    header_time: bool = False
+    tz: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagOptions:
+    """Everything that decides the rows of a recording, beside the network."""
+
+    sound: SoundOptions = SoundOptions()
+    windows: WindowOptions = WindowOptions()
+    cells: CellOptions = CellOptions()
+    times: TimeOptions = TimeOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """Where records go, and what is kept beside them."""
+
+    format: Literal["tsv", "jsonl", "parquet"] = "tsv"
+    out: str = ""  # a folder or URL for one file per recording, instead of stdout
+    resume: Path | None = None  # a folder for a journal
+    scores_dir: Path | None = None  # a folder for the scores of all events
+    split_files: bool = False  # files whose clock times follow one another are one recording
+    fail_fast: bool = False  # stop at the first recording that fails
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The Ray cluster that tags, instead of this process."""
+
+    address: str  # "" starts one of this machine's cores
+    gpus: float  # of each worker, 0.25 for four on one; 0 is one core instead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """All that a run of `tag` is asked to do."""
+
+    load: LoadOptions = LoadOptions()
+    tag: TagOptions = TagOptions()
+    output: OutputOptions = OutputOptions()
+    cluster: Cluster | None = None
+
+
+def engine_of(text: str, device: str) -> Cluster | None:
+    """What `--engine local` or `--engine ray[:ADDRESS][,gpus=N]` names; None is this process. UsageError for anything else.
+
+    With --device cuda a worker has one GPU unless it is said how many.
+
+    >>> engine_of("ray:10.0.0.1:6379,gpus=0.25", "auto")
+    Cluster(address='10.0.0.1:6379', gpus=0.25)
+    >>> engine_of("ray", "cuda")
+    Cluster(address='', gpus=1.0)
+    """
+    if text == "local":
+        return None
+    where, comma, setting = text.partition(",")
+    kind, _, address = where.partition(":")
+    name, _, number = setting.partition("=")
+    try:
+        gpus = float(number) if comma else float(device.startswith("cuda"))
+    except ValueError:
+        gpus = -1.0
+    if kind != "ray" or (comma and name != "gpus") or not 0 <= gpus < 1000:
+        raise UsageError(f"--engine {text}: expected local or ray[:ADDRESS][,gpus=N], such as ray:auto,gpus=0.25")
+    return Cluster(address, gpus)

@@ -1,0 +1,144 @@
+"""A run of `tag`: recordings in, their records on stdout or in the files of `--out`; what came of them in a tally."""
+
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from audiolog_cli import parquet, terminal
+from audiolog_cli.errors import InputError, UsageError
+from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, jsonl_lines, tsv_lines
+from audiolog_cli.tagging import engine
+from audiolog_cli.tagging.hearing import Hearing, hearing
+from audiolog_cli.tagging.journal import open_journal
+from audiolog_cli.tagging.options import Job, LoadOptions, OutputOptions, RunOptions
+from audiolog_cli.tagging.parameters import Parameters, of_rows, of_windows
+from audiolog_cli.tagging.parts import Parts
+from audiolog_cli.tagging.scores import score_file
+from audiolog_cli.tagging.tagger import Tagger, load
+from audiolog_cli.tally import Tally
+
+
+def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> None:
+    """Tag recordings, here or on a cluster, and write what is heard; an input that fails is counted and costs only itself."""
+    output, cluster = options.output, options.cluster
+    # The workers of a cluster load the network for themselves; here only its card is looked at.
+    tagger = load(LoadOptions(weights=options.load.weights, device="cpu") if cluster else options.load)
+    how = hearing(tagger.card, options.tag, output.scores_dir)
+    if not tagger.card.scenes:
+        terminal.say(f"{options.load.weights} knows events only: scene labels stay empty")
+    _make_folder(output.scores_dir)
+    if options.tag.times.start_time:
+        jobs = _alone(jobs)
+    jobs = _acceptable(jobs, output, "--hop" if options.tag.windows.hop else "")
+    with ExitStack() as stack:
+        decisive: Parameters = {}
+        if output.resume or output.out:
+            stack.enter_context(_continued_by_the_same_command())
+            device = "cuda" if cluster and cluster.gpus else tagger.device.type
+            decisive = of_windows(tagger.path, device, options.load.precision, how.options)
+        if output.resume:
+            how = replace(how, journal=stack.enter_context(open_journal(output.resume, decisive)))
+        if output.out:
+            decisive = of_rows(decisive, how.options, output)
+            _write_parts(tally.usable(jobs), tagger, how, options, decisive, tally)
+        else:
+            records = engine.stream(jobs, tagger, how, output.fail_fast, output.split_files)
+            _write(tally.passing(records), output.format, how.clock is not None)
+
+
+def _write_parts(
+    jobs: Iterable[Job], tagger: Tagger, how: Hearing, options: RunOptions, decisive: Parameters, tally: Tally
+) -> None:
+    """Write each recording into a file of its own, and count what came of it."""
+    folder = Parts(options.output.out, options.output.format, how.clock is not None)
+
+    def show(text: str) -> None:
+        terminal.show_progress(f"{tally.done + tally.there} recordings done, {tally.failed} failed; {text}")
+
+    with folder.opened(decisive) as there:
+        if options.cluster:
+            from audiolog_cli.tagging.cluster import parts
+
+            outcomes = parts(jobs, there, tagger.path, how, folder, options.cluster, options.load, show)
+        else:
+            outcomes = engine.parts(jobs, there, tagger, how, folder, show)
+        for outcome in outcomes:
+            tally.add(outcome)
+            if options.output.fail_fast and outcome.state == "failed":
+                return
+
+
+def _alone(jobs: Iterable[Job | InputError]) -> Iterator[Job | InputError]:
+    """The same jobs; UsageError, before the first is heard, if there are several recordings, as --start-time speaks of one.
+
+    A second could follow the first only as soon as the first is heard to its end, and never where that one fails, in another order on
+    a cluster, or on a journal: it is refused instead.
+    """
+    waiting: list[Job | InputError] = []
+    for job in jobs:
+        if isinstance(job, Job) and any(isinstance(other, Job) for other in waiting):
+            raise UsageError(
+                f"--start-time: it is the start of one recording, and there are several ({job.path} is the second);"
+                " --name-time or --header-time know each one's own"
+            )
+        waiting.append(job)
+    yield from waiting
+
+
+def _acceptable(jobs: Iterable[Job | InputError], output: OutputOptions, hop: str) -> Iterator[Job | InputError]:
+    """The same jobs; those that cannot be written are errors, in their places.
+
+    UsageError at the first that has segments where `hop` names an option that does not know them.
+    """
+    taken: dict[Path, str] = {}  # score files, and whose they are
+    for job in jobs:
+        yield job if isinstance(job, InputError) else _refused(job, output, hop, taken) or job
+
+
+def _refused(job: Job, output: OutputOptions, hop: str, taken: dict[Path, str]) -> InputError | None:
+    if hop and job.spans is not None:
+        raise UsageError(
+            f"{hop}: not for segments, which are analysed where they are ({job.path} has {len(job.spans)});"
+            f" `audiolog segment --hop` lays them"
+        )
+    if output.format == "parquet" and not terminal.is_utf8(job.path):
+        return InputError(f"{job.path!r}: not UTF-8, Parquet cannot hold it; rename it, or write tsv")
+    if output.scores_dir:
+        place = score_file(output.scores_dir, job.path)
+        if place in taken:
+            return InputError(
+                f"{job.path}: its scores would replace those of {taken[place]} in {place}; give it a --scores-dir of its own"
+            )
+        taken[place] = job.path
+    return None
+
+
+def _make_folder(folder: Path | None) -> None:
+    try:
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--scores-dir {folder}: {terminal.reason(error)}") from None
+
+
+def _write(records: Iterator[Cell | End | Failure], format: str, with_time: bool) -> None:
+    """Write records to stdout."""
+    if format == "parquet":
+        parquet.write_stdout(records, Cell, with_time)
+    elif format == "tsv":
+        terminal.write_lines(tsv_lines(records, CELL_COLUMNS, with_time))
+    else:
+        terminal.write_lines(jsonl_lines(records))
+
+
+@contextmanager
+def _continued_by_the_same_command() -> Iterator[None]:
+    """Say after Ctrl-C how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        terminal.complain(f"interrupted; the same command goes on from here: {shlex.join(['audiolog', *sys.argv[1:]])}")
+        raise

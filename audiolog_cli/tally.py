@@ -1,0 +1,94 @@
+"""What came of the inputs of a command: counted, said on stderr, and turned into an exit code, the same for every command.
+
+0   all inputs done (also when there was none)
+1   nothing succeeded
+3   some failed, the others were written
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Literal, NamedTuple, TypeVar
+
+import typer
+
+from audiolog_cli import terminal
+from audiolog_cli.errors import InputError
+from audiolog_cli.records import Cell, End, Failure, Record
+
+Item = TypeVar("Item", bound=Record)
+Input = TypeVar("Input")
+
+
+class Outcome(NamedTuple):
+    """What came of one input."""
+
+    path: str
+    state: Literal["done", "there", "failed"]  # there: it was finished before
+    seconds: float = 0.0  # of sound
+    message: str = ""  # why it failed
+    notes: tuple[str, ...] = ()  # what is to be said of it beside that
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many inputs are done, were there already, or failed; how much sound, since when."""
+
+    done: int = 0
+    there: int = 0
+    failed: int = 0
+    seconds: float = 0.0  # of sound
+    started: float = field(default_factory=monotonic)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an input, and say what there is to say of it."""
+        for note in outcome.notes:
+            terminal.say(note)
+        if outcome.state == "failed":
+            self.fail(outcome.message)
+        self.done += outcome.state == "done"
+        self.there += outcome.state == "there"
+        self.seconds += outcome.seconds
+
+    def fail(self, message: str) -> None:
+        """Count and say a failure."""
+        self.failed += 1
+        terminal.complain(message)
+
+    def passing(
+        self, records: Iterable[Item], done: type[Record] | tuple[type[Record], ...] = End, place: str = ""
+    ) -> Iterator[Item]:
+        """The records; each of a type `done` counts as something done, each `Failure` is counted, and said behind `place`."""
+        for record in records:
+            if isinstance(record, Failure):
+                self.fail(f"{place}{record.message}")
+            elif isinstance(record, End):
+                self.seconds += record.duration
+            elif isinstance(record, Cell) and record.kind == "scene":
+                terminal.show_progress(f"{record.filename}  {record.offset:.0f} s")
+            if not isinstance(record, Cell):
+                terminal.show_progress("")
+            self.done += isinstance(record, done)
+            yield record
+
+    def usable(self, inputs: Iterable[Input | InputError]) -> Iterator[Input]:
+        """The inputs that are no errors; those are counted and said."""
+        for one in inputs:
+            if isinstance(one, InputError):
+                self.fail(str(one))
+            else:
+                yield one
+
+    def summary(self) -> str:
+        """One line for people about recordings that were tagged."""
+        speed = self.seconds / max(monotonic() - self.started, 1e-9)
+        there = f"{self.there} were there, " if self.there else ""
+        return (
+            f"{self.done} recordings tagged, {there}{self.failed} failed,"
+            f" {self.seconds / 3600:.2f} hours of sound, {speed:.0f} times real time"
+        )
+
+    def end(self) -> None:
+        """End the command with exit code 3 or 1 if an input failed."""
+        if self.failed:
+            raise typer.Exit(3 if self.done + self.there else 1)
