@@ -226,15 +226,6 @@ def test_a_recording_cannot_last_for_ever(tmp_path: Path) -> None:
     assert audiolog("eval ref.tsv --reference ref.tsv", tmp_path) == (1, "", message)
 
 
-def test_a_threshold_without_scores_is_refused(folder: Path) -> None:
-    done = audiolog("eval cells.tsv --reference ref.tsv --threshold 0.9", folder)
-    assert done == (
-        2,
-        "",
-        "audiolog: --threshold and --thresholds need scores: --scores-dir DIR; in cells it is decided which events are active\n",
-    )
-
-
 def test_durations_cut_events_off_and_name_quiet_recordings(folder: Path) -> None:
     (folder / "durations.tsv").write_text("filename\tduration\nrec1.wav\t2.0\nrec2.wav\t2.0\nquiet.wav\t10.0\n")
     done = audiolog("eval cells.tsv --reference ref.tsv --durations durations.tsv --format json", folder)
@@ -400,7 +391,6 @@ def test_confidence_intervals_enclose_the_figure_and_repeat(folder: Path) -> Non
     [
         ("eval cells.tsv", 2, "eval needs the truth: --reference PATH"),
         ("eval cells.tsv --reference none.tsv", 1, "none.tsv: no such file"),
-        ("eval cells.tsv --reference ref.tsv --tune t", 2, "--tune needs scores: --scores-dir DIR"),
         ("eval cells.tsv --reference ref.tsv --plot x.svg", 2, "--plot: nothing to draw"),
         (
             "eval --reference ref.tsv --scores-dir bad",

@@ -569,11 +569,6 @@ def test_the_page_names_no_other_place(folder: Path, made: Path) -> None:
         ),
         ("audiolog report cells.tsv -o no/such/folder.html", 1, "no/such/folder.html: no such file"),
         (
-            "audiolog report cells.tsv --format png --log log.md",
-            2,
-            "--format png: a picture shows neither --audio nor --log; leave them out",
-        ),
-        (
             "audiolog report cells.tsv --audio - < walk.wav",
             2,
             "--audio -: the sound is read twice, to be seen and to be heard; give it as a file",

@@ -65,7 +65,7 @@ def parts(folder: Path) -> dict[str, bytes]:
 
 def test_a_node_is_killed_and_the_parts_are_those_of_one_machine(cluster: Any, folder: Path) -> None:
     line = ["-m", "audiolog_cli", "tag", "--files-from", "list", "--weights", "w.safetensors", "--format", "jsonl"]
-    on_cluster = ["--engine", "ray", "--address", cluster.address, "--out", "cluster"]
+    on_cluster = ["--engine", f"ray:{cluster.address}", "--out", "cluster"]
     process = subprocess.Popen(
         [sys.executable, *line, *on_cluster], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -90,9 +90,7 @@ def test_a_second_run_tags_what_is_missing_and_sound_comes_from_other_processes(
     write_wav(folder / "night2.wav", 33.0, seed=9)  # replaced: its part is too
     (folder / "cut.mp3").write_bytes(b"not a sound file at all")
     line = "audiolog tag --files-from list cut.mp3 --weights w.safetensors --format jsonl"
-    done = sh(
-        f"{line} --out cluster --engine ray --address {cluster.address} --gpus-per-worker 0.5 --device cpu", folder, timeout=400
-    )
+    done = sh(f"{line} --out cluster --engine ray:{cluster.address},gpus=0.5 --device cpu", folder, timeout=400)
     assert (done.code, done.stdout) == (3, "")
     assert sorted(done.stderr.splitlines()[:-1]) == [
         "audiolog: cut.mp3: not a sound file that can be read",
@@ -105,17 +103,19 @@ def test_a_second_run_tags_what_is_missing_and_sound_comes_from_other_processes(
 
 def test_a_running_cluster_is_found_and_a_terminal_shows_how_far_it_is(cluster: Any, folder: Path) -> None:
     """By `auto`, by its address in RAY_ADDRESS, and not with a token that it does not ask for."""
-    line = "audiolog tag night0.wav night1.wav --weights w.safetensors --engine ray --gpus-per-worker 1 --device cpu"
-    shown = sh(f"script -qec '{line} --address auto --out named' /dev/null", folder, timeout=400)
+    line = "audiolog tag night0.wav night1.wav --weights w.safetensors --device cpu"
+    shown = sh(f"script -qec '{line} --engine ray:auto,gpus=1 --out named' /dev/null", folder, timeout=400)
     assert shown.code == 0, shown.stdout
     lines = shown.stdout.split("\r\x1b[K")
     assert lines[-1].startswith("audiolog: 2 recordings tagged, 0 failed, 0.02 hours of sound, ")
     progress = re.compile(r"(\d recordings done, 0 failed; 0\.0\d hours tagged by \d workers)?")
     assert len(lines) > 1 and all(progress.fullmatch(each) for each in lines[:-1]), lines
-    piped = sh(f"{line} --out variable", folder, timeout=400, RAY_ADDRESS=cluster.address)
+    piped = sh(f"{line} --engine ray,gpus=1 --out variable", folder, timeout=400, RAY_ADDRESS=cluster.address)
     assert piped.code == 0 and piped.stderr.startswith("audiolog: 2 recordings tagged, ") and piped.stderr.count("\n") == 1
     assert parts(folder / "named") == parts(folder / "variable")
-    token = sh(f"{line} --address auto --out token", folder, timeout=400, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64)
+    token = sh(
+        f"{line} --engine ray:auto,gpus=1 --out token", folder, timeout=400, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64
+    )
     assert (token.code, token.stdout, token.stderr.count("\n")) == (1, "", 1), token.stderr
     assert token.stderr.startswith("audiolog: --engine ray: Ray stopped the run: The actor died unexpectedly before finishing")
     assert "; a cluster with RAY_AUTH_MODE token or disabled needs the same here); what is done stays in --out" in token.stderr
@@ -202,14 +202,14 @@ def readers_of(path: Path) -> set[int]:
     return found
 
 
-@pytest.mark.parametrize("workers", ["", "--gpus-per-worker 1 --device cpu"], ids=["cores", "a GPU and its decoder"])
+@pytest.mark.parametrize("workers", ["", ",gpus=1 --device cpu"], ids=["cores", "a GPU and its decoder"])
 def test_a_recording_that_kills_its_workers_is_given_up(cluster: Any, folder: Path, tmp_path: Path, workers: str) -> None:
     """Whoever opens it is killed with SIGKILL, as the kernel does when memory ends."""
     for name in ("w.safetensors", "night0.wav", "night1.wav"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     deadly = write_wav(tmp_path / "deadly.wav", 900.0)
     line = "-m audiolog_cli tag night0.wav deadly.wav night1.wav --weights w.safetensors --out o --format jsonl"
-    on_cluster = f"--engine ray --address {cluster.address} {workers}"
+    on_cluster = f"--engine ray:{cluster.address}{workers}"
     process = subprocess.Popen(
         [sys.executable, *line.split(), *on_cluster.split()],
         cwd=tmp_path,

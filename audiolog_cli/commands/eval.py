@@ -10,6 +10,7 @@ from audiolog_cli.commands.inputs import thresholds_in
 from audiolog_cli.commands.needs import needs
 from audiolog_cli.commands.options import Quiet, Thresholds
 from audiolog_cli.errors import UsageError
+from audiolog_cli.records import composed
 
 if TYPE_CHECKING:
     from audiolog_cli.evaluation.figures import FileResult

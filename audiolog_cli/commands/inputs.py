@@ -236,7 +236,7 @@ def cell_input(paths: Sequence[str], is_tied: bool = False) -> Iterator[Iterator
     `is_tied`: output is written before more input is waited for, see `terminal.tied_input`.
     """
     with record_input(paths, is_tied) as records:
-        yield (check_cell(record, ", ".join(paths)) for record in records)
+        yield (check_cell(record, ", ".join("stdin" if path == "-" else path for path in paths)) for record in records)
 
 
 @contextmanager

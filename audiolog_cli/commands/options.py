@@ -29,6 +29,9 @@ Raw = Annotated[
     str,
     typer.Option(metavar="RATE,CHANNELS,FORMAT", help="The input is PCM without a header, such as 48000,2,s16le."),
 ]
+Track = Annotated[
+    int, typer.Option(min=0, help="A film's sound track, counted from 1; 0 is the one that it marks as its default.")
+]
 Thresholds = Annotated[str, typer.Option(metavar="FILE", help="Thresholds per label: a TSV with columns label, threshold.")]
 
 
