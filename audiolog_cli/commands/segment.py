@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiolog_cli import __version__, terminal
-from audiolog_cli.commands.options import Channel, Format, Quiet, Raw, RecordFormat
+from audiolog_cli.commands.options import Channel, Format, Quiet, Raw, RecordFormat, Track
 from audiolog_cli.errors import InputError
 from audiolog_cli.records import SEGMENT_COLUMNS, End, Failure, Segment, check_text, jsonl_lines, tsv_lines
 from audiolog_cli.tally import Tally
@@ -25,6 +25,7 @@ def segment(
         float | None, typer.Option(metavar="DBFS", max=0.0, help="Leave out segments that never get this loud, such as -50.")
     ] = None,
     channel: Channel = "mix",
+    track: Track = 0,
     raw: Raw = "",
     format: Format = RecordFormat.tsv,
     quiet: Quiet = False,
@@ -40,7 +41,7 @@ def segment(
     from audiolog_cli.sound.segments import SegmentOptions
 
     options = SegmentOptions(window, hop, skip_quiet)
-    decoding = DecodeOptions(channel=channel, raw=RawFormat.parse(raw) if raw else None)
+    decoding = DecodeOptions(channel=channel, raw=RawFormat.parse(raw) if raw else None, track=track)
     tally = Tally()
     records = tally.passing(_records(files, decoding, options))
     terminal.write_lines(tsv_lines(records, SEGMENT_COLUMNS) if format is RecordFormat.tsv else jsonl_lines(records))

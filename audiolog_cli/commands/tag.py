@@ -9,7 +9,18 @@ import typer
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import jobs_of, names_in, thresholds_in
 from audiolog_cli.commands.needs import heading, needs, not_with
-from audiolog_cli.commands.options import Channel, Device, Jobs, Precision, PrecisionOption, Quiet, Raw, Thresholds, Weights
+from audiolog_cli.commands.options import (
+    Channel,
+    Device,
+    Jobs,
+    Precision,
+    PrecisionOption,
+    Quiet,
+    Raw,
+    Thresholds,
+    Track,
+    Weights,
+)
 from audiolog_cli.tagging.options import (
     CellOptions,
     LoadOptions,
@@ -58,6 +69,7 @@ def tag(
     start: Annotated[float, typer.Option(min=0.0, help="Seconds at which to begin in each recording.")] = 0.0,
     end: Annotated[float | None, typer.Option(min=0.0, help="Seconds at which to stop in each recording.")] = None,
     channel: Channel = "mix",
+    track: Track = 0,
     raw: Raw = "",
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first recording that fails.")] = False,
     start_time: Annotated[
@@ -178,7 +190,7 @@ def tag(
     options = RunOptions(
         load=LoadOptions(weights=weights, device=device, precision=precision.value, batch_size=batch_size, jobs=jobs),
         tag=TagOptions(
-            sound=SoundOptions(channel=channel, raw=raw),
+            sound=SoundOptions(channel=channel, track=track, raw=raw),
             windows=WindowOptions(hop=hop),
             cells=CellOptions(
                 cell=cell,

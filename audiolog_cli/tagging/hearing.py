@@ -67,7 +67,7 @@ def hearing(card: "Card", asked: TagOptions, scores_dir: Path | None = None) -> 
     raw = RawFormat.parse(asked.sound.raw) if asked.sound.raw else None
     return Hearing(
         options=replace(asked, windows=replace(asked.windows, hop=hop), cells=resolved),
-        decoding=DecodeOptions(card.front_end.sample_rate, asked.sound.channel, raw),
+        decoding=DecodeOptions(card.front_end.sample_rate, asked.sound.channel, raw, asked.sound.track),
         clock=time_source(**asdict(asked.times)),
         labels=labels_of(card, resolved),
         scores_dir=scores_dir,

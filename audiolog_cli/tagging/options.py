@@ -37,6 +37,7 @@ class SoundOptions:
     """How a recording becomes samples."""
 
     channel: str = "mix"  # mix, left, right, or a number from 1
+    track: int = 0  # of a film, counted from 1; 0 is the one that it marks as its default
     raw: str = ""  # RATE,CHANNELS,FORMAT of PCM without a header
 
 
