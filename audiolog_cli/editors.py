@@ -162,8 +162,12 @@ def is_raven(fields: list[str]) -> bool:
 
 
 def is_audacity(fields: list[str]) -> bool:
-    """Whether this is a line of a label track: two numbers and a text."""
-    return len(fields) == 3 and is_number(fields[0]) and is_number(fields[1])
+    """Whether this is a line of a label track: two numbers, which may have a decimal comma, and a text."""
+    return len(fields) == 3 and is_number(_with_point(fields[0])) and is_number(_with_point(fields[1]))
+
+
+def _with_point(text: str) -> str:
+    return text.replace(",", ".")
 
 
 def is_number(text: str) -> bool:
@@ -211,7 +215,7 @@ def read_audacity(numbered: Iterable[tuple[int, str]], name: str) -> Iterator[Ce
             raise RecordError(
                 f"{name}:{number}: expected onset, offset and label of an Audacity label track, got {len(fields)} fields"
             )
-        cells.append(_cell(filename, fields[0], fields[1], fields[2], f"{name}:{number}"))
+        cells.append(_cell(filename, _with_point(fields[0]), _with_point(fields[1]), fields[2], f"{name}:{number}"))
     yield from sorted(cells, key=lambda cell: cell.onset)
 
 

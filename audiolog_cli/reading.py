@@ -26,6 +26,7 @@ from audiolog_cli.records import (
     Record,
     Row,
     Segment,
+    whole,
 )
 
 DCASE_COLUMNS = ("filename", "onset", "offset", "event_label")
@@ -48,12 +49,13 @@ def read_records(lines: Iterable[str], name: str) -> Iterator[Record]:
     raise RecordError(f"{name}: empty, expected a table with a header line or JSON Lines")
 
 
-def check_cell(record: Record, name: str) -> Cell | End | Failure:
-    """Return what is no segment and no row; RecordError, with the name of the table, for those."""
-    if isinstance(record, Segment | Row):
-        found = "segments" if isinstance(record, Segment) else "rows"
-        raise RecordError(f"{name}: expected cells ({' '.join(CELL_COLUMNS)}), got {found}; `audiolog tag` writes cells")
-    return record
+def cells_of(records: Iterable[Record], name: str) -> Iterator[Cell | End | Failure]:
+    """The same records; RecordError, with the name of the table, for segments and rows."""
+    for record in records:
+        if type(record) is Segment or type(record) is Row:
+            found = "segments" if type(record) is Segment else "rows"
+            raise RecordError(f"{name}: expected cells ({' '.join(CELL_COLUMNS)}), got {found}; `audiolog tag` writes cells")
+        yield record  # type: ignore[misc]  # mypy does not know what `type(...) is` has told apart
 
 
 def has_segments(line: str) -> bool:
@@ -107,14 +109,21 @@ def _read_tsv(numbered: Numbered, name: str) -> Iterator[Record]:
 
 def _plain_cells(numbered: Numbered, name: str) -> Iterator[Record]:
     """Cells whose columns are in `tag`'s own order, most lines of most tables; a line that is none of them is read by name."""
+    last_onset = last_offset = "\t"  # the cells of one second share their times; no field is a tab, not even in the first line
+    start = end = 0.0
     for number, line in numbered:
         try:
             filename, onset, offset, kind, label, score = line.split("\t")  # the score keeps its line end, float() strips it
-            cell = _parse_cell(filename, onset, offset, kind, label, score)
+            if onset != last_onset or offset != last_offset:
+                start, end, last_onset, last_offset = float(onset), float(offset), onset, offset
+            probability = float(score)
+            is_cell = 0 <= start <= end < _INFINITY and 0 <= probability <= 1 and (kind == "scene" or (kind == "event" and label))
         except ValueError:
-            yield from _table([(number, line)], list(CELL_COLUMNS), _parse_cell, list, name)
+            is_cell = False
+        if is_cell:
+            yield _new(Cell, (filename, start, end, kind, label, probability, None))
         else:
-            yield cell
+            yield from _table([(number, line)], list(CELL_COLUMNS), _parse_cell, list, name)
 
 
 def _table(numbered: Iterable[tuple[int, str]], names: list[str], parse: Any, pick: Any, name: str) -> Iterator[Record]:
@@ -197,7 +206,7 @@ def _what_is_wrong_with(onset: str, offset: str, kind: str, label: str, score: s
 def _parse_row(filename: str, onset: str, offset: str, scene: str, events: str, time: str = "") -> Row:
     labels = tuple(events.split(EVENTS_SEPARATOR)) if events else ()
     start, end = parse_times(onset, offset)
-    return Row(filename, round(start, 3), round(end, 3), scene, labels, time or None)
+    return Row(filename, whole(start), whole(end), scene, labels, time or None)
 
 
 def _parse_dcase(filename: str, onset: str, offset: str, label: str) -> Cell | End:

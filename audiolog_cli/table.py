@@ -73,7 +73,7 @@ def simultaneous(cells: Iterable[Cell]) -> Iterator[Row]:
     scene, best, events, allowed = "", -1.0, list[str](), set[str]()
     for name, start, end, kind, label, score, when in chain([first], stream):
         if start != onset or end != offset or name != filename:
-            if name == filename and round(start, 3) == round(end, 3) == round(offset, 3):
+            if end - start < 0.001 and name == filename and milliseconds(start) == milliseconds(end) == milliseconds(offset):
                 if kind == "event":
                     events.append(label)
                 continue
@@ -90,8 +90,8 @@ def simultaneous(cells: Iterable[Cell]) -> Iterator[Row]:
 
 
 def _row(filename: str, onset: float, offset: float, scene: str, events: list[str], time: str | None) -> Row:
-    labels = tuple(sorted(set(events))) if len(events) > 1 else tuple(events)
-    return _new(Row, (filename, round(onset, 3), round(offset, 3), scene, labels, time))
+    labels = tuple(sorted(set(events)) if len(events) > 1 else events)
+    return _new(Row, (filename, round(onset * 1000) / 1000, round(offset * 1000) / 1000, scene, labels, time))
 
 
 _new = tuple.__new__  # half the cost of Row(...), which goes through a Python function

@@ -1,10 +1,13 @@
 """Files of annotation editors and players: what `table` writes for them, and what is read of theirs."""
 
+from collections import deque
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from audiolog_cli.editors import read_raven, recording_of
+from audiolog_cli.editors import Noted, raven_lines, read_raven, recording_of
 from audiolog_cli.errors import RecordError
 from audiolog_cli.reading import read_records
 from audiolog_cli.records import Cell
@@ -90,6 +93,27 @@ def test_scores_of_events_that_are_bridged_or_dropped(tmp_path: Path) -> None:
     ]
 
 
+occurrences = st.builds(
+    lambda name, onset, length, kind, label: Cell(name, onset / 1000, (onset + length) / 1000, kind, label, 0.5),
+    st.sampled_from(["a.wav", "day/b.wav"]),
+    st.integers(0, 10**8),
+    st.integers(1, 10**6),
+    st.sampled_from(["scene", "event"]),
+    st.sampled_from(["dog", "car, passing by", "Vögel"]),
+)
+
+
+@given(st.lists(occurrences, min_size=1))
+def test_every_occurrence_comes_back_from_raven(cells: list[Cell]) -> None:
+    """Whatever the sequence: where in its own recording a selection lies, and what it is."""
+    cells.sort(key=lambda cell: (cell.filename, cell.onset))
+    noted = Noted(starts={"a.wav": 0.0, "day/b.wav": 101_000.0})
+    for cell in cells:
+        noted.scores.setdefault((cell.filename, cell.kind, cell.label), deque()).append((cell.onset, cell.score))
+    read = list(read_records(raven_lines(cells, noted), "x.txt"))
+    assert [cell._replace(score=0.0) for cell in read if isinstance(cell, Cell)] == [cell._replace(score=0.0) for cell in cells]
+
+
 def test_what_is_written_for_raven_is_read_back() -> None:
     lines = [RAVEN, "1\tSpectrogram 1\t1\t62.5\t63.5\t0.0\t16000.0\tb.wav\tday/b.wav\t2.5\tpark\t0.900\tscene\n"]
     assert list(read_records(lines, "x.txt")) == [Cell("day/b.wav", 2.5, 3.5, "scene", "park", 0.9)]
@@ -142,7 +166,7 @@ def test_a_broken_selection_is_named(line: str, message: str) -> None:
 
 
 def test_audacity_labels_belong_to_the_recording_that_the_file_is_named_after() -> None:
-    track = ["3.5\t4.0\tcar\n", "\\\t1000.0\t4000.0\n", "0.500000\t1.250000\tdog bark\r\n"]
+    track = ["3,5\t4,0\tcar\n", "\\\t1000.0\t4000.0\n", "0.500000\t1.250000\tdog bark\r\n"]
     assert list(read_records(track, "field/rec.txt")) == [
         Cell("rec", 0.5, 1.25, "event", "dog bark", 1.0),
         Cell("rec", 3.5, 4.0, "event", "car", 1.0),

@@ -168,6 +168,12 @@ def test_names_and_labels_are_compared_as_they_look(tmp_path: Path) -> None:
     assert report(done)["pooled"]["segment"]["f1"] == 1
 
 
+def test_a_name_with_points_is_known_by_its_label_track(tmp_path: Path) -> None:
+    (tmp_path / "site.2024.txt").write_text("0\t1\tdog\n")
+    (tmp_path / "est.tsv").write_text("filename\tonset\toffset\tevent_label\nsite.2024.wav\t0\t1\tdog\n")
+    assert report(audiolog("eval est.tsv --reference site.2024.txt --format json", tmp_path))["pooled"]["event"]["f1"] == 1
+
+
 @pytest.mark.parametrize("format", ["audacity", "raven"])
 def test_annotations_of_editors_are_references_and_estimates(format: str, folder: Path) -> None:
     """What `table` writes for an editor scores as the cells that it was made of; a label track knows no scenes."""

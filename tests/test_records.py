@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiolog_cli.errors import RecordError
-from audiolog_cli.reading import check_cell, read_records
+from audiolog_cli.reading import cells_of, read_records
 from audiolog_cli.records import (
     CELL_COLUMNS,
     ROW_COLUMNS,
@@ -121,7 +121,7 @@ def test_unknown_header_says_what_is_read() -> None:
 
 def test_commands_for_cells_refuse_rows() -> None:
     with pytest.raises(RecordError, match=r"^t.tsv: expected cells \(.*\), got rows; `audiolog tag` writes cells$"):
-        check_cell(Row("a", 0.0, 1.0, "park", ()), "t.tsv")
+        list(cells_of([Row("a", 0.0, 1.0, "park", ())], "t.tsv"))
 
 
 @pytest.mark.parametrize(("text", "what"), [("a\tb", "a tab"), ("a\nb", "a line break"), ("a\rb", "a carriage return")])

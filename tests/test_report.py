@@ -628,6 +628,12 @@ def test_a_page_is_named_after_the_recording_not_its_path(tmp_path: Path) -> Non
     assert re.findall(r"<h1[^>]*>([^<]*)", pages) == ["day/rec.wav", "night/rec.wav", "b.wav"]
 
 
+def test_a_recording_that_begins_again_was_named_twice() -> None:
+    once = [Cell("a.wav", float(i), i + 1.0, "scene", "park", 0.9) for i in range(2)]
+    with pytest.raises(RecordError, match=r"^a.wav: begins again, 0.000 s follows 2.000 s: it was named twice"):
+        recordings(once + once)
+
+
 def test_labels_of_an_editor_find_their_recording(tmp_path: Path) -> None:
     """Label tracks do not know how the file of sound ends; names of files may hold `ö` in one character or in two."""
     for name in ("Vo\u0308gel", "b"):

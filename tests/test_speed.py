@@ -18,7 +18,7 @@ import torch
 
 from audiolog_cli.llm.outline import outline
 from audiolog_cli.llm.recording import recordings
-from audiolog_cli.reading import check_cell, read_records
+from audiolog_cli.reading import cells_of, read_records
 from audiolog_cli.records import CELL_COLUMNS, ROW_COLUMNS, Cell, jsonl_lines, tsv_lines
 from audiolog_cli.sound.audio import decode
 from audiolog_cli.sound.containers import open_track
@@ -80,7 +80,7 @@ def dumped_pass() -> None:
 
 
 def table_pass() -> None:
-    drain(tsv_lines(table((check_cell(record, "t") for record in read_records(TSV, "t")), TableOptions()), ROW_COLUMNS))
+    drain(tsv_lines(table(cells_of(read_records(TSV, "t"), "t"), TableOptions()), ROW_COLUMNS))
 
 
 def outline_pass() -> None:

@@ -17,7 +17,7 @@ from typer._click.globals import get_current_context
 from audiolog_cli import parquet, terminal
 from audiolog_cli.commands.needs import refuse
 from audiolog_cli.errors import InputError, RecordError, UsageError
-from audiolog_cli.reading import check_cell, has_segments, read_records
+from audiolog_cli.reading import cells_of, has_segments, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Segment
 from audiolog_cli.sound.remote import files_below, is_url
 from audiolog_cli.tagging.options import Job, Spans
@@ -236,7 +236,7 @@ def cell_input(paths: Sequence[str], is_tied: bool = False) -> Iterator[Iterator
     `is_tied`: output is written before more input is waited for, see `terminal.tied_input`.
     """
     with record_input(paths, is_tied) as records:
-        yield (check_cell(record, ", ".join("stdin" if path == "-" else path for path in paths)) for record in records)
+        yield cells_of(records, ", ".join("stdin" if path == "-" else path for path in paths))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ Every recording of the reference, and every one that the durations list, is scor
 deletions. A recording or label that only the estimate has is an error, unless it is allowed; it is then left out.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -155,7 +156,12 @@ def prepare(
 
 
 def _stem(filename: str) -> str:
-    return composed(PurePath(filename).stem)
+    """The last part of a name without its ending, if it has one: files of annotations say `site.2024` of `site.2024.wav`.
+
+    >>> _stem("day/site.2024.wav"), _stem("site.2024"), _stem("a.mp3"), _stem("a")
+    ('site.2024', 'site.2024', 'a', 'a')
+    """
+    return composed(re.sub(r"(?<=.)\.[0-9]*[A-Za-z][A-Za-z0-9]*$", "", PurePath(filename).name))
 
 
 def _naming(sources: Iterable[Iterable[str]]) -> Callable[[str], str]:

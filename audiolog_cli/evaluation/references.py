@@ -25,7 +25,7 @@ from audiolog_cli import parquet, terminal
 from audiolog_cli.editors import finite_number, is_number, parse_times
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import is_list, read_records
-from audiolog_cli.records import Cell, End, Failure, Record, Row, composed
+from audiolog_cli.records import Cell, End, Failure, Record, Row, composed, whole
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -135,7 +135,7 @@ def _add_records(records: Iterable[Record], name: str, annotations: Annotations,
         if isinstance(record, Cell):  # first: there are millions of them
             filename, onset, offset, kind, label, _, _ = record
             if not as_listed:
-                onset, offset = round(onset, 3), round(offset, 3)
+                onset, offset = whole(onset), whole(offset)
             (add_event if kind == "event" else add_scene)(filename, onset, offset, label)
         elif isinstance(record, Row):
             add_scene(record.filename, record.onset, record.offset, record.scene)

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 
 from audiolog_cli.errors import RecordError
-from audiolog_cli.records import Cell, End, Failure
+from audiolog_cli.records import Cell, End, Failure, milliseconds
+from audiolog_cli.table import went_back
 
 
 @dataclass(slots=True)
@@ -74,11 +75,12 @@ def recordings(records: Iterable[Cell | End | Failure]) -> list[Timeline]:
     """Every recording of a stream of cells, in the order in which they first appear.
 
     Event lists may overlap or be out of order; where two cells of one label overlap, the later one begins at the end of the
-    earlier. RecordError for a clock time that is no ISO 8601.
+    earlier. RecordError for a clock time that is no ISO 8601, and for a recording that begins again.
     """
     found: dict[str, Timeline] = {}
     tracks: dict[tuple[str, str, str], LabelTrack] = {}
     lengths: dict[str, Counter[int]] = {}
+    first_scenes: dict[str, float] = {}
     for record in records:
         filename = record.filename
         recording = found.get(filename)
@@ -86,7 +88,9 @@ def recordings(records: Iterable[Cell | End | Failure]) -> list[Timeline]:
             recording = found[filename] = Timeline(filename)
             lengths[filename] = Counter()
         if isinstance(record, Cell):
-            onset, offset = round(record.onset * 1000), round(record.offset * 1000)
+            onset, offset = milliseconds(record.onset), milliseconds(record.offset)
+            if record.kind == "scene" and first_scenes.setdefault(filename, onset) == onset < recording.duration:
+                raise RecordError(went_back(filename, record.onset, recording.duration / 1000, record.onset))
             if offset > onset:
                 track = tracks.get((filename, record.kind, record.label))
                 if track is None:
