@@ -97,7 +97,44 @@ VIGIL = dated(
         },
     ),
 )
-TABLES = {"city": CITY, "night": NIGHT, "ward": WARD, "harbour": HARBOUR, "farmyard": FARMYARD, "vigil": VIGIL}
+OFFICE = rows(
+    {"office": [(0, 3600), (5400, 7200)], "cafe_restaurant": [(3600, 5400)]},
+    {
+        "keyboard_typing": [(0, 900), (1200, 2400), (5500, 7000)],
+        "mouse_click": [(910, 915), (2500, 2504), (7050, 7055)],
+        "phone_ring": [(1000, 1020), (2600, 2610)],
+        "speech": [(1020, 1180), (3700, 4500)],
+        "applause": [(3000, 3020)],
+        "dishes": [(3650, 3700), (4600, 4650)],
+        "laughter": [(4000, 4006)],
+        "cough": [(6000, 6002)],
+    },
+)
+RIDE = dated(
+    "2026-06-12T08:15:00+02:00",
+    rows(
+        {"street": [(0, 400)], "park": [(400, 700)]},
+        {
+            "bus": [(10, 30), (200, 220)],
+            "motorcycle": [(50, 56)],
+            "siren": [(100, 130)],
+            "bell": [(300, 302)],
+            "bird": [(400, 500), (640, 700)],
+            "horse": [(420, 440), (600, 620)],
+            "children_playing": [(520, 580)],
+        },
+    ),
+)
+TABLES = {
+    "city": CITY,
+    "night": NIGHT,
+    "ward": WARD,
+    "harbour": HARBOUR,
+    "farmyard": FARMYARD,
+    "vigil": VIGIL,
+    "office": OFFICE,
+    "ride": RIDE,
+}
 
 
 def wrong(text: str, table: list[Row] = CITY) -> list[tuple[str, str]]:

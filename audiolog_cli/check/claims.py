@@ -210,7 +210,7 @@ def _is_loose(statement: Statement, mention: Mention, position: Position, table:
     assert statement.time is not None
     is_scene = [bool(labels_of(each, table)) and labels_of(each, table) <= table.scenes for each in statement.mentions]
     own = is_scene[statement.mentions.index(mention)]
-    if statement.time.from_edge or statement.time.in_row:
+    if statement.time.from_edge or statement.time.in_row or statement.in_part:
         return statement.time.from_edge or not own
     if all(is_scene) or not any(is_scene):
         return False

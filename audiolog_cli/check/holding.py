@@ -61,7 +61,11 @@ def _choices(
     labels: frozenset[str], statement: Statement, table: Table, regions: Sequence[Region]
 ) -> Iterator[tuple[Spans, Spans]]:
     """(when a label, or all of them, are heard in a region, the region) in every reading."""
-    groups = {labels, *(frozenset({variant}) for label in labels for variant in table.variants(label))}
+    groups = {
+        labels,
+        labels - table.scenes or labels,
+        *(frozenset({variant}) for label in labels for variant in table.variants(label)),
+    }
     for region, key in regions:
         for group in groups:
             yield table.when_within(group, region, key), region
@@ -197,7 +201,7 @@ def only_then(labels: frozenset[str], table: Table, ranges: Sequence[Pair], with
         spans = table.when_within(labels, region, key)
         if spans.seconds - spans.within(said).seconds <= 2 * TOLERANCE * len(ranges):
             return ""
-    other = next(onset for onset, offset in table.when(labels).pairs() if not said.meets(onset, offset))
+    other = next(onset for onset, offset in table.when(labels).pairs() if not said.covers(onset, offset, 0.0))
     return f"also at {clock(other)}, says the table"
 
 

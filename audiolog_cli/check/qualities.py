@@ -96,8 +96,9 @@ def _durations(sentence: Sentence) -> Iterator[Quality]:
 def _counts(sentence: Sentence) -> Iterator[Quality]:
     for match in COUNT.finditer(sentence.masked, sentence.start, sentence.end):
         before = sentence.masked[max(sentence.start, match.start() - 24) : match.start()]
-        if re.search(r"\bat\s*\Z|\bfor the\s*\Z", before, re.IGNORECASE):
-            continue  # at once
+        is_conjunction = not before.strip() and not re.match(r"\s*,", sentence.masked[match.end() : match.end() + 4])
+        if match["count"] and is_conjunction:
+            continue  # once outside, cars pass
         if match["several"]:
             yield Quality("counts", match.start(), match.end(), 2, 0, "least")
             continue

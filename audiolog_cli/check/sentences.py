@@ -49,6 +49,8 @@ HEADING_AFTER = _compiled(rf"(?:[\s\x01\[\](),\d]|{any_of('scene_word')})*[:：]
 BESIDE_TIMES = _compiled(
     rf"{any_of('beside_times')}|\W|\d|[\x01\x04]"
 )  # what a clause of times may hold and still speak of the label before
+PART = re.compile(r"\W*(?:\d+\.)?[^\w\x01]*\x01+[\s)\]]*[:：|\u2013\u2014·-]")  # a line that begins with a time
+PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?=[^\s\-•\d])")  # a blank line, and no list or heading after it
 LATER = _compiled(any_of("later"))
 
 
@@ -76,6 +78,7 @@ class Statement:
     of_all: bool = False  # speaks of the whole recording
     scene: Mention | None = None  # the scene that the sentence, or the heading above it, speaks of
     scene_time: Time | None = None  # where that heading names a time
+    in_part: bool = False  # `16:40–19:40: the phone rings, and someone talks`: the events are somewhere in the time
     in_its_scene: bool = False  # the scene stands before the labels in the sentence itself
     quality: Quality | None = None  # what is stated of the labels, if more than that they are there
     times: tuple[Time, ...] = ()  # of a quality: those that its clause names
@@ -237,9 +240,10 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
         owners = [] if of_all or line[0] == "\x01" else sentence.heading
         yield from (Statement(tuple(owners), time, False, supposed) for time in sentence.times)
         return
+    in_part = PART.match(line) is not None and len(sentence.mentions) > 1
     spoken = [clause for clause in sentence.clauses if clause.runs or clause.times]
     for clause, run, when in _paired(spoken, sentence.masked):
-        yield Statement(tuple(run), when, is_denied(sentence, clause, run), supposed, of_all)
+        yield Statement(tuple(run), when, is_denied(sentence, clause, run), supposed, of_all, in_part=in_part)
 
 
 def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> bool:
@@ -321,10 +325,15 @@ class Place:
 
     scene: Mention | None = None
     time: Time | None = None
+    reached: int = -1  # where the last sentence below the heading ended; -1 if there was none
 
     def follow(self, sentence: Sentence, doubles: frozenset[str]) -> None:
         """Go on to a sentence: it may be a heading, or end the section of the last one. `doubles` are scenes in headings only."""
+        if self.reached >= 0 and PARAGRAPH.search(sentence.masked, self.reached, sentence.start + 1):
+            self.scene = None  # a paragraph of its own
         before, self.scene = self.scene, _scene_of(sentence, self.scene, doubles)
+        is_inline = self.scene is not before and sentence.mentions[1:]
+        self.reached = sentence.end if self.scene and (self.scene is before or is_inline) else -1
         if self.scene is not before:
             self.time = _time_of(self.scene, sentence)
         elif self.scene and not sentence.mentions and sentence.times:  # `start: 0 s, end: 16 s` below the heading

@@ -37,11 +37,7 @@ class Time:
     of_day: tuple[float, float] | None = None  # onset and offset in seconds after midnight, where it may be a time of day
     day_slack: float = 0.0  # seconds of vagueness as a time of day
     only_of_day: bool = False  # 11 pm
-
-    @property
-    def clock_of_day(self) -> bool:
-        """Whether it has the form of a time of day to the second, HH:MM:SS."""
-        return self.of_day == (self.onset, self.offset)
+    clock_of_day: bool = False  # HH:MM:SS, the form of a time of day to the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +90,7 @@ POINTS = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY})(?![\d:])")
 AMOUNTS = _compiled(rf"(?<![\d:.])(?:{AMOUNT})(?![\d:])")
 NUMBER_AND_UNIT = _compiled(rf"(?P<number>{NUMBER})(?:\s+an?)?\s*-?(?:(?P<h>{HOURS})|(?P<m>{MINUTES})|(?P<s>{SECONDS}))?")
 UNIT = _compiled(rf"(?P<s>{SECONDS})|(?P<m>{MINUTES})|(?P<h>{HOURS})")
+PADDED = re.compile(r"\s*\d{2}:\d{2}:\d{2}(?:\.\d+)?\s*")
 UNIT_AFTER = _compiled(rf"\s*(?P<unit>{SECONDS}|{MINUTES})")
 CLOCK_PARTS = _compiled(
     rf"\s*(?:(?P<h>\d{{1,3}})(?::(?P<m>\d{{2}}))?(?::(?P<s>\d{{2}}))?(?P<fraction>\.\d+)?\s*"
@@ -110,6 +107,7 @@ FOR = _compiled(rf"{any_of('for')}[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
 NOT_FOR = _compiled(rf"{any_of('not_for')}[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
 LONG = _compiled(rf"\s*(?:{any_of('long')})")
 NOT_LONG, AWAY = _compiled(rf"\s*(?:{any_of('not_long')})"), _compiled(rf"\s*(?:{any_of('away')})")
+AFTER = _compiled(rf"{any_of('after_a_while')}\s*{FILLER}\Z")  # what leads to a position in words: after two minutes
 MORE, LESS = _compiled(rf"{any_of('more_than')}\s*\Z"), _compiled(rf"{any_of('less_than')}\s*\Z")
 BRACKET_BEFORE, BRACKET_AFTER = _compiled(rf"[(,]\s*{FILLER}\Z"), re.compile(r"\s*[),;]")
 EDGES = (
@@ -266,19 +264,19 @@ def _is_clock(quantity: str) -> bool:
     return re.fullmatch(CLOCK, quantity.strip(), re.IGNORECASE) is not None
 
 
-def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None, float, bool]:
-    """Two times as a range of the day, its slack in seconds, and whether it can be nothing else."""
+def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None, float, bool, bool]:
+    """Two times as a range of the day, its slack in seconds, whether it can be nothing else, and whether both are HH:MM:SS."""
     onset, offset = _second_of_day(first), _second_of_day(last)
     if onset is None or offset is None:
-        return None, 0.0, False
+        return None, 0.0, False, False
     definite = [re.search(rf"{OF_DAY}|{any_of('midnight', 'noon')}", each, re.IGNORECASE) for each in (first, last)]
     to_the_second = all(each.count(":") == 2 for each in (first, last))
     slack = (0.0 if to_the_second else 60.0) + (VAGUE_CLOCK if VAGUELY_BEFORE.search(before) else 0.0)
-    return (onset, offset), slack, any(definite)
+    return (onset, offset), slack, any(definite), all(PADDED.fullmatch(each) for each in (first, last))
 
 
 def _second_of_day(quantity: str) -> float | None:
-    """Seconds after midnight, None for what is no time of day; 1:02:03 without a leading zero is a position."""
+    """Seconds after midnight, None for what is no time of day."""
     parts = CLOCK_PARTS.fullmatch(quantity)
     if parts is None or (":" not in quantity and not re.search(r"[^\W\d_]", quantity)):
         return None
@@ -287,7 +285,7 @@ def _second_of_day(quantity: str) -> float | None:
     hours, minutes, second = int(parts["h"]), int(parts["m"] or 0), float(f"{parts['s'] or 0}{parts['fraction'] or ''}")
     if parts["am"] or parts["pm"]:
         hours = hours % 12 + (12 if parts["pm"] else 0)
-    if hours > 24 or minutes > 59 or (parts["s"] and len(parts["h"]) < 2 and not (parts["am"] or parts["pm"])):
+    if hours > 24 or minutes > 59:
         return None
     return hours * 3600 + minutes * 60 + second
 

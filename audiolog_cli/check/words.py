@@ -19,6 +19,7 @@ NOTHING = "-"  # the concept of phrases that hold a label's word and name no sou
 CONCEPTS = Path(__file__).parent / "labels.tsv"
 TOKENS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 SKIPPED = frozenset({"a", "an", "the", "of"})  # inside a phrase: knocking on a door
+FOREIGN = re.compile(r"([^\W\d_])\1e$")  # Welle is no form of `well`: an ending that English has not is left on
 LONGEST_PHRASE = 5  # words
 
 
@@ -81,7 +82,8 @@ def vocabulary() -> tuple[dict[tuple[str, ...], str], dict[str, str], dict[str, 
                 characters.setdefault(alias, concept)
             else:
                 exact.setdefault(_words(alias), concept)
-                stems.setdefault(phrase(alias), concept)
+                if not FOREIGN.search(alias):
+                    stems.setdefault(phrase(alias), concept)
     return stems | exact, characters, umbrellas
 
 
