@@ -239,20 +239,20 @@ def _point(text: str, match: re.Match[str]) -> list[Time]:
     if _is_clock(said):
         if ":" in said and FOR.search(before):
             return []
-    elif not NAMED_TIME.match(said):
-        if (
-            FOR.search(before)
-            or NOT_FOR.search(before)
-            or LONG.match(after)
-            or NOT_LONG.match(after)
-            or re.match(r"-(?=[a-z])", after)
-        ):
-            return []
-        if not (LEAD_IN.search(before) or VAGUELY_BEFORE.search(before) or FOLLOWS_TIME.search(before)):
-            return []
+    elif not NAMED_TIME.match(said) and not _leads_to(before, after, said):
+        return []
     edge = next((name for name, pattern in EDGES if pattern.search(before)), "")
     second = seconds(said)
     return [Time(match.start(), match.end(), second, second, _slack(before, said), edge, False, False, *_day(said, said, before))]
+
+
+def _leads_to(before: str, after: str, said: str) -> bool:
+    """Whether an amount of time is a position, by what stands around it."""
+    if FOR.search(before) or NOT_FOR.search(before) or re.match(r"-(?=[a-z])", after):
+        return False
+    if any(pattern.match(after) for pattern in (LONG, NOT_LONG, AWAY)) or (said[0].isalpha() and not AFTER.search(before)):
+        return False
+    return any(pattern.search(before) for pattern in (LEAD_IN, VAGUELY_BEFORE, FOLLOWS_TIME))
 
 
 def _unit_of(quantity: str) -> str:
