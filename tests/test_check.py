@@ -445,6 +445,8 @@ def test_hand_written_logs_are_told_apart() -> None:
     n_right, n_wrong, alarms, passed = score_hand_written("logs_third.md")
     assert (n_right, n_wrong, alarms) == (20, 26, [])
     assert [verdict[:25] for verdict in passed] == ["wrong: shifted clock time"]  # 00:16:40 is also a right position
+    assert score_hand_written("logs_fourth.md") == (23, 28, [], [])
+    assert score_hand_written("logs_fifth.md") == (26, 14, [], [])
 
 
 def daily_log(n_hours: int) -> tuple[str, Table]:

@@ -10,7 +10,6 @@ What it cannot see: loudness, distance, causes, moods and anything else that is 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 from audiolog_cli.check import holding
 from audiolog_cli.check.facts import DAY, Spans, Table, holds, spans_of, table_of
@@ -22,7 +21,7 @@ from audiolog_cli.check.words import MISSING, QUIET, Mention
 from audiolog_cli.wording import clock
 
 __all__ = ["TOLERANCE", "Claim", "Report", "Table", "check", "claims_of", "covered", "marked", "table_of", "wrong_claims"]
-MOST_VISITS = 20  # times that a scene comes back, of which each may be meant by `the first minute`
+MOST_VISITS = 20  # scenes of which `the first minute` may be one's
 Position = tuple[float, float]  # onset and offset in seconds of the recording
 
 
@@ -145,28 +144,18 @@ def _positions(time: Time | None, statement: Statement, table: Table) -> list[Po
     """What a time may mean in seconds of the recording; nothing if it is a time of a day whose clock the table does not know."""
     if time is None:
         return []
+    edges = table.changes[:MOST_VISITS] if statement.scene or statement.spoken_of else ()
     if time.onset < 0:
-        ends = [(table.end + time.onset, table.end)]
-        return ends + [(end + time.onset, end) for _, end in _headings(statement, table)]
+        return [(end + time.onset, end) for end in (table.end, *edges)]
     own = [(time.onset, time.offset)]
     if time.from_edge:
-        own += [(onset, onset + time.offset) for onset, _ in _headings(statement, table)]
-        if table.onset:
-            own.append((table.onset, table.onset + time.offset))
+        own = [(onset, onset + time.offset) for onset in (table.onset, *edges)]
     if time.of_day is None or (not table.clocks and not time.only_of_day):
         return own
     lasting = (time.of_day[1] - time.of_day[0]) % DAY
     of_day = [(onset, onset + lasting) for onset in table.positions(time.of_day[0])] if table.clocks else []
     inside = [each for each in own if not time.only_of_day and table.onset <= each[0] <= each[1] <= table.end]
     return of_day + inside
-
-
-def _headings(statement: Statement, table: Table) -> list[Position]:
-    """Where the scene of the sentence, or of its heading, begins and ends."""
-    if statement.scene_time:
-        return [(statement.scene_time.onset, statement.scene_time.offset)]
-    scenes = [statement.scene] if statement.scene else [m for m in statement.mentions if m.concept in table.scene_concepts]
-    return [pair for scene in scenes for pair in islice(table.when(labels_of(scene, table)).pairs(), MOST_VISITS)]
 
 
 def _tolerance(time: Time, table: Table) -> float:

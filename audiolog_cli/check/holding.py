@@ -54,6 +54,8 @@ def regions(statement: Statement, table: Table, ranges: Sequence[Pair]) -> list[
         found.append((table.when(scene), scene))
         if statement.in_its_scene:
             return found
+    if statement.spoken_of and (scene := labels_of(statement.spoken_of, table)):
+        found.append((table.when(scene), scene))
     return [*found, (table.whole, "whole")]
 
 

@@ -48,9 +48,11 @@ def numbers(kind: str = "numbers") -> dict[str, float]:
 def value(text: str) -> float:
     """What a number in digits, or a word of `numbers` or `counts`, stands for; ValueError for anything else.
 
-    >>> value("2,5"), value("Three"), value("twice")
-    (2.5, 3, 2)
+    >>> value("2,5"), value("Three"), value("twice"), value("twenty-five")
+    (2.5, 3, 2, 25)
     """
     word = " ".join(text.lower().split())
     known = numbers().get(word, numbers("counts").get(word))
+    if known is None and "-" in word:
+        return sum(value(part) for part in word.split("-"))
     return float(word.replace(",", ".")) if known is None else known

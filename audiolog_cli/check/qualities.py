@@ -30,8 +30,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 COUNT = _compiled(
     rf"(?P<several>{any_of('several_times')})|(?P<number>{NUMBER})\s*(?:{any_of('times')}(?!\s+{any_of('no_count')})|{any_of('occurrences')}(?=\s+of\b))"
+    rf"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+{any_of('occurrences')}"
     rf"|(?P<count>{any_of('counts')})(?!\s+{any_of('no_count')})"
 )
+NARRATIVE = _compiled(any_of("then", "next", "narrative"))
 SINGLE = _compiled(any_of("single"))
 THROUGHOUT = _compiled(rf"(?P<entire>{any_of('entire')})|{any_of('throughout')}")
 ALONE = _compiled(rf"(?P<sound>{any_of('only_sound')})|(?P<sole>{any_of('the_only')})|(?P<only>{any_of('only')})")
@@ -39,6 +41,7 @@ MOSTLY = _compiled(rf"(?P<follows>{any_of('mostly')})|(?P<precedes>{any_of('domi
 THEN, BEFORE, AFTER = _compiled(any_of("then")), _compiled(any_of("before")), _compiled(any_of("after"))
 NEXT, EARLIER = _compiled(any_of("next")), _compiled(any_of("earlier"))
 NOT_BEFORE = _compiled(rf"{any_of('denied')}\s*\Z")
+IS = _compiled(r"\s*(?:is|are|was|were|being)\s*")
 OPENS_NEXT = _compiled(rf"[\s\-–•,]*{any_of('next')}")
 BEGINS, ENDS = _compiled(any_of("begins_with")), _compiled(any_of("ends_with"))
 TIME_NEXT = _compiled(rf"\s*(?:{any_of('at', 'between', 'filler', 'about')}\s*)*\x01")
@@ -102,10 +105,11 @@ def _counts(sentence: Sentence) -> Iterator[Quality]:
         if match["several"]:
             yield Quality("counts", match.start(), match.end(), 2, 0, "least")
             continue
-        number = value(match["number"] or match["count"])
+        number = value(match["number"] or match["listed"] or match["count"])
         if number != int(number) or (match["number"] or "").lower() in ("a", "an"):
             continue
-        bound = "least" if MORE.search(before) else "most" if LESS.search(before) else ""
+        is_part = NARRATIVE.search(sentence.line) is not None  # `then a dog barks twice` does not say that it never barks again
+        bound = "least" if MORE.search(before) or is_part else "most" if LESS.search(before) else ""
         slack = max(1.0, 0.2 * number) if VAGUELY_BEFORE.search(before) else 0.0
         yield Quality("counts", match.start(), match.end(), number, slack, bound)
 
@@ -141,7 +145,8 @@ def _owner(sentence: Sentence, position: int) -> tuple[Clause, list[Mention]] | 
     earlier = [each for each in sentence.clauses[:index] if each.runs]
     if earlier:
         blanked = _without_cues(sentence.masked, clause)
-        return None if speaks_of_something_else(blanked, clause) else (earlier[-1], earlier[-1].runs[-1])
+        runs = [events for run in earlier[-1].runs if (events := _events(run, sentence))] or earlier[-1].runs
+        return None if speaks_of_something_else(blanked, clause) else (earlier[-1], runs[-1])
     later = [each for each in sentence.clauses[index + 1 :] if each.runs]
     return (later[0], later[0].runs[0]) if later and len(later[0].runs) == 1 else None
 
@@ -196,7 +201,10 @@ def _alone(sentence: Sentence) -> Iterator[Statement]:
         if NOT_BEFORE.search(sentence.masked[max(0, match.start() - 12) : match.start()]):
             continue  # not only
         run = _run_after(sentence, match.end())
-        if match["sound"] and after:
+        subject = [run for run in sentence.runs if run[-1].end <= match.start() and run[0] in events]
+        if match["sound"] and subject and IS.fullmatch(sentence.masked[subject[-1][-1].end : match.start()]):
+            yield _statement(subject[-1], Quality("only", *where, others=tuple(events)), sentence.times)
+        elif match["sound"] and after:
             yield _statement(after, Quality("only", *where, others=tuple(events)), sentence.times)
         elif match["sole"] and run and len(run) == 1 and run[0] in events:
             yield _statement(run, Quality("counts", *where, value=1), _clause_of(sentence, match.start()).times)

@@ -51,6 +51,8 @@ BESIDE_TIMES = _compiled(
 )  # what a clause of times may hold and still speak of the label before
 PART = re.compile(r"\W*(?:\d+\.)?[^\w\x01]*\x01+[\s)\]]*[:：|\u2013\u2014·-]")  # a line that begins with a time
 PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?=[^\s\-•\d])")  # a blank line, and no list or heading after it
+BRACKET = re.compile(r"\s*[(\[]\s*")
+FRAMING = _compiled(rf"{any_of('framing')}\s*(?:{any_of('joining', 'ordinal')}\s*)*\Z")
 LATER = _compiled(any_of("later"))
 
 
@@ -79,6 +81,7 @@ class Statement:
     scene: Mention | None = None  # the scene that the sentence, or the heading above it, speaks of
     scene_time: Time | None = None  # where that heading names a time
     in_part: bool = False  # `16:40–19:40: the phone rings, and someone talks`: the events are somewhere in the time
+    spoken_of: Mention | None = None  # the scene that was named last before the sentence, in a heading or not
     in_its_scene: bool = False  # the scene stands before the labels in the sentence itself
     quality: Quality | None = None  # what is stated of the labels, if more than that they are there
     times: tuple[Time, ...] = ()  # of a quality: those that its clause names
@@ -260,20 +263,24 @@ def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> boo
         if before and is_verbal and all(label.concept in sentence.scenes for label in after):
             if before[-1] in run:
                 return True
-        elif after and after[0] in run:
-            return True
+        elif after and after[0] in run and not (is_verbal and after[0].concept in sentence.scenes):
+            return True  # `but not in the park` denies what stands before
     return False
 
 
 def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, list[Mention], Time | None]]:
     """Every run of labels with its times, or with none."""
+    frames = [clause for clause in clauses if _is_frame(clause, masked)]
+    if frames and len(frames) < len([clause for clause in clauses if clause.runs]):
+        yield from ((clause, run, None) for clause in frames for run in clause.runs)
+        clauses = [clause for clause in clauses if clause not in frames]
     times_first = not clauses[0].runs
     last_with_runs = max(index for index, clause in enumerate(clauses) if clause.runs)
     pending: list[Time] = []
     last: tuple[Clause, list[Mention]] | None = None
     for index, clause in enumerate(clauses):
         if clause.runs and clause.times:
-            yield from ((clause, run, when) for run, when in _inside(clause))
+            yield from ((clause, run, when) for run, when in _inside(clause, masked))
             last, pending = (clause, clause.labels), []
         elif clause.runs:
             if LATER.search(masked[clause.start : clause.end]):
@@ -282,6 +289,7 @@ def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, li
             own = pending or ([] if times_first or not follows or follows[0].runs else follows[0].times)
             if own is pending and pending:
                 yield from ((clause, clause.labels, time) for time in pending)
+                pending = [time for time in pending if time.onset != time.offset]  # a point is of what follows it alone
             elif not own:
                 yield from ((clause, run, None) for run in clause.runs)
             last = (clause, clause.labels)
@@ -291,12 +299,18 @@ def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, li
             yield from ((last[0], last[1], time) for time in clause.times)
 
 
+def _is_frame(clause: Clause, masked: str) -> bool:
+    """Whether labels only say when something else is: `after the conversation, at 3:20, ...`."""
+    start = clause.start - 12
+    return bool(clause.runs) and not clause.times and FRAMING.search(masked[max(0, start) : clause.runs[0][0].start]) is not None
+
+
 def speaks_of_something_else(masked: str, clause: Clause) -> bool:
     """Whether a clause without a label has words of its own: `one approaches at 30 s`."""
     return len(BESIDE_TIMES.sub(" ", masked[clause.start : clause.end]).split()) > 0
 
 
-def _inside(clause: Clause) -> Iterator[tuple[list[Mention], Time | None]]:
+def _inside(clause: Clause, masked: str) -> Iterator[tuple[list[Mention], Time | None]]:
     """Runs and times of one clause: each time with the labels since the time before it, or up to the next where a time comes first."""
     if len(clause.runs) == 1:
         yield from ((clause.runs[0], time) for time in clause.times)
@@ -310,6 +324,8 @@ def _inside(clause: Clause) -> Iterator[tuple[list[Mention], Time | None]]:
         else:
             since = clause.times[index - 1].end if index else clause.start
             own = [number for number, run in enumerate(clause.runs) if since <= run[0].start < time.start]
+        if len(own) > 1 and not times_first and BRACKET.fullmatch(masked, clause.runs[own[-1]][-1].end, time.start):
+            own = own[-1:]
         own = own or sorted(claimed)[-1:]
         claimed |= set(own)
         yield [mention for number in own for mention in clause.runs[number]], time
@@ -325,6 +341,8 @@ class Place:
 
     scene: Mention | None = None
     time: Time | None = None
+    spoken_of: Mention | None = None  # the last scene named before the sentence
+    now: Mention | None = None  # the last one named up to its end
     reached: int = -1  # where the last sentence below the heading ended; -1 if there was none
 
     def follow(self, sentence: Sentence, doubles: frozenset[str]) -> None:
@@ -332,6 +350,9 @@ class Place:
         if self.reached >= 0 and PARAGRAPH.search(sentence.masked, self.reached, sentence.start + 1):
             self.scene = None  # a paragraph of its own
         before, self.scene = self.scene, _scene_of(sentence, self.scene, doubles)
+        named = [mention for mention in sentence.mentions if mention.concept in sentence.scenes]
+        self.spoken_of = self.now
+        self.now = named[-1] if named else self.now
         is_inline = self.scene is not before and sentence.mentions[1:]
         self.reached = sentence.end if self.scene and (self.scene is before or is_inline) else -1
         if self.scene is not before:
@@ -353,11 +374,17 @@ class Place:
         own = [each for each in sentence.mentions if each.concept in sentence.scenes]
         before = [scene for scene in own if scene.start < mention.start]
         is_before = bool(before)
-        before = before or [scene for scene in own[:1] if not CLAUSE_END.search(sentence.masked, mention.end, scene.start)]
+        after = [scene for scene in own if scene.start > mention.start][:1]
+        is_near = after and not CLAUSE_END.search(sentence.masked, mention.end, after[0].start)
+        if is_near and not (before and not CLAUSE_END.search(sentence.masked, before[-1].end, mention.start)):
+            before = after
         scene = None if mention.concept in sentence.scenes else before[-1] if before else self.scene
-        is_heading = scene is not None and scene is self.scene
         return replace(
-            statement, scene=scene, scene_time=self.time if is_heading else None, in_its_scene=is_before and scene in own
+            statement,
+            scene=scene,
+            scene_time=self.time if scene is not None and scene is self.scene else None,
+            spoken_of=self.spoken_of,
+            in_its_scene=is_before and scene in own,
         )
 
 

@@ -52,7 +52,7 @@ class Duration:
 
 
 SECONDS, MINUTES, HOURS = any_of("seconds"), any_of("minutes"), any_of("hours")
-NUMBER = rf"(?:\d+(?:[.,]\d+)?|{any_of('numbers')})"
+NUMBER = rf"(?:\d+(?:[.,]\d+)?|{any_of('numbers')}(?:-{any_of('numbers')})?)"
 AND = any_of("and")
 AMOUNT = "|".join(  # 1 h 2 min 3 s, and its shorter forms, the longest first
     rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}\s*(?:{AND}\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}"
