@@ -1,17 +1,18 @@
 """The reference cases, computed with sed_eval 0.2.1 and sed_scores_eval 0.0.4, through the command line.
 
 Counts must be equal, rates within 1e-9. Where the reference is empty the libraries divide by machine epsilon and report a huge
-number; we say that the rate is undefined.
+number; we say that the rate is undefined. The cases are numbers in `golden/eval_cases.json`, but for the largest, which needs the reference data.
 """
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.shell import sh
+from tests.shell import ROOT, audiolog, sh
 
 CASES = (
     "01_perfect",
@@ -24,6 +25,7 @@ CASES = (
     "12_folds_micro_vs_mean",
     "14_maestro_like",
 )
+GOLDEN = json.loads((ROOT / "tests/golden/eval_cases.json").read_text())
 COUNTS = {
     "S": "substitutions",
     "D": "deletions",
@@ -49,7 +51,29 @@ def differences(pairs: dict[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]
     return {name: pair for name, pair in pairs.items() if not is_same(*pair)}
 
 
-def evaluate(case: Path, folder: Path, options: str = "--durations {case}/durations.tsv") -> dict[str, Any]:
+@pytest.fixture
+def case(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The folder of a case: its lists, its scores, and what the libraries say."""
+    if name not in GOLDEN:
+        return Path(request.getfixturevalue("shared")) / "metrics" / name
+    numbers, folder = GOLDEN[name], tmp_path / "case"
+    (folder / "scores").mkdir(parents=True)
+    write(folder / "durations.tsv", ("filename", "duration"), numbers["durations"].items())
+    for side in ("reference", "estimated"):
+        write(folder / f"{side}.tsv", ("filename", "onset", "offset", "event_label"), numbers[side])
+        write(folder / f"scenes_{side}.tsv", ("filename", "scene_label"), numbers[f"scenes_{side}"].items())
+    for stem, rows in numbers["scores"].items():
+        write(folder / "scores" / f"{stem}.tsv", ("onset", "offset", *numbers["score_labels"]), rows)
+    (folder / "case.json").write_text(json.dumps({"labels": numbers["labels"], "folds": numbers["folds"]}))
+    (folder / "expected.json").write_text(json.dumps(numbers["expected"]))
+    return folder
+
+
+def write(path: Path, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    path.write_text("".join("\t".join(map(str, row)) + "\n" for row in (columns, *rows)))
+
+
+def evaluate(case: Path, folder: Path, options: str = "--durations {case}/durations.tsv", run: Any = audiolog) -> dict[str, Any]:
     """What `audiolog eval` says about a case."""
     about = json.loads((case / "case.json").read_text())
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in about["labels"]))
@@ -58,8 +82,8 @@ def evaluate(case: Path, folder: Path, options: str = "--durations {case}/durati
         (folder / "folds.tsv").write_text("filename\tfold\n" + folds)
         options += " --folds folds.tsv"
     files = "{case}/estimated.tsv {case}/scenes_estimated.tsv --reference {case}/reference.tsv --reference {case}/scenes_reference.tsv"
-    line = f"audiolog eval {files} --scores-dir {{case}}/scores --labels labels.txt --by-class --format json {options}"
-    done = sh(line.replace("{case}", str(case)), folder)
+    line = f"eval {files} --scores-dir {{case}}/scores --labels labels.txt --by-class --format json {options}"
+    done = run(line.replace("{case}", str(case)), folder)
     assert done.code == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
@@ -95,8 +119,7 @@ def check_classes(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, tup
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_segments_of_a_given_duration(shared: Path, tmp_path: Path, name: str) -> None:
-    case = shared / "metrics" / name
+def test_segments_of_a_given_duration(case: Path, tmp_path: Path) -> None:
     report, answers = evaluate(case, tmp_path), expected(case)["segment"]["with_length"]
     pairs = check_segments(report["pooled"]["segment"], answers) | check_classes(report["by_class"], answers)
     pairs["seconds"] = (report["compared"]["seconds"], answers["evaluated_length_seconds"])
@@ -105,13 +128,12 @@ def test_segments_of_a_given_duration(shared: Path, tmp_path: Path, name: str) -
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_segments_up_to_the_last_event(shared: Path, tmp_path: Path, name: str) -> None:
-    case = shared / "metrics" / name
+def test_segments_up_to_the_last_event(case: Path, tmp_path: Path) -> None:
     about = json.loads((case / "case.json").read_text())
     (tmp_path / "labels.txt").write_text("".join(f"{label}\n" for label in about["labels"]))
     # Without --durations the reference must name every recording: here the list of scenes does.
     references = f"--reference {case}/reference.tsv --reference {case}/scenes_reference.tsv"
-    done = sh(f"audiolog eval {case}/estimated.tsv {references} --labels labels.txt --by-class --format json", tmp_path)
+    done = audiolog(f"eval {case}/estimated.tsv {references} --labels labels.txt --by-class --format json", tmp_path)
     assert done.code == 0, done.stderr
     report, answers = json.loads(done.stdout), expected(case)["segment"]["no_length"]
     pairs = check_segments(report["pooled"]["segment"], answers) | check_classes(report["by_class"], answers)
@@ -119,8 +141,7 @@ def test_segments_up_to_the_last_event(shared: Path, tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_events_with_a_collar_of_200_ms(shared: Path, tmp_path: Path, name: str) -> None:
-    case = shared / "metrics" / name
+def test_events_with_a_collar_of_200_ms(case: Path, tmp_path: Path) -> None:
     ours, answers = evaluate(case, tmp_path)["pooled"]["event"], expected(case)["event_200ms"]
     n_reference = ours["n_reference"]
     pairs = {own: (ours[own], answers["overall"][theirs]) for theirs, own in RATES.items()}
@@ -132,8 +153,7 @@ def test_events_with_a_collar_of_200_ms(shared: Path, tmp_path: Path, name: str)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_scenes_by_file(shared: Path, tmp_path: Path, name: str) -> None:
-    case = shared / "metrics" / name
+def test_scenes_by_file(case: Path, tmp_path: Path) -> None:
     report, answers = evaluate(case, tmp_path), expected(case)["scene"]
     assert report["rules"]["scene"] == "per file"
     pairs = {
@@ -147,8 +167,7 @@ def test_scenes_by_file(shared: Path, tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_figures_from_scores(shared: Path, tmp_path: Path, name: str) -> None:
-    case = shared / "metrics" / name
+def test_figures_from_scores(case: Path, tmp_path: Path) -> None:
     report, answers = evaluate(case, tmp_path), expected(case)["scores"]
     pooled, rows = report["pooled"]["score"], {label: row["score"] for label, row in report["by_class"].items()}
     assert [label for label in report["compared"]["labels"] if rows[label]["auroc"] is not None] == answers["classes_scored"]
@@ -174,13 +193,13 @@ def test_figures_from_scores(shared: Path, tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "03_empty_reference"])  # sed_scores_eval has no answer to it
-def test_scores_decoded_at_one_half(shared: Path, tmp_path: Path, name: str) -> None:
+def test_scores_decoded_at_one_half(case: Path, tmp_path: Path) -> None:
     """Without other estimates the scores are the estimate: a segment is active where any frame is above 0.5."""
-    case, answers = shared / "metrics" / name, expected(shared / "metrics" / name)["scores"]
+    answers = expected(case)["scores"]
     (tmp_path / "labels.txt").write_text("".join(f"{label}\n" for label in answers["classes_scored"]))
     (tmp_path / "reference.tsv").write_text(without_zero_length((case / "reference.tsv").read_text()))
     options = f"--scores-dir {case}/scores --durations {case}/durations.tsv --labels labels.txt --by-class --format json"
-    done = sh(f"audiolog eval --reference reference.tsv {options}", tmp_path)
+    done = audiolog(f"eval --reference reference.tsv {options}", tmp_path)
     assert done.code == 0, done.stderr
     report, answer = json.loads(done.stdout), answers["segment_f1_at_0.5"]
     rates = answers["segment_error_rate_at_0.5_classwise"]
@@ -202,8 +221,7 @@ def without_zero_length(table: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["12_folds_micro_vs_mean", "14_maestro_like"])
-def test_pooled_over_folds_is_not_the_mean_of_folds(shared: Path, tmp_path: Path, name: str) -> None:
-    case = shared / "metrics" / name
+def test_pooled_over_folds_is_not_the_mean_of_folds(case: Path, tmp_path: Path) -> None:
     report, answers = evaluate(case, tmp_path), expected(case)
     assert report["folds"].keys() == answers["folds"].keys()
     for fold, figures in report["folds"].items():
@@ -216,12 +234,17 @@ def test_pooled_over_folds_is_not_the_mean_of_folds(shared: Path, tmp_path: Path
     assert mean["f1"] != pooled["f1"]
 
 
+def library(line: str, folder: Path) -> Any:
+    """In a process of its own: the libraries warn."""
+    return sh(f"audiolog {line}", folder)
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_the_libraries_agree_and_add_psds(shared: Path, tmp_path: Path, name: str) -> None:
+def test_the_libraries_agree_and_add_psds(case: Path, tmp_path: Path) -> None:
     pytest.importorskip("sed_eval", reason="the extra `metrics` is not installed")
     pytest.importorskip("sed_scores_eval", reason="the extra `metrics` is not installed")
-    case, answers = shared / "metrics" / name, expected(shared / "metrics" / name)["scores"]
-    ours = evaluate(case, tmp_path, "--durations {case}/durations.tsv --library")["pooled"]["library"]
+    answers = expected(case)["scores"]
+    ours = evaluate(case, tmp_path, "--durations {case}/durations.tsv --library", library)["pooled"]["library"]
     assert ours["figures_that_agree"] >= 10
     if not answers["classes_scored"]:
         return

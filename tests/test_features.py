@@ -1,14 +1,12 @@
 """The log-mel front-end: against a spectrum worked out by hand, at its edges, and against the reference implementation."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 import torchaudio
 
 from audiolog_cli.model.features import TASK_FRONT_END, FrontEnd, LogMel, mel_filter_bank, spectrogram
-from tests.parity import golden, recipe
+from tests.parity import clips, farthest, golden
 
 FRONT_END = FrontEnd()
 
@@ -113,8 +111,6 @@ def test_the_filter_bank_is_part_of_the_weights() -> None:
     # One clip is kept in half precision: 0.03 dB at -100 dB.
     [("htsat527", "logmel", 14000.0, 0.01), ("audiolog_2023T4", "logmel_clip0_f16", 16000.0, 0.05)],
 )
-def test_equals_the_reference(shared: Path, file: str, entry: str, fmax: float, tolerance: float) -> None:
-    log_mel = LogMel(FrontEnd(fmax=fmax))(torch.from_numpy(recipe(shared).audio())).numpy()
-    expected = golden(shared, file)[entry].astype(np.float32)
-    found = log_mel if expected.ndim == 3 else log_mel[0]
-    np.testing.assert_allclose(found, expected, atol=tolerance, rtol=0)
+def test_equals_the_reference(file: str, entry: str, fmax: float, tolerance: float) -> None:
+    log_mel, expected = LogMel(FrontEnd(fmax=fmax))(clips()), golden(file, entry)
+    assert farthest(log_mel if len(expected.shape) == 3 else log_mel[0], expected) < tolerance

@@ -1,9 +1,7 @@
 """The network: its shapes and pieces, that it learns, values of its own, and the reference's outputs."""
 
-import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +11,7 @@ from torch import Tensor
 from audiolog_cli.model import htsat
 from audiolog_cli.model.features import FrontEnd
 from audiolog_cli.model.htsat import HTSAT, PRESETS, Config, preset
-from tests.parity import farthest, filled, golden, recipe
+from tests.parity import GOLDEN, clips, digest, farthest, filled, golden
 
 MINI = Config(embed_dim=8, depths=(1, 2, 1, 1), heads=(1, 2, 2, 4), branch_dim=16)
 
@@ -225,56 +223,49 @@ FORMULA_VALUES = [1.020277, 1.288343, 1.241571, 6.191572, -3.027541, 3.142785, 7
 
 
 @pytest.mark.parametrize(
-    ("layout", "prefix", "heads"),
+    ("layout", "heads"),
     [
-        ("a_htsat_audioset_lightning", "sed_model.", {"n_classes": 527}),
-        ("b_audiolog_2023T4", "", {"n_scenes": 5, "n_events": 11}),
-        ("b_audiolog_2016-17TUT", "", {"n_scenes": 4, "n_events": 25}),
+        ("a_htsat_audioset_lightning", {"n_classes": 527}),
+        ("b_audiolog_2023T4", {"n_scenes": 5, "n_events": 11}),
+        ("b_audiolog_2016-17TUT", {"n_scenes": 4, "n_events": 25}),
     ],
 )
-def test_parameters_are_those_of_the_published_checkpoints(shared: Path, layout: str, prefix: str, heads: dict[str, int]) -> None:
-    keys = json.loads((shared / "parity" / "keys" / f"{layout}.json").read_text())["keys"]
-    # What can be computed is not kept here: the Fourier kernels, the masks, the index of positions; `head` is never used.
-    published = {
-        key.removeprefix(prefix): tuple(entry["shape"])
-        for key, entry in keys.items()
-        if not any(part in key for part in ("stft", "attn_mask", "relative_position_index"))
-        and not key.startswith(f"{prefix}head.")
-    }
+def test_parameters_are_those_of_the_published_checkpoints(layout: str, heads: dict[str, int]) -> None:
+    """But for what can be computed (Fourier kernels, masks, the index of positions) and `head`, which is never used."""
     tensors = HTSAT(preset("base", **heads)).state_dict()
-    assert {name.replace("tscam_conv_sed", "tscam_conv"): tuple(tensor.shape) for name, tensor in tensors.items()} == published
+    found = {name.replace("tscam_conv_sed", "tscam_conv"): tuple(tensor.shape) for name, tensor in tensors.items()}
+    assert digest(found) == GOLDEN["parameters"][layout]["kept"]
 
 
-def test_the_audioset_network_equals_the_reference(shared: Path) -> None:
-    network, expected = filled(HTSAT(preset("base", n_classes=527)), shared), golden(shared, "htsat527")
+def test_the_audioset_network_equals_the_reference() -> None:
+    network = filled(HTSAT(preset("base", n_classes=527)))
     with torch.inference_mode():
-        output = network(torch.from_numpy(recipe(shared).audio()))
+        output = network(clips())
     assert output.tag_logits is not None
-    assert farthest(output.tag_logits.mean(dim=1).sigmoid(), expected["clipwise"]) < 1e-5
-    assert farthest(output.tag_logits.sigmoid(), expected["framewise32"]) < 1e-5
-    assert farthest(output.latent, expected["latent"]) < 3e-5
+    assert farthest(output.tag_logits.mean(dim=1).sigmoid(), golden("htsat527", "clipwise")) < 1e-5
+    assert farthest(output.tag_logits.sigmoid(), golden("htsat527", "framewise32")) < 1e-5
+    assert farthest(output.latent, golden("htsat527", "latent")) < 3e-5
 
 
-def test_three_seconds_repeated_equal_the_reference(shared: Path) -> None:
+def test_three_seconds_repeated_equal_the_reference() -> None:
     """The reference hears a clip of 3 s three times over."""
-    network, expected = filled(HTSAT(preset("base", n_classes=527)), shared), golden(shared, "htsat527")
+    network = filled(HTSAT(preset("base", n_classes=527)))
     with torch.inference_mode():
-        log_mel = network.logmel_extractor(torch.from_numpy(recipe(shared).audio()[:, :96_000]))
+        log_mel = network.logmel_extractor(clips()[:, :96_000])
         output = network.forward_features(log_mel.repeat(1, 3, 1))
-    assert farthest(output.tag_logits.mean(dim=1).sigmoid(), expected["infer3s_clipwise"]) < 1e-5
-    assert farthest(output.latent, expected["infer3s_latent"]) < 3e-5
+    assert farthest(output.tag_logits.mean(dim=1).sigmoid(), golden("htsat527", "infer3s_clipwise")) < 1e-5
+    assert farthest(output.latent, golden("htsat527", "infer3s_latent")) < 3e-5
 
 
-def test_the_two_branches_equal_the_reference(shared: Path) -> None:
+def test_the_two_branches_equal_the_reference() -> None:
     """AudioLog's released configuration for task 4B hears up to 16 kHz."""
-    network = filled(HTSAT(preset("base", n_scenes=5, n_events=11), FrontEnd(fmax=16000.0)), shared)
-    expected = golden(shared, "audiolog_2023T4")
+    network = filled(HTSAT(preset("base", n_scenes=5, n_events=11), FrontEnd(fmax=16000.0)))
     with torch.inference_mode():
-        output = network(torch.from_numpy(recipe(shared).audio()))
+        output = network(clips())
     assert output.scene_logits is not None and output.event_logits is not None
     assert output.scene_embedding is not None and output.event_embedding is not None
-    assert farthest(output.scene_logits, expected["scene_logits"]) < 1e-5
-    assert farthest(output.event_logits.sigmoid(), expected["framewise32"]) < 1e-5
-    assert farthest(output.scene_embedding, expected["e_asc"]) < 1e-5
-    assert farthest(output.event_embedding, expected["e_sed"]) < 1e-5
-    assert network.logit_scale.exp().item() == pytest.approx(float(expected["scale"]), rel=1e-6)
+    assert farthest(output.scene_logits, golden("audiolog_2023T4", "scene_logits")) < 1e-5
+    assert farthest(output.event_logits.sigmoid(), golden("audiolog_2023T4", "framewise32")) < 1e-5
+    assert farthest(output.scene_embedding, golden("audiolog_2023T4", "e_asc")) < 1e-5
+    assert farthest(output.event_embedding, golden("audiolog_2023T4", "e_sed")) < 1e-5
+    assert network.logit_scale.exp().item() == pytest.approx(float(golden("audiolog_2023T4", "scale").values[0]), rel=1e-6)
