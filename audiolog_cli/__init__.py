@@ -1,3 +1,86 @@
-"""Long audio in, a log out: the `audiolog` commands and the parts they are made of."""
+"""Long audio in, a log out: the `audiolog` commands, and the same from Python.
+
+    import audiolog_cli as audiolog
+
+    for cell in audiolog.tag("rec.wav", threshold=0.3):
+        print(cell.onset, cell.kind, cell.label, cell.score)
+    rows = audiolog.table(audiolog.tag("rec.wav"))
+    print(audiolog.summarize(rows, prompt="timing"))
+
+What is heavy is imported by the first call that needs it. What a command says in one line is an `errors.AudiologError` here.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Unpack
+
+if TYPE_CHECKING:
+    from pathlib import PurePath
+
+    from audiolog_cli.records import Cell, End, Failure, Record, Row
+    from audiolog_cli.tagging.options import LoadKeywords, TagKeywords
+    from audiolog_cli.tagging.tagger import Tagger
 
 __version__ = "0.1.0"
+
+
+def load(weights: "str | PurePath" = "everyday", **options: "Unpack[LoadKeywords]") -> "Tagger":
+    """A network ready to hear, for `tag`; `weights` is a path, or a name that `audiolog weights list` shows.
+
+    Options are device, precision, batch_size and jobs, as `audiolog tag --help` explains them.
+    """
+    from audiolog_cli.tagging.options import LoadOptions
+    from audiolog_cli.tagging.tagger import load as loaded
+
+    return loaded(LoadOptions(weights=str(weights), **options))
+
+
+def tag(
+    *recordings: "str | PurePath",
+    weights: "str | PurePath | Tagger" = "everyday",
+    start: float = 0.0,
+    end: float | None = None,
+    **options: "Unpack[TagKeywords]",
+) -> "Iterator[Cell]":
+    """The cells of recordings in order: for each second its scene, then every active event. [start, end) are seconds of each.
+
+    Further options are those of `audiolog tag` that decide its rows. InputError at a recording that cannot be read; what else there is to
+    say of one is a warning.
+    """
+    import warnings
+    from pathlib import PurePath
+
+    from audiolog_cli.records import Cell
+    from audiolog_cli.tagging.hearing import hear, hearing
+    from audiolog_cli.tagging.options import Job, TagOptions, stretch
+
+    tagger = load(weights) if isinstance(weights, str | PurePath) else weights
+    how = hearing(tagger.card, TagOptions.of(**options))
+    for recording in recordings:
+        job = Job(str(recording), stretch(start, end))
+        yield from (record for record in hear(tagger, how, job, warnings.warn) if isinstance(record, Cell))
+
+
+def table(
+    cells: "Iterable[Cell | End | Failure]", *, each_cell: bool = False, min_duration: float = 0.0, max_gap: float = 0.0
+) -> "Iterator[Row]":
+    """Rows of cells: every stretch with one scene and one set of events; `each_cell` does not merge equal neighbours.
+
+    Events shorter than `min_duration` seconds are dropped, pauses of one up to `max_gap` seconds are bridged.
+    """
+    from audiolog_cli.records import Row
+    from audiolog_cli.rows import TableOptions
+    from audiolog_cli.rows import table as rows_of
+
+    options = TableOptions(each_cell, min_duration, max_gap)
+    return (row for row in rows_of(cells, options) if isinstance(row, Row))
+
+
+def summarize(records: "Iterable[Record]", prompt: str = "overview") -> str:
+    """A log of cells or rows, written by rule: overview, timing or brief. Several recordings have a log each, an empty line between."""
+    from audiolog_cli.errors import UsageError
+    from audiolog_cli.llm.outline import WRITERS, outline
+    from audiolog_cli.llm.recording import recordings
+
+    if prompt not in WRITERS:
+        raise UsageError(f"prompt {prompt!r}: expected {', '.join(WRITERS)}")
+    return "\n\n".join("\n".join(outline(recording, prompt)) for recording in recordings(records))

@@ -1,7 +1,24 @@
-"""`python -m audiolog_cli` is `audiolog`."""
+"""The `audiolog` program, also as `python -m audiolog_cli`: argv in, an exit code out.
 
+Ctrl-C while the commands are still being loaded ends the program at once, as it would end one that is not written in Python; from then on
+`cli.main` sees to it.
+"""
+
+import signal
 import sys
 
-from audiolog_cli.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Load the commands and run the command line; returns the exit code."""
+    is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else it is ignored, as behind nohup
+    if is_ours:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from audiolog_cli import cli
+
+    if is_ours:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

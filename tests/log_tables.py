@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from audiolog_cli.records import CELL_COLUMNS, Cell, Row, tsv_lines
-from audiolog_cli.table import TableOptions, table
+from audiolog_cli.rows import TableOptions, table
 
 Spans = Mapping[str, Sequence[tuple[float, float]]]  # label -> intervals in whole seconds
 

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "audiolog_cli"
 
 # From the top: a file imports only from layers below its own, or from files of its own package.
 LAYERS = (
-    ("__main__",),
+    ("__init__", "__main__"),
     ("cli",),
     ("commands", "variables"),
     ("report",),
@@ -19,10 +19,10 @@ LAYERS = (
     ("tagging", "mixing", "datasets", "check"),
     ("model", "metrics"),
     ("sound", "weights"),
-    ("cells", "table", "parquet", "wording", "reading"),
+    ("cells", "rows", "parquet", "wording", "reading"),
     ("editors", "tally"),
     ("records", "terminal", "side_files"),
-    ("errors", "__init__"),
+    ("errors",),
 )
 HEAVY = ("torch", "torchaudio", "safetensors")
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -134,3 +134,14 @@ def test_rows_come_as_cells_do(tmp_path: Path) -> None:
         assert [process.stdout.readline() for _ in range(2)] == ROWS.splitlines(keepends=True)[:2]
         assert process.poll() is None  # the cells are not at their end
         os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("milliseconds", [20, 50, 100, 200])
+def test_an_interrupt_while_the_program_starts_is_silent(milliseconds: int) -> None:
+    program = (
+        "import os, signal, sys, threading; from audiolog_cli.__main__ import main; sys.argv = ['audiolog', 'table'];"
+        f"threading.Timer({milliseconds / 1000}, os.kill, (os.getpid(), signal.SIGINT)).start(); sys.exit(main())"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.wait() in (-signal.SIGINT, 130)  # by the signal itself, or as main ends
+        assert process.stderr and process.stderr.read() == b""

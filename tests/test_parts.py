@@ -40,7 +40,7 @@ def day(hours: float, seed: int = 1) -> Iterator[Cell]:
 
 
 def hour_rows() -> list[Row]:
-    from audiolog_cli.table import TableOptions, table
+    from audiolog_cli.rows import TableOptions, table
 
     return [row for row in table(day(1), TableOptions()) if isinstance(row, Row)]
 

@@ -20,9 +20,9 @@ from audiolog_cli.llm.outline import outline
 from audiolog_cli.llm.recording import recordings
 from audiolog_cli.reading import cells_of, read_records
 from audiolog_cli.records import CELL_COLUMNS, ROW_COLUMNS, Cell, jsonl_lines, tsv_lines
+from audiolog_cli.rows import TableOptions, table
 from audiolog_cli.sound.audio import decode
 from audiolog_cli.sound.containers import open_track
-from audiolog_cli.table import TableOptions, table
 from audiolog_cli.tagging import bench
 from audiolog_cli.tagging.options import LoadOptions
 from audiolog_cli.tagging.tagger import load

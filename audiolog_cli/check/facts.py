@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from audiolog_cli.check.words import MISSING, QUIET, Lexicon, lexicon
 from audiolog_cli.records import Row
-from audiolog_cli.table import occurrences
+from audiolog_cli.rows import occurrences
 
 DAY = 86400.0  # seconds
 

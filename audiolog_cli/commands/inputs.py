@@ -20,7 +20,7 @@ from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import cells_of, has_segments, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Segment
 from audiolog_cli.sound.remote import files_below, is_url
-from audiolog_cli.tagging.options import Job, Spans
+from audiolog_cli.tagging.options import Job, Spans, stretch
 
 AUDIO_SUFFIXES = frozenset(
     [
@@ -100,9 +100,7 @@ def jobs_of(
     `recursive` a folder: then all files below it whose name fits `match`, or that end like sound files where it is empty. Of each recording
     [start, end) seconds are taken; UsageError for segments, which say so themselves.
     """
-    if end is not None and end <= start:
-        raise UsageError(f"--end {end:g}: expected more than --start {start:g}")
-    spans = [(start, _NEVER if end is None else end)] if start or end is not None else None
+    spans = stretch(start, end)
     for path in paths:
         passed: Counter[str] = Counter()
         try:
@@ -123,9 +121,6 @@ def jobs_of(
         except InputError as error:
             error.path = path
             yield error
-
-
-_NEVER = 1e8  # seconds; no recording lasts three years
 
 
 def _found(files: Iterable[str], folder: str, passed: Counter[str], spans: Spans) -> Iterator[Job]:

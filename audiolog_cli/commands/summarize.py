@@ -107,7 +107,7 @@ def summarize(
     from audiolog_cli.llm.long_tables import Asking
     from audiolog_cli.llm.recording import recordings
     from audiolog_cli.llm.recording import together as joined
-    from audiolog_cli.table import TableOptions
+    from audiolog_cli.rows import TableOptions
 
     if list_prompts:
         terminal.write_lines(f"{each.name}\t{each.description}\n" for each in prompts.listed(_prompts_folder()))

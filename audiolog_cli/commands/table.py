@@ -56,8 +56,8 @@ def table(
     Example: audiolog tag rec.wav | audiolog table --format github
     """
     from audiolog_cli.editors import Noted
-    from audiolog_cli.table import TableOptions
-    from audiolog_cli.table import table as rows_of
+    from audiolog_cli.rows import TableOptions
+    from audiolog_cli.rows import table as rows_of
 
     options = TableOptions(cells, min_duration, max_gap)
     tally = Tally()
@@ -106,7 +106,7 @@ def _peek_time(records: Iterator[Cell | End | Failure]) -> tuple[Iterator[Cell |
 
 def _lines(records: Iterable[Row | End | Failure], format: TableFormat, with_time: bool, noted: "Noted") -> Iterable[str]:
     from audiolog_cli import editors
-    from audiolog_cli import table as tables
+    from audiolog_cli import rows as tables
 
     if format is TableFormat.tsv:
         return tsv_lines(records, ROW_COLUMNS, with_time)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from audiolog_cli.llm.outline import NOT_ANALYSED, Section, sections
 from audiolog_cli.records import Row
-from audiolog_cli.table import occurrences
+from audiolog_cli.rows import occurrences
 from audiolog_cli.wording import plain
 
 HEADER = "Start(s)\tEnd(s)\tScene\tEvent"  # Table 1 of the paper

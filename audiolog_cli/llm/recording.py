@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.records import Cell, End, Failure, Record, Row, Segment
-from audiolog_cli.table import TableOptions, bridge_gaps, drop_short, merge, table, went_back
+from audiolog_cli.rows import TableOptions, bridge_gaps, drop_short, merge, table, went_back
 
 PLAIN = TableOptions()
 

@@ -5,12 +5,15 @@ nothing else beside the network, so that a run that is continued compares just t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict, TypeVar, Unpack
 
 from audiolog_cli.errors import UsageError
 
+Group = TypeVar("Group", bound="SoundOptions | WindowOptions | CellOptions | TimeOptions")
+
+FOREVER = 1e8  # seconds; no recording lasts three years
 Spans = Sequence[tuple[float, float]] | None  # [onset, offset) seconds of a recording to analyse; None is all of it
 
 
@@ -19,6 +22,13 @@ class Job(NamedTuple):
 
     path: str  # or a URL; - is stdin
     spans: Spans = None
+
+
+def stretch(start: float, end: float | None) -> Spans:
+    """From `start` to `end` seconds of a recording, to its end where that is None; UsageError where nothing lies between."""
+    if end is not None and end <= start:
+        raise UsageError(f"--end {end:g}: expected more than --start {start:g}")
+    return None if end is None and not start else [(start, FOREVER if end is None else end)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +89,52 @@ class TagOptions:
     windows: WindowOptions = WindowOptions()
     cells: CellOptions = CellOptions()
     times: TimeOptions = TimeOptions()
+
+    @classmethod
+    def of(cls, **given: "Unpack[TagKeywords]") -> "TagOptions":
+        """The options by their own names alone, each in its group.
+
+        >>> TagOptions.of(hop=5.0, labels="siren").cells.labels
+        'siren'
+        """
+        left: dict[str, Any] = dict(given)
+
+        def group(kind: type[Group]) -> Group:
+            return kind(**{option.name: left.pop(option.name) for option in fields(kind) if option.name in left})
+
+        options = cls(sound=group(SoundOptions), windows=group(WindowOptions), cells=group(CellOptions), times=group(TimeOptions))
+        if left:
+            raise TypeError(f"unknown option {next(iter(left))!r}")
+        return options
+
+
+class LoadKeywords(TypedDict, total=False):
+    """The fields of `LoadOptions` but the weights, for callers from Python."""
+
+    device: str
+    precision: str
+    batch_size: int
+    jobs: int
+
+
+class TagKeywords(TypedDict, total=False):
+    """The fields of all groups of `TagOptions`."""
+
+    channel: str
+    track: int
+    raw: str
+    hop: float
+    cell: float
+    pool: Literal["max", "mean"]
+    smooth: float | None
+    smooth_scene: float | None
+    threshold: float | None
+    thresholds: Mapping[str, float]
+    labels: str
+    start_time: str
+    name_time: str
+    header_time: bool
+    tz: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import Cell, End, Failure, Row
-from audiolog_cli.table import (
+from audiolog_cli.rows import (
     TableOptions,
     aligned_lines,
     bridge_gaps,

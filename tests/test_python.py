@@ -1,0 +1,69 @@
+"""The Python face: what the commands do, without a shell."""
+
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import audiolog_cli as audiolog
+from audiolog_cli.errors import AudioError, UsageError
+from audiolog_cli.records import Cell, Row
+from audiolog_cli.tagging.options import LoadKeywords, LoadOptions, TagKeywords, TagOptions
+from tests.conftest import write_wav
+from tests.shell import audiolog as command
+
+CELLS = [
+    Cell("a.wav", 0.0, 1.0, "scene", "park", 0.9),
+    Cell("a.wav", 0.0, 1.0, "event", "bird", 0.8),
+    Cell("a.wav", 1.0, 2.0, "scene", "park", 0.9),
+    Cell("a.wav", 1.0, 2.0, "event", "bird", 0.7),
+    Cell("a.wav", 2.0, 2.5, "scene", "street", 0.6),
+]
+
+
+def test_importing_it_is_light() -> None:
+    program = "import sys, audiolog_cli; print(sorted(set(sys.modules) & {'torch', 'numpy', 'typer', 'av'}))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_tag_gives_what_the_command_writes(tmp_path: Path, tiny_weights: Path) -> None:
+    recording = write_wav(tmp_path / "rec.wav", 12.5)
+    tagger = audiolog.load(tiny_weights, device="cpu", jobs=1)
+    cells = list(audiolog.tag(recording, weights=tagger, threshold=0.2, labels="dog"))
+    written = command(f"tag rec.wav --weights {tiny_weights} --threshold 0.2 --labels dog", tmp_path).stdout.splitlines()[1:]
+    assert [f"{c.onset:.3f}\t{c.offset:.3f}\t{c.kind}\t{c.label}\t{c.score:.3f}" for c in cells] == [
+        line.partition("\t")[2] for line in written
+    ]
+    assert [
+        cell.onset for cell in audiolog.tag(str(recording), weights=tiny_weights, start=5, end=7) if cell.kind == "scene"
+    ] == [5, 6]
+
+
+def test_a_table_and_a_log_of_cells() -> None:
+    rows = [Row("a.wav", 0.0, 2.0, "park", ("bird",)), Row("a.wav", 2.0, 2.5, "street", ())]
+    assert list(audiolog.table(CELLS)) == rows
+    assert len(list(audiolog.table(CELLS, each_cell=True))) == 3
+    assert (
+        audiolog.summarize(rows, prompt="timing") + "\n"
+        == command(
+            "summarize --prompt timing -q",
+            stdin=b"filename\tonset\toffset\tscene\tevents\na.wav\t0\t2\tpark\tbird\na.wav\t2\t2.5\tstreet\t\n",
+        ).stdout
+    )
+
+
+def test_errors_are_the_commands_own(tiny_weights: Path) -> None:
+    with pytest.raises(AudioError, match=r"^missing.wav: no such file$"):
+        list(audiolog.tag("missing.wav", weights=tiny_weights))
+    with pytest.raises(UsageError, match="--labels: unknown label 'unicorn'"):
+        list(audiolog.tag("missing.wav", weights=tiny_weights, labels="unicorn"))
+    with pytest.raises(UsageError, match="prompt 'haiku': expected overview, timing, brief"):
+        audiolog.summarize([], prompt="haiku")
+
+
+def test_keywords_are_the_fields_of_the_options() -> None:
+    groups = [group.default.__class__ for group in fields(TagOptions)]
+    assert list(TagKeywords.__annotations__) == [option.name for group in groups for option in fields(group)]
+    assert ["weights", *LoadKeywords.__annotations__] == [option.name for option in fields(LoadOptions)]
