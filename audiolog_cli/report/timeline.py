@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import Cell, End, Failure, milliseconds
-from audiolog_cli.table import went_back
+from audiolog_cli.rows import went_back
 
 
 @dataclass(slots=True)
