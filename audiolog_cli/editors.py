@@ -80,15 +80,14 @@ class Noted:
     scores: dict[tuple[str, str, str], deque[tuple[float, float]]] = field(default_factory=dict)  # label -> onset, score
     starts: dict[str, float] = field(default_factory=dict)  # seconds from the start of the first recording
     end: float = 0.0  # of the recordings so far, in the same seconds
-    unmeasured: list[str] = field(default_factory=list)  # recordings of which only events are told, not how long they are
-    measured: set[str] = field(default_factory=set)
+    measured: set[str] = field(default_factory=set)  # recordings that are told to their end, not only their events
 
     def cells(self, cells: Iterable[Cell | End | Failure]) -> Iterator[Cell | End | Failure]:
         """The same records, their scores noted."""
         for cell in cells:
             if isinstance(cell, Cell):
                 self.scores.setdefault((cell.filename, cell.kind, cell.label), deque()).append((cell.onset, cell.score))
-            if not isinstance(cell, Cell) or cell.kind == "scene":
+            if cell.kind == "scene" if isinstance(cell, Cell) else isinstance(cell, End) and cell.duration > 0:
                 self.measured.add(cell.filename)
             yield cell
 
@@ -99,10 +98,13 @@ class Noted:
                 continue
             start = self.starts.setdefault(record.filename, self.end)
             self.end = max(self.end, start + (record.offset if isinstance(record, Row) else record.duration))
-            if record.filename not in self.measured and record.filename not in self.unmeasured:
-                self.unmeasured.append(record.filename)
             if isinstance(record, Row):
                 yield record
+
+    @property
+    def unmeasured(self) -> str:
+        """The first recording that another follows and whose length is not known; "" if there is none."""
+        return next((name for name in list(self.starts)[:-1] if name not in self.measured), "")
 
     def scored(self, cell: Cell) -> Cell:
         """An occurrence with the highest score of the cells that it was made of."""

@@ -81,6 +81,11 @@ def test_raven_says_where_lengths_are_not_known(tmp_path: Path) -> None:
     )
 
 
+def test_a_list_that_names_recordings_without_events_does_not_measure_them(tmp_path: Path) -> None:
+    listed = b"filename\tonset\toffset\tevent_label\na.wav\t\t\t\nb.wav\t3\t4\tdog\n"
+    assert "the table does not say how long a.wav is" in audiolog("table --format raven", tmp_path, listed).stderr
+
+
 def test_scores_of_events_that_are_bridged_or_dropped(tmp_path: Path) -> None:
     cells = [(0, "dog", 0.5), (2, "dog", 0.8), (5, "dog", 0.9), (6, "dog", 0.7), (7, "dog", 0.6)]
     scenes = [f"a.wav\t{i}\t{i + 1}\tscene\t\t0\n" for i in range(9)]

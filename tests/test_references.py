@@ -103,6 +103,12 @@ def test_maestro_folder_names_scene_and_recording(tmp_path: Path) -> None:
     assert scenes(found)[0] == ("grocery_store_01", 0.0, math.inf, "grocery_store")
 
 
+def test_a_folder_of_label_tracks(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("0.5\t1.5\tdog\n")
+    (tmp_path / "b.Table.1.selections.txt").write_text("Selection\tBegin Time (s)\tEnd Time (s)\tAnnotation\n1\t2\t3\tcar\n")
+    assert events(read_annotations([str(tmp_path)])) == [("a", 0.5, 1.5, "dog"), ("b", 2.0, 3.0, "car")]
+
+
 def test_real_files_of_both_data_sets(shared: Path) -> None:
     imoto = read_annotations([str(shared / "datasets/imoto/meta_development.txt")])
     assert (len(imoto.events), len(imoto.event_labels), len(imoto.scene_labels)) == (112, 25, 4)

@@ -74,9 +74,9 @@ def table(
             parquet.write_stdout(rows, Row, with_time)
         else:
             terminal.write_lines(_lines(rows, format, with_time, noted))
-    if noted.unmeasured and len(noted.starts) > 1:
+    if format is TableFormat.raven and noted.unmeasured:
         terminal.complain(
-            f"Begin Time (s) may be too early from the second recording on: the table does not say how long {noted.unmeasured[0]} is "
+            f"Begin Time (s) may be too early from the second recording on: the table does not say how long {noted.unmeasured} is "
             "(it has no scenes and no end record); File Offset (s) is right"
         )
     if broken:

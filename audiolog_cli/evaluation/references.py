@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from audiolog_cli import parquet, terminal
 from audiolog_cli.editors import finite_number, is_number, parse_times
 from audiolog_cli.errors import InputError, RecordError, UsageError
-from audiolog_cli.reading import is_list, read_records
+from audiolog_cli.reading import is_annotation, is_list, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Row, composed, whole
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Annotations:
 
 
 def read_annotations(paths: Iterable[str]) -> Annotations:
-    """Everything that the files, folders (MAESTRO) or stdin ("-") say; InputError or RecordError with place and way out."""
+    """Everything that the files, folders of .txt files, or stdin ("-") say; InputError or RecordError with place and way out."""
     annotations = Annotations()
     read = set[str]()
     for path in paths:
@@ -100,7 +100,7 @@ def read_annotations(paths: Iterable[str]) -> Annotations:
             raise UsageError(f"{path}: named twice; give each file once")
         read.add(path)
         if path != "-" and Path(path).is_dir():
-            _read_maestro_folder(Path(path), annotations)
+            _read_folder(Path(path), annotations)
         elif path.endswith(".txt") and _is_maestro_file(path):
             _read_maestro_file(Path(path), annotations)
         elif parquet.is_parquet(path):
@@ -210,11 +210,18 @@ def _is_maestro_file(path: str) -> bool:
     return len(fields) == 4 and all(map(is_number, (fields[0], fields[1], fields[3])))
 
 
-def _read_maestro_folder(folder: Path, annotations: Annotations) -> None:
+def _read_folder(folder: Path, annotations: Annotations) -> None:
     paths = sorted(folder.rglob("*.txt"))
     if not paths:
-        raise InputError(f"{folder}: no .txt files; expected a folder of MAESTRO soft labels (soft_labels_SCENE/NAME.txt)")
+        raise InputError(
+            f"{folder}: no .txt files; expected MAESTRO's soft labels (soft_labels_SCENE/NAME.txt), or files of Audacity or Raven"
+        )
     for path in paths:
+        with terminal.text_input(str(path)) as (lines, name):
+            first = next(lines, "")
+            if is_annotation(first):
+                read_lines(chain([first], lines), name, annotations)
+                continue
         _read_maestro_file(path, annotations)
 
 
