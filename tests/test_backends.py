@@ -13,21 +13,21 @@ import pytest
 
 from audiolog_cli.errors import LLMError, UsageError
 from audiolog_cli.llm.backend import Request, is_repeating
+from audiolog_cli.llm.clean import cleaned
 from audiolog_cli.llm.endpoint import Connection, open_backend
-from audiolog_cli.llm.long_tables import collect
 from audiolog_cli.llm.openai_backend import PRESETS, OpenAIBackend, events
 from tests.log_tables import cells_tsv
 from tests.replay_server import Answer, Asked, answering
-from tests.shell import Result, sh
+from tests.shell import Result, audiolog
 
 KEY = "sk-very-secret-0123456789"
 TABLE = cells_tsv({"farm": [(0, 10)]}, {"dog_bark": [(2, 5)]})
 SAID = "A dog barks from 2 to 5 seconds."
-QUIET_CHECK = "--check off --context 4096 --cache off"
+QUIET_CHECK = "--check off --by whole --context 4096 --cache off"
 
 
 def ollama(
-    answer: Callable[[Asked], Answer], tmp_path: Path, options: str = QUIET_CHECK, **environment: str
+    answer: Callable[[Asked], Answer], tmp_path: Path, options: str = QUIET_CHECK, table: bytes = TABLE, **environment: str
 ) -> tuple[Result, list[Asked]]:
     def respond(asked: Asked) -> Answer:
         return (
@@ -35,18 +35,18 @@ def ollama(
         )
 
     with answering(respond) as (url, asked):
-        done = sh(f"audiolog summarize --llm ollama:m {options}", tmp_path, TABLE, OLLAMA_HOST=url, **environment)
+        done = audiolog(f"summarize --llm ollama:m {options}", tmp_path, table, OLLAMA_HOST=url, **environment)
     return done, [one for one in asked if one.path == "/api/chat"]
 
 
 def service(
-    answer: Callable[[Asked], Answer], tmp_path: Path, options: str = QUIET_CHECK, **environment: str
+    answer: Callable[[Asked], Answer], tmp_path: Path, options: str = QUIET_CHECK, table: bytes = TABLE, **environment: str
 ) -> tuple[Result, list[Asked], str]:
     def respond(asked: Asked) -> Answer:
         return answer(asked) if asked.path == "/v1/chat/completions" else Answer('{"error": {"message": "File Not Found"}}', 404)
 
     with answering(respond) as (url, asked):
-        done = sh(f"audiolog summarize --llm {url}#m {options}", tmp_path, TABLE, **environment)
+        done = audiolog(f"summarize --llm '{url}#m' {options}", tmp_path, table, **environment)
     return done, [one for one in asked if one.path == "/v1/chat/completions"], f"{url}/v1#m"
 
 
@@ -116,7 +116,7 @@ def test_ollama_is_always_told_the_context_and_not_to_truncate(tmp_path: Path) -
 
 
 def test_ollama_gets_what_its_model_holds_without_context(tmp_path: Path) -> None:
-    _, (asked,) = ollama(lambda _: chat(SAID), tmp_path, "--check off")
+    _, (asked,) = ollama(lambda _: chat(SAID), tmp_path, "--check off --cache off")
     assert asked.body["options"]["num_ctx"] == 8192
 
 
@@ -159,10 +159,6 @@ OLLAMA_FAILURES = {
         Answer('{"error": "the prompt is longer than the context length currently available"}', 400),
         "the prompt is longer than the model's context",
     ),
-    "cut in silence": (
-        chat(SAID, last={"done": True, "done_reason": "stop", "prompt_eval_count": 12}),
-        "the server cut the prompt in silence: it read 12 tokens of at least",
-    ),
     "endless": (chat(*["a dog barks. "] * 60), "the model repeats itself without end"),
     "no JSON": (Answer("<html>", content_type="text/html"), "does not speak Ollama's protocol"),
     "cut connection": (
@@ -190,7 +186,7 @@ def test_ollama_busy_is_asked_again(tmp_path: Path) -> None:
 
 
 def test_ollama_not_running(tmp_path: Path) -> None:
-    done = sh("audiolog summarize --llm ollama:m", tmp_path, TABLE, OLLAMA_HOST="http://127.0.0.1:9")
+    done = audiolog("summarize --llm ollama:m", tmp_path, TABLE, OLLAMA_HOST="http://127.0.0.1:9")
     assert (done.code, done.stdout) == (4, "")
     assert done.stderr == (
         "audiolog: ollama:m: no Ollama server at http://127.0.0.1:9; start it with `ollama serve`, or name its host in OLLAMA_HOST\n"
@@ -321,10 +317,6 @@ SERVICE_FAILURES = {
     "not an object": (sse("[1]"), "the server does not speak OpenAI's protocol: expected a JSON object, got '[1]'"),
     "cut connection": (replace(sse(delta("A dog")), broken=True), "the connection broke"),
     "endless": (sse(*[delta("0:05 dog, ")] * 60), "the model repeats itself without end"),
-    "cut in silence": (
-        sse(delta(SAID), STOP, {"choices": [], "usage": {"prompt_tokens": 12}}),
-        "the server cut the prompt in silence",
-    ),
 }
 
 
@@ -349,7 +341,7 @@ def test_a_busy_service_is_asked_again_when_it_says(status: int, tmp_path: Path)
 
 
 def test_no_service_there(tmp_path: Path) -> None:
-    done = sh("audiolog summarize --llm http://127.0.0.1:9#m", tmp_path, TABLE)
+    done = audiolog("summarize --llm 'http://127.0.0.1:9#m'", tmp_path, TABLE)
     assert (done.code, done.stdout) == (4, "")
     assert (
         done.stderr
@@ -360,7 +352,11 @@ def test_no_service_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("llm", "message"),
     [
-        ("gpt-4", "--llm gpt-4: expected outline, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL or URL#MODEL"),
+        (
+            "gpt-4o-mini",
+            "--llm gpt-4o-mini: expected outline, local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL or URL#MODEL; "
+            "did you mean openai:gpt-4o-mini?\n",
+        ),
         ("ollama:", "--llm ollama:: expected outline"),
         ("http://127.0.0.1:8080", "--llm http://127.0.0.1:8080: expected http(s)://HOST:PORT/v1#MODEL"),
         ("openai:gpt-4o-mini", "--llm openai:gpt-4o-mini: no key; put it into the environment variable OPENAI_API_KEY"),
@@ -372,14 +368,14 @@ def test_no_service_there(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_llm_is_exit_2(llm: str, message: str, tmp_path: Path) -> None:
-    done = sh(f"audiolog summarize --llm '{llm}'", tmp_path, TABLE, OPENAI_API_KEY="", SPARK_API_PASSWORD="")
+    done = audiolog(f"summarize --llm '{llm}'", tmp_path, TABLE, OPENAI_API_KEY="", SPARK_API_PASSWORD="")
     assert (done.code, done.stdout) == (2, "")
     assert done.stderr.startswith(f"audiolog: {message}")
     assert KEY not in done.stderr
 
 
 def test_a_key_with_a_line_break_is_refused_without_showing_it(tmp_path: Path) -> None:
-    done = sh("audiolog summarize --llm openai:m", tmp_path, TABLE, OPENAI_API_KEY=f"{KEY}\nx")
+    done = audiolog("summarize --llm openai:m", tmp_path, TABLE, OPENAI_API_KEY=f"{KEY}\nx")
     assert (done.code, done.stderr) == (2, "audiolog: OPENAI_API_KEY holds characters that no key has; set it again\n")
 
 
@@ -387,27 +383,29 @@ def test_a_key_with_a_line_break_is_refused_without_showing_it(tmp_path: Path) -
     ("service_name", "variable"), [("openai", "OPENAI_API_KEY"), ("qianfan", "QIANFAN_API_KEY"), ("spark", "SPARK_API_PASSWORD")]
 )
 def test_presets_send_what_their_service_wants(service_name: str, variable: str) -> None:
-    backend = open_backend(f"{service_name}:m", Connection(), {variable: KEY, "AUDIOLOG_API_KEY": "other"}, print)
+    environ = {variable: KEY, "AUDIOLOG_API_KEY": "other"}
+    with open_backend(f"{service_name}:m", Connection(), environ, print) as backend:
+        pass
     assert isinstance(backend, OpenAIBackend)
     assert KEY not in repr(backend)
-    schema = {"type": "object", "properties": {"text": {"type": "string", "maxLength": 9}}}
     with answering(lambda _: sse(delta(SAID), STOP)) as (url, asked):
         local = replace(backend, preset=replace(PRESETS[service_name], base_url=url))
-        assert collect(local, Request("the table", 4096, 100, schema))[0] == SAID
+        assert local.answer(Request(("the table",), 4096, 100)).text == SAID
     body, (one,) = asked[0].body, asked
     assert one.headers["Authorization"] == f"Bearer {KEY}"
     wanted = {
-        "openai": ({"max_completion_tokens": 100}, "temperature", "json_schema"),
-        "qianfan": ({"max_tokens": 100, "temperature": 0.1}, "max_completion_tokens", "json_schema"),
-        "spark": ({"max_tokens": 100, "temperature": 0.1}, "stream_options", "json_object"),
+        "openai": ({"max_completion_tokens": 100}, "temperature"),
+        "qianfan": ({"max_tokens": 100, "temperature": 0.1}, "max_completion_tokens"),
+        "spark": ({"max_tokens": 100, "temperature": 0.1}, "stream_options"),
     }[service_name]
     assert wanted[0].items() <= body.items()
     assert wanted[1] not in body
-    assert body["response_format"]["type"] == wanted[2]
+    assert "cache_prompt" not in body
 
 
 def test_a_key_goes_only_to_its_own_service() -> None:
-    backend = open_backend("http://127.0.0.1:9#m", Connection(), {"OPENAI_API_KEY": KEY}, print)
+    with open_backend("http://127.0.0.1:9#m", Connection(), {"OPENAI_API_KEY": KEY}, print) as backend:
+        pass
     assert isinstance(backend, OpenAIBackend)
     assert backend.key == ""
 
@@ -426,6 +424,217 @@ def test_repetition_is_told_from_a_long_list() -> None:
 def test_a_refused_prompt_names_both_lengths() -> None:
     backend = OpenAIBackend("x", replace(PRESETS["openai"], base_url="http://127.0.0.1:9"), "m", "", 1.0, print)
     with pytest.raises(LLMError, match="no server answers at"):
-        collect(backend, Request("table", 4096, 100))
-    with pytest.raises(UsageError, match="not a URL"):
-        open_backend("http://[1#m", Connection(), {}, print)
+        backend.answer(Request(("table",), 4096, 100))
+    with pytest.raises(UsageError, match="not a URL"), open_backend("http://[1#m", Connection(), {}, print):
+        pass
+
+
+# What models and servers do besides answering
+
+
+THOUGHTS = {
+    "tags": "<think>A cat at 0:03? No.</think>\n\n" + SAID,
+    "a bare closing tag": "A cat at 0:03? No.\n</think>\n\n" + SAID,
+    "gpt-oss channels": "<|channel|>analysis<|message|>A cat?<|end|><|start|>assistant<|channel|>final<|message|>"
+    + SAID
+    + "<|return|>",
+    "Mistral": "[THINK]A cat?[/THINK]" + SAID,
+    "other tags": "<Reasoning>\nA cat?\n</Reasoning>\n" + SAID,
+}
+ONLY_THOUGHTS = {
+    "tags": "<think>A dog at 0:02?</think>",
+    "cut off while thinking": "<think>A dog at 0:02? Or",
+    "one channel": "<|channel|>analysis<|message|>A dog?<|end|>",
+}
+
+
+def in_pieces(text: str) -> list[str]:
+    """A text in pieces of three characters, so that tags and escapes are torn apart."""
+    return [text[start : start + 3] for start in range(0, len(text), 3)]
+
+
+def answers_of(text: str) -> dict[str, Answer]:
+    """The same answer of both servers, in one piece and streamed."""
+    end = {"done": True, "done_reason": "stop", "prompt_eval_count": 120}
+    whole = {"model": "m", "message": {"role": "assistant", "content": text, "thinking": "A cat at 0:04."}, **end}
+    plain = {"choices": [{"message": {"content": text, "reasoning_content": "A cat at 0:04."}, "finish_reason": "stop"}]}
+    return {
+        "ollama": Answer(json.dumps(whole)),
+        "ollama, streamed": chat(*in_pieces(text)),
+        "service": Answer(json.dumps(plain)),
+        "service, streamed": sse(
+            {"choices": [{"delta": {"reasoning_content": "A cat"}}]}, *map(delta, in_pieces(text)), STOP, "[DONE]"
+        ),
+    }
+
+
+def said(way: str, answer: Answer, tmp_path: Path, options: str = QUIET_CHECK) -> Result:
+    return (ollama if way.startswith("ollama") else service)(lambda _: answer, tmp_path, options)[0]
+
+
+@pytest.mark.parametrize("case", THOUGHTS)
+def test_thoughts_are_no_part_of_the_log(case: str, tmp_path: Path) -> None:
+    for way, answer in answers_of(THOUGHTS[case]).items():
+        assert said(way, answer, tmp_path)[:2] == (0, SAID + "\n"), way
+
+
+@pytest.mark.parametrize("case", ONLY_THOUGHTS)
+@pytest.mark.parametrize("options", [QUIET_CHECK, "--context 4096 --cache off --by section", "--context 4096 --cache off"])
+def test_thoughts_alone_are_an_empty_answer(case: str, options: str, tmp_path: Path) -> None:
+    for way, answer in answers_of(ONLY_THOUGHTS[case]).items():
+        done = said(way, answer, tmp_path, options)
+        assert (done.code, done.stdout) == (4, ""), way
+        assert "the answer is empty; a thinking model may need a higher --max-tokens than 1024" in done.stderr
+
+
+def test_nothing_reaches_the_terminal_but_text(tmp_path: Path) -> None:
+    nasty = SAID + "\x1b[2J\x1b]0;title\x07\x9b31m\u202e\x00\r\nA \U0001f426."
+    for way, answer in answers_of(nasty).items():
+        assert said(way, answer, tmp_path)[:2] == (0, SAID + "\nA \U0001f426.\n"), way
+    refused = Answer(json.dumps({"error": {"message": "no\x1b[2J\x1b]0;title\x07 such thing"}}), 400)
+    assert said("service", refused, tmp_path).stderr.endswith("(400: no such thing)\n")
+
+
+def test_halves_of_characters_are_joined_or_replaced(tmp_path: Path) -> None:
+    halves = sse(delta("A bird \ud83d"), delta("\udc26 and half \ud83d."), STOP)
+    assert said("service", halves, tmp_path)[:2] == (0, "A bird \U0001f426 and half \ufffd.\n")
+    line = '{"message": {"role": "assistant", "content": "A bird \\ud83d\\udc26, half \\ud83d, text \\\\ud83d."}, "done": true, "done_reason": "stop"}'
+    assert said("ollama", Answer(line), tmp_path)[:2] == (0, "A bird \U0001f426, half \ufffd, text \\ud83d.\n")
+
+
+def test_content_may_be_a_list_of_parts(tmp_path: Path) -> None:
+    parts = [{"type": "thinking", "thinking": "A cat?"}, {"type": "text", "text": "A dog barks"}, {"type": "text", "text": "."}]
+    plain = Answer(json.dumps({"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}))
+    streamed = sse({"choices": [{"delta": {"content": parts}}]}, STOP)
+    for answer in (plain, streamed):
+        assert said("service", answer, tmp_path)[:2] == (0, "A dog barks.\n")
+
+
+REFUSALS = {
+    "max_tokens": "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    "temperature": "Unsupported value: 'temperature' does not support 0.0 with this model. Only the default (1) value is supported.",
+    "stream_options": "Unrecognized request argument supplied: stream_options",
+    "cache_prompt": "body.cache_prompt: Extra inputs are not permitted",
+}
+
+
+def test_a_refused_parameter_is_left_out_from_then_on(tmp_path: Path) -> None:
+    def picky(asked: Asked) -> Answer:
+        for name, message in REFUSALS.items():
+            if name in asked.body:
+                return Answer(json.dumps({"error": {"message": message, "param": name}}), 400)
+        return sse(delta(SAID), STOP)
+
+    both = TABLE + cells_tsv({"farm": [(0, 10)]}, {"dog_bark": [(2, 5)]}, "barn.wav")
+    done, asked, _ = service(picky, tmp_path, table=both)
+    assert (done.code, done.stdout) == (0, f"Log of farm.wav\n\n{SAID}\n\nLog of barn.wav\n\n{SAID}\n")
+    assert len(asked) == len(REFUSALS) + 2  # each is refused once; the second recording is asked for without them
+    assert asked[-1].body.keys() == {"model", "messages", "stream", "max_completion_tokens"}
+
+
+def test_a_parameter_that_goes_on_being_refused_is_an_error(tmp_path: Path) -> None:
+    refused = Answer(json.dumps({"error": {"message": "temperature and max_tokens are wrong"}}), 400)
+    done, asked, _ = service(lambda _: refused, tmp_path)
+    assert (done.code, len(asked)) == (4, 2)
+    assert "the service refused (400: temperature and max_tokens are wrong)" in done.stderr
+
+
+OVERFLOWS = {
+    "vLLM": {
+        "object": "error",
+        "message": "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens (3976 in the messages, 1024 in the completion).",
+        "type": "BadRequestError",
+        "code": 400,
+    },
+    "vLLM, newer": {
+        "error": {
+            "message": "'max_tokens' or 'max_completion_tokens' is too large: 1024. This model's maximum context length is 2048 tokens and your "
+            "request has 1500 input tokens (1024 > 2048 - 1500).",
+            "type": "BadRequestError",
+            "code": 400,
+        }
+    },
+    "LM Studio": {
+        "error": "Trying to keep the first 4567 tokens when context the overflows. However, the model is loaded with context length of only 4096 "
+        "tokens, which is not enough. Try to load the model with a larger context length, or provide a shorter input"
+    },
+    "LM Studio, newer": {
+        "error": "The number of tokens to keep from the initial prompt is greater than the context length (n_keep: 5432>= n_ctx: 4096). "
+        "Try to load the model with a larger context length, or provide a shorter input."
+    },
+    "SGLang": {
+        "error": {"message": "The input (5000 tokens) is longer than the model's context length (4096 tokens).", "code": 400}
+    },
+    "llama-cpp-python": {"error": {"message": "Requested tokens (5000) exceed context window of 4096", "code": None}},
+}
+
+
+@pytest.mark.parametrize("case", OVERFLOWS)
+def test_every_wording_of_a_prompt_that_is_too_long_leads_to_sections(case: str, tmp_path: Path) -> None:
+    def small(asked: Asked) -> Answer:
+        is_whole = len(asked.body["messages"]) == 1
+        return Answer(json.dumps(OVERFLOWS[case]), 400) if is_whole else sse(delta(SAID), STOP)
+
+    done, asked, _ = service(small, tmp_path, "--context 4096 --cache off --prompt timing")
+    assert (done.code, len(asked[0].body["messages"])) == (0, 1)
+    assert SAID in done.stdout
+    assert "asking section by section" in done.stderr
+
+
+def test_an_overflow_in_the_middle_of_a_stream_leads_to_sections(tmp_path: Path) -> None:
+    def small(asked: Asked) -> Answer:
+        error = Answer(
+            'event: error\ndata: {"error": "context length of only 4096 tokens"}\n\n', content_type="text/event-stream"
+        )
+        return error if len(asked.body["messages"]) == 1 else sse(delta(SAID), STOP)
+
+    assert service(small, tmp_path, "--context 4096 --cache off")[0].code == 0
+
+
+LONG = cells_tsv(
+    {"farm": [(0, 100)]}, {event: [(start, start + 1) for start in range(0, 100, 2)] for event in ("car", "dog_bark", "rain")}
+)
+
+
+@pytest.mark.parametrize("way", ["ollama", "service"])
+def test_a_prompt_cut_in_silence_is_told_from_one_that_the_server_still_knew(way: str, tmp_path: Path) -> None:
+    """Both read fewer tokens than the prompt has words; only the cut one does so again when the prompt begins anew."""
+
+    def reading(counts: list[int]) -> Result:
+        left = list(counts)
+
+        def answer(_: Asked) -> Answer:
+            count = left.pop(0) if left else 900
+            usage = {"choices": [], "usage": {"prompt_tokens": count}}
+            end = {"done": True, "done_reason": "stop", "prompt_eval_count": count}
+            return chat(SAID, last=end) if way == "ollama" else sse(delta(SAID), STOP, usage)
+
+        done = (ollama if way == "ollama" else service)(answer, tmp_path, QUIET_CHECK.replace("4096", "8192"), LONG)[0]
+        assert not left
+        return done
+
+    assert reading([12]).code == 0  # no server has a context of 12 tokens
+    assert reading([300, 900]).code == 0
+    cut = reading([300, 310])
+    assert "the server cut the prompt in silence: it read 310 tokens of at least" in cut.stderr
+    assert cut.stderr.splitlines()[0].endswith("; trying a shorter text of the table")
+
+
+def test_cached_tokens_count_as_read(tmp_path: Path) -> None:
+    usage = {"choices": [], "usage": {"prompt_tokens": 300, "prompt_tokens_details": {"cached_tokens": 2000}}}
+    done, asked, _ = service(lambda _: sse(delta(SAID), STOP, usage), tmp_path, QUIET_CHECK.replace("4096", "8192"), LONG)
+    assert (done.code, len(asked)) == (0, 1)
+    assert "300 tokens sent (2000 of them still known to the server)" in done.stderr
+
+
+def test_ollama_that_cannot_be_told_not_to_think_is_asked_again(tmp_path: Path) -> None:
+    def old(asked: Asked) -> Answer:
+        return Answer('{"error": "\\"m\\" does not support thinking"}', 400) if "think" in asked.body else chat(SAID)
+
+    done, asked = ollama(old, tmp_path)
+    assert (done.code, done.stdout, len(asked)) == (0, SAID + "\n", 2)
+
+
+def test_an_answer_about_thinking_keeps_its_words() -> None:
+    assert cleaned("A dog barks. I think it is a <small> dog.") == "A dog barks. I think it is a <small> dog."
+    assert cleaned("No thoughts, <b>bold</b>.\n\n\tTabs stay.") == "No thoughts, <b>bold</b>.\n\n\tTabs stay."

@@ -11,7 +11,7 @@ from audiolog_cli.llm.compact import grouped_text, note, rows_text
 from audiolog_cli.llm.prompts import Prompt, compose, find, listed, parse
 from audiolog_cli.records import Row
 from tests.log_tables import cells_tsv, rows
-from tests.shell import sh
+from tests.shell import audiolog, sh
 
 NOWHERE = Path("/nonexistent")
 
@@ -34,7 +34,7 @@ def test_a_message_is_table_general_prompt_question_and_language() -> None:
 
 def test_dry_run_prints_the_message_and_sends_nothing(tmp_path: Path) -> None:
     table = cells_tsv({"street": [(0, 2)]}, {"car": [(1, 2)], "dog_bark": [(1, 2)]})
-    done = sh("audiolog summarize --llm http://127.0.0.1:9#m --prompt brief --dry-run --context 4096", tmp_path, table)
+    done = sh("audiolog summarize --llm http://127.0.0.1:9#m --prompt brief --dry-run --context 4096 --by whole", tmp_path, table)
     assert (done.code, done.stdout) == (
         0,
         "Start(s)\tEnd(s)\tScene\tEvent\n"
@@ -102,7 +102,11 @@ def test_an_own_question_replaces_the_question_not_the_table(tmp_path: Path) -> 
 
 
 def test_the_outline_answers_no_question_of_ones_own(tmp_path: Path) -> None:
-    done = sh("audiolog summarize --ask 'Is it loud?'", tmp_path, cells_tsv())
+    done = audiolog("summarize --ask 'Is it loud?'", tmp_path, cells_tsv())
+    assert (done.code, done.stdout) == (2, "")
+    assert done.stderr == "audiolog: --ask needs --llm; see `audiolog summarize --help`\n"
+    (tmp_path / "loud.md").write_text("Is it loud?")
+    done = audiolog("summarize --prompt loud.md", tmp_path, cells_tsv())
     assert (done.code, done.stdout) == (2, "")
     assert done.stderr == (
         "audiolog: the outline answers only the prompts overview, timing, brief; for a question of your own name an LLM with --llm\n"

@@ -1,6 +1,7 @@
 """`audiolog summarize` through real pipes: what it prints for the outline and for a language model, and every way it can end."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 from audiolog_cli.records import End, Failure, jsonl_lines
 from tests.log_tables import FARM_EVENTS, FARM_SCENES, cells, cells_tsv
 from tests.replay_server import Answer, Asked, answering
-from tests.shell import Result, sh
+from tests.shell import Result, audiolog, sh
 
 HINT = (
     "audiolog: this log is an outline, written by rule; for a language model add --llm ollama:MODEL, openai:MODEL or URL#MODEL\n"
@@ -35,7 +36,11 @@ SHORT_LOG = (
 
 
 def asked_of(texts: list[str], tmp_path: Path, options: str, table: bytes = SHORT) -> tuple[Result, list[dict[str, Any]]]:
-    """A run against a service that answers with `texts`, one after the other; and the bodies it was sent."""
+    """A run against a service that answers with `texts`, one after the other; and the bodies it was sent.
+
+    Asked is in one piece, and nothing is repaired: `test_sections.py` has the rest.
+    """
+    options = f"--by whole {'' if '--check' in options else '--check warn'} {options}"
     left = list(texts)
 
     def answer(asked: Asked) -> Answer:
@@ -45,7 +50,7 @@ def asked_of(texts: list[str], tmp_path: Path, options: str, table: bytes = SHOR
         return Answer(json.dumps({"choices": [message], "usage": {"prompt_tokens": 100, "completion_tokens": 7}}))
 
     with answering(answer) as (url, asked):
-        done = sh(f"audiolog summarize --llm {url}#m --context 4096 --cache off {options}", tmp_path, table)
+        done = audiolog(f"summarize --llm '{url}#m' --context 4096 --cache off {options}", tmp_path, table)
     return done, [one.body for one in asked if one.path == "/v1/chat/completions"]
 
 
@@ -144,10 +149,12 @@ def test_json_of_an_outline(tmp_path: Path, valid: Callable[[str], dict[str, Any
                 "labels": ["farm", "dog_bark"],
                 "text": "\n".join(SHORT_LOG.splitlines()[2:5]),
                 "rows": [0, 2],
+                "by": "table",
             }
         ],
         "model": "outline",
         "prompt": "timing",
+        "sentences": {"model": 0, "table": 3},
         "tokens": {"prompt": 0, "answer": 0, "calls": 0},
         "check": None,
     }
@@ -244,22 +251,24 @@ def test_the_start_of_the_recording_is_told(tmp_path: Path) -> None:
     assert asked["messages"][0]["content"].startswith("(Second 0 of this table is 2026-05-01T06:00:00+02:00.)\nStart(s)\t")
 
 
-def test_estimate_says_how_many_calls_and_tokens(tmp_path: Path) -> None:
-    done, asked = asked_of([], tmp_path, "--estimate")
-    header, line = done.stdout.splitlines()
-    assert (done.code, asked, header) == (0, [], "filename\tcalls\ttokens\tcontext")
-    name, calls, tokens, context = line.split("\t")
-    assert (name, calls, context) == ("farm.wav", "1", "4096")
-    assert 1024 < int(tokens) < 1400
+def test_a_dry_run_says_how_many_calls_and_tokens(tmp_path: Path) -> None:
+    done, asked = asked_of([], tmp_path, "--dry-run")
+    said = done.stderr.splitlines()[-1]
+    assert (done.code, asked) == (0, [])
+    found = re.fullmatch(
+        r"audiolog: farm.wav: 1 calls of at most (\d+) tokens together, answers included, with a context of 4096; repairs can double that",
+        said,
+    )
+    assert found is not None and 1024 < int(found[1]) < 1400, said
 
 
 def test_dry_run_as_json_is_the_request(tmp_path: Path) -> None:
     done, asked = asked_of([], tmp_path, "--dry-run --format json")
     request = json.loads(done.stdout)
     assert asked == []
-    assert (request["context"], request["max_tokens"], request["schema"]) == (4096, 1024, None)
+    assert (request["context"], request["max_tokens"]) == (4096, 1024)
     sent = asked_of(["A dog barks."], tmp_path, "")[1][0]["messages"][0]["content"]
-    assert request["prompt"] == sent
+    assert request["turns"] == [sent]
 
 
 # Ways to end

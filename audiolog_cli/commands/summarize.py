@@ -3,28 +3,32 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import record_input
+from audiolog_cli.commands.needs import needs, not_with
 from audiolog_cli.commands.options import Quiet
 
 if TYPE_CHECKING:
+    from audiolog_cli.llm.asking import Asking
     from audiolog_cli.llm.backend import Backend
     from audiolog_cli.llm.log import Log
-    from audiolog_cli.llm.long_tables import Asking
     from audiolog_cli.llm.prompts import Prompt
     from audiolog_cli.llm.recording import Recording
-    from audiolog_cli.records import Row
+    from audiolog_cli.rows import TableOptions
 
 DEFAULT_CONTEXT = 8192  # tokens: what a local model can usually be given
 SMALL_CONTEXT = 4096  # tokens: assumed of a server that does not say
+MODEL = "Language model"  # heading of the help
+CHECK = "Check"
 
 
 class LogFormat(StrEnum):
@@ -34,24 +38,21 @@ class LogFormat(StrEnum):
     json = "json"
 
 
-@dataclass(slots=True)
-class Done:
-    """How many recordings went well, and how many had failed upstream."""
-
-    logs: int = 0
-    failed: int = 0
-
-
-# A recording, and a function that says, once its rows are read, whether it is one of several -> the pieces of its log.
-Write = Callable[["Recording", Callable[[], bool]], Iterator[str]]
-
-
 class CheckMode(StrEnum):
     """What happens with a log that claims what the table does not say."""
 
     off = "off"
     warn = "warn"
+    repair = "repair"
     strict = "strict"
+
+
+class By(StrEnum):
+    """How a language model is asked; see llm/log.py."""
+
+    auto = "auto"
+    whole = "whole"
+    section = "section"
 
 
 def summarize(
@@ -62,34 +63,96 @@ def summarize(
         ),
     ] = None,
     prompt: Annotated[str, typer.Option(help="overview, timing, brief, or a Markdown file with your own question.")] = "overview",
-    ask: Annotated[str, typer.Option(metavar="TEXT", help="A question of your own instead of a prompt.")] = "",
+    ask: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="A question of your own instead of a prompt."),
+        needs("--llm"),
+        not_with("--prompt"),
+    ] = "",
     list_prompts: Annotated[bool, typer.Option("--list-prompts", help="List the prompts and exit.")] = False,
-    language: Annotated[str, typer.Option(help="Language of a language model's answer, as you would name it.")] = "",
-    llm: Annotated[
-        str, typer.Option(help="outline (no LLM), ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL, or URL#MODEL.")
-    ] = "outline",
-    context: Annotated[int, typer.Option(min=0, help="Tokens the model holds, prompt and answer; 0 asks the server.")] = 0,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens kept free for the answer.")] = 1024,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the server without a byte.")] = 300.0,
-    keep_alive: Annotated[str, typer.Option(help="Ollama: how long the model stays in memory, as 5m.")] = "",
-    parallel: Annotated[int, typer.Option(min=1, help="Requests at a time for a table longer than the context.")] = 2,
-    cache: Annotated[str, typer.Option(metavar="DIR", help="Where finished parts are kept; `off` keeps none.")] = "",
     max_gap: Annotated[float, typer.Option(min=0.0, help="Bridge pauses of one event up to this many seconds.")] = 0.0,
     min_duration: Annotated[float, typer.Option(min=0.0, help="Drop events shorter than this many seconds.")] = 0.0,
     together: Annotated[
         bool, typer.Option("--together", help="One log for all recordings, in the order of their times.")
     ] = False,
+    format: Annotated[LogFormat, typer.Option(help="text, or one JSON object a line for each log.")] = LogFormat.text,
+    llm: Annotated[
+        str,
+        typer.Option(
+            help="outline (no LLM), local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL, or URL#MODEL.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "outline",
+    by: Annotated[
+        By,
+        typer.Option(
+            help="Ask about the whole table in one piece or section by section; auto: whole where it fits and the model is not small.",
+            rich_help_panel=MODEL,
+        ),
+        needs("--llm"),
+    ] = By.auto,
+    language: Annotated[
+        str, typer.Option(help="Language of the answer, as you would name it.", rich_help_panel=MODEL), needs("--llm")
+    ] = "",
+    context: Annotated[
+        int,
+        typer.Option(min=0, help="Tokens the model holds, prompt and answer; 0 asks the server.", rich_help_panel=MODEL),
+        needs("--llm"),
+    ] = 0,
+    max_tokens: Annotated[
+        int, typer.Option(min=1, help="Tokens kept free for the answer.", rich_help_panel=MODEL), needs("--llm")
+    ] = 1024,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds to wait for the server without a byte.", rich_help_panel=MODEL), needs("--llm")
+    ] = 300.0,
+    keep_alive: Annotated[
+        str,
+        typer.Option(help="How long the model stays in memory, as 5m.", rich_help_panel=MODEL),
+        needs("--llm ollama"),
+    ] = "",
+    parallel: Annotated[
+        int,
+        typer.Option(min=1, help="Requests at a time, section by section.", rich_help_panel=MODEL),
+        needs("--llm"),
+        not_with("--by whole"),
+    ] = 2,
+    cache: Annotated[
+        str,
+        typer.Option(metavar="DIR", help="Where finished answers are kept; `off` keeps none.", rich_help_panel=MODEL),
+        needs("--llm"),
+    ] = "",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print what would be sent first, say how many calls and tokens it takes at most, ask for no answer.",
+            rich_help_panel=MODEL,
+        ),
+        needs("--llm"),
+    ] = False,
     check: Annotated[
         CheckMode | None,
-        typer.Option(help="Hold a log against its table; warn for a language model, off for the outline.", show_default=False),
+        typer.Option(
+            help="Hold a log against its table. repair, for a language model the default, mends and completes it; warn marks what is wrong; "
+            "strict ends with exit code 5 as well; off, for the outline the default.",
+            show_default=False,
+            rich_help_panel=CHECK,
+        ),
+        not_with("--llm outline", when="repair", why="the outline is the table's own words"),
     ] = None,
-    check_only: Annotated[str, typer.Option(metavar="LOG", help="Check this log against the table and write no other.")] = "",
-    retry: Annotated[int, typer.Option(min=0, help="Ask again this often, with the list of mistakes.")] = 0,
-    format: Annotated[LogFormat, typer.Option(help="text, or one JSON object a line for each log.")] = LogFormat.text,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent first, ask for no answer.")] = False,
-    estimate: Annotated[
-        bool, typer.Option("--estimate", help="Print how many calls and tokens it takes, ask for no answer.")
-    ] = False,
+    check_only: Annotated[
+        str,
+        typer.Option(metavar="LOG", help="Check this log against the table and write no other.", rich_help_panel=CHECK),
+        not_with("--llm", "--dry-run"),
+    ] = "",
+    retry: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Ask again this often, with the list of mistakes, for an answer in one piece.", rich_help_panel=CHECK
+        ),
+        needs("--llm"),
+        not_with("--by section", "--check off"),
+    ] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Write a log of what was heard, and when.
@@ -99,12 +162,7 @@ def summarize(
 
     Example: audiolog tag rec.wav | audiolog summarize --prompt timing --llm ollama:llama3.2
     """
-    from audiolog_cli.errors import CheckError, InputError
     from audiolog_cli.llm import prompts
-    from audiolog_cli.llm.budget import Budget
-    from audiolog_cli.llm.compact import note
-    from audiolog_cli.llm.endpoint import Connection, open_backend
-    from audiolog_cli.llm.long_tables import Asking
     from audiolog_cli.llm.recording import recordings
     from audiolog_cli.llm.recording import together as joined
     from audiolog_cli.rows import TableOptions
@@ -113,215 +171,294 @@ def summarize(
         terminal.write_lines(f"{each.name}\t{each.description}\n" for each in prompts.listed(_prompts_folder()))
         return
     question = prompts.Prompt("ask", ask, language=language) if ask else prompts.find(prompt, _prompts_folder(), language)
-    checking = check or (CheckMode.off if llm == "outline" and not check_only else CheckMode.warn)
-    wrong: list[str] = []
-
-    def report(log: "Log") -> None:
-        if log.report is not None:
-            _say_report(log)
-            if log.report.wrong:
-                wrong.append(log.filename)
-
-    if check_only:
-        write = _checker(check_only, format, report)
-    elif llm == "outline":
-        write = _outliner(question, format, checking, report)
-    else:
-        backend = open_backend(llm, Connection(timeout, keep_alive), os.environ, terminal.say)
-        budget = Budget(_context(backend, context, dry_run or estimate), max_tokens)
-        budget.check()
-        asking = Asking(backend, budget, question, parallel, _cache(cache), _progress, terminal.say, note(max_gap, min_duration))
-        write = _planner(asking, dry_run, format) if dry_run or estimate else _asker(asking, retry, format, checking, report)
-    done = Done()
-    with record_input(files or ["-"]) as records:
-        each = recordings(records, TableOptions(max_gap=max_gap, min_duration=min_duration))
+    has_model = llm != "outline" and not check_only
+    mode = check or (CheckMode.repair if has_model else CheckMode.warn if check_only else CheckMode.off)
+    output, table = Output(format, mode), TableOptions(max_gap=max_gap, min_duration=min_duration)
+    with ExitStack() as stack:
+        writer: Writer
+        if has_model:
+            model = Model(llm, timeout, keep_alive, context, max_tokens, parallel, cache, dry_run)
+            asking = stack.enter_context(_asking(model, question, table))
+            writer = Planner(asking, by, format) if dry_run else Asker(asking, by, retry, output)
+        elif not check_only:
+            writer = Outliner(question, output)
+        each = recordings(stack.enter_context(record_input(files or ["-"])), table)
         logs = iter([joined(each)]) if together else each
-        terminal.write_lines(_all(logs, write, done))
-    if done.failed and not done.logs:
-        raise InputError("no recording could be summarised")
-    if wrong and checking is CheckMode.strict:
-        raise CheckError(
-            f"the log of {', '.join(wrong)} claims what the table does not say; the claims are marked, --retry asks again"
-        )
-    if done.failed:
-        raise typer.Exit(3)
+        terminal.write_lines(_check_only(check_only, logs, output) if check_only else _all(logs, writer, output))
+    output.end()
 
 
-def _all(recordings: Iterator["Recording"], write: Write, done: Done) -> Iterator[str]:
+# The stream of logs
+
+
+@dataclass(slots=True)
+class Output:
+    """What is printed of logs, and what has come of them so far."""
+
+    format: LogFormat
+    mode: CheckMode
+    logs: int = 0  # recordings that went well
+    failed: int = 0  # recordings that had failed upstream
+    wrong: list[str] = field(default_factory=list)  # recordings whose log claims what the table does not say
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether logs are held against their tables."""
+        return self.mode is not CheckMode.off
+
+    def shown(self, log: "Log", asking: "Asking | None" = None) -> str:
+        """A finished log as it is printed; its check is said."""
+        from audiolog_cli.check.claims import marked
+        from audiolog_cli.llm.log import document
+
+        self.said(log)
+        if self.format is LogFormat.json:
+            return json.dumps(document(log, asking.costs if asking else None), ensure_ascii=False) + "\n"
+        return (marked(log.text, log.report) if log.report else log.text) + "\n"
+
+    def said(self, log: "Log") -> None:
+        """Say the check of a log in a line, and a line for each wrong claim."""
+        report = log.report
+        if report is None:
+            return
+        right = len(report.claims) - len(report.wrong)
+        share = "" if report.precision is None else f" ({report.precision:.0%})"
+        covered = f"{report.rows_covered:.0%} of the rows and {report.labels_covered:.0%} of the labels spoken of"
+        terminal.say(f"check of {log.filename}: {right} of {len(report.claims)} claims are in the table{share}, {covered}")
+        for claim in report.wrong:
+            terminal.say(f"check of {log.filename}: {claim.text!r}: {claim.problem}")
+        if report.wrong:
+            self.wrong.append(log.filename)
+
+    def end(self) -> None:
+        """The error or exit code that a run over all recordings comes to."""
+        from audiolog_cli.errors import CheckError, InputError
+
+        if self.failed and not self.logs:
+            raise InputError("no recording could be summarised")
+        if self.wrong and self.mode is CheckMode.strict:
+            names = ", ".join(self.wrong)
+            raise CheckError(f"the log of {names} claims what the table does not say; the claims are marked, --retry asks again")
+        if self.failed:
+            raise typer.Exit(3)
+
+
+@dataclass(slots=True)
+class Queue:
+    """Recordings, each to be used up before the next, which can be asked whether they are several."""
+
+    left: "Iterator[Recording]"
+    taken: int = 0
+    following: "Recording | None" = None
+
+    def next(self) -> "Recording | None":
+        """The next recording, None at the end."""
+        recording, self.following = self.following or next(self.left, None), None
+        self.taken += recording is not None
+        return recording
+
+    def is_several(self) -> bool:
+        """Whether there is more than one; to be asked when the current one's rows have been read."""
+        self.following = self.following or next(self.left, None)
+        return self.taken > 1 or self.following is not None
+
+
+class Writer(Protocol):
+    """Something that makes a log of a recording."""
+
+    def __call__(self, recording: "Recording", queue: Queue, /) -> Iterator[str]:
+        """The pieces of the log, as they come."""
+        ...
+
+
+def _all(recordings: "Iterator[Recording]", write: Writer, output: Output) -> Iterator[str]:
     """The logs of all recordings, an empty line between two."""
-    following: list[Recording] = []
-
-    def several() -> bool:
-        """Whether there is more than one; asked when the current rows have been read."""
-        if not following:
-            following.extend(upcoming for upcoming in [next(recordings, None)] if upcoming is not None)
-        return bool(following) or done.logs + done.failed > 0
-
-    recording = next(recordings, None)
+    queue = Queue(recordings)
+    recording = queue.next()
     if recording is None:
         terminal.say("the table has no rows: there is nothing to summarise")
     while recording is not None:
-        if done.logs + done.failed:
+        if queue.taken > 1 and output.format is LogFormat.text:
             yield "\n"
-        yield from write(recording, several)
-        done.failed += recording.failure is not None
-        done.logs += recording.failure is None
+        yield from write(recording, queue)
+        output.failed += recording.failure is not None
+        output.logs += recording.failure is None
         if recording.failure is not None:
             terminal.complain(f"the log is of an unfinished table: {recording.failure}")
-        several()
-        recording = following.pop() if following else None
+        recording = queue.next()
 
 
-def _outliner(question: "Prompt", format: LogFormat, checking: CheckMode, report: Callable[["Log"], None]) -> Write:
+# Who writes
+
+
+@dataclass(frozen=True, slots=True)
+class Outliner:
     """Writes the outline; line by line as the table is read, unless it is to be checked or put into JSON."""
-    from audiolog_cli.errors import UsageError
-    from audiolog_cli.llm.log import by_outline
-    from audiolog_cli.llm.outline import WRITERS, outline
 
-    if question.name not in WRITERS:
-        raise UsageError(
-            f"the outline answers only the prompts {', '.join(WRITERS)}; for a question of your own name an LLM with --llm"
+    question: "Prompt"
+    output: Output
+
+    def __post_init__(self) -> None:
+        from audiolog_cli.errors import UsageError
+        from audiolog_cli.llm.outline import WRITERS
+
+        if self.question.name not in WRITERS:
+            raise UsageError(
+                f"the outline answers only the prompts {', '.join(WRITERS)}; for a question of your own name an LLM with --llm"
+            )
+        terminal.say(
+            "this log is an outline, written by rule; for a language model add --llm ollama:MODEL, openai:MODEL or URL#MODEL"
         )
-    terminal.say(
-        "this log is an outline, written by rule; for a language model add --llm ollama:MODEL, openai:MODEL or URL#MODEL"
-    )
 
-    def write(recording: "Recording", several: Callable[[], bool]) -> Iterator[str]:
-        if format is LogFormat.text and checking is CheckMode.off:
-            yield from (line + "\n" for line in outline(recording, question.name))
+    def __call__(self, recording: "Recording", queue: Queue) -> Iterator[str]:
+        """See Writer."""
+        if self.output.format is LogFormat.text and not self.output.is_checked:
+            from audiolog_cli.llm.outline import outline
+
+            yield from (line + "\n" for line in outline(recording, self.question.name))
             return
-        rows = list(recording.rows)
-        log = by_outline(recording, rows, question.name, checking is not CheckMode.off)
-        report(log)
-        yield _shown(log, rows, format)
+        from audiolog_cli.llm.log import by_outline
 
-    return write
+        yield self.output.shown(by_outline(recording, list(recording.rows), self.question.name, self.output.is_checked))
 
 
-def _asker(base: "Asking", retry: int, format: LogFormat, checking: CheckMode, report: Callable[["Log"], None]) -> Write:
-    """Asks the language model; its words pass straight through where nothing is to be checked."""
-    from audiolog_cli.check.claims import table_of
-    from audiolog_cli.errors import LLMError
-    from audiolog_cli.llm.log import by_model, prose
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks the language model; what it writes section by section is printed as it comes, where nothing will be marked in it."""
 
-    def write(recording: "Recording", several: Callable[[], bool]) -> Iterator[str]:
-        rows = list(recording.rows)
-        asking = _for(recording, rows, base)
-        heading = f"Log of {recording.filename}\n\n" if several() and format is LogFormat.text else ""
-        if not rows:
-            terminal.say(f"{recording.filename}: nothing was analysed, there is nothing to ask")
-            return
+    asking: "Asking"
+    by: By
+    retry: int
+    output: Output
+
+    def __call__(self, recording: "Recording", queue: Queue) -> Iterator[str]:
+        """See Writer."""
+        from audiolog_cli.errors import LLMError
+        from audiolog_cli.llm.asking import Costs
+
+        asking = replace(self.asking, costs=Costs())
         started = time.monotonic()
         try:
-            if format is LogFormat.text and checking is CheckMode.off:
-                yield heading
-                yield from prose(rows, asking, table_of(rows, recording.duration))
-                yield "\n"
-            else:
-                log = by_model(recording, rows, asking, retry, checking is not CheckMode.off)
-                report(log)
-                yield heading + _shown(log, rows, format, asking)
+            yield from self._written(recording, queue, asking)
         except (LLMError, KeyboardInterrupt):
             if asking.folder and asking.costs.calls + asking.costs.kept:
-                terminal.say(f"finished parts are kept in {asking.folder}; the same command goes on from there")
+                terminal.say(f"finished answers are kept in {asking.folder}; the same command goes on from there")
             raise
-        _say_costs(asking, time.monotonic() - started)
+        if asking.costs.calls + asking.costs.kept:
+            _say_costs(asking, time.monotonic() - started)
 
-    return write
+    def _written(self, recording: "Recording", queue: Queue, asking: "Asking") -> Iterator[str]:
+        from audiolog_cli.llm.log import by_model
+
+        output, printed = self.output, False
+        as_it_comes = output.format is LogFormat.text and output.mode in (CheckMode.off, CheckMode.repair)
+        writing = by_model(recording, asking, self.by.value, output.mode is CheckMode.repair, self.retry, output.is_checked)
+        while True:
+            try:
+                piece = next(writing)
+            except StopIteration as end:
+                log: Log = end.value
+                break
+            if as_it_comes:
+                printed = True
+                yield piece
+        if not log.rows:
+            terminal.say(f"{recording.filename}: nothing was analysed, there is nothing to ask")
+        elif printed:
+            output.said(log)
+        else:
+            needs_heading = log.in_one_piece and output.format is LogFormat.text and queue.is_several()
+            yield (f"Log of {recording.filename}\n\n" if needs_heading else "") + output.shown(log, asking)
+        if log.rows and output.mode is CheckMode.repair:
+            n_model, n_table = log.sentences("model"), log.sentences("table")
+            terminal.say(f"log of {recording.filename}: {n_model} sentences are the model's, {n_table} lines the table's")
 
 
-def _planner(asking: "Asking", dry_run: bool, format: LogFormat) -> Write:
-    """Prints the messages that would be sent first, or how much asking there will be."""
-    from audiolog_cli.llm.long_tables import plan
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Prints the messages that would be sent first, and says how much asking there will be."""
 
-    header = "filename\tcalls\ttokens\tcontext\n"
+    asking: "Asking"
+    by: By
+    format: LogFormat
 
-    def write(recording: "Recording", several: Callable[[], bool]) -> Iterator[str]:
-        nonlocal header
-        rows = list(recording.rows)
-        planned = plan(rows, _for(recording, rows, asking))
-        if not dry_run:
-            yield header + f"{recording.filename}\t{planned.calls}\t{planned.tokens}\t{asking.budget.context}\n"
-            header = ""
-            return
-        if format is LogFormat.json:
-            yield from (json.dumps(asdict(request), ensure_ascii=False) + "\n" for request in planned.requests)
-            return
-        yield "\n\n".join(request.prompt for request in planned.requests) + "\n"
-        later = planned.calls - len(planned.requests)
-        if later:
-            terminal.say(f"{len(planned.requests)} messages, then at most {later} more that are made of their answers")
+    def __call__(self, recording: "Recording", queue: Queue) -> Iterator[str]:
+        """See Writer."""
+        from audiolog_cli.llm.log import planned
 
-    return write
+        requests = planned(recording, self.asking, self.by.value)
+        tokens = sum(self.asking.size(request) + request.max_tokens for request in requests)
+        if self.format is LogFormat.json:
+            yield from (json.dumps(asdict(request), ensure_ascii=False) + "\n" for request in requests)
+        else:
+            yield "\n\n".join(request.text for request in requests) + "\n"
+        terminal.say(
+            f"{recording.filename}: {len(requests)} calls of at most {tokens} tokens together, answers included, with a context of "
+            f"{self.asking.budget.context}; repairs can double that"
+        )
 
 
-def _checker(path: str, format: LogFormat, report: Callable[["Log"], None]) -> Write:
+def _check_only(path: str, recordings: "Iterator[Recording]", output: Output) -> Iterator[str]:
     """Checks a log from a file."""
-    from audiolog_cli.check.claims import check, table_of
+    from audiolog_cli.check.claims import check
+    from audiolog_cli.check.facts import table_of
     from audiolog_cli.errors import UsageError
-    from audiolog_cli.llm.log import Log, section_entries
+    from audiolog_cli.llm.log import Log, section_parts
 
     with terminal.text_input(path) as (stream, _):
         text = stream.read().strip()
-
-    def write(recording: "Recording", several: Callable[[], bool]) -> Iterator[str]:
-        rows = list(recording.rows)
-        if several():
-            raise UsageError("--check-only: one log, and a table of several recordings; pick one recording, or add --together")
-        log = Log(recording.filename, text, section_entries(rows), path, "check", check(text, table_of(rows, recording.duration)))
-        report(log)
-        yield _shown(log, rows, format)
-
-    return write
-
-
-def _for(recording: "Recording", rows: Sequence["Row"], asking: "Asking") -> "Asking":
-    """The same way of asking, with fresh costs, and told when the recording was made if that is known."""
-    from audiolog_cli.llm.entries import Mistakes
-    from audiolog_cli.llm.long_tables import Costs
-
-    start = next((f"(Second {row.onset:g} of this table is {row.time}.)\n" for row in rows[:1] if row.time), "")
-    return replace(asking, note=asking.note + start, costs=Costs(), mistakes=Mistakes())
-
-
-def _shown(log: "Log", rows: Sequence["Row"], format: LogFormat, asking: "Asking | None" = None) -> str:
-    from audiolog_cli.check.claims import marked
-    from audiolog_cli.llm.log import document
-
-    if format is LogFormat.json:
-        return json.dumps(document(log, rows, asking.costs if asking else None), ensure_ascii=False) + "\n"
-    return (marked(log.text, log.report) if log.report else log.text) + "\n"
-
-
-def _say_report(log: "Log") -> None:
-    """The check in a line, and a line for each wrong claim."""
-    report = log.report
-    if report is None:
+    recording = next(recordings, None)
+    if recording is None:
+        terminal.say("the table has no rows: there is nothing to check against")
         return
-    right = len(report.claims) - len(report.wrong)
-    share = "" if report.precision is None else f" ({report.precision:.0%})"
-    covered = f"{report.rows_covered:.0%} of the rows and {report.labels_covered:.0%} of the labels spoken of"
-    terminal.say(f"check of {log.filename}: {right} of {len(report.claims)} claims are in the table{share}, {covered}")
-    for claim in report.wrong:
-        terminal.say(f"check of {log.filename}: {claim.text!r}: {claim.problem}")
+    rows = list(recording.rows)
+    if next(recordings, None) is not None:
+        raise UsageError("--check-only: one log, and a table of several recordings; pick one recording, or add --together")
+    report = check(text, table_of(rows, recording.duration))
+    output.logs += 1
+    yield output.shown(Log(recording.filename, path, "check", text, section_parts(rows), rows, report))
+
+
+# What asking needs
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The options about a language model."""
+
+    llm: str
+    timeout: float
+    keep_alive: str
+    context: int
+    max_tokens: int
+    parallel: int
+    cache: str
+    dry_run: bool
+
+
+@contextmanager
+def _asking(model: Model, question: "Prompt", table: "TableOptions") -> "Iterator[Asking]":
+    """Everything that asking needs; a server that the model needs runs as long."""
+    from audiolog_cli.llm.asking import Asking
+    from audiolog_cli.llm.budget import Budget
+    from audiolog_cli.llm.compact import note
+    from audiolog_cli.llm.endpoint import Connection, open_backend
+
+    connection = Connection(model.timeout, model.keep_alive, model.parallel, model.context)
+    with open_backend(model.llm, connection, os.environ, terminal.say) as backend:
+        budget = Budget(_context(backend, model.context, model.dry_run), model.max_tokens)
+        budget.check()
+        left_out = note(table.max_gap, table.min_duration)
+        yield Asking(backend, budget, question, model.parallel, _cache(model.cache), terminal.say, left_out)
 
 
 def _say_costs(asking: "Asking", seconds: float) -> None:
-    costs, mistakes = asking.costs, asking.mistakes
+    costs = asking.costs
+    cached = f" ({costs.cached_tokens} of them still known to the server)" if costs.cached_tokens else ""
     kept = f", {costs.kept} answers from disk" if costs.kept else ""
     terminal.say(
-        f"{asking.backend.name}: {costs.calls} calls, {costs.prompt_tokens} tokens sent, {costs.answer_tokens} received, {seconds:.1f} s{kept}"
+        f"{asking.backend.name}: {costs.calls} calls, {costs.prompt_tokens} tokens sent{cached}, {costs.answer_tokens} received, {seconds:.1f} s{kept}"
     )
-    if mistakes.rejected or mistakes.texts or mistakes.filled:
-        terminal.say(
-            f"of the model's entries {mistakes.rejected} were not in the table and {mistakes.texts} descriptions were wrong; both were taken out, "
-            f"and {mistakes.filled} stretches that it passed over were put in from the table"
-        )
-
-
-def _progress(done: int, total: int) -> None:
-    if total > 1 and (terminal.progress_wanted() or done == total):
-        terminal.say(f"{done} of {total} parts summarised")
 
 
 def _context(backend: "Backend", wanted: int, offline: bool) -> int:

@@ -1,6 +1,6 @@
 """Finished answers on disk, so that a long summary that failed half-way goes on where it stopped.
 
-One file per answer, named by a hash of everything that was asked (model, prompt, limits, schema): the same question is never paid for
+One file per answer, named by a hash of everything that was asked (model, turns, limits): the same question is never paid for
 twice, and a changed one never gets an old answer. A file holds the answer's text and its cost, no key.
 """
 
@@ -10,9 +10,9 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from audiolog_cli.llm.backend import Request, Usage
+from audiolog_cli.llm.backend import Reply, Request, Usage
 
-FORMAT = 1  # part of the name: raise it when the meaning of an answer changes
+FORMAT = 2  # part of the name: raise it when the meaning of an answer changes
 
 
 def name_of(model: str, request: Request) -> str:
@@ -21,18 +21,18 @@ def name_of(model: str, request: Request) -> str:
     return hashlib.sha256(asked.encode()).hexdigest() + ".json"
 
 
-def load(folder: Path, name: str) -> tuple[str, Usage] | None:
+def load(folder: Path, name: str) -> Reply | None:
     """A kept answer, or None if there is none that can be read."""
     try:
         kept = json.loads((folder / name).read_text(encoding="utf-8"))
-        return str(kept["text"]), Usage(kept["prompt_tokens"], kept["answer_tokens"])
+        return Reply(str(kept["text"]), Usage(**kept["usage"]), str(kept["flaw"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def keep(folder: Path, name: str, text: str, usage: Usage) -> None:
+def keep(folder: Path, name: str, reply: Reply) -> None:
     """Write an answer whole or not at all: an interrupt leaves no half file under its name."""
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f"{name}.{os.getpid()}.{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    draft.write_text(json.dumps({"text": text, **asdict(usage)}), encoding="utf-8")
+    draft = folder / f"{name}.{os.getpid()}.{hashlib.sha256(reply.text.encode()).hexdigest()[:8]}"
+    draft.write_text(json.dumps(asdict(reply)), encoding="utf-8")
     draft.replace(folder / name)

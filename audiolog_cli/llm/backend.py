@@ -1,42 +1,65 @@
-"""What a language model is to the rest: something that answers a request with a stream of text and says what it cost.
+"""What a language model is to the rest: something that answers a request, and says what that cost and what is wrong with it.
 
 `Backend` is the protocol; `ollama_backend.py` and `openai_backend.py` are its two clients, `endpoint.py` makes one from `--llm`. Here is
-what both share: the errors, retries while a server is busy, and the guards that turn a bad answer into an error with a cause. An
-answer that did not end by itself is never passed off as one.
+what both share: the errors, retries while a server is busy, parameters that a server does not know, and the guards that tell a bad
+answer from a good one. A server that fails is an LLMError; a model that answers badly is a `Reply` with a flaw.
 """
 
 import re
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
+from uuid import uuid4
 
 from audiolog_cli.errors import LLMError
+from audiolog_cli.llm.clean import cleaned, printable
 
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the next try when the server does not say
 LONGEST_WAIT = 60.0  # seconds; who asks for more is not waited for
 REPEATS = 12  # the same few characters so often in a row are a model that has lost its way
+SMALLEST_CONTEXT = 256  # tokens; a server that cuts a prompt fills its context, and none has a smaller one
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One question."""
 
-    prompt: str  # table, general prompt and question: one user message
-    context: int  # tokens, prompt and answer together
+    turns: tuple[str, ...]  # what the user says, what the model answered, what the user says, ...
+    context: int  # tokens, all turns and the answer together
     max_tokens: int  # for the answer
-    schema: dict[str, Any] | None = None  # the answer is to be JSON of this schema
+
+    @property
+    def text(self) -> str:
+        """All turns, for counting."""
+        return "\n".join(self.turns)
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The turns as both protocols want them."""
+        return [{"role": ("user", "assistant")[turn % 2], "content": text} for turn, text in enumerate(self.turns)]
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer cost, in tokens, as far as the server says."""
+    """What an answer cost, in tokens, as far as the server says, and whether it reached its limit."""
 
     prompt_tokens: int | None
     answer_tokens: int | None
+    cached_tokens: int = 0  # of the prompt, those that the server still knew
+    is_cut: bool = False
 
 
 Stream = Generator[str, None, Usage]  # pieces of text, then what they cost
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: text that can be printed, without the model's thoughts."""
+
+    text: str
+    usage: Usage
+    flaw: str = ""  # "" for an answer that ended by itself and says something, else what is wrong, for a person to read
 
 
 class Backend(Protocol):
@@ -46,11 +69,11 @@ class Backend(Protocol):
     def name(self) -> str:
         """As in --llm."""
 
-    def stream(self, request: Request) -> Stream:
-        """The answer in pieces as they arrive. LLMError with a cause if it does not come, or not whole."""
+    def answer(self, request: Request) -> Reply:
+        """The model's answer. LLMError with a cause if the server does not give it."""
 
-    def count_tokens(self, prompt: str) -> int | None:
-        """The exact length of the message `prompt` in tokens, or None where the server does not count."""
+    def count_tokens(self, request: Request) -> int | None:
+        """The exact length of all turns in tokens, or None where the server does not count."""
 
     def max_context(self) -> int | None:
         """The longest context that the server gives this model, or None where it does not say."""
@@ -68,49 +91,79 @@ class Busy(LLMError):
         self.retry_after = retry_after  # seconds
 
 
-class Broken(LLMError):
-    """The answer came, and is not whole or not sane."""
+class Unknown(LLMError):
+    """The server refuses parameters of the request."""
+
+    def __init__(self, message: str, parameters: frozenset[str]) -> None:
+        super().__init__(message)
+        self.parameters = parameters
+
+
+def answered(chat: Callable[[Request], Stream], request: Request, name: str, say: Callable[[str], None]) -> Reply:
+    """The reply to `request`: whole, sane and printable, or with its flaw.
+
+    ContextOverflow for a prompt that the server cut in silence. Where a server counts only the tokens that it did not still know,
+    the prompt is sent once more, with a new beginning and for one token of answer: then every token is read and counted.
+    """
+    reply = _collected(lambda: chat(request), request, name, say)
+    fewest = fewest_tokens(request.text)
+    if _looks_cut(reply.usage, fewest):
+        first, *rest = request.turns
+        anew = replace(request, turns=(f"({uuid4()})\n{first}", *rest), max_tokens=1)
+        usage = _collected(lambda: chat(anew), anew, name, say).usage
+        if _looks_cut(usage, fewest):
+            raise ContextOverflow(
+                f"{name}: the server cut the prompt in silence: it read {usage.prompt_tokens} tokens of at least {fewest}; "
+                "raise the server's context, or lower --context to what it really has"
+            )
+    return reply
+
+
+def _looks_cut(usage: Usage, fewest: int) -> bool:
+    return usage.prompt_tokens is not None and SMALLEST_CONTEXT <= usage.prompt_tokens + usage.cached_tokens < fewest
+
+
+def _collected(start: Callable[[], Stream], request: Request, name: str, say: Callable[[str], None]) -> Reply:
+    """All of a stream, given up where it repeats itself."""
+    text = ""
+    stream = retried(start, say)
+    while True:
+        try:
+            text += next(stream)
+        except StopIteration as end:
+            usage: Usage = end.value
+            break
+        if is_repeating(text[-4000:]):
+            stream.close()
+            flaw = f"{name}: the model repeats itself without end ({printable(text[-12:])!r}); try another model or a lower --max-tokens"
+            return Reply(cleaned(text), Usage(None, None), flaw)
+    text = cleaned(text)
+    if usage.is_cut:
+        return Reply(text, usage, f"{name}: the answer was cut off at {request.max_tokens} tokens; raise --max-tokens")
+    empty = f"{name}: the answer is empty; a thinking model may need a higher --max-tokens than {request.max_tokens}"
+    return Reply(text, usage, "" if text else empty)
 
 
 def retried(start: Callable[[], Stream], say: Callable[[str], None]) -> Stream:
-    """The stream of `start`, begun again after a while when the server is busy; text that has come is never asked for twice."""
-    for wait in WAITS:
+    """The stream of `start`, begun again after a while when the server is busy, and at once without parameters that it refuses."""
+    waits = iter(WAITS)
+    refused: set[str] = set()
+    while True:
         try:
             return (yield from start())
+        except Unknown as unknown:
+            if unknown.parameters <= refused:
+                raise
+            refused |= unknown.parameters
         except Busy as busy:
+            wait = next(waits, None)
+            if wait is None:
+                raise
             seconds = wait if busy.retry_after is None else busy.retry_after
             if seconds > LONGEST_WAIT:
                 raise LLMError(f"{busy}; it asks to wait {seconds:.0f} s, try again then") from None
             say(f"{busy}; trying again in {seconds:g} s")
             time.sleep(seconds)
-    return (yield from start())
-
-
-def guarded(stream: Stream, request: Request, name: str) -> Stream:
-    """`stream`, with Broken raised for an endless repetition or an empty answer, ContextOverflow for a prompt cut in silence."""
-    text = ""
-    pieces = iter(stream)
-    while True:
-        try:
-            piece = next(pieces)
-        except StopIteration as end:
-            usage: Usage = end.value
-            break
-        text = (text + piece)[-4000:]
-        if is_repeating(text):
-            stream.close()
-            raise Broken(
-                f"{name}: the model repeats itself without end ({text[-12:]!r}); try another model or a lower --max-tokens"
-            )
-        yield piece
-    if not text.strip():
-        raise Broken(f"{name}: the answer is empty; a thinking model may need a higher --max-tokens than {request.max_tokens}")
-    if usage.prompt_tokens is not None and 0 < usage.prompt_tokens < fewest_tokens(request.prompt):
-        raise ContextOverflow(
-            f"{name}: the server cut the prompt in silence: it read {usage.prompt_tokens} tokens of at least {fewest_tokens(request.prompt)}; "
-            "raise the server's context, or lower --context to what it really has"
-        )
-    return usage
 
 
 def is_repeating(text: str) -> bool:
@@ -131,31 +184,40 @@ def fewest_tokens(prompt: str) -> int:
     return len(re.findall(r"[^\W\d_]+|\d{1,3}", prompt)) * 9 // 10
 
 
-def cut_off(name: str, request: Request) -> Broken:
-    """The error for an answer that reached its length limit."""
-    return Broken(f"{name}: the answer was cut off at {request.max_tokens} tokens; raise --max-tokens")
-
-
 def one_line(text: str) -> str:
     """A server's message, fit for one line of stderr."""
-    line = " ".join(text.split())
+    line = " ".join(printable(text).split())
     return line if len(line) <= 300 else line[:300] + "…"
 
 
+# What servers say
+
+OVERFLOWS = re.compile(  # Ollama, llama-cpp-python, vLLM, SGLang, LM Studio, TGI
+    r"context[ _](?:length|window|size)|context the overflows|maximum context|n_ctx|(?:prompt|input) is too long|max_new_tokens`? must be",
+    re.IGNORECASE,
+)
+BOTH_LENGTHS = (  # (context, prompt) and (prompt, context)
+    (re.compile(r"context length (?:is|of)(?: only)? (\d+) tokens\D+(\d+)"), 1, 2),
+    (re.compile(r"(\d+)(?: input)? tokens\)? (?:is|are|exceeds?) (?:longer|greater|the|context)\D+(\d+)"), 2, 1),
+    (re.compile(r"n_keep: (\d+)\s*>= n_ctx: (\d+)"), 2, 1),
+)
+
+
 def read_overflow(error: object) -> tuple[int | None, int | None] | None:
-    """(prompt tokens, context) from an error object of llama.cpp, Ollama or OpenAI, or None if it is about something else.
+    """(prompt tokens, context) from a server's error about a prompt that is too long, None if it is about something else.
 
     The numbers are None where the server does not name them.
     """
-    if not isinstance(error, dict):
-        return (None, None) if "context length" in str(error) and "longer than" in str(error) else None
-    kinds = (error.get("type"), error.get("code"))
-    if "exceed_context_size_error" in kinds:
-        return error.get("n_prompt_tokens"), error.get("n_ctx")
-    if "context_length_exceeded" in kinds:
-        numbers = [int(number) for number in re.findall(r"\d+", str(error.get("message")))]
-        return (numbers[1], numbers[0]) if len(numbers) > 1 else (None, None)
-    return None
+    known: dict[str, Any] = error if isinstance(error, dict) else {}
+    if "exceed_context_size_error" in (known.get("type"), known.get("code")):
+        return known.get("n_prompt_tokens"), known.get("n_ctx")
+    message = str(known.get("message") or error)
+    if known.get("code") != "context_length_exceeded" and not OVERFLOWS.search(message):
+        return None
+    for pattern, context, prompt in BOTH_LENGTHS:
+        if found := pattern.search(message):
+            return int(found[prompt]), int(found[context])
+    return None, None
 
 
 def overflow(name: str, found: tuple[int | None, int | None]) -> ContextOverflow:

@@ -1,10 +1,12 @@
-"""Rows as the text that is sent to a language model: the paper's table, or the same facts grouped by scene and label.
+"""Rows as the text that is sent to a language model: the paper's table, the same facts grouped, or totals of equal stretches.
 
-Both are exact: every scene, event, quiet stretch and stretch that was not analysed is in them, with its times. `grouped` says each
-label once per scene and is a half to a third as long. Where the caller has bridged pauses or dropped short events, that is said.
+The first two are exact: every scene, event, quiet stretch and stretch that was not analysed is in them, with its times. `grouped` says
+each label once per scene and is a half to a third as long. Totals are for questions over tables that fit in neither way.
+Where the caller has bridged pauses or dropped short events, that is said.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from audiolog_cli.llm.outline import NOT_ANALYSED, Section, sections
 from audiolog_cli.records import Row
@@ -12,6 +14,7 @@ from audiolog_cli.rows import occurrences
 from audiolog_cli.wording import plain
 
 HEADER = "Start(s)\tEnd(s)\tScene\tEvent"  # Table 1 of the paper
+STRETCHES = {"minute": 60.0, "ten minutes": 600.0, "hour": 3600.0, "six hours": 21_600.0, "day": 86_400.0}  # seconds
 NO_EVENT = "(no event recognised)"
 NO_SCENE = "(scene not named)"
 
@@ -51,6 +54,38 @@ def grouped_text(rows: Sequence[Row]) -> str:
             lines.append(f" {NO_EVENT}")
         first = last
     return "\n".join(lines)
+
+
+def totals_text(rows: Sequence[Row], seconds: float) -> str:
+    """How long each scene and event lasts, and how often an event begins, in each stretch of so many seconds; a row counts where it begins.
+
+    >>> rows = [Row("a", 0, 2, "street", ("dog",)), Row("a", 2, 3, "street", ()), Row("a", 61, 63, "park", ("dog", "car"))]
+    >>> print(totals_text(rows, 60.0))
+    Start(s)-End(s): seconds of each scene; times and seconds of each event
+    0-60: street 3; dog 1 times 2
+    60-120: park 2; car 1 times 2, dog 1 times 2
+    """
+    lines = ["Start(s)-End(s): seconds of each scene; times and seconds of each event"]
+    for number, inside in groupby(rows, key=lambda row: row.onset // seconds):
+        scenes: dict[str, float] = {}
+        events: dict[str, list[float]] = {}
+        for row in (held := list(inside)):
+            scenes[row.scene or NO_SCENE] = scenes.get(row.scene or NO_SCENE, 0.0) + row.offset - row.onset
+        for cell in occurrences(held):
+            if cell.kind == "event":
+                events.setdefault(cell.label, []).append(cell.offset - cell.onset)
+        named = ", ".join(f"{scene} {plain(lasting)}" for scene, lasting in scenes.items())
+        heard = ", ".join(f"{event} {len(each)} times {plain(sum(each))}" for event, each in sorted(events.items()))
+        lines.append(f"{plain(number * seconds)}-{plain((number + 1) * seconds)}: {named}; {heard or NO_EVENT}")
+    return "\n".join(lines)
+
+
+def layouts(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """The table as text, ever shorter: what it has been merged into ("" while it is exact), and the text."""
+    yield "", rows_text(rows)
+    yield "", grouped_text(rows)
+    for what, seconds in STRETCHES.items():
+        yield f"totals of each {what}", totals_text(rows, seconds)
 
 
 def _name(section: Section) -> str:

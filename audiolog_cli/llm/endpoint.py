@@ -3,21 +3,25 @@
     ollama:MODEL                            a local Ollama (its host in OLLAMA_HOST)
     openai:MODEL  qianfan:MODEL  spark:MODEL    the presets of `openai_backend.py`
     URL#MODEL                               any OpenAI-compatible server
+    gguf:PATH  local                        a model file, or an installed package's, on llama.cpp's server (`local_server.py`)
 
-Keys come from the environment that the caller passes in, each to its own service; AUDIOLOG_API_KEY goes to whatever is named. Nothing
-is sent from here.
+Keys come from the environment that the caller passes in, each to its own service; AUDIOLOG_API_KEY goes to whatever is named, but not to
+a server of our own. Nothing is sent from here.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from audiolog_cli.errors import UsageError
+from audiolog_cli.llm import local_server
 from audiolog_cli.llm.backend import Backend
 from audiolog_cli.llm.ollama_backend import OllamaBackend
 from audiolog_cli.llm.openai_backend import PRESETS, OpenAIBackend, Preset
 
-WAYS = "outline, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL or URL#MODEL"
+WAYS = "outline, local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL or URL#MODEL"
 KEY = "AUDIOLOG_API_KEY"
 
 
@@ -27,10 +31,24 @@ class Connection:
 
     timeout: float = 300.0  # seconds without a byte; a model may be loading
     keep_alive: str = ""  # Ollama: how long the model stays in memory
+    parallel: int = 1  # requests at a time, for a server that is started here
+    context: int = 0  # tokens of each, for the same; 0 leaves it to us
 
 
-def open_backend(llm: str, connection: Connection, environ: Mapping[str, str], say: Callable[[str], None]) -> Backend:
-    """The back end that `llm` names. UsageError if it names none, or its key is missing or no key."""
+@contextmanager
+def open_backend(llm: str, connection: Connection, environ: Mapping[str, str], say: Callable[[str], None]) -> Iterator[Backend]:
+    """The back end that `llm` names, as long as it is open. UsageError if it names none, or its key is missing or no key."""
+    if llm != "local" and not llm.startswith("gguf:"):
+        yield _remote(llm, connection, environ, say)
+        return
+    model = local_server.model_file(llm)
+    with local_server.serving(local_server.program(environ), model, connection.parallel, connection.context) as url:
+        yield OpenAIBackend(
+            f"gguf:{model}", Preset(f"{url}/v1", KEY, unsent=frozenset()), model.name, "", connection.timeout, say
+        )
+
+
+def _remote(llm: str, connection: Connection, environ: Mapping[str, str], say: Callable[[str], None]) -> Backend:
     if "://" in llm:
         return _at_url(llm, connection, environ, say)
     service, _, model = llm.partition(":")
@@ -42,7 +60,24 @@ def open_backend(llm: str, connection: Connection, environ: Mapping[str, str], s
         if not key:
             raise UsageError(f"--llm {llm}: no key; put it into the environment variable {preset.key_variable}")
         return OpenAIBackend(llm, preset, model, key, connection.timeout, say)
-    raise UsageError(f"--llm {llm}: expected {WAYS}")
+    meant = _meant(llm)
+    raise UsageError(f"--llm {llm}: expected {WAYS}{f'; did you mean {meant}?' if meant else ''}")
+
+
+def _meant(llm: str) -> str:
+    """What a bare name of a model probably stands for, "" if nobody can tell.
+
+    >>> _meant("gpt-4o-mini"), _meant("llama3.2:1b"), _meant("models/x.gguf"), _meant("ernie-4.0-8k"), _meant("what")
+    ('openai:gpt-4o-mini', 'ollama:llama3.2:1b', 'gguf:models/x.gguf', 'qianfan:ernie-4.0-8k', '')
+    """
+    families = {
+        "gguf": r".*\.gguf",
+        "openai": r"(?:chat)?gpt-.+|o\d(?:-.+)?",
+        "qianfan": r"ernie-.+",
+        "spark": r"(?:spark-)?(?:lite|generalv3.*|4\.0Ultra|max-32k)",
+        "ollama": r"(?:llama|gemma|qwen|mistral|phi|deepseek|smollm|mixtral|granite|codellama|tinyllama).*",
+    }
+    return next((f"{service}:{llm}" for service, names in families.items() if re.fullmatch(names, llm, re.IGNORECASE)), "")
 
 
 def _at_url(llm: str, connection: Connection, environ: Mapping[str, str], say: Callable[[str], None]) -> Backend:
@@ -57,7 +92,9 @@ def _at_url(llm: str, connection: Connection, environ: Mapping[str, str], say: C
     if parts.scheme not in ("http", "https") or not host or not model:
         raise UsageError(f"--llm {llm}: expected http(s)://HOST:PORT/v1#MODEL")
     base_url = url.rstrip("/") + ("" if parts.path.strip("/") else "/v1")
-    return OpenAIBackend(f"{base_url}#{model}", Preset(base_url, KEY), model, _key(KEY, environ), connection.timeout, say)
+    return OpenAIBackend(
+        f"{base_url}#{model}", Preset(base_url, KEY, unsent=frozenset()), model, _key(KEY, environ), connection.timeout, say
+    )
 
 
 def _key(variable: str, environ: Mapping[str, str]) -> str:

@@ -6,24 +6,24 @@ unless the host is ollama.com. And HTTP 200 is not success: how the answer ended
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from audiolog_cli.errors import LLMError
 from audiolog_cli.llm.backend import (
-    Broken,
     Busy,
+    Reply,
     Request,
     Stream,
+    Unknown,
     Usage,
-    cut_off,
-    guarded,
+    answered,
     one_line,
     overflow,
     read_overflow,
-    retried,
 )
 
 if TYPE_CHECKING:
@@ -43,17 +43,18 @@ class OllamaBackend:
     keep_alive: str  # how long the model stays loaded, as Ollama writes it ("5m"); "" leaves it to the server
     temperature: float
     say: Callable[[str], None]  # for a person to read
+    refused: set[str] = field(default_factory=set, compare=False)  # parameters that this server or model does not know
 
     @property
     def name(self) -> str:
         """As in --llm."""
         return f"ollama:{self.model}"
 
-    def stream(self, request: Request) -> Stream:
+    def answer(self, request: Request) -> Reply:
         """See Backend."""
-        return guarded(retried(lambda: self._chat(request), self.say), request, self.name)
+        return answered(self._chat, request, self.name, self.say)
 
-    def count_tokens(self, prompt: str) -> int | None:
+    def count_tokens(self, request: Request) -> int | None:
         """None: Ollama does not count without answering."""
         return None
 
@@ -69,30 +70,28 @@ class OllamaBackend:
         with self._errors():
             for part in self._client().chat(
                 self.model,
-                [{"role": "user", "content": request.prompt}],
+                request.messages,
                 stream=True,
-                think=False,
-                format=request.schema,
+                think=None if "think" in self.refused else False,
                 options=options,
                 keep_alive=self.keep_alive or None,
             ):
                 last = part
-                if part.message.content:
-                    yield part.message.content
-        return self._end(last, request)
+                yield part.message.content or ""
+        return self._end(last)
 
-    def _end(self, last: "ollama.ChatResponse | None", request: Request) -> Usage:
-        """The cost, from the last record; Broken unless it says that the model had finished."""
+    def _end(self, last: "ollama.ChatResponse | None") -> Usage:
+        """The cost, from the last record; LLMError unless it says that the model had finished or reached its limit."""
         if last is None:
-            raise Broken(f"{self.name}: the server sent an empty answer")
+            raise LLMError(f"{self.name}: the server sent an empty answer")
         if last.done_reason == "length":
-            raise cut_off(self.name, request)
+            return Usage(last.prompt_eval_count, last.eval_count, is_cut=True)
         if not last.done:
-            raise Broken(
+            raise LLMError(
                 f"{self.name}: the answer broke off before its end (done: false); the model may have run out of context or crashed"
             )
         if last.done_reason not in ("stop", None):
-            raise Broken(f"{self.name}: the server ended without an answer (done_reason: {last.done_reason})")
+            raise LLMError(f"{self.name}: the server ended without an answer (done_reason: {last.done_reason})")
         return Usage(last.prompt_eval_count, last.eval_count)
 
     def _client(self) -> "ollama.Client":
@@ -120,9 +119,9 @@ class OllamaBackend:
         except httpx.TimeoutException:
             raise LLMError(f"{self.name}: {place} sent nothing for {self.timeout:g} s; raise --timeout") from None
         except httpx.HTTPError as error:
-            raise Broken(f"{self.name}: the connection to {place} broke: {one_line(str(error))}") from None
+            raise LLMError(f"{self.name}: the connection to {place} broke: {one_line(str(error))}") from None
         except ValueError as error:  # not JSON, or not the JSON of a chat
-            raise Broken(f"{self.name}: {place} does not speak Ollama's protocol: {one_line(str(error))}") from None
+            raise LLMError(f"{self.name}: {place} does not speak Ollama's protocol: {one_line(str(error))}") from None
 
     def _refusal(self, error: "ollama.ResponseError") -> LLMError:
         message: Any = error.error
@@ -134,25 +133,53 @@ class OllamaBackend:
         said = one_line(str(message.get("message", message) if isinstance(message, dict) else message))
         if error.status_code == 404 and "not found" in said:
             return LLMError(f"{self.name}: this Ollama has no such model; get it with `ollama pull {self.model}`")
+        if error.status_code == 400 and "think" in said and "think" not in self.refused:
+            self.refused.add("think")
+            return Unknown(f"{self.name}: the server refused (400: {said})", frozenset({"think"}))
         if error.status_code == 503:
             return Busy(f"{self.name}: the server is busy (503: {said})")
         if error.status_code == -1:
-            return Broken(f"{self.name}: the server failed in the middle of the answer: {said}")
+            return LLMError(f"{self.name}: the server failed in the middle of the answer: {said}")
         return LLMError(f"{self.name}: the server refused ({error.status_code}: {said})")
 
 
+HALVES = re.compile(rb"(\\\\|\\u[dD][89aAbB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2})|\\u[dD][89a-fA-F][\da-fA-F]{2}")
+
+
 def _transport() -> "httpx.BaseTransport":
-    """HTTP that asks Ollama not to truncate, and keeps its API key from hosts other than Ollama's own."""
+    """HTTP that asks Ollama not to truncate, keeps its API key from other hosts, and mends halves of characters in its answers.
+
+    The package refuses text with half a surrogate pair, which a server may send when a model writes an emoji in two pieces.
+    """
     import httpx
+
+    class Mended(httpx.SyncByteStream):
+        def __init__(self, stream: httpx.SyncByteStream) -> None:
+            self.stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            begun = b""
+            for chunk in self.stream:
+                lines, newline, rest = (begun + chunk).rpartition(b"\n")
+                begun = rest
+                yield HALVES.sub(lambda match: match[1] or b"\\ufffd", lines + newline)
+            yield HALVES.sub(lambda match: match[1] or b"\\ufffd", begun)
+
+        def close(self) -> None:
+            self.stream.close()
 
     class StrictTransport(httpx.HTTPTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
             if request.url.host != CLOUD and not request.url.host.endswith("." + CLOUD):
                 request.headers.pop("authorization", None)
-            if request.url.path.endswith("/api/chat"):
-                body = json.loads(request.read()) | {"truncate": False, "shift": False}
-                headers = {name: value for name, value in request.headers.items() if name != "content-length"}
-                request = httpx.Request(request.method, request.url, headers=headers, json=body, extensions=request.extensions)
-            return super().handle_request(request)
+            if not request.url.path.endswith("/api/chat"):
+                return super().handle_request(request)
+            body = json.loads(request.read()) | {"truncate": False, "shift": False}
+            headers = {name: value for name, value in request.headers.items() if name != "content-length"}
+            request = httpx.Request(request.method, request.url, headers=headers, json=body, extensions=request.extensions)
+            response = super().handle_request(request)
+            assert isinstance(response.stream, httpx.SyncByteStream)
+            response.stream = Mended(response.stream)
+            return response
 
     return StrictTransport()

@@ -1,11 +1,12 @@
 """A model behind an OpenAI-compatible endpoint: ChatGPT, ERNIE Bot (Qianfan), Spark, llama.cpp's server, vLLM, LM Studio.
 
-One strict client on httpx. An answer counts as whole only after a `finish_reason` or `[DONE]`; a stream with neither, an empty one, an
-error inside a 200 and a length limit are errors with a cause. Keys go into one header and are cut out of every message.
+One strict client on httpx. An answer counts as whole only after a `finish_reason` or `[DONE]`; a stream with neither, an empty one and
+an error inside a 200 are errors with a cause. A parameter that the service refuses is left out from then on. Keys go into one
+header and are cut out of every message.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,18 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from audiolog_cli.errors import LLMError
 from audiolog_cli.llm.backend import (
-    Broken,
     Busy,
     ContextOverflow,
+    Reply,
     Request,
     Stream,
+    Unknown,
     Usage,
-    cut_off,
-    guarded,
+    answered,
     one_line,
     overflow,
     read_overflow,
-    retried,
 )
 
 if TYPE_CHECKING:
@@ -42,17 +42,21 @@ class Preset:
     context: int | None = None  # tokens that its smaller current models hold; None asks the server
     temperature: float | None = 0.0  # None is not sent: some models take only their own
     max_tokens_name: str = "max_tokens"
-    schema_type: str = "json_schema"  # or "json_object", where the service knows no schemas
-    usage_option: bool = True  # whether stream_options may be sent
+    unsent: frozenset[str] = frozenset({"cache_prompt"})  # parameters that the service is known to refuse
 
 
 PRESETS = {
     "openai": Preset("https://api.openai.com/v1", "OPENAI_API_KEY", 128_000, None, "max_completion_tokens"),
     "qianfan": Preset("https://qianfan.baidubce.com/v2", "QIANFAN_API_KEY", 8_192, 0.1),
     "spark": Preset(
-        "https://spark-api-open.xf-yun.com/v1", "SPARK_API_PASSWORD", 8_192, 0.1, schema_type="json_object", usage_option=False
+        "https://spark-api-open.xf-yun.com/v1",
+        "SPARK_API_PASSWORD",
+        8_192,
+        0.1,
+        unsent=frozenset({"cache_prompt", "stream_options"}),
     ),
 }
+LIMITS = ("max_tokens", "max_completion_tokens")  # two names of one parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +69,21 @@ class OpenAIBackend:
     key: str = field(repr=False)  # "" sends none
     timeout: float  # seconds without a byte
     say: Callable[[str], None]  # for a person to read
+    refused: set[str] = field(default_factory=set, compare=False)  # parameters that this service does not know
 
-    def stream(self, request: Request) -> Stream:
+    def answer(self, request: Request) -> Reply:
         """See Backend."""
-        return guarded(retried(lambda: self._chat(request), self.say), request, self.name)
+        return answered(self._chat, request, self.name, self.say)
 
-    def count_tokens(self, prompt: str) -> int | None:
+    def count_tokens(self, request: Request) -> int | None:
         """llama.cpp's server counts; the others do not."""
         if self.preset.context is not None or not _counts(self):
             return None
-        return self.counted(prompt)
+        return self.counted(request.messages)
 
-    def counted(self, prompt: str) -> int | None:
-        """The server's answer to how long `prompt` is, None if it has none."""
-        body = {"model": self.model, "messages": [{"role": "user", "content": prompt}]}
+    def counted(self, messages: list[dict[str, str]]) -> int | None:
+        """The server's answer to how long these messages are in tokens, None if it has none."""
+        body = {"model": self.model, "messages": messages}
         answer = self._ask("POST", self.preset.base_url + "/chat/completions/input_tokens", body)
         count = answer.get("input_tokens") if answer else None
         return count if isinstance(count, int) else None
@@ -99,32 +104,24 @@ class OpenAIBackend:
         with self._errors(), self._client().stream("POST", "/chat/completions", json=self._body(request)) as response:
             if response.status_code != 200:
                 response.read()
-                raise self._refusal(response)
-            return (yield from self._answer(_chunks(response), request))
+                raise self._refusal(response, self._body(request).keys() - NEEDED)
+            return (yield from self._answer(_chunks(response)))
 
     def _body(self, request: Request) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [{"role": "user", "content": request.prompt}],
-            "stream": True,
-            self.preset.max_tokens_name: request.max_tokens,
+        limit = next((name for name in (self.preset.max_tokens_name, *LIMITS) if name not in self.refused), "")
+        optional: dict[str, Any] = {
+            limit: request.max_tokens,
+            "temperature": self.preset.temperature,
+            "stream_options": {"include_usage": True},
+            "cache_prompt": True,  # llama.cpp: what the prompt has in common with the one before is not read again
         }
-        if self.preset.temperature is not None:
-            body["temperature"] = self.preset.temperature
-        if self.preset.usage_option:
-            body["stream_options"] = {"include_usage": True}
-        if request.schema and self.preset.schema_type == "json_object":
-            body["response_format"] = {"type": "json_object"}
-        elif request.schema:
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "entries", "strict": True, "schema": request.schema},
-            }
-        return body
+        unsent = self.preset.unsent | self.refused | {""}
+        known = {name: value for name, value in optional.items() if name not in unsent and value is not None}
+        return {"model": self.model, "messages": request.messages, "stream": True, **known}
 
-    def _answer(self, chunks: Iterator[Any], request: Request) -> Stream:
+    def _answer(self, chunks: Iterator[Any]) -> Stream:
         """The text of the chunks; the end must be said by finish_reason or [DONE]."""
-        finish, seen, prompt_tokens, answer_tokens = "", False, None, None
+        finish, seen, usage = "", False, dict[str, Any]()
         for chunk in chunks:
             if chunk is DONE:
                 finish = finish or "done"
@@ -133,16 +130,10 @@ class OpenAIBackend:
             error = chunk.get("error") or (chunk if chunk.get("code") not in (None, 0, "0") else None)
             if error:
                 raise self._error_inside(error)
-            usage = chunk.get("usage") or {}
-            prompt_tokens = usage.get("prompt_tokens", prompt_tokens)
-            answer_tokens = usage.get("completion_tokens", answer_tokens)
+            usage |= chunk.get("usage") or {}
             for choice in (chunk.get("choices") or [])[:1]:
                 finish = choice.get("finish_reason") or finish
-                piece = (choice.get("delta") or choice.get("message") or {}).get("content")
-                if piece:
-                    yield piece
-        if finish == "length":
-            raise cut_off(self.name, request)
+                yield _text((choice.get("delta") or choice.get("message") or {}).get("content"))
         if finish == "content_filter":
             raise LLMError(f"{self.name}: the service's content filter stopped the answer")
         if not seen:
@@ -150,17 +141,18 @@ class OpenAIBackend:
                 f"{self.name}: the answer is empty, as some servers do when the prompt is longer than their context"
             )
         if not finish:
-            raise Broken(f"{self.name}: the answer broke off before its end (neither finish_reason nor [DONE])")
-        return Usage(prompt_tokens, answer_tokens)
+            raise LLMError(f"{self.name}: the answer broke off before its end (neither finish_reason nor [DONE])")
+        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        return Usage(usage.get("prompt_tokens"), usage.get("completion_tokens"), cached, finish == "length")
 
     def _error_inside(self, error: Any) -> LLMError:
         too_long = read_overflow(error)
         if too_long:
             return overflow(self.name, too_long)
-        return Broken(f"{self.name}: the service answered with an error: {self._said(error)}")
+        return LLMError(f"{self.name}: the service answered with an error: {self._said(error)}")
 
-    def _refusal(self, response: "httpx.Response") -> LLMError:
-        """The error for a status that is not 200."""
+    def _refusal(self, response: "httpx.Response", optional: Set[str] = frozenset()) -> LLMError:
+        """The error for a status that is not 200; Unknown if it names one of the `optional` parameters of the request."""
         try:
             body = response.json()
             error = body.get("error") or body
@@ -177,6 +169,10 @@ class OpenAIBackend:
             return LLMError(f"{self.name}: the account's quota is used up (429: {said})")
         if status == 429 or status >= 500:
             return Busy(f"{self.name}: the service is busy ({status}: {said})", _retry_after(response))
+        named = frozenset(name for name in optional if name in response.text)
+        if status in (400, 422) and named:
+            self.refused.update(named)
+            return Unknown(f"{self.name}: the service refused ({status}: {said})", named)
         if status == 404:
             return LLMError(f"{self.name}: no such address or model (404: {said}); look at the URL and the model's name")
         return LLMError(f"{self.name}: the service refused ({status}: {said})")
@@ -215,16 +211,16 @@ class OpenAIBackend:
         except httpx.TimeoutException:
             raise LLMError(f"{self.name}: {self.preset.base_url} sent nothing for {self.timeout:g} s; raise --timeout") from None
         except httpx.HTTPError as error:
-            raise Broken(f"{self.name}: the connection broke: {one_line(str(error))}") from None
+            raise LLMError(f"{self.name}: the connection broke: {one_line(str(error))}") from None
         except ValueError as error:
-            raise Broken(f"{self.name}: the server does not speak OpenAI's protocol: {one_line(str(error))}") from None
+            raise LLMError(f"{self.name}: the server does not speak OpenAI's protocol: {one_line(str(error))}") from None
 
 
 @cache
 def _counts(backend: OpenAIBackend) -> bool:
     """Whether a server counts tokens; asked once. False also where it cannot be reached: the question itself will say so."""
     try:
-        return backend.counted("") is not None
+        return backend.counted([{"role": "user", "content": ""}]) is not None
     except LLMError:
         return False
 
@@ -243,6 +239,7 @@ def client_for(base_url: str, key: str, timeout: float) -> "httpx.Client":
     )
 
 
+NEEDED = {"model", "messages", "stream"}  # parameters without which there is no question
 DONE = object()  # the chunk that `data: [DONE]` stands for
 
 
@@ -281,6 +278,13 @@ def events(lines: Iterator[str]) -> Iterator[str]:
             data = []
     if data:  # a stream may end without its last empty line
         yield "\n".join(data)
+
+
+def _text(content: Any) -> str:
+    """The text of an answer's content: a string, or a list of parts of which the texts count and the thoughts do not."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict) and part.get("type") == "text")
+    return content if isinstance(content, str) else ""
 
 
 def _field(error: Any, name: str) -> Any:

@@ -3,12 +3,14 @@
 In comes one recording, out come the lines of a log, each as soon as it is known; deterministic, nothing invented, and the same
 memory for a day as for a minute: of every label only counts, extremes and the first few times are kept. Three forms, after the
 paper's three prompts: `timing` (scenes in order, when each sound was heard), `overview` (scene by scene, how often and when),
-`brief` (a few sentences without times). All three end with a summary.
+`brief` (a few sentences without times). All three end with a summary. Each line is made as a `Fact`, which says what labels it speaks
+of: `units.py` puts a language model's words in its place.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple
 
 from audiolog_cli.llm.recording import Recording
 from audiolog_cli.records import Row
@@ -17,6 +19,13 @@ from audiolog_cli.wording import UNNAMED, clock, length, span
 SHOWN = 4  # times written out for one sound in one section; the others are counted
 NOT_ANALYSED = "not analysed"
 LONGEST_SECTION = 3600.0  # seconds: a whole night in one bedroom is told hour by hour
+
+
+class Fact(NamedTuple):
+    """A line of an outline, and the labels that it speaks of."""
+
+    line: str
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -63,6 +72,10 @@ class Section:
         if not row.events:
             self.quiet.add(row.onset, row.offset)
 
+    def in_order(self) -> list[tuple[str, Heard]]:
+        """Events, the one heard first first."""
+        return sorted(self.events.items(), key=lambda item: (item[1].first[0], item[0]))
+
     def by_time(self) -> list[tuple[str, Heard]]:
         """Events, the one heard longest first."""
         return sorted(self.events.items(), key=lambda item: (-item[1].seconds, item[0]))
@@ -89,6 +102,7 @@ class Totals:
             self.order.append(row.scene)
 
 
+EVENTS_ALONE = "The table holds events alone: it says neither what was analysed nor what the scenes were."
 SCENE_CHANGES = 6  # more than these and `brief` does not list the scenes in their order
 
 
@@ -96,10 +110,10 @@ def outline(recording: Recording, form: str) -> Iterator[str]:
     """The lines of a log (without line ends) of one recording. `form` is overview, timing or brief."""
     totals = Totals()
     yield f"Log of {recording.filename}"
-    rows = _to_the_first_that_tells(_noting(recording.rows, totals), totals)
+    rows = to_the_first_that_tells(noting(recording.rows, totals), totals)
     if totals.whole.events and not totals.tells_all:
         yield ""
-        yield from _events_alone(totals, form)
+        yield from (fact.line for fact in events_alone(totals, form))
     elif form == "timing":
         for section in sections(rows):
             yield ""
@@ -109,22 +123,23 @@ def outline(recording: Recording, form: str) -> Iterator[str]:
             pass
     yield ""
     if totals.whole.events and not totals.tells_all:
-        yield "The table holds events alone: it says neither what was analysed nor what the scenes were."
+        yield EVENTS_ALONE
     elif not totals.scenes:
         yield "Nothing of this recording was analysed."
     else:
-        yield from WRITERS[form](totals, recording)
+        yield from (fact.line for fact in WRITERS[form](totals, recording))
     if recording.failure is not None:
         yield f"The analysis broke off: {recording.failure}"
 
 
-def _noting(rows: Iterable[Row], totals: Totals) -> Iterator[Row]:
+def noting(rows: Iterable[Row], totals: Totals) -> Iterator[Row]:
+    """The rows as they are, each noted in `totals` on its way past."""
     for row in rows:
         totals.add(row)
         yield row
 
 
-def _to_the_first_that_tells(rows: Iterator[Row], totals: Totals) -> Iterator[Row]:
+def to_the_first_that_tells(rows: Iterator[Row], totals: Totals) -> Iterator[Row]:
     """The rows again, read as far as one that tells of more than events: the first one of any table with scenes."""
     read: list[Row] = []
     for row in rows:
@@ -134,10 +149,10 @@ def _to_the_first_that_tells(rows: Iterator[Row], totals: Totals) -> Iterator[Ro
     return chain(read, rows)
 
 
-def _events_alone(totals: Totals, form: str) -> Iterator[str]:
+def events_alone(totals: Totals, form: str) -> Iterator[Fact]:
     """How often and when each event was heard, the one heard longest first; nothing of the time between."""
     for event, heard in totals.whole.by_time():
-        yield f"{capital(words(event))}: {_amount(heard) if form == 'brief' else _how_often(heard)}"
+        yield Fact(f"{capital(words(event))}: {_amount(heard) if form == 'brief' else how_often(heard)}", (event,))
 
 
 def sections(rows: Iterable[Row], start: float = 0.0) -> Iterator[Section]:
@@ -174,14 +189,21 @@ def _not_analysed(onset: float, offset: float) -> Section:
 
 def section_lines(section: Section) -> Iterator[str]:
     """A section as `timing` tells it: its times and scene, then a line for each event."""
+    return (fact.line for fact in section_facts(section))
+
+
+def section_facts(section: Section) -> Iterator[Fact]:
+    """The same, with the labels of each line."""
     onset, offset = section.when.onset, section.when.offset
     at = f", from {section.time}" if section.time else ""
     title = NOT_ANALYSED if section.scene is None else words(section.scene) or UNNAMED
-    yield f"{span(onset, offset)}, {title} ({length(offset - onset)}{at})"
-    for event, heard in sorted(section.events.items(), key=lambda item: (item[1].first[0], item[0])):
-        yield f"  {words(event)}: {times(heard, section.when)}"
+    yield Fact(
+        f"{span(onset, offset)}, {title} ({length(offset - onset)}{at})", (section.scene,) if section.scene is not None else ()
+    )
+    for event, heard in section.in_order():
+        yield Fact(f"  {words(event)}: {times(heard, section.when)}", (event,))
     if section.quiet.count:
-        yield f"  no event recognised{_silence(section)}"
+        yield Fact(f"  no event recognised{_silence(section)}")
 
 
 def _silence(section: Section) -> str:
@@ -206,43 +228,55 @@ def times(heard: Heard, within: Heard) -> str:
     return f"{shown} ({total})"
 
 
-def _overview(totals: Totals, recording: Recording) -> Iterator[str]:
-    analysed = totals.whole.when.seconds
-    for scene, section in totals.scenes.items():
-        share = f"{length(section.when.seconds)}, {percent(section.when.seconds, analysed)} of the time"
-        visits = f", in {section.when.count} stretches" if section.when.count > 1 else ""
-        yield f"{capital(words(scene) or UNNAMED)} ({share}{visits})"
-        for event, heard in section.by_time():
-            yield f"  {words(event)}: {_how_often(heard)}"
-        if section.quiet.count:
-            yield f"  no event recognised for {length(section.quiet.seconds)}"
-        yield ""
-    yield from _summary(totals, recording)
+def _overview(totals: Totals, recording: Recording) -> Iterator[Fact]:
+    for section in totals.scenes.values():
+        yield from overview_facts(section, totals)
+        yield Fact("")
+    yield from summary_facts(totals, recording)
 
 
-def _how_often(heard: Heard) -> str:
+def overview_facts(section: Section, totals: Totals) -> Iterator[Fact]:
+    """All of a recording's time in one scene, as `overview` tells it."""
+    share = f"{length(section.when.seconds)}, {percent(section.when.seconds, totals.whole.when.seconds)} of the time"
+    visits = f", in {section.when.count} stretches" if section.when.count > 1 else ""
+    yield Fact(f"{capital(words(section.scene or '') or UNNAMED)} ({share}{visits})", (section.scene or "",))
+    for event, heard in section.by_time():
+        yield Fact(f"  {words(event)}: {how_often(heard)}", (event,))
+    if section.quiet.count:
+        yield Fact(f"  no event recognised for {length(section.quiet.seconds)}")
+
+
+def how_often(heard: Heard) -> str:
+    """How many times something was heard, between when and when."""
     if heard.count == 1:
         return f"once, {span(*heard.first[0])}"
     return f"{heard.count} times between {clock(heard.first[0][0])} and {clock(heard.offset)}, {length(heard.seconds)} in all"
 
 
-def _summary(totals: Totals, recording: Recording) -> Iterator[str]:
+def summary_facts(totals: Totals, recording: Recording) -> Iterator[Fact]:
     """The closing paragraph of `timing` and `overview`, a line per fact."""
     whole, end = totals.whole, max(recording.duration or 0.0, totals.whole.when.offset)
     analysed = whole.when.seconds
-    named = [f"{words(scene)} for {length(section.when.seconds)}" for scene, section in totals.scenes.items() if scene]
+    scenes = [scene for scene in totals.scenes if scene]
+    named = [f"{words(scene)} for {length(totals.scenes[scene].when.seconds)}" for scene in scenes]
     coverage = f"{length(analysed)} of {length(end)} analysed" if round(end - analysed, 3) > 0 else f"all {length(end)} analysed"
-    yield f"In summary: {coverage}{': ' if named else ''}{join(named)}."
+    yield Fact(f"In summary: {coverage}{': ' if named else ''}{join(named)}.", tuple(scenes))
     ranked = whole.by_time()
     if ranked:
-        yield "Heard most: " + join([f"{words(event)} ({_amount(heard)})" for event, heard in ranked[:5]]) + "."
+        most = ranked[:5]
+        yield Fact(
+            f"Heard most: {join([f'{words(event)} ({_amount(heard)})' for event, heard in most])}.",
+            tuple(event for event, _ in most),
+        )
         event, heard = max(ranked, key=lambda item: item[1].longest[1] - item[1].longest[0])
-        yield f"Longest sound: {words(event)}, {span(*heard.longest)} ({length(heard.longest[1] - heard.longest[0])})."
+        yield Fact(
+            f"Longest sound: {words(event)}, {span(*heard.longest)} ({length(heard.longest[1] - heard.longest[0])}).", (event,)
+        )
     if recording.surest:
         event = min(recording.surest, key=lambda label: (-recording.surest[label][0], label))
         score, onset = recording.surest[event]
-        yield f"Recognised with the highest score: {words(event)} at {clock(onset)} ({score:.2f})."
-    yield from _gaps(totals, end)
+        yield Fact(f"Recognised with the highest score: {words(event)} at {clock(onset)} ({score:.2f}).", (event,))
+    yield from (Fact(line) for line in _gaps(totals, end))
 
 
 def _amount(heard: Heard) -> str:
@@ -267,19 +301,29 @@ def _gaps(totals: Totals, end: float) -> Iterator[str]:
         )
 
 
-def _brief(totals: Totals, recording: Recording) -> Iterator[str]:
-    yield _course(totals)
-    for scene, section in totals.scenes.items():
-        heard = [f"{words(event)} {_share(event_heard, section.when.seconds)}" for event, event_heard in section.by_time()]
-        place = "" if list(totals.scenes) == [""] else f"{capital(words(scene) or UNNAMED)}: "
-        rest = "; in between, no event was recognised" if heard and section.quiet.count else ""
-        yield capital(f"{place}{join(heard) or 'no event was recognised'}{rest}.")
+def _brief(totals: Totals, recording: Recording) -> Iterator[Fact]:
+    yield course_fact(totals)
+    for section in totals.scenes.values():
+        yield brief_fact(section, totals)
     if totals.missing.count or (recording.duration or 0.0) > totals.whole.when.offset:
-        yield "Not all of the recording was analysed."
+        yield Fact("Not all of the recording was analysed.")
+
+
+def brief_fact(section: Section, totals: Totals) -> Fact:
+    """All of a recording's time in one scene, as `brief` tells it: a sentence without times."""
+    heard = [f"{words(event)} {share(event_heard, section.when.seconds)}" for event, event_heard in section.by_time()]
+    scene = section.scene or ""
+    place = "" if list(totals.scenes) == [""] else f"{capital(words(scene) or UNNAMED)}: "
+    rest = "; in between, no event was recognised" if heard and section.quiet.count else ""
+    return Fact(capital(f"{place}{join(heard) or 'no event was recognised'}{rest}."), (scene, *section.events))
+
+
+def course_fact(totals: Totals) -> Fact:
+    """How the scenes follow each other, in one sentence."""
+    return Fact(_course(totals), tuple(scene for scene in dict.fromkeys(totals.order) if scene))
 
 
 def _course(totals: Totals) -> str:
-    """How the scenes follow each other, in one sentence."""
     named = [words(scene) for scene in totals.order if scene]
     if not named:
         return f"The recording has {number_of(len(totals.whole.events), 'kind')} of event."
@@ -291,16 +335,21 @@ def _course(totals: Totals) -> str:
     return f"The recording changes often between scenes; most of it is {join([words(str(section.scene)) for section in by_time[:3]])}."
 
 
-def _share(heard: Heard, seconds: float) -> str:
-    share = heard.seconds / seconds if seconds else 0.0
-    if share >= 0.8:
+def share(heard: Heard, seconds: float) -> str:
+    """How much of `seconds` something was heard, in words."""
+    part = heard.seconds / seconds if seconds else 0.0
+    if part >= 0.8:
         return "nearly all the time"
-    if share >= 0.4:
+    if part >= 0.4:
         return "much of the time"
     return "once" if heard.count == 1 else "now and then" if heard.count <= 5 else "again and again"
 
 
-WRITERS: dict[str, Callable[[Totals, Recording], Iterator[str]]] = {"overview": _overview, "timing": _summary, "brief": _brief}
+WRITERS: dict[str, Callable[[Totals, Recording], Iterator[Fact]]] = {
+    "overview": _overview,
+    "timing": summary_facts,
+    "brief": _brief,
+}
 
 
 # Words
