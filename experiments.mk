@@ -1,16 +1,25 @@
 # Experiments: make weights-eval, make weights, make compare. DATA is a folder of folders with clips.tsv and audio, or of public data sets as
-# unpacked (experiments/public_clips.py lists which). TEACHER is an AudioSet tagger's checkpoint. Everything is kept below $(BUILD); what is
-# there is not made again, and an interrupted run goes on where it was.
+# unpacked (experiments/public_clips.py lists which). TEACHER is an AudioSet tagger's checkpoint of EfficientAT (`audiolog weights pull mn04`): what
+# the default weights start from, and what hears the windows they learn from. Everything is kept below $(BUILD); what is there is not made
+# again, and an interrupted run goes on where it was. Folders of clips whose name is in WORLD are composed apart from the others.
 
 BUILD ?= build
 TEACHER ?= mn04.safetensors
 CLIPS = $(or $(patsubst %/clips.tsv,%,$(wildcard $(DATA)/*/clips.tsv)),$(BUILD)/public)
 CLIPS_TABLE = $(if $(wildcard $(DATA)/*/clips.tsv),,$(BUILD)/public/clips.tsv)
-MIX = $(BIN)/audiolog mix $(CLIPS) --cache $(BUILD)/cache
-POOL ?= 48000
-POOL_VALIDATION ?= 2000
-POOL_EPOCHS ?= 120
-TUNING_RECORDINGS ?= 108
+JOIN = --join experiments/joined_labels.tsv
+MIX = $(BIN)/audiolog mix $(CLIPS) --cache $(BUILD)/cache $(JOIN)
+WORLD ?= world
+OLDER = $(filter-out $(addprefix %/,$(WORLD)),$(CLIPS))
+FAR = $(filter $(addprefix %/,$(WORLD)),$(CLIPS))
+COMPOSE = $(BIN)/audiolog mix --cache $(BUILD)/cache $(JOIN) --seconds $(RECORDING_SECONDS)
+MATERIALS = older $(if $(FAR),world)
+older_CLIPS = $(OLDER)
+world_CLIPS = $(FAR)
+POOL ?= 32000
+POOL_VALIDATION ?= 800
+POOL_EPOCHS ?= 35
+TUNING_RECORDINGS ?= 40
 RECORDINGS ?= 12
 RECORDING_SECONDS ?= 300
 EPOCHS ?= 10
@@ -18,6 +27,7 @@ STEPS ?= 200
 WINDOWS ?= 8000
 VALIDATION_WINDOWS ?= 600
 SEEDS ?= 1 2 3
+PRECISION ?= fp32
 SYSTEMS = htsat htsat-alone crnn joint cnn-bigru cnn task4b
 
 htsat_OPTIONS = --set preset=tiny --set learning_rate=1e-3
@@ -52,32 +62,35 @@ $(BUILD)/plain/val/made: | $(CLIPS_TABLE)
 weights: $(BUILD)/everyday.safetensors ## train the default weights again: hours of CPU, a few GB of disk
 
 $(BUILD)/pool/train/made: | $(CLIPS_TABLE)
-	$(MIX) --windows $(POOL) --teacher $(TEACHER) --teacher-map experiments/audioset_map.tsv --seed 1 --out $(@D) && touch $@
+	$(MIX) --windows $(POOL) --for-model mobilenet --teacher $(TEACHER) --teacher-map experiments/audioset_map.tsv --seed 1 --out $(@D) && touch $@
 
 $(BUILD)/pool/val/made: | $(CLIPS_TABLE)
-	$(MIX) --windows $(POOL_VALIDATION) --style validation --split val --seed 2 --out $(@D) && touch $@
+	$(MIX) --windows $(POOL_VALIDATION) --for-model mobilenet --style validation --split val --seed 2 --out $(@D) && touch $@
 
-$(BUILD)/tuning/made: | $(CLIPS_TABLE)
-	$(MIX) --recordings $(TUNING_RECORDINGS) --seconds $(RECORDING_SECONDS) --split val --seed 8 --out $(@D) && touch $@
+$(BUILD)/tuning/%/made: | $(CLIPS_TABLE)
+	$(COMPOSE) $($*_CLIPS) --recordings $(TUNING_RECORDINGS) --split val --seed 8 --out $(@D) && touch $@
 
-$(BUILD)/composed/made: | $(CLIPS_TABLE)
-	$(MIX) --recordings $(RECORDINGS) --seconds $(RECORDING_SECONDS) --split val --seed 7 --out $(@D) && touch $@
+$(BUILD)/composed/%/made: | $(CLIPS_TABLE)
+	$(COMPOSE) $($*_CLIPS) --recordings $(RECORDINGS) --split val --seed 7 --out $(@D) && touch $@
 
-$(BUILD)/composed-train/made: | $(CLIPS_TABLE)
-	$(MIX) --recordings $(RECORDINGS) --seconds $(RECORDING_SECONDS) --split train --seed 7 --out $(@D) && touch $@
+$(BUILD)/composed-train/%/made: | $(CLIPS_TABLE)
+	$(COMPOSE) $($*_CLIPS) --recordings $(RECORDINGS) --split train --seed 7 --out $(@D) && touch $@
+
+TUNING = $(foreach material,$(MATERIALS),$(BUILD)/tuning/$(material)/made)
+COMPOSED = $(foreach set,composed composed-train,$(foreach material,$(MATERIALS),$(BUILD)/$(set)/$(material)/made))
 
 $(BUILD)/everyday/model.safetensors: | $(BUILD)/pool/train/made $(BUILD)/pool/val/made
 	mkdir -p $(@D)
-	$(BIN)/audiolog train $(BUILD)/pool/train --validation $(BUILD)/pool/val --out $(@D) --recipe everyday \
-	  --set epochs=$(POOL_EPOCHS) --set steps=$(STEPS) $(if $(wildcard $(@D)/last.pt),--resume) >> $(@D)/log.jsonl
+	$(BIN)/audiolog train $(BUILD)/pool/train --validation $(BUILD)/pool/val --out $(@D) --recipe everyday --init $(TEACHER) \
+	  --set epochs=$(POOL_EPOCHS) --set steps=$(STEPS) --set precision=$(PRECISION) $(if $(wildcard $(@D)/last.pt),--resume) >> $(@D)/log.jsonl
 
-$(BUILD)/everyday.safetensors: $(BUILD)/everyday/model.safetensors | $(BUILD)/tuning/made
-	$(BIN)/python experiments/tune_weights.py $< $(BUILD)/tuning $@
+$(BUILD)/everyday.safetensors: $(BUILD)/everyday/model.safetensors | $(TUNING)
+	$(BIN)/python experiments/tune_weights.py $< $@ $(dir $(TUNING))
 
 EVALUATED ?= weights/everyday.safetensors
 EVALUATE = $(BIN)/python experiments/evaluate_weights.py
 
-weights-eval: $(BUILD)/composed/made $(BUILD)/composed-train/made $(BUILD)/tuning/made ## the figures of the model card
-	$(EVALUATE) $(EVALUATED) $(BUILD)/composed $(CLIPS)
-	$(EVALUATE) $(EVALUATED) $(BUILD)/composed-train
-	$(EVALUATE) $(TEACHER) $(BUILD)/composed experiments/audioset_map.tsv $(BUILD)/tuning
+weights-eval: $(COMPOSED) $(TUNING) ## the figures of the model card, and reliability.svg
+	$(foreach material,$(MATERIALS),$(EVALUATE) $(EVALUATED) $(BUILD)/composed/$(material) $(CLIPS) &&) true
+	$(foreach material,$(MATERIALS),$(EVALUATE) $(EVALUATED) $(BUILD)/composed-train/$(material) &&) true
+	$(foreach material,$(MATERIALS),$(EVALUATE) $(TEACHER) $(BUILD)/composed/$(material) experiments/audioset_map.tsv $(BUILD)/tuning/$(material) &&) true

@@ -10,10 +10,13 @@ each other in the same way; windows that overlap (`--hop` below the window) form
 are averaged. A window's scene counts in each cell by the time it covers there. What no window covered has no cell; the padding
 after the recording's end counts for nothing. Times are written in whole milliseconds: a remainder that would be of no length
 there belongs to the cell before it.
+
+A place is named only as precisely as it is known (`named`): the most probable scene where its probability reaches a bar, else the
+smallest group of scenes whose probability reaches that of groups, else none.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
@@ -56,6 +59,9 @@ class Labels:
     scenes: Sequence[str]
     events: Sequence[str]
     thresholds: Scores  # (K,)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)  # name -> scenes
+    scene_bar: float = 0.0  # the probability from which a scene is named
+    group_bar: float = 1.0  # the probability from which a group is, where no scene is
 
 
 def cell_scores(windows: Iterable[WindowScores], cell: float, rule: Rule, sample_rate: int) -> Iterator[CellScores]:
@@ -203,18 +209,40 @@ def _average(held: Sequence[CellScores], index: int, events: float, scene: float
 
 
 def cells(scores: Iterable[CellScores], filename: str, labels: Labels) -> Iterator[Cell]:
-    """The cells of a recording: for each stretch its best scene first, then every event at or above its threshold.
+    """The cells of a recording: for each stretch its scene first, then every event at or above its threshold.
 
-    A model without scenes gives the scene "" with score 0: the line says that the second was analysed. A recording shorter than
-    half a millisecond has one cell of one millisecond.
+    Where no place is named, and with a model without scenes, the scene is "" with score 0: the line says that the second was analysed. A
+    recording shorter than half a millisecond has one cell of one millisecond.
     """
+    groups = [(name, [labels.scenes.index(scene) for scene in members]) for name, members in labels.groups.items()]
+    groups.sort(key=lambda group: len(group[1]))
     for score in scores:
         onset = round(score.onset, 3)
         offset = max(round(score.offset, 3), round(onset + 0.001, 3))
-        if len(labels.scenes):
-            best = int(score.scene.argmax())
-            yield Cell(filename, onset, offset, "scene", labels.scenes[best], float(score.scene[best]))
-        else:
-            yield Cell(filename, onset, offset, "scene", "", 0.0)
+        scene, probability = named(score.scene, labels, groups)
+        yield Cell(filename, onset, offset, "scene", scene, probability)
         for index in np.flatnonzero(score.events >= labels.thresholds).tolist():
             yield Cell(filename, onset, offset, "event", labels.events[index], float(score.events[index]))
+
+
+def named(probabilities: Scores, labels: Labels, groups: Sequence[tuple[str, Sequence[int]]]) -> tuple[str, float]:
+    """The place that a second's scene probabilities (S,) name, and its probability; ("", 0.0) where none reaches its bar.
+
+    `groups` are names and the scenes' places in the list, from small to large.
+
+    >>> labels = Labels(("park", "forest", "office"), (), np.zeros(0, np.float32), scene_bar=0.75, group_bar=0.75)
+    >>> for probabilities in ([0.75, 0.25, 0.0], [0.5, 0.375, 0.125], [0.375, 0.25, 0.375]):
+    ...     named(np.array(probabilities, np.float32), labels, [("nature", [0, 1])])
+    ('park', 0.75)
+    ('nature', 0.875)
+    ('', 0.0)
+    """
+    if not len(labels.scenes):
+        return "", 0.0
+    best = int(probabilities.argmax())
+    if (probability := float(probabilities[best])) >= labels.scene_bar:
+        return labels.scenes[best], probability
+    for name, members in groups:
+        if (probability := min(1.0, float(probabilities[members].sum()))) >= labels.group_bar:
+            return name, probability
+    return "", 0.0

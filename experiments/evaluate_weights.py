@@ -15,22 +15,24 @@ import csv
 import math
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from calibration import bins, calibration_error, named_shares, reliability
+from numpy.typing import NDArray
 
-from audiolog_cli.evaluation.references import read_frame_scores
+from audiolog_cli.cells import named
 from audiolog_cli.metrics.score_based import average_precision
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave, decibels, noise
 from audiolog_cli.mixing.clips import of_split, read_clips
 from audiolog_cli.mixing.production import read_mapping, whole_file
 from audiolog_cli.mixing.vocabulary import EVENTS, SCENES
+from audiolog_cli.model.checkpoint import Card
 from audiolog_cli.records import Cell
 from audiolog_cli.sound import audio
-from audiolog_cli.tagging.hearing import heard, hearing
-from audiolog_cli.tagging.options import Job, LoadOptions, TagOptions
+from audiolog_cli.tagging.hearing import heard, hearing, labels_of, scored
+from audiolog_cli.tagging.options import CellOptions, Job, LoadOptions, TagOptions
 from audiolog_cli.tagging.tagger import Tagger, load
 from audiolog_cli.training.validation import Scores, curves, micro_f1, scene_accuracy, tuned_thresholds
 
@@ -43,58 +45,65 @@ def spans(path: Path, column: str) -> Iterator[tuple[str, float, float, str]]:
             yield row["filename"], float(row["onset"]), float(row["offset"]), row[column]
 
 
-def composed_scores(tagged: Tagger, folder: Path, mapping: dict[str, tuple[str, ...]]) -> Scores:
-    """Every second of every recording: scores, reference, what is counted. A mapped event scores as the highest of its classes."""
+def composed_scores(tagged: Tagger, folder: Path, mapping: dict[str, tuple[str, ...]]) -> list[Scores]:
+    """Every second of each recording: scores, reference, what is counted. A mapped event scores as the highest of its classes."""
     labels = list(mapping)
     columns = [[tagged.card.events.index(name) for name in names] for names in mapping.values()]
-    scenes = list(SCENES)
     lists = {name: list(spans(folder / f"{name}.tsv", column)) for name, column in
              (("events", "event_label"), ("scenes", "scene_label"), ("ignore", "event_label"))}  # fmt: skip
-    parts: list[tuple[np.ndarray, ...]] = []
-    with tempfile.TemporaryDirectory() as scores_dir:
-        how = hearing(tagged.card, TagOptions(), Path(scores_dir))
-        for path in sorted(folder.glob("*.flac")):
-            records = heard(tagged, how, Job(path.name), audio.decode(str(path)), print)
-            cells = [record for record in records if isinstance(record, Cell)]
-            named = [c.label for c in cells if c.kind == "scene" and c.label]
-            tags = np.asarray(read_frame_scores(Path(scores_dir) / f"{path.stem}.tsv").scores, np.float32)
-            events = np.stack([tags[:, those].max(axis=1) for those in columns], axis=1)
-            reference, counted = (np.zeros(events.shape, bool) for _ in range(2))
-            counted[:] = True
-            for name, onset, offset, label in lists["ignore"]:
-                if name == path.name:
-                    counted[math.floor(onset) : math.ceil(offset), labels.index(label)] = False
-            for name, onset, offset, label in lists["events"]:
-                if name == path.name and label in labels:
-                    reference[math.floor(onset) : math.ceil(offset), labels.index(label)] = True
-            true = np.full(len(events), -1)
-            for name, onset, offset, label in lists["scenes"]:
-                if name == path.name:
-                    true[round(onset) : round(offset)] = scenes.index(label)
-            places = np.zeros((len(events), len(scenes)), np.float32)
-            if named:
-                places[np.arange(len(named)), [scenes.index(label) for label in named]] = 1.0
-            parts.append((events, reference, counted | reference, places, true))
-    return Scores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    parts, how = [], hearing(tagged.card, TagOptions())
+    for path in sorted(folder.glob("*.flac")):
+        cells = list(scored(tagged, how, Job(path.name), audio.decode(str(path))))
+        events = np.stack([np.stack([cell.events[those].max() for those in columns]) for cell in cells])
+        own = {name: [entry[1:] for entry in entries if entry[0] == path.name] for name, entries in lists.items()}
+        reference, ignored = (active(own[name], labels, len(cells)) for name in ("events", "ignore"))
+        true = np.full(len(cells), -1)
+        for onset, offset, label in own["scenes"]:
+            true[round(onset) : round(offset)] = SCENES.index(label)
+        parts.append(Scores(events, reference, reference | ~ignored, np.stack([cell.scene for cell in cells]), true))
+    return parts
 
 
-def false_alarms(tagged: Tagger, wave: Wave, expected: tuple[str, ...] = ()) -> float:
-    """Events an hour that are not expected; seconds in a row with one label are one event."""
+def active(entries: list[tuple[float, float, str]], labels: list[str], n_seconds: int) -> NDArray[np.bool_]:
+    """(n_seconds, n_labels): from floor(onset) to ceil(offset)."""
+    seconds = np.zeros((n_seconds, len(labels)), bool)
+    for onset, offset, label in entries:
+        if label in labels:
+            seconds[math.floor(onset) : math.ceil(offset), labels.index(label)] = True
+    return seconds
+
+
+def joined_scores(parts: list[Scores]) -> Scores:
+    """The seconds of all recordings, one after the other."""
+    columns = zip(*((p.events, p.reference, p.counted, p.scenes, p.scene) for p in parts), strict=True)
+    return Scores(*(np.concatenate(column) for column in columns))
+
+
+def false_alarms(tagged: Tagger, wave: Wave, expected: tuple[str, ...], sure: bool) -> tuple[float, float]:
+    """Events an hour that are not expected (seconds in a row with one label are one event), and the share of seconds with a place."""
     seconds: dict[str, list[float]] = {}
-    for record in heard(tagged, hearing(tagged.card, TagOptions()), Job("x"), iter([wave]), print):
+    n_named = n_cells = 0
+    how = hearing(tagged.card, TagOptions(cells=CellOptions(sure=sure)))
+    for record in heard(tagged, how, Job("x"), iter([wave]), print):
         if isinstance(record, Cell) and record.kind == "event" and record.label not in expected:
             seconds.setdefault(record.label, []).append(record.onset)
+        elif isinstance(record, Cell) and record.kind == "scene":
+            n_named, n_cells = n_named + bool(record.label), n_cells + 1
     events = sum(1 + int((np.diff(times) > 1.5).sum()) for times in seconds.values())
-    return events / (len(wave) / SAMPLE_RATE / 3600)
+    return events / (len(wave) / SAMPLE_RATE / 3600), n_named / max(1, n_cells)
 
 
 def quiet_sounds(folders: list[Path]) -> Iterator[tuple[str, Wave, tuple[str, ...]]]:
     n_samples = MINUTES * 60 * SAMPLE_RATE
     yield "digital silence", np.zeros(n_samples, np.float32), ()
     for level in (-60, -40, -20):
-        for colour in ("white", "pink"):
+        for colour in ("white", "pink", "brown"):
             rng = np.random.default_rng(level + 100)
             yield f"{colour} noise, {level} dBFS", noise(n_samples, colour, rng) * np.float32(decibels(level)), ()  # type: ignore[arg-type]
+    for base in (50, 60):
+        times = np.arange(n_samples) / SAMPLE_RATE
+        mains = sum(np.sin(2 * np.pi * base * harmonic * times) / harmonic for harmonic in (1, 2, 3, 5, 7))
+        yield f"mains hum, {base} Hz", (0.02 * mains).astype(np.float32), ()
     clips = [clip for folder in folders for clip in of_split(read_clips(folder), "val") if clip.kind == "event"]
     for label, expected in (("speech", ("speech", "laughter", "children_playing")), ("music", ("music",))):
         sounds = [whole_file(clip.path) for clip in clips if clip.label == label][:80]
@@ -107,25 +116,50 @@ def main(weights: Path, folder: Path, others: list[Path]) -> None:
     maps = [path for path in others if path.is_file()]
     if maps:
         mapping = read_mapping(maps[0], EVENTS, tagged.card.events)
-        scores, tuning = (composed_scores(tagged, place, mapping) for place in (folder, others[1]))
+        scores, tuning = (joined_scores(composed_scores(tagged, place, mapping)) for place in (folder, others[1]))
         print_summary(scores, tuned_thresholds(tuning))
         return
-    scores, thresholds = (
-        composed_scores(tagged, folder, {event: (event,) for event in tagged.card.events}),
-        tagged.card.thresholds,
+    card = tagged.card
+    scores = joined_scores(composed_scores(tagged, folder, {event: (event,) for event in card.events}))
+    print_summary(scores, card.thresholds)
+    print_naming(scores, card)
+    print_events(scores, card)
+    if card.scenes:
+        print_scenes(scores, card)
+    if others:
+        print("\n| sound without events | false alarms an hour | with --sure | seconds with a place |\n|---|---|---|---|")
+    for name, wave, expected in quiet_sounds(others) if others else ():
+        (usual, named), (sure, _) = (false_alarms(tagged, wave, expected, sure) for sure in (False, bool(card.sure_thresholds)))
+        print(f"| {name} | {usual:.0f} | {sure:.0f} | {named:.2f} |", flush=True)
+
+
+def print_naming(scores: Scores, card: Card) -> None:
+    """How often places are named and rightly; what --sure gives; how far promises are kept, drawn into reliability.svg here."""
+    rows = (
+        [(name, f"{value:.3f}") for name, value in named_shares(scores, SCENES, labels_of(card, CellOptions())).items()]
+        if card.scenes
+        else []
     )
-    print_summary(scores, thresholds)
-    print_events(scores, thresholds)
-    print_scenes(scores)
-    print("\n| sound without events | false alarms an hour |\n|---|---|")
-    for name, wave, expected in quiet_sounds(others):
-        print(f"| {name} | {false_alarms(tagged, wave, expected):.0f} |", flush=True)
+    if card.sure_thresholds:
+        found_now = (scores.events >= np.asarray(card.sure_thresholds)) & scores.counted
+        found = int((found_now & scores.reference).sum())
+        rows += [
+            ("--sure: precision", f"{found / max(1, found_now.sum()):.3f}"),
+            ("--sure: recall", f"{found / scores.reference.sum():.3f}"),
+        ]
+    known = scores.scene >= 0
+    promises, right = scores.events[scores.counted], scores.reference[scores.counted]
+    best = scores.scenes[known].max(axis=1), scores.scenes[known].argmax(axis=1) == scores.scene[known]
+    curves = {"scenes": bins(*best), "events": bins(promises, right), "events from 0.1 on": bins(promises, right, 0.1)}
+    rows += [(f"calibration error, {name}", f"{calibration_error(curve):.3f}") for name, curve in curves.items()]
+    print("| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows) + "\n")
+    Path("reliability.svg").write_text(reliability(curves), encoding="utf-8")
 
 
 def error_rate(scores: Scores, thresholds: Sequence[float]) -> float:
     """Segment-based error rate at 1 s: substitutions, deletions and insertions over the seconds of reference events."""
-    heard = (scores.events >= np.asarray(thresholds)) & scores.counted
-    missed, invented = (scores.reference & ~heard).sum(axis=1), (heard & ~scores.reference).sum(axis=1)
+    found_now = (scores.events >= np.asarray(thresholds)) & scores.counted
+    missed, invented = (scores.reference & ~found_now).sum(axis=1), (found_now & ~scores.reference).sum(axis=1)
     return float(np.maximum(missed, invented).sum() / scores.reference.sum())
 
 
@@ -140,19 +174,28 @@ def print_summary(scores: Scores, thresholds: Sequence[float]) -> None:
     print(f"| {len(scores.events)} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |\n")
 
 
-def print_events(scores: Scores, thresholds: Sequence[float]) -> None:
-    print("| event | AP | F1 | threshold | seconds |\n|---|---|---|---|---|")
-    for k, (label, curve) in enumerate(zip(EVENTS, curves(scores), strict=True)):
+def print_events(scores: Scores, card: Card) -> None:
+    print("| event | AP | F1 | threshold | --sure | seconds |\n|---|---|---|---|---|---|")
+    sure = card.sure_thresholds or card.thresholds
+    for k, (label, curve) in enumerate(zip(card.events, curves(scores), strict=True)):
         events, reference, counted = (array[:, k : k + 1] for array in (scores.events, scores.reference, scores.counted))
-        f1 = micro_f1(Scores(events, reference, counted, scores.scenes, scores.scene), thresholds[k : k + 1])
-        print(f"| {label} | {average_precision(curve):.2f} | {f1:.2f} | {thresholds[k]:.2f} | {int(reference.sum())} |")
+        f1 = micro_f1(Scores(events, reference, counted, scores.scenes, scores.scene), card.thresholds[k : k + 1])
+        print(
+            f"| {label} | {average_precision(curve):.2f} | {f1:.2f} | {card.thresholds[k]:.2f} | {sure[k]:.2f} | {int(reference.sum())} |"
+        )
 
 
-def print_scenes(scores: Scores) -> None:
-    print("\n| true, seconds named | " + " | ".join(SCENES) + " |\n|---|" + "---|" * len(SCENES))
+def print_scenes(scores: Scores, card: Card) -> None:
+    """Seconds by their true scene and by what `--scenes best` says, then by what `tag` says by itself where that is no scene."""
+    labels = labels_of(card, CellOptions())
+    groups = sorted(
+        ((name, [SCENES.index(s) for s in members]) for name, members in labels.groups.items()), key=lambda g: len(g[1])
+    )
+    others = [name for name, _ in groups] + ["not named"]
+    print("\n| true, seconds | " + " | ".join([*SCENES, *others]) + " |\n|---|" + "---|" * (len(SCENES) + len(others)))
     for s, label in enumerate(SCENES):
-        named = scores.scenes[scores.scene == s].sum(axis=0).astype(int)
-        print(f"| {label} | " + " | ".join(str(n) for n in named) + " |")
+        said = [named(p, labels, groups)[0] or "not named" for p in scores.scenes[scores.scene == s]]
+        print(f"| {label} | " + " | ".join(str(said.count(name)) for name in [*SCENES, *others]) + " |")
 
 
 if __name__ == "__main__":

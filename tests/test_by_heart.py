@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from audiolog_cli.model import crnn, htsat
+from audiolog_cli.model import crnn, htsat, mobilenet
 from audiolog_cli.model.baselines import Joint, JointConfig, TaskConfig, TaskCRNN
 from audiolog_cli.model.networks import KINDS, Trainable
 from audiolog_cli.training import loop
@@ -31,6 +31,10 @@ NETWORKS = {  # nothing dropped, nothing blanked; weights of scenes, events, con
         lambda: crnn.CRNN(replace(crnn.preset("tiny", 2, 3), dropout=0.0, time_stripe=0, mel_stripe=0)),
         MOSTLY_EVENTS, 4e-3, 70,
     ),
+    "mobilenet": (
+        lambda: mobilenet.MobileNet(replace(mobilenet.preset("tiny", 2, 3), dropout=0.0, time_stripe=0, mel_stripe=0)),
+        MOSTLY_EVENTS, 4e-3, 70,
+    ),
     "joint": (lambda: Joint(JointConfig(2, 3, dropout=0.0)), ALIKE, 4e-3, 14),
     "cnn-bigru": (lambda: Joint(JointConfig(0, 3, dropout=0.0)), ALIKE, 4e-3, 14),
     "cnn": (lambda: Joint(JointConfig(2, 0, dropout=0.0)), ALIKE, 4e-3, 8),
@@ -43,13 +47,20 @@ def batch_for(network: Trainable) -> Batch:
     n_frames = 51 if network.front_end.magnitude else 1001
     n_windows = 2 if isinstance(network, Joint) else 4
     generator = torch.Generator().manual_seed(0)
-    decibels = torch.randn(len(SCENES), n_frames, 64, generator=generator) - 60 + 6 * torch.tensor(SCENES).view(-1, 1, 1)
+    decibels = (
+        torch.randn(len(SCENES), n_frames, network.front_end.n_mels, generator=generator)
+        - 60
+        + 6 * torch.tensor(SCENES).view(-1, 1, 1)
+    )
     events = torch.zeros(len(SCENES), N_STEPS, 3)
     for window, first, last, event in EVENTS:
         events[window, first:last, event] = 1.0
         frames = slice(round(first / N_STEPS * (n_frames - 1)), round(last / N_STEPS * (n_frames - 1)))
         decibels[window, frames, 20 * event : 20 * event + 16] += 45.0
-    features = 10 ** (decibels / 20) if network.front_end.magnitude else decibels
+    if network.front_end.magnitude:
+        features = 10 ** (decibels / 20)
+    else:
+        features = decibels / 20 + 2 if network.front_end.kaldi else decibels
     targets = Targets(events[:n_windows], torch.ones_like(events)[:n_windows], torch.eye(2)[SCENES[:n_windows]])
     return Batch(features[:n_windows], targets)
 

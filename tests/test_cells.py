@@ -168,6 +168,15 @@ def test_scene_first_then_every_event_from_its_threshold_on() -> None:
     ]
 
 
+def test_a_place_is_named_only_as_precisely_as_it_is_known() -> None:
+    groups = {"outdoors": ("forest", "park", "street"), "nature": ("forest", "park")}
+    labels = Labels(("forest", "park", "street", "office"), (), np.zeros(0, np.float32), groups, scene_bar=0.8, group_bar=0.85)
+    heard = ((0.1, 0.85, 0.05, 0.0), (0.45, 0.4, 0.1, 0.05), (0.4, 0.1, 0.4, 0.1), (0.25, 0.25, 0.25, 0.25))
+    scores = [CellScores(i, i + 1.0, np.array(scene, np.float32), np.zeros(0, np.float32)) for i, scene in enumerate(heard)]
+    named = [(cell.label, round(cell.score, 3)) for cell in cells(scores, "a.wav", labels)]
+    assert named == [("park", 0.85), ("nature", 0.85), ("outdoors", 0.9), ("", 0.0)]
+
+
 def test_a_model_without_scenes_still_says_that_the_second_was_analysed() -> None:
     labels = Labels((), ("dog",), np.array([0.5], np.float32))
     heard = CellScores(0.0, 1.0, np.zeros(0, np.float32), np.array([0.1], np.float32))

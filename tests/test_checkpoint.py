@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from audiolog_cli.errors import WeightsError
-from audiolog_cli.model import checkpoint, crnn, efficientat
+from audiolog_cli.model import checkpoint, crnn, efficientat, mobilenet
 from audiolog_cli.model.checkpoint import Card, card_of, load, metadata_of, read_card, save
 from audiolog_cli.model.features import FrontEnd
 from audiolog_cli.weights.find import Header, read_header
@@ -59,8 +59,9 @@ def rewritten(
         mini(n_scenes=2, n_events=3),
         mini(n_classes=3, n_scenes=2),
         crnn.CRNN(crnn.Config(channels=(8, 8, 8), stem=8, gru_dim=8, branch_dim=8, n_scenes=2, n_events=3)),
+        mobilenet.MobileNet(mobilenet.preset("tiny", 2, 3, 5)),
     ],
-    ids=["htsat", "htsat with the AudioSet head", "crnn"],
+    ids=["htsat", "htsat with the AudioSet head", "crnn", "mobilenet"],
 )
 def test_a_network_and_its_card_come_back(tmp_path: Path, network: checkpoint.Network) -> None:
     card = Card.of(network, SCENES, EVENTS, provenance={"data": "clips, 8 h", "note": "Geräusche; 声音"})
@@ -73,6 +74,24 @@ def test_a_network_and_its_card_come_back(tmp_path: Path, network: checkpoint.Ne
     wave = torch.rand(1, 320_000) - 0.5
     with torch.inference_mode():
         assert torch.equal(found(wave).event_logits, network(wave).event_logits)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"groups": {"outdoors": ("street", "park")}}, "'park' is in a group of scenes, and no scene"),
+        ({"groups": {"home": ("street",)}}, "'home' is a scene and a group of scenes"),
+        ({"sure_thresholds": (0.5,)}, "expected 3 thresholds for --sure, or none, found 1"),
+        ({"scene_bar": 1.5}, "a threshold is not a number from 0 to 1"),
+    ],
+)
+def test_a_card_that_contradicts_itself_is_not_saved(tmp_path: Path, changed: dict[str, object], message: str) -> None:
+    network, card = example()
+    with pytest.raises(WeightsError, match=message):
+        save(tmp_path / "w.safetensors", network, replace(card, **changed))  # type: ignore[arg-type]
+    good = replace(card, groups={"any": SCENES}, scene_bar=0.8, group_bar=0.9, sure_thresholds=(0.5, 0.6, 0.7))
+    save(tmp_path / "w.safetensors", network, good)
+    assert read_card(tmp_path / "w.safetensors") == good
 
 
 def test_a_tagger_without_scenes(tmp_path: Path) -> None:
@@ -146,7 +165,7 @@ def test_tensors_that_are_not_the_networks(tmp_path: Path, change: Callable[[dic
         (
             "architecture",
             '"wavenet"',
-            "a network of kind 'wavenet'; this program knows htsat, crnn, efficientat, joint, task4b: update audiolog",
+            "a network of kind 'wavenet'; this program knows htsat, crnn, mobilenet, efficientat, joint, task4b: update audiolog",
         ),
         ("format_version", "2", "format version 2, this program reads 1; update audiolog"),
         ("format", "pt", "a safetensors file without audiolog's card;"),

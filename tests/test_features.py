@@ -5,7 +5,15 @@ import pytest
 import torch
 import torchaudio
 
-from audiolog_cli.model.features import TASK_FRONT_END, FrontEnd, LogMel, mel_filter_bank, spectrogram
+from audiolog_cli.model.features import (
+    KALDI_FRONT_END,
+    TASK_FRONT_END,
+    FrontEnd,
+    LogMel,
+    kaldi_filter_bank,
+    mel_filter_bank,
+    spectrogram,
+)
 from tests.parity import clips, farthest, golden
 
 FRONT_END = FrontEnd()
@@ -35,6 +43,13 @@ def filter_bank_by_hand() -> np.ndarray:
 
 def test_filter_bank_is_slaneys() -> None:
     np.testing.assert_allclose(mel_filter_bank(FRONT_END).numpy(), filter_bank_by_hand(), atol=1e-6)
+
+
+def test_kaldis_filter_bank_is_torchaudios() -> None:
+    theirs, _ = torchaudio.compliance.kaldi.get_mel_banks(128, 1024, 32_000.0, 0.0, 15_000.0, 100.0, -500.0, 1.0)
+    ours = kaldi_filter_bank(KALDI_FRONT_END)
+    assert not ours[512].any()
+    torch.testing.assert_close(ours[:512].T, theirs, atol=2e-5, rtol=0)  # theirs is computed in single precision
 
 
 @pytest.mark.parametrize("front_end", [FRONT_END, TASK_FRONT_END, FrontEnd(n_mels=128, fmin=0, fmax=16000)])

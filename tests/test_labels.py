@@ -28,7 +28,7 @@ def test_some_classes_of_audioset_by_number() -> None:
 
 @pytest.mark.parametrize(
     ("name", "n_scenes", "n_events"),
-    [("audioset", 0, 527), ("maestro", 5, 11), ("maestro-soft", 5, 17), ("tut", 4, 25), ("everyday", 12, 47)],
+    [("audioset", 0, 527), ("maestro", 5, 11), ("maestro-soft", 5, 17), ("tut", 4, 25), ("everyday", 12, 60)],
 )
 def test_a_list_is_found_by_its_sizes(name: str, n_scenes: int, n_events: int) -> None:
     entry = labels.lists()[name]
@@ -53,6 +53,13 @@ def test_the_default_weights_score_the_everyday_list() -> None:
     metadata = read_header(find("everyday")).metadata
     assert json.loads(metadata["scenes"]) == list(labels.EVERYDAY.scenes)
     assert json.loads(metadata["events"]) == list(labels.EVERYDAY.events)
+    assert json.loads(metadata["groups"]) == {name: list(scenes) for name, scenes in labels.EVERYDAY.groups.items()}
+
+
+def test_every_scene_is_in_a_group_and_groups_are_nested_or_apart() -> None:
+    groups = [set(scenes) for scenes in labels.EVERYDAY.groups.values()]
+    assert set.union(*groups) == set(labels.EVERYDAY.scenes)
+    assert all(not one & other or one <= other or other <= one for one in groups for other in groups)
 
 
 def test_a_list_of_ones_own() -> None:

@@ -1,5 +1,6 @@
 """Soundscapes: exact times, exact levels, the same from the same seed, and fast enough never to hold training up."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,48 @@ def test_window_is_the_same_for_the_same_seed_and_index_only(bank: Bank) -> None
         assert (first.events, first.scenes, first.labelled) == (again.events, again.scenes, again.labelled)
     one, two = windows.mix_window(bank, PLAIN, 3, 0), windows.mix_window(bank, PLAIN, 4, 0)
     assert not np.array_equal(one.wave, two.wave)
+
+
+def test_steady_windows_hold_nothing_but_noise_hum_or_silence(bank: Bank) -> None:
+    drawn = [windows.mix_window(bank, MixStyle(seconds=1.0, steady_share=1.0), 4, i) for i in range(20)]
+    assert all(not sound.events and not sound.scenes and sound.labelled for sound in drawn)
+    assert any(not sound.wave.any() for sound in drawn) and any(sound.wave.any() for sound in drawn)
+    loud = next(sound.wave for sound in drawn if sound.wave.any())
+    halves = [augment.rms(half) for half in np.split(loud, 2)]
+    assert halves[0] == pytest.approx(halves[1], rel=0.5)
+
+
+def test_hum_has_the_mains_harmonics_and_nothing_between() -> None:
+    spectrum = np.abs(np.fft.rfft(windows.hum(SAMPLE_RATE, np.random.default_rng(1))))  # 1 Hz apart
+    base = 50 if spectrum[45:56].sum() > spectrum[57:63].sum() else 60
+    near = np.zeros(len(spectrum), bool)
+    for harmonic in range(1, 14):
+        near[harmonic * base - 10 : harmonic * base + 11] = True
+    assert np.square(spectrum[near]).sum() > 0.99 * np.square(spectrum).sum()
+
+
+def test_scenes_outside_the_vocabulary_are_places_without_a_label() -> None:
+    bank = windows.make_bank(*made_clips(), known=["hiss"])
+    assert list(bank.scenes) == ["hiss"] and len(bank.places) == 1
+    scenes = {sound.scenes for sound in (windows.mix_window(bank, MixStyle(place_share=1.0), 0, i) for i in range(5))}
+    assert scenes == {(Span(0.0, 10.0, windows.PLACE),)}
+
+
+def test_joined_labels_go_by_the_first_rule_that_fits(tmp_path: Path) -> None:
+    (tmp_path / "joined.tsv").write_text(
+        "kind\tlabel\traw_label\tbecomes\nevent\tother|car\t(?i)\\bbus\tbus\nevent\tother\t.*hen\then\n", encoding="utf-8"
+    )
+    made = [
+        replace(clip, label=label, raw_label=raw)
+        for clip, (label, raw) in zip(
+            made_clips()[0], [("car", "Bus 7"), ("other", "hen cluck"), ("other", "buzz"), ("train", "bus")], strict=False
+        )
+    ]
+    found = clips.joined(made, clips.read_joinings(tmp_path / "joined.tsv"))
+    assert [clip.label for clip in found[:4]] == ["bus", "hen", "other", "train"]
+    (tmp_path / "joined.tsv").write_text("kind\tlabel\traw_label\tbecomes\nevent\tother\t(\tbus\n", encoding="utf-8")
+    with pytest.raises(RecordError, match="joined.tsv:2: expected kind, label, raw_label and becomes"):
+        clips.read_joinings(tmp_path / "joined.tsv")
 
 
 @given(index=st.integers(0, 10**6), wild=st.sampled_from([0.0, 1.0]), alone=st.sampled_from([0.0, 1.0]))

@@ -5,15 +5,18 @@ from typing import Any
 import pytest
 import torch
 
-from audiolog_cli.model import crnn, htsat
+from audiolog_cli.model import crnn, htsat, mobilenet
 from audiolog_cli.model.precision import has_one_dnn
 from audiolog_cli.model.prepared import prepared, window_order
 
+Known = htsat.HTSAT | crnn.CRNN | mobilenet.MobileNet
+NETWORKS: dict[Any, Any] = {htsat: htsat.HTSAT, crnn: crnn.CRNN, mobilenet: mobilenet.MobileNet}
 
-def networks() -> list[htsat.HTSAT | crnn.CRNN]:
+
+def networks() -> list[Known]:
     """Small ones whose every value matters: BatchNorms that have seen something, bias tables that are not zero."""
     torch.manual_seed(0)
-    made: list[htsat.HTSAT | crnn.CRNN] = [htsat.HTSAT(htsat.preset("tiny", 3, 5)), crnn.CRNN(crnn.preset("tiny", 3, 5))]
+    made: list[Known] = [NETWORKS[kind](kind.preset("tiny", 3, 5)) for kind in (htsat, crnn, mobilenet)]
     for network in made:
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
@@ -27,9 +30,9 @@ def networks() -> list[htsat.HTSAT | crnn.CRNN]:
 
 
 @pytest.mark.skipif(not has_one_dnn(), reason="this processor has no kernels of oneDNN")
-@pytest.mark.parametrize("network", networks(), ids=["htsat", "crnn"])
+@pytest.mark.parametrize("network", networks(), ids=["htsat", "crnn", "mobilenet"])
 @torch.inference_mode()
-def test_the_copy_gives_the_same_outputs_and_leaves_the_network_alone(network: htsat.HTSAT | crnn.CRNN) -> None:
+def test_the_copy_gives_the_same_outputs_and_leaves_the_network_alone(network: Known) -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
     copied = prepared(network)
     assert copied is not network
@@ -41,7 +44,7 @@ def test_the_copy_gives_the_same_outputs_and_leaves_the_network_alone(network: h
 
 
 @pytest.mark.skipif(not has_one_dnn(), reason="this processor has no kernels of oneDNN")
-@pytest.mark.parametrize("module", [htsat, crnn], ids=["htsat", "crnn"])
+@pytest.mark.parametrize("module", [htsat, crnn, mobilenet], ids=["htsat", "crnn", "mobilenet"])
 @torch.inference_mode()
 def test_the_audioset_head_speaks_only_where_there_is_no_event_branch(module: Any) -> None:
     waves = torch.rand(1, 320_000) - 0.5
@@ -52,10 +55,9 @@ def test_the_audioset_head_speaks_only_where_there_is_no_event_branch(module: An
         torch.testing.assert_close(fast.event_logits, plain.event_logits, atol=1e-5, rtol=0)
 
 
-def with_audioset_head(module: Any, n_events: int) -> htsat.HTSAT | crnn.CRNN:
+def with_audioset_head(module: Any, n_events: int) -> Known:
     """One with the AudioSet head, and an event branch where events are asked for."""
-    config = module.preset("tiny", 3, n_events, 7)
-    return module.HTSAT(config) if module is htsat else module.CRNN(config)  # type: ignore[no-any-return]
+    return NETWORKS[module](module.preset("tiny", 3, n_events, 7))  # type: ignore[no-any-return]
 
 
 def test_a_network_in_training_is_not_copied() -> None:

@@ -59,17 +59,18 @@ window_ms = st.integers(1, 3000)
 
 
 @settings(deadline=None, max_examples=60)
-@given(n_samples=lengths, window=window_ms, hop=window_ms, chunk=st.integers(200, 50_000))
-def test_segments_read_back_from_three_decimals_are_the_windows_of_the_whole(
-    n_samples: int, window: int, hop: int, chunk: int
+@given(n_samples=lengths, window=window_ms, hop=window_ms, length=window_ms, chunk=st.integers(200, 50_000))
+def test_segments_of_any_length_read_back_from_three_decimals_give_the_windows_of_the_whole(
+    n_samples: int, window: int, hop: int, length: int, chunk: int
 ) -> None:
     hop = min(hop, window)
     hop, window = (hop * 50, window * 50) if n_samples > 1000 * hop else (hop, window)  # keep the number of windows small
+    length = length * 50 if n_samples > 1000 * length else length
     sound = np.arange(n_samples, dtype=np.float32)
-    options = SegmentOptions(window / 1000, hop / 1000)
+    options = SegmentOptions(length / 1000)
     spans = [(float(f"{onset:.3f}"), float(f"{offset:.3f}")) for onset, offset in from_duration(n_samples / SAMPLE_RATE, options)]
     whole = list(windows([sound], window / 1000, hop / 1000))
-    parts = list(windows_at((sound[i : i + chunk] for i in range(0, n_samples, chunk)), spans, window / 1000))
+    parts = list(windows_at((sound[i : i + chunk] for i in range(0, n_samples, chunk)), spans, window / 1000, hop / 1000))
     assert [(w.index, w.start, w.onset, w.n_samples) for w in parts] == [(w.index, w.start, w.onset, w.n_samples) for w in whole]
     assert all(a.samples.tobytes() == b.samples.tobytes() for a, b in zip(parts, whole, strict=True))
 
@@ -196,7 +197,7 @@ def test_tag_of_segments_is_tag_of_the_recording_to_the_byte(suffix: str, hop: s
     assert (code, err) == (0, "")
     assert len(whole.splitlines()) > 24
     for format in ("tsv", "jsonl"):
-        line = f"audiolog segment --hop {hop} --format {format} a{suffix} | audiolog tag --weights {tiny_weights}"
+        line = f"audiolog segment --hop {hop} --format {format} a{suffix} | audiolog tag --hop {hop} --weights {tiny_weights}"
         assert sh(line, tmp_path) == (0, whole, "")
 
 

@@ -163,6 +163,31 @@ def test_a_folder_stands_for_its_recordings_and_the_first_failure_can_stop_the_r
     assert sh(f"{tag} missing.wav other.wav --fail-fast", folder) == (1, "", "audiolog: missing.wav: no such file\n")
 
 
+@pytest.fixture(scope="module")
+def cautious(folder: Path) -> str:
+    """Weights that name no single scene of the two, but their group, and have thresholds for --sure."""
+    network, card = checkpoint.load(folder / "w.safetensors")
+    careful = replace(card, groups={"inhabited": card.scenes}, scene_bar=0.999, group_bar=0.9, sure_thresholds=(1.0, 1.0, 1.0))
+    checkpoint.save(folder / "cautious.safetensors", network, careful)
+    return "audiolog tag rec.wav --weights cautious.safetensors"
+
+
+def test_groups_of_scenes_are_named_as_the_card_says_and_the_best_scene_where_asked(
+    folder: Path, cells: str, cautious: str
+) -> None:
+    named = {tuple(line.split("\t")[4:]) for line in sh(f"{cautious} | grep scene", folder).stdout.splitlines()}
+    assert named == {("inhabited", "1.000")}
+    assert sh(f"{cautious} --scenes best", folder).stdout == cells
+
+
+def test_sure_takes_the_cards_higher_thresholds(folder: Path, cautious: str) -> None:
+    assert "event" in sh(cautious, folder).stdout
+    assert "event" not in sh(f"{cautious} --sure", folder).stdout
+    assert "\tcar\t" in sh(f"{cautious} --sure --threshold 0.1", folder).stdout
+    without = sh("audiolog tag rec.wav --weights w.safetensors --sure", folder)
+    assert without == (2, "", "audiolog: --sure: these weights have no thresholds for it; --threshold sets one for all events\n")
+
+
 def test_a_quiet_night_is_an_empty_table_and_no_error(folder: Path) -> None:
     (folder / "quiet.raw").write_bytes(bytes(32_000 * 2 * 15))
     segments = "audiolog segment quiet.raw --raw 32000,1,s16le --skip-quiet -60"
@@ -433,10 +458,10 @@ def test_segments_past_the_end_are_said(folder: Path) -> None:
     assert (inside.code, inside.stderr) == (0, "")
 
 
-def test_a_hop_is_not_for_segments(folder: Path) -> None:
-    done = sh("audiolog segment other.wav | audiolog tag --weights w.safetensors --hop 5", folder)
-    message = "--hop: not for segments, which are analysed where they are (other.wav has 1); `audiolog segment --hop` lays them"
-    assert done == (2, "", f"audiolog: {message}\n")
+@pytest.mark.parametrize("segments", ["", " --window 7", " --window 10 --hop 5", " --window 0.5"])
+def test_segments_that_leave_nothing_out_give_the_same_bytes_with_any_hop(segments: str, folder: Path) -> None:
+    whole = sh("audiolog tag rec.wav --weights w.safetensors --hop 4", folder)
+    assert sh(f"audiolog segment rec.wav{segments} | audiolog tag --weights w.safetensors --hop 4", folder) == whole
 
 
 def test_segments_of_standard_input_cannot_be_heard_again(folder: Path) -> None:

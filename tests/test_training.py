@@ -156,15 +156,33 @@ def test_rolling_moves_sound_and_targets_together() -> None:
         assert frames[middle].item() == rolled.targets.events[0, step, 0].item()
 
 
-def test_targets_where_nobody_labelled_come_from_the_teacher() -> None:
+def test_what_may_sound_unlabelled_is_not_trained_as_silence() -> None:
     labels = batches.labels_of(
-        replace(FACTS, tags=TAGS, plausible={"hiss": ("low",)}, mapping={"low": ("tonal",), "high": ("noisy",)})
+        replace(
+            FACTS,
+            tags=TAGS,
+            plausible={"hiss": ("low",)},
+            akin={"high": ("low",)},
+            mapping={"low": ("tonal",), "high": ("noisy",)},
+        )
     )
-    hard = torch.tensor([[[0.0, 0.0]], [[0.0, 0.0]], [[1.0, 1.0]]])  # (B, T = 1, low high)
-    tags = torch.tensor([[[0.7, 0.1, 0.0]], [[0.7, 0.9, 0.0]], [[0.0, 0.0, 1.0]]])
-    events, weights = batches.event_targets(hard, tags, torch.tensor([PLACES.index("hiss"), -1, -1]), labels)
-    assert events[:, 0].tolist() == [[pytest.approx(0.7), 0.0], [0.0, 0.0], [1.0, 1.0]]
-    assert weights[:, 0].tolist() == [[batches.SOFT_WEIGHT, 1.0], [0.0, 0.0], [1.0, 1.0]]
+    silent, heard, unsure = [0.0, 0.0, 0.0], [0.7, 0.9, 0.0], [0.2, 0.01, 0.0]  # the teacher's tags
+    cases = [  # scene, mixed in (low, high), tags, weights (low, high)
+        (PLACES.index("hiss"), [0.0, 0.0], silent, [0.0, 1.0]),  # the scene may hold low
+        (PLACES.index("hiss"), [1.0, 0.0], silent, [1.0, 1.0]),
+        (pool.NOWHERE, [0.0, 0.0], heard, [0.0, 0.0]),  # the teacher is sure that both are there
+        (pool.NOWHERE, [0.0, 1.0], silent, [0.0, 1.0]),  # high may be called low as well
+        (pool.SOMEWHERE, [0.0, 0.0], unsure, [0.0, 1.0]),  # only what the teacher does not hear at all
+        (pool.NO_SCENE, [0.0, 0.0], unsure, [1.0, 1.0]),
+    ]
+    for scene, mixed_in, tags, expected in cases:
+        weights = batches.event_weights(torch.tensor([[mixed_in]]), torch.tensor([[tags]]), torch.tensor([scene]), labels)
+        assert weights[0, 0].tolist() == expected, (scene, mixed_in, tags)
+
+
+def test_no_place_is_learned_as_every_scene_alike_and_an_unknown_one_not_at_all() -> None:
+    scenes = batches.one_hot(torch.tensor([1, pool.NOWHERE, pool.SOMEWHERE, pool.NO_SCENE]), 2)
+    assert scenes.tolist() == [[0.0, 1.0], [0.5, 0.5], [0.0, 0.0], [0.0, 0.0]]
 
 
 def test_mixup_mixes_targets_as_it_mixes_sound() -> None:
@@ -338,7 +356,7 @@ def test_pools_of_different_words_do_not_go_together(tmp_path: Path, folder: Pat
 
 
 def test_unknown_networks_are_named() -> None:
-    with pytest.raises(UsageError, match="model vgg: expected htsat, crnn, joint, cnn-bigru, cnn, task4b"):
+    with pytest.raises(UsageError, match="model vgg: expected htsat, crnn, mobilenet, joint, cnn-bigru, cnn, task4b"):
         new_network("vgg", "tiny", 1, 1)
     with pytest.raises(UsageError, match="preset huge: crnn comes as base, small, tiny"):
         new_network("crnn", "huge", 1, 1)

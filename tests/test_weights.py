@@ -1,5 +1,6 @@
 """`weights`: finding checkpoints by name, and its sub-commands through real pipes; a server on this machine plays the hub."""
 
+import hashlib
 import io
 import json
 import re
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import file_download
 
+from audiolog_cli.commands import weights
 from audiolog_cli.errors import WeightsError
+from audiolog_cli.model import checkpoint, efficientat
 from audiolog_cli.weights import find as finding
 from audiolog_cli.weights import pull as pulling
 from audiolog_cli.weights.pull import Published
@@ -83,7 +87,7 @@ def test_every_published_checkpoint_says_where_it_is_from() -> None:
     for entry in pulling.published().values():
         assert entry.filename and entry.knows and entry.licence and entry.source
         assert bool(entry.repo) == bool(entry.revision)
-        assert re.fullmatch(r"|[0-9a-f]{64}", entry.sha256)
+        assert re.fullmatch(r"|[0-9a-f]{8}|[0-9a-f]{64}", entry.sha256)
 
 
 def test_the_pinned_sum_is_that_of_the_reference_file(shared: Path) -> None:
@@ -226,14 +230,54 @@ def test_offline_pulls_only_what_is_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("mn04", "mn04 is not on the hub: get mn04_as_mAP_432.pt from https://github.com/fschmid56/EfficientAT/releases, then"),
-        ("nothing", "no published weights are called 'nothing'; these can be pulled: clap-htsat-unfused, "),
+        (
+            "htsat-audioset",
+            "htsat-audioset cannot be downloaded from here: get HTSAT_AudioSet_Saved_1.ckpt from https://github.com/RetroCirce/",
+        ),
+        ("nothing", "no published weights are called 'nothing'; these can be pulled: mn04, mn10, clap-htsat-unfused, "),
     ],
 )
 def test_what_cannot_be_pulled_says_how_to_get_it(tmp_path: Path, name: str, message: str) -> None:
     done = audiolog(f"weights pull {name}", tmp_path)
     assert (done.code, done.stdout) == (2, "")
     assert done.stderr.startswith(f"audiolog: {message}")
+
+
+@pytest.mark.parametrize("pinned", [64, 8])
+def test_pull_from_a_site_checks_the_sum_and_sends_no_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pinned: int
+) -> None:
+    network = efficientat.EfficientAT(efficientat.Config(0.1))
+    torch.save(network.state_dict(), tmp_path / "mn01.pt")
+    content = (tmp_path / "mn01.pt").read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()[:pinned]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    fetch, sent = file_download.http_get, []
+    monkeypatch.setattr(file_download, "http_get", lambda *args, **more: sent.append(more["headers"]) or fetch(*args, **more))
+    hub = Hub("releases/v1/mn01.pt", content)
+    with serving(hub):
+        entry = Published(
+            "mn01", f"{hub.endpoint}/releases", "mn01.pt", "v1", sha256, "EfficientAT", "527 events", "MIT", "a site"
+        )
+        monkeypatch.setattr(pulling, "published", lambda: {"mn01": entry})
+        weights.pull("mn01", False, "", True)
+    assert (hub.ranges, sent) == ([0], [{}])
+    path = tmp_path / "cache" / "audiolog" / "weights" / "mn01.safetensors"
+    assert capsys.readouterr().out == f"{path}\n"
+    assert checkpoint.read_card(path).provenance["licence"] == "MIT"
+
+
+def test_a_site_that_sends_another_file_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    hub = Hub("releases/v1/mn01.pt", b"something else")
+    with serving(hub):
+        entry = Published("mn01", f"{hub.endpoint}/releases", "mn01.pt", "v1", "c" * 8, "EfficientAT", "", "MIT", "")
+        with pytest.raises(
+            WeightsError, match="mn01: the site sent other bytes than the published ones: expected SHA-256 cccccccc"
+        ):
+            pulling.download(entry)
+    assert not list((tmp_path / "audiolog" / "downloads").iterdir())
 
 
 # Converting and checking

@@ -20,11 +20,17 @@ def mix(
     all_labels: Annotated[
         bool, typer.Option("--all-labels", help="The vocabulary is every label of the clips, not that of the default weights.")
     ] = False,
+    join: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TSV: labels that are joined to one (kind, label, raw_label, becomes).")
+    ] = None,
+    licences: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Only clips whose licence this regular expression finds.")
+    ] = "",
     seconds: Annotated[float, typer.Option(min=1, help="Length of a recording."), needs("--recordings")] = 300.0,
     style: Annotated[str, typer.Option(help="How windows are mixed: train, plain or validation."), needs("--windows")] = "train",
     for_model: Annotated[
         str,
-        typer.Option(metavar="MODEL", help="Windows as this kind of network hears them: task4b, or any other."),
+        typer.Option(metavar="MODEL", help="Windows as this kind of network hears them: mobilenet, task4b, or any other."),
         needs("--windows"),
     ] = "htsat",
     teacher: Annotated[
@@ -60,7 +66,15 @@ def mix(
     from audiolog_cli.mixing.composing import Plan
     from audiolog_cli.mixing.production import PoolPlan, Source, write_pool, write_recordings
 
-    source = Source(folders=tuple(clips), split=split, cache=cache or out / "cache", everyday=not all_labels, seed=seed)
+    source = Source(
+        folders=tuple(clips),
+        split=split,
+        cache=cache or out / "cache",
+        everyday=not all_labels,
+        seed=seed,
+        joinings=join,
+        licences=licences,
+    )
     if recordings:
         names = write_recordings(source, Plan(seconds), recordings, out, terminal.say)
         terminal.write_lines(f"{out / name}\n" for name in names)

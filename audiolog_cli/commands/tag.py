@@ -42,6 +42,13 @@ class Pooling(StrEnum):
     mean = "mean"
 
 
+class Scenes(StrEnum):
+    """How places are named."""
+
+    sure = "sure"
+    best = "best"
+
+
 class TagFormat(StrEnum):
     """How cells are written."""
 
@@ -143,6 +150,13 @@ def tag(
             help="The same for scenes. A line is written half of the longer time after its sound.",
         ),
     ] = None,
+    sure: Annotated[
+        bool, typer.Option("--sure", help="The checkpoint's higher thresholds: fewer events, four of five of them right.")
+    ] = False,
+    scenes: Annotated[
+        Scenes,
+        typer.Option(help="sure: a place, a kind of place or none, as far as it is known; best: the most probable one always."),
+    ] = Scenes.sure,
     format: Annotated[
         TagFormat, typer.Option(help="tsv with a header, jsonl: one JSON object a line, or parquet."), heading("Output")
     ] = TagFormat.tsv,
@@ -199,6 +213,8 @@ def tag(
                 smooth_scene=smooth_scene,
                 threshold=threshold,
                 thresholds=thresholds_in(thresholds),
+                sure=sure,
+                scenes=scenes.value,
                 labels=labels,
             ),
             times=TimeOptions(start_time=start_time, name_time=name_time, header_time=header_time, tz=tz),

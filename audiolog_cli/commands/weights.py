@@ -86,12 +86,17 @@ def pull(
     Example: audiolog weights pull clap-htsat-unfused
     """
     from audiolog_cli.weights.find import SUFFIX, cache_folder
-    from audiolog_cli.weights.pull import by_name, download, downloads_folder, sha256_of
+    from audiolog_cli.weights.pull import SHA256, by_name, download, downloads_folder, sha256_of
 
     entry, label_list = by_name(name), _label_list(labels)
     target = cache_folder() / f"{name}{SUFFIX}"
     if not target.exists():
         file = download(entry, offline, terminal.progress_wanted())
+        if entry.sha256 and len(entry.sha256) < SHA256:
+            terminal.say(
+                f"{name}: only the first {len(entry.sha256)} digits of its SHA-256 are pinned, and fit: the file is whole, but a forger"
+                f" could have made it so (SHA-256 {sha256_of(file)})"
+            )
         if not entry.sha256:
             terminal.say(
                 f"{name}: nobody has pinned this file; its bytes are those that the hub states (SHA-256 {sha256_of(file)})"

@@ -134,6 +134,26 @@ def micro_f1_thresholds(curves: Sequence[Curve]) -> list[float]:
         reached = higher
 
 
+def precise_thresholds(curves: Sequence[Curve], precision: float) -> list[float]:
+    """The thresholds, one a label, that together find most at that micro precision.
+
+    Every label is on its own once it is said what precision is worth: the sum of TP + w (TP - precision estimates) is highest label by label,
+    and the smallest w that keeps the precision finds most.
+
+    >>> mixed = threshold_curve(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True]))
+    >>> [round(precise_thresholds([mixed], precision)[0], 4) for precision in (0.7, 0.9)]
+    [0.3, 0.75]
+    """
+    counts = [_counts_at_cuts(curve) for curve in curves]
+    kept: list[int] = []
+    for worth in np.geomspace(0.1, 100.0, 61):
+        kept = [int(np.argmax(found + worth * (found - precision * estimated))) for found, estimated in counts]
+        n_found = sum(int(found[i]) for i, (found, _) in zip(kept, counts, strict=True))
+        if n_found >= precision * sum(int(estimated[i]) for i, (_, estimated) in zip(kept, counts, strict=True)):
+            break
+    return [_cuts(curve)[i] for i, curve in zip(kept, curves, strict=True)]
+
+
 def _counts_at_cuts(curve: Curve) -> tuple[Ints, Ints]:
     """True positives and estimates at each of `_cuts`; the first names nothing."""
     return np.append(0, curve.true_positives), np.append(0, curve.true_positives + curve.false_positives)

@@ -1,14 +1,15 @@
 """Isolated clips and scene recordings to mix from: what is said about each of them, in one table.
 
 In: a folder with `clips.tsv` (columns path, source_id, kind, label, onset, offset, duration, split; others are passed over)
-and the audio it names. Out: `Clip` records. Nothing is decoded here (see `cache.py`) and nothing is mixed (see `windows.py`).
+and the audio it names. Out: `Clip` records. Nothing is decoded here (see `cache.py`) and nothing is mixed (see `mixing.py`).
 
 `source_id` names the original recording or speaker: clips that share one must never be in two splits.
 """
 
 import csv
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiolog_cli.errors import RecordError
@@ -30,6 +31,40 @@ class Clip:
     offset: float
     duration: float
     split: str
+    raw_label: str = ""  # as its source has it, where the table says so
+    licence: str = ""  # as the table has it
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """A rule that gives clips another label: those of `kind` whose label is `label` and whose source's own words match `raw_label`."""
+
+    kind: str
+    label: re.Pattern[str]  # all of it
+    raw_label: re.Pattern[str]  # a part of it
+    becomes: str
+
+
+def read_joinings(path: Path) -> list[Joining]:
+    """The rules of a table with the columns kind, label, raw_label and becomes; RecordError with the line of one that is none."""
+    with path.open(newline="", encoding="utf-8") as lines:
+        reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        rules = []
+        for number, row in enumerate(reader, start=2):
+            try:
+                rules.append(Joining(row["kind"], re.compile(row["label"]), re.compile(row["raw_label"]), row["becomes"]))
+            except (KeyError, TypeError, re.error) as error:
+                raise RecordError(f"{path}:{number}: expected kind, label, raw_label and becomes: {error}") from None
+    return rules
+
+
+def joined(clips: Iterable[Clip], rules: Sequence[Joining]) -> list[Clip]:
+    """The clips, each with the label of the first rule that fits it, or its own."""
+    return [next((replace(clip, label=rule.becomes) for rule in rules if _fits(rule, clip)), clip) for clip in clips]
+
+
+def _fits(rule: Joining, clip: Clip) -> bool:
+    return rule.kind == clip.kind and bool(rule.label.fullmatch(clip.label) and rule.raw_label.search(clip.raw_label))
 
 
 def read_clips(folder: Path) -> list[Clip]:
@@ -67,7 +102,18 @@ def _clip(folder: Path, row: dict[str, str], place: str) -> Clip:
     for value, allowed, column in ((row["kind"], KINDS, "kind"), (row["split"], SPLITS, "split")):
         if value not in allowed:
             raise RecordError(f"{place}: {column} {value!r} is none of {', '.join(allowed)}")
-    return Clip(folder / row["path"], row["source_id"], row["kind"], row["label"], onset, offset, duration, row["split"])
+    return Clip(
+        folder / row["path"],
+        row["source_id"],
+        row["kind"],
+        row["label"],
+        onset,
+        offset,
+        duration,
+        row["split"],
+        row.get("raw_label") or "",
+        row.get("licence") or "",
+    )
 
 
 def check_splits(clips: Iterable[Clip]) -> None:

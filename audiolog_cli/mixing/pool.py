@@ -5,11 +5,11 @@ Mixing, the log-mel spectrogram and a teacher cost as much as a small network's 
 belongs to one bank, recipe, seed, vocabulary and front-end; whoever changes one of them starts a new folder.
 
     pool.json     what it was made from and what the columns mean: `Facts`
-    log_mel.f16   (N, n_frames, n_mels) float16    decibels, or magnitudes where the front-end says so
+    log_mel.f16   (N, n_frames, n_mels) float16    as the front-end makes them
     tags.u8       (N, STEPS, n_tags) uint8         round(255 * sqrt(teacher's probability)); absent without a teacher
     events.u8     (N, STEPS, n_events) uint8       1 where an event was mixed in, or labelled
     soft.u8       (N, STEPS, n_events) uint8       round(255 * soft label); absent where the data set has none
-    scene.i8      (N,) int8                        index of the scene, -1 for none (silence, noise)
+    scene.i8      (N,) int8                        index of the scene; -1 nobody says, -2 a place without a label, -3 no place
     state.u8      (N,) uint8                       0 not made yet, 1 made, 2 made and unlabelled (only the teacher's opinion holds)
 """
 
@@ -26,13 +26,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.mixing.windows import Soundscape, Span
+from audiolog_cli.mixing.windows import PLACE, Soundscape, Span
 from audiolog_cli.model.features import FrontEnd, spectrogram
 from audiolog_cli.side_files import alone, intact, write_whole
 
 STEPS = 32  # time steps of targets over one window, as of HTS-AT: 0.3125 s for 10 s
 MISSING, MADE, UNLABELLED = 0, 1, 2
-NO_SCENE = -1  # scene target of a window that has none
+NO_SCENE = -1  # scene of a window: nobody says which,
+SOMEWHERE = -2  # a real place, of no known label, which may hold any event,
+NOWHERE = -3  # no place at all: noise, silence, one sound alone
 MIN_OVERLAP = 0.05  # seconds of an event in a step that make the step active: short events count, a fade's edge does not
 Teacher = Callable[[Tensor], Tensor]  # a wave (n_samples,) -> probabilities (STEPS, n_tags)
 
@@ -46,6 +48,7 @@ class Facts:
     scenes: tuple[str, ...]
     tags: tuple[str, ...] = ()  # the teacher's classes
     plausible: dict[str, tuple[str, ...]] = field(default_factory=dict)  # scene -> events it may hold that nobody labelled
+    akin: dict[str, tuple[str, ...]] = field(default_factory=dict)  # event -> others that may be said of the same sound
     mapping: dict[str, tuple[str, ...]] = field(default_factory=dict)  # event -> the teacher's classes that mean it
     seconds: float = 10.0
     front_end: FrontEnd = FrontEnd()
@@ -93,13 +96,14 @@ def read_facts(folder: Path) -> Facts:
         raise UsageError(f"{note}: no such file; a pool is made by `audiolog mix --windows`")
     with intact(note, "the note of a pool", "make the pool again"):
         values = json.loads(note.read_text(encoding="utf-8"))
+        values.setdefault("akin", {})  # earlier pools know no kin
         values |= {name: tuple(values[name]) for name in ("events", "scenes", "tags")}
-        values |= {name: {k: tuple(v) for k, v in values[name].items()} for name in ("plausible", "mapping")}
+        values |= {name: {k: tuple(v) for k, v in values[name].items()} for name in ("plausible", "akin", "mapping")}
         return Facts(**values | {"front_end": FrontEnd(**values["front_end"])})
 
 
 def _open(folder: Path, facts: Facts, write: bool) -> WindowPool:
-    n_frames = 1 + int(facts.seconds * facts.front_end.sample_rate) // facts.front_end.hop_length
+    n_frames = facts.front_end.n_frames(int(facts.seconds * facts.front_end.sample_rate))
     N = facts.n_windows
 
     def mapped(name: str, kind: type[np.generic], *shape: int) -> NDArray[Any]:
@@ -142,10 +146,20 @@ def fill(pool: WindowPool, indices: Iterable[int], mix: Callable[[int], Soundsca
             if teacher is not None and pool.tags is not None:
                 pool.tags[index] = encode(teacher(wave).numpy())
         pool.events[index] = event_steps(soundscape.events, facts.events, facts.seconds)
-        pool.scene[index] = facts.scenes.index(soundscape.scenes[0].label) if soundscape.scenes else NO_SCENE
+        pool.scene[index] = scene_code(soundscape, facts.scenes)
         pool.state[index] = MADE if soundscape.labelled else UNLABELLED
         made += 1
     return made
+
+
+def scene_code(soundscape: Soundscape, scenes: Sequence[str]) -> int:
+    """The place of a window's scene in the list, or one of the codes for none."""
+    if not scenes or not soundscape.labelled:
+        return NO_SCENE
+    if not soundscape.scenes:
+        return NOWHERE
+    label = soundscape.scenes[0].label
+    return SOMEWHERE if label == PLACE else scenes.index(label)
 
 
 def event_steps(spans: Iterable[Span], labels: Sequence[str], seconds: float, n_steps: int = STEPS) -> NDArray[np.uint8]:

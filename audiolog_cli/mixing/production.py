@@ -4,6 +4,7 @@ The mixing itself is in `windows.py` and `composing.py`, the teacher in `teacher
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from audiolog_cli.errors import RecordError, UsageError
 from audiolog_cli.mixing import vocabulary
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
 from audiolog_cli.mixing.cache import open_cache
-from audiolog_cli.mixing.clips import Clip, check_splits, of_split, read_clips
+from audiolog_cli.mixing.clips import Clip, check_splits, joined, of_split, read_clips, read_joinings
 from audiolog_cli.mixing.composing import Plan, compose, ignored
 from audiolog_cli.mixing.pool import Facts, Teacher, fill, make_pool
 from audiolog_cli.mixing.soundfiles import span_lines, write_flac, write_list
@@ -24,7 +25,7 @@ from audiolog_cli.model.networks import own_front_end
 from audiolog_cli.sound import audio
 
 STYLES = {
-    "train": MixStyle(wild_share=0.25, alone_share=0.08),  # of what is not wild
+    "train": MixStyle(alone_share=0.08, steady_share=0.04, place_share=0.1),
     "plain": PLAIN,
     # as long recordings are composed for evaluation, but in windows
     "validation": replace(
@@ -50,6 +51,8 @@ class Source:
     cache: Path  # folder of the decoded clips
     everyday: bool = True  # the default vocabulary; otherwise every label of the clips is one
     seed: int = 0
+    joinings: Path | None = None  # a table of labels that are joined to one (`clips.read_joinings`)
+    licences: str = ""  # only clips whose licence this regular expression finds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +77,19 @@ def load_bank(source: Source, weights: dict[str, float], say: Callable[[str], No
     chosen = of_split(clips, source.split)
     if not chosen:
         raise UsageError(f"--split {source.split}: none of the {len(clips)} clips is in it")
+    if source.joinings is not None:
+        chosen = joined(chosen, read_joinings(source.joinings))
+    if source.licences:
+        chosen = [clip for clip in chosen if re.search(source.licences, clip.licence)]
+        if not chosen:
+            raise UsageError(f"--licences {source.licences}: no clip's licence fits")
 
     def progress(done: int, total: int) -> None:
         if done % 500 == 0 or done == total:
             say(f"{source.cache}: {done} of {total} clips decoded")
 
     cache = open_cache(source.cache, [clip.path for clip in chosen], whole_file, progress)
-    return make_bank(chosen, cache, weights)
+    return make_bank(chosen, cache, weights, vocabulary.SCENES if source.everyday else None)
 
 
 def all_clips(source: Source) -> list[Clip]:
@@ -109,7 +118,8 @@ def write_recordings(source: Source, plan: Plan, n_recordings: int, out: Path, s
     """
     bank = load_bank(source, {}, say)
     events, _, plausible = words(source)
-    bank = make_bank([clip for clip in bank.clips if clip.kind != "event" or clip.label in events], bank.cache)
+    drawn = [clip for clip in bank.clips if clip.kind != "event" or clip.label in events]
+    bank = make_bank(drawn, bank.cache, None, tuple(bank.scenes))
     out.mkdir(parents=True, exist_ok=True)
     lists: dict[str, list[str]] = {"events": [], "scenes": [], "ignore": []}
     for index in range(n_recordings):
@@ -135,7 +145,8 @@ def write_pool(source: Source, plan: PoolPlan, out: Path, say: Callable[[str], N
     origin = {"clips": " ".join(folder.name for folder in source.folders), "split": source.split, "seed": str(source.seed)}
     origin |= {name: str(value) for name, value in asdict(style).items()}
     origin |= {"teacher": plan.teacher.name if plan.teacher else "none"}
-    facts = Facts(plan.n_windows, events, scenes, tags, plausible, meant, front_end=front_end, source=origin)
+    akin = vocabulary.AKIN if source.everyday else {}
+    facts = Facts(plan.n_windows, events, scenes, tags, plausible, akin, meant, front_end=front_end, source=origin)
     pool, own = make_pool(out, facts), range(plan.part[0], plan.n_windows, plan.part[1])
     for first in range(0, len(own), GRAIN):
         made = fill(pool, own[first : first + GRAIN], lambda index: mix_window(bank, style, source.seed, index), hear)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from audiolog_cli.errors import WeightsError
 from audiolog_cli.mixing.pool import STEPS, Teacher
 from audiolog_cli.model import checkpoint
 from audiolog_cli.model.efficientat import EfficientAT
+from audiolog_cli.model.prepared import merge_norms
 
 CONTEXT = 15  # columns of the feature map that are averaged: 4.8 s
 COLUMN_SECONDS = 0.32
@@ -56,14 +57,3 @@ def at(rows: Tensor, positions: Tensor) -> Tensor:
     left = positions.long().clamp(max=max(0, len(rows) - 2))
     share = (positions - left).unsqueeze(1)
     return rows[left] * (1 - share) + rows[(left + 1).clamp(max=len(rows) - 1)] * share
-
-
-def merge_norms(network: nn.Module) -> None:
-    """Fold every BatchNorm into the convolution before it: the same output in two thirds of the time."""
-    for module in network.modules():
-        if isinstance(module, nn.Sequential):
-            for i in range(len(module) - 1):
-                convolution, norm = module[i], module[i + 1]
-                if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                    module[i] = nn.utils.fuse_conv_bn_eval(convolution, norm)
-                    module[i + 1] = nn.Identity()

@@ -42,6 +42,7 @@ EDGE = SAMPLE_RATE // 100  # 10 ms: the fade at cut edges, too short to hear, lo
 LOOP = SAMPLE_RATE // 4  # a background that is too short is looped with cross-fades of this length
 N_ROOMS = 24
 NOISE_SECONDS = 60
+PLACE = ""  # the scene of a place that nobody labelled
 QUIET_RMS = decibels(-70.0)  # a background below this counts as silence: levels are then absolute
 
 
@@ -82,6 +83,8 @@ class MixStyle:
     overlay_share: float = 0.25  # a second recording of the same scene is laid over the first
     peak_db: tuple[float, float] = (-40.0, 0.0)
     overdrive_share: float = 0.05  # driven 1-12 dB into clipping
+    steady_share: float = 0.0  # noise, hum or silence from end to end, and nothing else
+    place_share: float = 0.0  # the background is a real place, or a mixture, of no known label
     alone_share: float = 0.0  # one kind of sound from end to end, mostly speech or music: all else heard in it is a false alarm
     wild_share: float = 0.0  # a few random sounds at 0.5 to 2 times their speed, backwards: unlabelled, for a teacher
 
@@ -101,15 +104,22 @@ class Bank:
     weights: tuple[float, ...]  # of the event labels, in the order of `events`
     rooms: tuple[Filter, ...]
     noises: tuple[Wave, ...]  # white, pink, brown; RMS 1
+    places: tuple[tuple[Clip, ...], ...] = ()  # sources -> clips of places and mixtures without a label of the vocabulary
 
 
-def make_bank(clips: Iterable[Clip], cache: Cache, weights: dict[str, float] | None = None) -> Bank:
-    """Group clips for drawing; `weights` makes a label more (> 1) or less frequent than the others.
+def make_bank(
+    clips: Iterable[Clip], cache: Cache, weights: dict[str, float] | None = None, known: Sequence[str] | None = None
+) -> Bank:
+    """Group clips for drawing; `weights` makes a label more (> 1) or less frequent than the others. Scenes that are not among the
+    `known` ones, and backgrounds, are places without a label.
 
     InputError if there is neither an event nor a scene among the clips.
     """
     clips = tuple(clips)
-    events, scenes = _by_label(clips, ("event",)), _by_label(clips, ("scene",))
+    events, scenes, unlabelled = (_by_label(clips, (kind,)) for kind in ("event", "scene", "background"))
+    if known is not None:
+        unlabelled |= {label: sources for label, sources in scenes.items() if label not in known}
+        scenes = {label: sources for label, sources in scenes.items() if label in known}
     if not events and not scenes:
         raise InputError("no clip to mix: none of the clips is of kind event or scene")
     chances = np.array([(weights or {}).get(label, 1.0) for label in events])
@@ -117,7 +127,16 @@ def make_bank(clips: Iterable[Clip], cache: Cache, weights: dict[str, float] | N
     rooms = tuple(filter_of(room(fixed.uniform(0.1, 0.9), fixed.uniform(-3, 12), fixed)) for _ in range(N_ROOMS))
     colours: tuple[NoiseColour, ...] = ("white", "pink", "brown")
     noises = tuple(noise(NOISE_SECONDS * SAMPLE_RATE, colour, fixed) for colour in colours)
-    return Bank(cache, events, scenes, clips, tuple(chances / max(chances.sum(), 1e-9)), rooms, noises)
+    return Bank(
+        cache,
+        events,
+        scenes,
+        clips,
+        tuple(chances / max(chances.sum(), 1e-9)),
+        rooms,
+        noises,
+        tuple(sum(unlabelled.values(), ())),
+    )
 
 
 def _by_label(clips: Sequence[Clip], kinds: tuple[str, ...]) -> dict[str, tuple[tuple[Clip, ...], ...]]:
@@ -138,6 +157,8 @@ def mix_window(bank: Bank, style: MixStyle, seed: int, index: int) -> Soundscape
         return _wild_window(bank, style, rng)
     if bank.events and style.alone_share and rng.random() < style.alone_share:  # without a share no draw: earlier series stay
         return _alone_window(bank, style, rng)
+    if style.steady_share and rng.random() < style.steady_share:
+        return Soundscape(_steady(bank, style, rng), (), (), labelled=True)
     wave, scenes = _background(bank, style, rng)
     events = []
     for _ in range(int(rng.integers(0, style.max_events + 1)) if bank.events else 0):
@@ -152,6 +173,10 @@ def mix_window(bank: Bank, style: MixStyle, seed: int, index: int) -> Soundscape
 
 def _background(bank: Bank, style: MixStyle, rng: np.random.Generator) -> tuple[Wave, tuple[Span, ...]]:
     n_samples = int(style.seconds * SAMPLE_RATE)
+    if bank.places and style.place_share and rng.random() < style.place_share:
+        clip = draw(bank.places, rng)
+        start = int(rng.integers(max(1, bank.cache.n_samples(clip.path) - n_samples)))
+        return loop(bank.cache.read(clip.path, start, start + n_samples), n_samples), (Span(0.0, style.seconds, PLACE),)
     drawn = rng.random()
     if bank.scenes and drawn < style.scene_share:
         label = str(rng.choice(list(bank.scenes)))
@@ -164,6 +189,38 @@ def _background(bank: Bank, style: MixStyle, rng: np.random.Generator) -> tuple[
         start = int(rng.integers(colour.size - n_samples))
         return colour[start : start + n_samples] * decibels(rng.uniform(-70, -25)), ()
     return np.zeros(n_samples, dtype=np.float32), ()
+
+
+def _steady(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Wave:
+    """Nothing: digital silence, noise of one colour, or the hum of the mains, perhaps over noise; through any recorder."""
+    n_samples = int(style.seconds * SAMPLE_RATE)
+    kind = rng.random()
+    if kind < 0.15:
+        return np.zeros(n_samples, dtype=np.float32)
+    wave = np.zeros(n_samples, dtype=np.float32)
+    if kind < 0.75:
+        colour = bank.noises[int(rng.integers(len(bank.noises)))]
+        start = int(rng.integers(colour.size - n_samples))
+        wave = colour[start : start + n_samples] * 0.1
+        if rng.random() < 0.3:
+            wave = equalise(wave, random_tone(rng, 9.0))
+    if kind > 0.65:
+        wave = wave * decibels(rng.uniform(-30, 0)) + hum(n_samples, rng)
+    peak = float(np.abs(wave).max())
+    return wave * np.float32(decibels(rng.uniform(-65, -3)) / peak)
+
+
+def hum(n_samples: int, rng: np.random.Generator) -> Wave:
+    """The mains at 50 or 60 Hz with up to 12 harmonics, each weaker than those below by and large."""
+    base = (50.0 if rng.random() < 0.5 else 60.0) * rng.uniform(0.999, 1.001)
+    times = np.arange(n_samples, dtype=np.float32) / SAMPLE_RATE
+    wave = np.zeros(n_samples, dtype=np.float32)
+    for harmonic in range(1, int(rng.integers(2, 14))):
+        level = decibels(-rng.uniform(3, 9) * np.log2(harmonic) + rng.uniform(-6, 6))
+        wave += np.float32(0.05 * level) * np.sin(
+            np.float32(2 * np.pi * base * harmonic) * times + np.float32(rng.uniform(0, 6.28))
+        )
+    return wave
 
 
 def _scene_crop(bank: Bank, label: str, n_samples: int, rng: np.random.Generator) -> Wave:

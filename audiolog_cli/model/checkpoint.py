@@ -21,15 +21,16 @@ from safetensors import safe_open
 from torch import Tensor
 
 from audiolog_cli.errors import WeightsError
-from audiolog_cli.model import baselines, crnn, efficientat, htsat
+from audiolog_cli.model import baselines, crnn, efficientat, htsat, mobilenet
 from audiolog_cli.model.features import FrontEnd
 from audiolog_cli.weights.find import FORMAT, FORMAT_VERSION, Header, read_header
 
-Network = htsat.HTSAT | crnn.CRNN | efficientat.EfficientAT | baselines.Joint | baselines.TaskCRNN
+Network = htsat.HTSAT | crnn.CRNN | mobilenet.MobileNet | efficientat.EfficientAT | baselines.Joint | baselines.TaskCRNN
 
 ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
     "htsat": (htsat.Config, htsat.HTSAT),
     "crnn": (crnn.Config, crnn.CRNN),
+    "mobilenet": (mobilenet.Config, mobilenet.MobileNet),
     "efficientat": (efficientat.Config, efficientat.EfficientAT),
     "joint": (baselines.JointConfig, baselines.Joint),
     "task4b": (baselines.TaskConfig, baselines.TaskCRNN),
@@ -56,6 +57,12 @@ class Card:
     )
     smooth_scene: float = 0.0  # the same for scenes
     hop: float = 0.0  # seconds from window to window unless told otherwise; 0 = the window's length
+    groups: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # of scenes: what is named where no single scene is probable enough
+    scene_bar: float = 0.0  # the probability from which a scene is named; 0 = the most probable one always is
+    group_bar: float = 1.0  # the probability from which a group of scenes is named, where no scene is
+    sure_thresholds: tuple[float, ...] = ()  # one per event, for `tag --sure`; none: it has no such thresholds
 
     @classmethod
     def of(cls, network: Network, scenes: Iterable[str] = (), events: Iterable[str] = (), **more: Any) -> "Card":
@@ -133,9 +140,18 @@ def card_of(path: Path, header: Header) -> Card:
         raise WeightsError(f"{path}: format version {version or 'missing'}, this program reads {FORMAT_VERSION}; update audiolog")
     try:
         smooth = metadata.get("smooth", "0.0")  # cards of the first checkpoints do not speak of it, later ones had one for both
-        metadata = {"smooth": smooth, "smooth_scene": smooth, "hop": "0.0", **metadata}
+        later = {
+            "smooth_scene": smooth,
+            "hop": "0.0",
+            "groups": "{}",
+            "scene_bar": "0.0",
+            "group_bar": "1.0",
+            "sure_thresholds": "[]",
+        }
+        metadata = {"smooth": smooth, **later, **metadata}
         fields = {entry.name: json.loads(metadata[entry.name]) for entry in dataclasses.fields(Card)}
-        fields |= {name: tuple(fields[name]) for name in ("scenes", "events", "thresholds")}
+        fields |= {name: tuple(fields[name]) for name in ("scenes", "events", "thresholds", "sure_thresholds")}
+        fields["groups"] = {name: tuple(members) for name, members in fields["groups"].items()}
         fields["front_end"] = FrontEnd(**fields["front_end"])
         fields["config"] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields["config"].items()}
         card = Card(**fields)
@@ -164,7 +180,14 @@ def check_card(path: Path, card: Card) -> None:
     for labels in (card.scenes, card.events):
         if len(set(labels)) < len(labels) or not all(isinstance(label, str) and label for label in labels):
             raise WeightsError(f"{path}: its labels are not all different words")
-    if not all(isinstance(threshold, float | int) and 0 <= threshold <= 1 for threshold in card.thresholds):
+    if len(card.sure_thresholds) not in (0, n_events):
+        raise WeightsError(f"{path}: expected {n_events} thresholds for --sure, or none, found {len(card.sure_thresholds)}")
+    if unknown := sorted({scene for members in card.groups.values() for scene in members} - set(card.scenes)):
+        raise WeightsError(f"{path}: {unknown[0]!r} is in a group of scenes, and no scene")
+    if both := sorted(set(card.groups) & set(card.scenes)):
+        raise WeightsError(f"{path}: {both[0]!r} is a scene and a group of scenes")
+    numbers = (*card.thresholds, *card.sure_thresholds, card.scene_bar, card.group_bar)
+    if not all(isinstance(number, float | int) and 0 <= number <= 1 for number in numbers):
         raise WeightsError(f"{path}: a threshold is not a number from 0 to 1")
     if not (isinstance(card.window, float | int) and 0 < card.window < float("inf")):
         raise WeightsError(f"{path}: expected a window of some seconds, found {card.window!r}")

@@ -3,7 +3,7 @@
 The front-end of HTS-AT and AudioLog (Chen et al., 2022, section 3; the released configuration): power spectrum of a centred,
 reflect-padded STFT with a periodic Hann window, mel bands of slaney scale and slaney norm, 10 log10(max(x, 1e-10)). There is no
 top_db, so digital silence is -100 dB. Nothing is normalised here: that is the network's first BatchNorm. Resampling and
-downmixing are `audio.py`'s work. DCASE 2023 task 4B's baseline hears something else, `MagnitudeMel`.
+downmixing are `audio.py`'s work. DCASE 2023 task 4B's baseline hears something else, `MagnitudeMel`, and so does EfficientAT, `KaldiMel`.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +13,11 @@ import torch
 from torch import Tensor, nn
 
 POWER_FLOOR = 1e-10  # -100 dB
+KALDI_WINDOW = 800  # samples of the symmetric Hann window inside the transform
+KALDI_FLOOR = 1e-5  # added to a band's power
+KALDI_SHIFT, KALDI_SCALE = 4.5, 5.0  # (ln x + 4.5) / 5
+KALDI_BLOCKS = 4  # groups of bands, each multiplied with the frequencies that it hears alone
+PRE_EMPHASIS = 0.97
 SLANEY_CORNER = 1000.0  # Hz: the scale is linear below and logarithmic above
 SLANEY_LINEAR = 3 / 200  # mel per Hz below the corner, so 15 mel at it
 SLANEY_LOG = 27 / log(6.4)  # mel per natural logarithm above
@@ -29,11 +34,22 @@ class FrontEnd:
     fmin: float = 50.0  # Hz
     fmax: float = 14000.0  # Hz
     magnitude: bool = False  # mel bands of the magnitude, as they are, instead of decibels of the power
+    kaldi: bool = False  # EfficientAT's: pre-emphasis, Kaldi's mel bands, the natural logarithm brought to about -1..1
 
     @property
     def spectrum(self) -> tuple[int, int, int]:
         """What the columns of a spectrogram mean before the mel bands: two front-ends that agree can share a filter bank."""
         return self.sample_rate, self.n_fft, self.hop_length
+
+    def n_frames(self, n_samples: int) -> int:
+        """Frames of a spectrogram; pre-emphasis, which looks one sample ahead, takes the last sample."""
+        return 1 + (n_samples - self.kaldi) // self.hop_length
+
+    def louder(self, features: Tensor, gain_db: Tensor) -> Tensor:
+        """Spectrograms as they would be if the sound were louder by `gain_db` (of a shape that broadcasts)."""
+        if self.magnitude:
+            return features * 10 ** (gain_db / 20)
+        return features + gain_db * (log(10) / 10 / KALDI_SCALE if self.kaldi else 1.0)
 
     def at(self, sample_rate: int) -> "FrontEnd":
         """The same seconds and the same frequencies at another rate: below the lower Nyquist frequency both hear the same.
@@ -46,6 +62,7 @@ class FrontEnd:
 
 
 FRONT_END = FrontEnd()  # of HTS-AT and AudioLog
+KALDI_FRONT_END = FrontEnd(n_mels=128, fmin=0.0, fmax=15000.0, kaldi=True)  # of EfficientAT
 TASK_FRONT_END = FrontEnd(44100, n_fft=17640, hop_length=8820, magnitude=True)  # of task 4B's baseline: 400 ms every 200 ms
 
 
@@ -131,6 +148,62 @@ class MagnitudeMel(LogMel):
             return mel
 
 
-def spectrogram(front_end: FrontEnd) -> LogMel:
+def kaldi_filter_bank(front_end: FrontEnd) -> Tensor:
+    """The (n_fft // 2 + 1, n_mels) matrix of Kaldi's mel bands: triangles on the scale 1127 ln(1 + f / 700); the highest frequency is left out.
+
+    torchaudio's `compliance.kaldi.get_mel_banks` gives the same, and takes longer to import than to compute it.
+    """
+    n_frequencies = front_end.n_fft // 2
+    frequency = torch.arange(n_frequencies, dtype=torch.float64) * front_end.sample_rate / front_end.n_fft
+    low, high = (1127 * log(1 + edge / 700) for edge in (front_end.fmin, front_end.fmax))
+    edges = torch.linspace(low, high, front_end.n_mels + 2, dtype=torch.float64)
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    mel = (1127 * (1 + frequency / 700).log()).unsqueeze(1)
+    triangles = torch.minimum((mel - left) / (centre - left), (right - mel) / (right - centre)).clamp(min=0)
+    return torch.cat([triangles, torch.zeros(1, front_end.n_mels, dtype=torch.float64)]).float()
+
+
+class KaldiMel(nn.Module):
+    """The spectrogram of EfficientAT (Schmid et al., 2023), computed in float32.
+
+    A band hears few of the frequencies: the product with the bank is taken in KALDI_BLOCKS parts, each with the frequencies of its bands.
+    """
+
+    window: Tensor
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        super().__init__()
+        self.front_end = front_end
+        self.register_buffer("window", torch.hann_window(KALDI_WINDOW, periodic=False), persistent=False)
+        self.ranges: list[tuple[int, int]] = []
+        for number, columns in enumerate(kaldi_filter_bank(front_end).chunk(KALDI_BLOCKS, dim=1)):
+            heard = columns.any(dim=1).nonzero()
+            low, high = int(heard[0]), int(heard[-1]) + 1
+            self.ranges.append((low, high))
+            self.register_buffer(f"block{number}", columns[low:high].contiguous(), persistent=False)
+        self.silence = (log(KALDI_FLOOR) + KALDI_SHIFT) / KALDI_SCALE
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """Return (B, n_frames, n_mels) of `wave` (B, n_samples) in [-1, 1]; n_frames = 1 + (n_samples - 1) // hop_length."""
+        with torch.autocast(wave.device.type, enabled=False):
+            wave = wave.float()
+            emphasised = torch.sub(wave[:, 1:], wave[:, :-1], alpha=PRE_EMPHASIS)
+            spectrum = torch.stft(
+                reflected(emphasised, self.front_end.n_fft // 2), self.front_end.n_fft, self.front_end.hop_length, KALDI_WINDOW,
+                self.window, center=False, return_complex=True,
+            ).transpose(1, 2)  # (B, n_frames, n_frequencies)  # fmt: skip
+            parts = torch.view_as_real(spectrum)
+            squares = parts * parts
+            power = squares[..., 0] + squares[..., 1]
+            bands = [power[..., low:high] @ getattr(self, f"block{number}") for number, (low, high) in enumerate(self.ranges)]
+            return torch.cat(bands, dim=-1).add_(KALDI_FLOOR).log_().add_(KALDI_SHIFT).div_(KALDI_SCALE)
+
+
+Spectrogram = LogMel | KaldiMel
+
+
+def spectrogram(front_end: FrontEnd) -> Spectrogram:
     """The module that computes what `front_end` describes."""
+    if front_end.kaldi:
+        return KaldiMel(front_end)
     return MagnitudeMel(front_end) if front_end.magnitude else LogMel(front_end)

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.model import crnn, htsat
+from audiolog_cli.model import crnn, htsat, mobilenet
 from audiolog_cli.model.baselines import Joint, JointConfig, TaskConfig, TaskCRNN
-from audiolog_cli.model.features import FRONT_END, TASK_FRONT_END, FrontEnd
+from audiolog_cli.model.features import FRONT_END, KALDI_FRONT_END, TASK_FRONT_END, FrontEnd
 
-Trainable = htsat.HTSAT | crnn.CRNN | Joint | TaskCRNN
+Trainable = htsat.HTSAT | crnn.CRNN | mobilenet.MobileNet | Joint | TaskCRNN
 Make = Callable[[int, int, int], Any]  # scenes, events, classes -> a config
 
 
@@ -26,6 +26,7 @@ def _presets(sizes: Mapping[str, Any], preset: Callable[..., Any]) -> dict[str, 
 KINDS: dict[str, tuple[type[Trainable], Mapping[str, Make]]] = {
     "htsat": (htsat.HTSAT, _presets(htsat.PRESETS, htsat.preset)),
     "crnn": (crnn.CRNN, _presets(crnn.PRESETS, crnn.preset)),
+    "mobilenet": (mobilenet.MobileNet, _presets(mobilenet.PRESETS, mobilenet.preset)),
     # the comparison systems of the paper's Table 2, which come in one size
     "joint": (Joint, {"small": lambda scenes, events, classes: JointConfig(scenes, events)}),
     "cnn-bigru": (Joint, {"small": lambda scenes, events, classes: JointConfig(0, events)}),
@@ -34,7 +35,7 @@ KINDS: dict[str, tuple[type[Trainable], Mapping[str, Make]]] = {
 }
 
 
-OWN_FRONT_ENDS = {"task4b": TASK_FRONT_END}  # of those that do not hear as HTS-AT does
+OWN_FRONT_ENDS = {"mobilenet": KALDI_FRONT_END, "task4b": TASK_FRONT_END}  # of those that do not hear as HTS-AT does
 
 
 def own_front_end(kind: str, option: str = "model") -> FrontEnd:
@@ -49,14 +50,14 @@ def new_network(
 ) -> Trainable:
     """A network of `kind` (one of KINDS) and `size` (a preset) that hears `front_end`, or what is its own.
 
-    UsageError if kind or size do not exist, or the front-end gives decibels where the kind takes magnitudes, or the other way round.
+    UsageError if kind or size do not exist, or the front-end gives other numbers than the kind takes: magnitudes for decibels, say.
     """
     own = own_front_end(kind)
     network, sizes = KINDS[kind]
     if size not in sizes:
         raise UsageError(f"preset {size}: {kind} comes as {', '.join(sizes)}")
     front_end = front_end or own
-    if front_end.magnitude != own.magnitude:
+    if (front_end.magnitude, front_end.kaldi) != (own.magnitude, own.kaldi):
         raise UsageError(
             f"model {kind}: hears other features than these windows hold; make them with `audiolog mix --for-model {kind}`"
         )

@@ -76,7 +76,7 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), ROWS)
         self.bias = None if linear.bias is None else linear.bias.detach()
-        self.activation = activation  # "none" or "gelu", the exact one
+        self.activation = activation  # "none", "gelu" (the exact one), "relu" or "hardswish"
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """(..., n_in) -> (..., n_out), added to `residual` if there is one."""

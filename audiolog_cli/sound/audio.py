@@ -1,7 +1,7 @@
 """Recordings in, windows of mono float32 out: files, pipes and live streams of any length in constant memory.
 
 `decode` gives the whole recording at the model's sample rate, `windows` cuts it into windows that cover every sample, and
-`windows_at` cuts the same windows where segment records say. A recording of n samples at r Hz has exactly
+`windows_at` lays such windows over the stretches that segment records name. A recording of n samples at r Hz has exactly
 ceil(n x 32000 / r) samples here: one for each instant k / 32000 s before its end. An output sample k is the sound at
 k / 32000 s: the resampler's delay is compensated. What is damaged is reported, never hidden (see decoding.py). Nothing here
 knows what a model is.
@@ -207,27 +207,55 @@ def windows(
 
 
 def windows_at(
-    chunks: Iterable[Samples], spans: Iterable[tuple[float, float]], window_seconds: float, sample_rate: int = SAMPLE_RATE
+    chunks: Iterable[Samples],
+    spans: Iterable[tuple[float, float]],
+    window_seconds: float,
+    hop_seconds: float,
+    sample_rate: int = SAMPLE_RATE,
 ) -> Iterator[Window]:
-    """Cut the windows that [onset, offset) spans in seconds ask for, to the byte those of `windows` at the same places.
+    """Cut windows, one every `hop_seconds`, that cover what [onset, offset) spans in seconds name, and hear nothing else.
 
-    Spans come in order of onset and may overlap; one longer than a window is cut into windows side by side; what lies
-    past the end of the recording is left out. Raises ValueError where an onset is before the one before it.
+    Spans come in order of onset; those that touch or overlap are one stretch. Where they leave nothing out, the windows are those of
+    `windows` to the byte; what lies past the end of the recording is left out. Raises ValueError where an onset is before the one before it.
     """
-    n_window = sample_at(window_seconds, sample_rate)
+    n_window, n_hop = sample_at(window_seconds, sample_rate), sample_at(hop_seconds, sample_rate)
     in_samples = ((sample_at(onset, sample_rate), sample_at(offset, sample_rate)) for onset, offset in spans)
-    return cut(chunks, side_by_side(in_samples, n_window), n_window, sample_rate)
+    return cut(chunks, laid(stretches(in_samples, sample_rate), n_window, n_hop), n_window, sample_rate)
 
 
-def side_by_side(spans: Iterable[tuple[int, int]], n_window: int) -> Iterator[tuple[int, int]]:
-    """Cut spans of samples that are longer than a window into windows without overlap.
+def stretches(spans: Iterable[tuple[int, int]], sample_rate: int = SAMPLE_RATE) -> Iterator[tuple[int, int]]:
+    """Join spans of samples that touch or overlap.
 
-    >>> list(side_by_side([(0, 25), (30, 40)], 10))
-    [(0, 10), (10, 20), (20, 25), (30, 40)]
+    >>> list(stretches([(0, 10), (10, 20), (15, 25), (30, 40)]))
+    [(0, 25), (30, 40)]
+    """
+    held: tuple[int, int] | None = None
+    last = 0
+    for start, end in spans:
+        if start < last:
+            raise ValueError(f"spans out of order: {start / sample_rate:.3f} s after {last / sample_rate:.3f} s")
+        if held is not None and start <= held[1]:
+            held = held[0], max(held[1], end)
+        else:
+            if held is not None:
+                yield held
+            held = start, end
+        last = start
+    if held is not None:
+        yield held
+
+
+def laid(spans: Iterable[tuple[int, int]], n_window: int, n_hop: int) -> Iterator[tuple[int, int]]:
+    """Windows of each span of samples, one every `n_hop`; the last is the first that reaches the span's end.
+
+    >>> list(laid([(0, 25), (30, 40)], n_window=10, n_hop=8))
+    [(0, 10), (8, 18), (16, 25), (30, 40)]
     """
     for start, end in spans:
-        for first in range(start, end, n_window):
+        for first in range(start, end, n_hop):
             yield first, min(first + n_window, end)
+            if first + n_window >= end:
+                break
 
 
 def cut(

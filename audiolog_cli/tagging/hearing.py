@@ -80,9 +80,13 @@ def labels_of(card: "Card", options: CellOptions) -> Labels:
     for option, names in (("--thresholds", options.thresholds), ("--labels", chosen)):
         if unknown := sorted(set(names) - set(card.events)):
             raise UsageError(f"{option}: unknown label {unknown[0]!r}; this model's events are {', '.join(card.events[:5])}, ...")
-    active = [options.thresholds.get(event, own) for event, own in zip(card.events, card.thresholds, strict=True)]
+    if options.sure and not card.sure_thresholds:
+        raise UsageError("--sure: these weights have no thresholds for it; --threshold sets one for all events")
+    given = card.sure_thresholds if options.sure else card.thresholds
+    active = [options.thresholds.get(event, own) for event, own in zip(card.events, given, strict=True)]
     thresholds = [threshold if event in chosen else np.inf for event, threshold in zip(card.events, active, strict=True)]
-    return Labels(card.scenes, card.events, np.array(thresholds, np.float32))
+    bar = 0.0 if options.scenes == "best" else card.scene_bar
+    return Labels(card.scenes, card.events, np.array(thresholds, np.float32), card.groups, bar, card.group_bar)
 
 
 def _split(text: str, known: Sequence[str]) -> list[str]:
@@ -113,17 +117,23 @@ def samples_of(path: str, hearing: Hearing, say: Say) -> "Iterator[Samples]":
 
 def heard(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]", say: Say) -> Iterator[Cell | End]:
     """The records of one recording from its samples. Stretches past its end are said."""
-    name, options = check_text(job.path, "file name"), hearing.options.cells
+    name = check_text(job.path, "file name")
     if job.spans:
         chunks = _with_its_end_noted(chunks, job, job.spans, hearing.decoding.sample_rate, say)
-    scores: Iterable[CellScores]
-    scores = cell_scores(window_scores(tagger, hearing, job, chunks), options.cell, options.pool, hearing.decoding.sample_rate)
-    if options.smooth or options.smooth_scene:
-        scores = smoothed(scores, options.smooth or 0.0, options.smooth_scene or 0.0)
+    scores = scored(tagger, hearing, job, chunks)
     if hearing.scores_dir:
         scores = written(scores, tagger.card.events, score_file(hearing.scores_dir, name))
     found = cells(scores, name, hearing.labels)
     return ended(timed(found, job.path, hearing.clock, say) if hearing.clock else found, name, tagger.name)
+
+
+def scored(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]") -> Iterator[CellScores]:
+    """The probabilities of every scene and event in each cell of a recording, averaged over time as the options say."""
+    options = hearing.options.cells
+    scores = cell_scores(window_scores(tagger, hearing, job, chunks), options.cell, options.pool, hearing.decoding.sample_rate)
+    if options.smooth or options.smooth_scene:
+        return smoothed(scores, options.smooth or 0.0, options.smooth_scene or 0.0)
+    return scores
 
 
 def window_scores(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]") -> Iterator[WindowScores]:
@@ -132,7 +142,7 @@ def window_scores(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterabl
 
     batch_size = tagger.live_batch_size if is_live(job.path) else tagger.batch_size
     laid = windows_of(job.spans, chunks, tagger.card.window, hearing.options.windows.hop, hearing.decoding.sample_rate)
-    score = partial(score_windows, tagger, batch_size=batch_size, hop=hearing.options.windows.hop if job.spans is None else 0.0)
+    score = partial(score_windows, tagger, batch_size=batch_size, hop=hearing.options.windows.hop)
     if hearing.journal is None:
         return score(laid)
     return resumed(hearing.journal.file_of(job.path, job.spans), laid, score, batch_size)
@@ -142,7 +152,7 @@ def windows_of(spans: Spans, chunks: "Iterable[Samples]", window: float, hop: fl
     """Windows over all of a recording, one every `hop` seconds, or over the stretches of it that are asked for."""
     if spans is None:
         return windows(chunks, window, hop, sample_rate)
-    return windows_at(chunks, spans, window, sample_rate)
+    return windows_at(chunks, spans, window, hop, sample_rate)
 
 
 def _with_its_end_noted(

@@ -68,6 +68,8 @@ class CellOptions:
     smooth_scene: float | None = None  # the same for scenes
     threshold: float | None = None  # of all events; None is the checkpoint's own of each
     thresholds: Mapping[str, float] = field(default_factory=dict)  # of single events, before that
+    sure: bool = False  # the checkpoint's thresholds of fewer and surer events
+    scenes: Literal["sure", "best"] = "sure"  # name places as precisely as they are known, or always the most probable one
     labels: str = ""  # the events to write, with commas between them; none is all of them
 
 
@@ -130,6 +132,8 @@ class TagKeywords(TypedDict, total=False):
     smooth_scene: float | None
     threshold: float | None
     thresholds: Mapping[str, float]
+    sure: bool
+    scenes: Literal["sure", "best"]
     labels: str
     start_time: str
     name_time: str

@@ -32,7 +32,7 @@ def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> 
     _make_folder(output.scores_dir)
     if options.tag.times.start_time:
         jobs = _alone(jobs)
-    jobs = _acceptable(jobs, output, "--hop" if options.tag.windows.hop else "")
+    jobs = _acceptable(jobs, output)
     with ExitStack() as stack:
         decisive: Parameters = {}
         if output.resume or output.out:
@@ -88,22 +88,14 @@ def _alone(jobs: Iterable[Job | InputError]) -> Iterator[Job | InputError]:
     yield from waiting
 
 
-def _acceptable(jobs: Iterable[Job | InputError], output: OutputOptions, hop: str) -> Iterator[Job | InputError]:
-    """The same jobs; those that cannot be written are errors, in their places.
-
-    UsageError at the first that has segments where `hop` names an option that does not know them.
-    """
+def _acceptable(jobs: Iterable[Job | InputError], output: OutputOptions) -> Iterator[Job | InputError]:
+    """The same jobs; those that cannot be written are errors, in their places."""
     taken: dict[Path, str] = {}  # score files, and whose they are
     for job in jobs:
-        yield job if isinstance(job, InputError) else _refused(job, output, hop, taken) or job
+        yield job if isinstance(job, InputError) else _refused(job, output, taken) or job
 
 
-def _refused(job: Job, output: OutputOptions, hop: str, taken: dict[Path, str]) -> InputError | None:
-    if hop and job.spans is not None:
-        raise UsageError(
-            f"{hop}: not for segments, which are analysed where they are ({job.path} has {len(job.spans)});"
-            f" `audiolog segment --hop` lays them"
-        )
+def _refused(job: Job, output: OutputOptions, taken: dict[Path, str]) -> InputError | None:
     if output.format == "parquet" and not terminal.is_utf8(job.path):
         return InputError(f"{job.path!r}: not UTF-8, Parquet cannot hold it; rename it, or write tsv")
     if output.scores_dir:

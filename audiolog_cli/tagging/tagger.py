@@ -117,8 +117,8 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def score_windows(tagger: Tagger, windows: Iterable[Window], batch_size: int, hop: float = 0.0) -> Iterator[WindowScores]:
-    """Score windows in order of their start. `hop` (seconds, 0 = not regular) tells when a cell cannot change any more."""
+def score_windows(tagger: Tagger, windows: Iterable[Window], batch_size: int, hop: float) -> Iterator[WindowScores]:
+    """Score windows in order of their start, `hop` seconds apart or after the end of a stretch: that tells when a cell cannot change any more."""
     n_hop = round(hop * tagger.card.front_end.sample_rate)
     with ThreadPoolExecutor(tagger.jobs, initializer=_begin_thread, initargs=(tagger.device,)) as workers:
         submitted = ((batch, workers.submit(probabilities, tagger, batch)) for batch in batches(windows, batch_size))
@@ -126,7 +126,7 @@ def score_windows(tagger: Tagger, windows: Iterable[Window], batch_size: int, ho
             for batch, result in in_order:
                 scenes, events = result.result()
                 for window, scene, event in zip(batch, scenes, events, strict=True):
-                    settled = window.start + n_hop
+                    settled = window.start + min(n_hop, window.n_samples)
                     yield WindowScores(window.start, window.n_samples, len(window.samples), settled, scene, event)
 
 

@@ -1,11 +1,11 @@
 """Batches from a pool: which windows come at which step, how their targets are put together, and what is varied on the fly.
 
-In: a filled `Pool`. Out: a function from the number of a training step to a `Batch`; the same step gives the same batch in every
+In: a filled `WindowPool`. Out: a function from the number of a training step to a `Batch`; the same step gives the same batch in every
 process, so a resumed run sees what the uninterrupted one would have seen.
 
-Where nobody labelled (scene recordings, what else sounds in a clip) the teacher speaks: an event that the scene may hold (`plausible`)
-is learned from the teacher's probability, and any other event that the teacher is sure of is left out of the loss instead of being
-trained as silence.
+Where nobody labelled (scene recordings, what else sounds in a clip) nothing is trained as silence that may sound: an event that the scene
+may hold (`plausible`) and that was not mixed in counts for nothing, and so does any other that the teacher is sure of, and one that may be
+said of the same sound (`akin`). In a place without a label, only what the teacher does not hear at all is silence.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,19 +17,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.mixing.pool import MISSING, UNLABELLED, Facts, WindowPool, decode
+from audiolog_cli.mixing.pool import MISSING, NO_SCENE, NOWHERE, SOMEWHERE, UNLABELLED, Facts, WindowPool, decode
+from audiolog_cli.model.features import FRONT_END, FrontEnd
 from audiolog_cli.training.losses import Targets
 from audiolog_cli.training.ranges import Amount, Share
 
-SOFT_WEIGHT = 0.5  # of a target that only the teacher vouches for
 SURE = 0.4  # from this probability on, the teacher's word against "nobody mixed it in" masks the class
+ABSENT = 0.03  # below this probability, the teacher's word that a class is absent is taken, where nobody else knows
 Wanted = int | NDArray[np.int64] | None  # windows of a pool: the first so many, those of these indices, or all
 ROLL_STEPS = 4  # windows are rolled by multiples of this many steps (125 of 1000 frames), so that no place is special
 
 
 @dataclass(slots=True)
 class Batch:
-    """Spectrograms (B, n_frames, n_mels) in decibels, and what they should be heard as."""
+    """Spectrograms (B, n_frames, n_mels) as the front-end makes them, and what they should be heard as."""
 
     features: Tensor
     targets: Targets
@@ -49,8 +50,11 @@ class Variation:
 class Labels:
     """How the scenes and the teacher's classes bear on the events."""
 
-    plausible: NDArray[np.bool_]  # (n_scenes + 1, n_events): may the scene hold it unlabelled? The last row is for no scene
+    plausible: NDArray[
+        np.bool_
+    ]  # (n_scenes + 3, n_events): may the scene hold it unlabelled? The last rows: NOWHERE, SOMEWHERE, NO_SCENE
     columns: tuple[tuple[int, ...], ...]  # of the teacher's classes, for each event; empty without a teacher
+    akin: NDArray[np.bool_]  # (n_events, n_events): may the second be said of a sound of the first?
 
 
 def labels_of(facts: Facts) -> Labels:
@@ -58,7 +62,11 @@ def labels_of(facts: Facts) -> Labels:
     rows = [[event in facts.plausible.get(scene, ()) for event in facts.events] for scene in facts.scenes]
     column = {tag: i for i, tag in enumerate(facts.tags)}
     columns = tuple(tuple(column[tag] for tag in facts.mapping[event]) for event in facts.events) if facts.tags else ()
-    return Labels(np.array([*rows, [False] * len(facts.events)], dtype=bool), columns)
+    codes = [[code == SOMEWHERE] * len(facts.events) for code in (NOWHERE, SOMEWHERE, NO_SCENE)]
+    akin = [[other in facts.akin.get(event, ()) for other in facts.events] for event in facts.events]
+    return Labels(
+        np.array(rows + codes, dtype=bool), columns, np.array(akin, dtype=bool).reshape(len(facts.events), len(facts.events))
+    )
 
 
 def pool_batches(
@@ -81,7 +89,7 @@ def pool_batches(
     def batch(step: int) -> Batch:
         chosen = [window_at(position) for position in range(step * batch_size, (step + 1) * batch_size)]
         rng = np.random.default_rng((seed, 1 << 32, step))
-        return vary(read_batch(pool, chosen, labels, soft), variation, rng, pool.facts.front_end.magnitude)
+        return vary(read_batch(pool, chosen, labels, soft), variation, rng, pool.facts.front_end)
 
     return batch
 
@@ -101,47 +109,41 @@ def read_batch(pool: WindowPool, chosen: Sequence[int], labels: Labels, soft: bo
     features = torch.from_numpy(pool.log_mel[index]).float()
     scene = torch.from_numpy(pool.scene[index]).long()
     hard = torch.from_numpy(pool.events[index]).float()
-    scenes = one_hot(scene, len(labels.plausible) - 1)
+    scenes = one_hot(scene, len(labels.plausible) - 3)
     labelled = torch.from_numpy(pool.state[index] != UNLABELLED)[:, None, None]
     if pool.tags is None:
         events = hard if pool.soft is None or not soft else torch.from_numpy(pool.soft[index]).float() / 255
         return Batch(features, Targets(events, torch.ones_like(hard) * labelled, scenes))
     tags = decode(torch.from_numpy(pool.tags[index]))
-    events, weights = event_targets(hard, tags, scene, labels)
-    return Batch(features, Targets(events, weights * labelled, scenes, tags))
+    return Batch(features, Targets(hard, event_weights(hard, tags, scene, labels) * labelled, scenes, tags))
 
 
-def event_targets(hard: Tensor, tags: Tensor, scene: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
-    """Targets and weights (B, T, n_events) from what was mixed in, what the teacher hears, and what the scene may hold."""
-    opinion = torch.stack([tags[:, :, columns].amax(dim=2) for columns in map(list, labels.columns)], dim=2)
-    plausible = torch.from_numpy(labels.plausible)[scene].unsqueeze(1)  # scene -1 is the last row
-    mixed_in = hard > 0
-    events = torch.where(~mixed_in & plausible, opinion, hard)
-    weights = torch.ones_like(hard)
-    weights[~mixed_in & plausible.expand_as(mixed_in)] = SOFT_WEIGHT
-    weights[~mixed_in & ~plausible & (opinion > SURE)] = 0.0
-    return events, weights
+def event_weights(hard: Tensor, tags: Tensor, scene: Tensor, labels: Labels) -> Tensor:
+    """Weights (B, T, n_events) of what was mixed in or not, by what the teacher hears and what the scene may hold."""
+    opinion = torch.stack([tags[:, :, columns].amax(dim=(1, 2)) for columns in map(list, labels.columns)], dim=1)  # (B, n_events)
+    anywhere = (hard > 0).any(dim=1)  # in the window
+    known = ~torch.from_numpy(labels.plausible)[scene]  # codes below 0 are the last rows
+    known = torch.where((scene == SOMEWHERE).unsqueeze(1), opinion < ABSENT, known)
+    known &= anywhere | (opinion <= SURE)
+    kin = (anywhere.float() @ torch.from_numpy(labels.akin).float()) > 0
+    known &= anywhere | ~kin
+    return torch.maximum(known.unsqueeze(1).expand_as(hard).to(hard.dtype), (hard > 0).to(hard.dtype))
 
 
-def vary(batch: Batch, variation: Variation, rng: np.random.Generator, magnitude: bool = False) -> Batch:
-    """Level, colour, place in time, mixup: drawn anew for each window. `magnitude`: the features are magnitudes, not decibels."""
+def vary(batch: Batch, variation: Variation, rng: np.random.Generator, front_end: FrontEnd = FRONT_END) -> Batch:
+    """Level, colour, place in time, mixup: drawn anew for each window of what `front_end` makes."""
     B, n_frames, _ = batch.features.shape
     if variation.gain_db:
         gains = torch.from_numpy(rng.uniform(-variation.gain_db, variation.gain_db, B).astype(np.float32))[:, None, None]
-        batch.features = _louder(batch.features, gains, magnitude)
+        batch.features = front_end.louder(batch.features, gains)
     if variation.colour_db:
         gains = responses(B, batch.features.shape[2], variation.colour_db, rng)[:, None, :]
-        batch.features = _louder(batch.features, gains, magnitude)
+        batch.features = front_end.louder(batch.features, gains)
     if variation.roll:
-        batch = _rolled(batch, rng)
+        batch = _rolled(batch, rng, front_end)
     if variation.mixup:
         batch = _mixed(batch, rng.random(B) < variation.mixup, rng)
     return batch
-
-
-def _louder(features: Tensor, gains: Tensor, magnitude: bool) -> Tensor:
-    """Features with gains (dB) applied; they are magnitudes or themselves in dB."""
-    return features * 10 ** (gains / 20) if magnitude else features + gains
 
 
 def responses(n: int, n_mels: int, within_db: float, rng: np.random.Generator) -> Tensor:
@@ -158,15 +160,15 @@ def responses(n: int, n_mels: int, within_db: float, rng: np.random.Generator) -
     return torch.from_numpy(np.array(rows, dtype=np.float32))
 
 
-def _rolled(batch: Batch, rng: np.random.Generator) -> Batch:
+def _rolled(batch: Batch, rng: np.random.Generator, front_end: FrontEnd) -> Batch:
     targets = batch.targets
     assert targets.events is not None
     B, n_steps = targets.events.shape[:2]
-    n_frames = batch.features.shape[1] - 1  # the last frame of a centred transform belongs to the next window
+    n_frames = batch.features.shape[1] - (not front_end.kaldi)  # the last frame of a centred transform belongs to the next window
     for i, steps in enumerate(rng.integers(0, n_steps // ROLL_STEPS, B) * ROLL_STEPS):
         frames = int(steps) * n_frames // n_steps
         batch.features[i, :n_frames] = batch.features[i, :n_frames].roll(frames, dims=0)
-        batch.features[i, n_frames] = batch.features[i, n_frames - 1]
+        batch.features[i, n_frames:] = batch.features[i, n_frames - 1]
         for target in (targets.events, targets.event_weights, targets.tags):
             if target is not None:
                 target[i] = target[i].roll(int(steps), dims=0)
@@ -193,5 +195,5 @@ def _mixed(batch: Batch, chosen: NDArray[np.bool_], rng: np.random.Generator) ->
 
 
 def one_hot(scene: Tensor, n_scenes: int) -> Tensor:
-    """(B,) indices with NO_SCENE -> (B, n_scenes), all zero for none."""
-    return (scene.unsqueeze(1) == torch.arange(n_scenes)).float()
+    """(B,) indices -> (B, n_scenes): all zero where the scene is not known, all equal where there is no place."""
+    return (scene.unsqueeze(1) == torch.arange(n_scenes)).float() + (scene.unsqueeze(1) == NOWHERE) / max(1, n_scenes)

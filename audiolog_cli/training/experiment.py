@@ -65,7 +65,7 @@ def on_recordings(
     """
     require_sound(dataset)
     division, front_end = divide(dataset, fold), own_front_end(experiment.recipe.network.model)
-    pool = experiment.pool / ("magnitude-mel" if front_end.magnitude else "log-mel")
+    pool = experiment.pool / ("magnitude-mel" if front_end.magnitude else "kaldi-mel" if front_end.kaldi else "log-mel")
     make_windows(dataset, front_end, pool, say, progress)
     write_test_lists(dataset, division.test, experiment.out / "test")
     say(f"{dataset.name}: {len(division.train)} recordings train, {len(division.validation)} validate, {len(division.test)} test")

@@ -86,7 +86,11 @@ def at_steps(targets: Tensor, n_steps: int) -> Tensor:
 
     >>> at_steps(torch.tensor([[[1.0], [2.0]]]), 4).flatten().tolist()
     [1.0, 1.0, 2.0, 2.0]
+    >>> at_steps(torch.tensor([[[1.0], [2.0]]]), 1).flatten().tolist()  # a window as a whole
+    [1.5]
     """
+    if n_steps == 1:
+        return targets.mean(dim=1, keepdim=True)
     if targets.shape[1] == n_steps:
         return targets
     centres = (torch.arange(n_steps, device=targets.device) + 0.5) * targets.shape[1] / n_steps

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from audiolog_cli.mixing.pool import NO_SCENE, Facts, event_steps
+from audiolog_cli.mixing.pool import Facts, event_steps, scene_code
 from audiolog_cli.mixing.windows import Bank, MixStyle, mix_window
 from audiolog_cli.model.features import spectrogram
 from audiolog_cli.training.batches import Batch, Variation, labels_of, one_hot, vary
@@ -47,12 +47,12 @@ class Mixed(Dataset[Batch]):
         sounds = [mix_window(self.bank, self.style, self.seed, first + i) for i in range(self.batch_size)]
         features = spectrogram(facts.front_end)(torch.from_numpy(np.stack([sound.wave for sound in sounds])))
         steps = np.stack([event_steps(sound.events, facts.events, facts.seconds) for sound in sounds])
-        scene = np.array([facts.scenes.index(sound.scenes[0].label) if sound.scenes else NO_SCENE for sound in sounds])
+        scene = np.array([scene_code(sound, facts.scenes) for sound in sounds])
         known = (steps > 0) | ~labels.plausible[scene][:, None, :]
         scenes = one_hot(torch.from_numpy(scene), len(facts.scenes))
         targets = Targets(torch.from_numpy(steps).float(), torch.from_numpy(known).float(), scenes)
         rng = np.random.default_rng((self.seed, 1 << 32, number))
-        return vary(Batch(features, targets), self.variation, rng, facts.front_end.magnitude)
+        return vary(Batch(features, targets), self.variation, rng, facts.front_end)
 
 
 def mixed_batches(source: Mixed, jobs: int, stride: int = 1) -> Callable[[int], Batch]:

@@ -19,7 +19,7 @@ from audiolog_cli.errors import AudioError
 from audiolog_cli.mixing.pool import MADE, MISSING, NO_SCENE, STEPS, Facts, WindowPool, active_steps, event_steps, make_pool
 from audiolog_cli.mixing.soundfiles import span_lines, write_list
 from audiolog_cli.mixing.windows import Span
-from audiolog_cli.model.features import FrontEnd, LogMel, spectrogram
+from audiolog_cli.model.features import FrontEnd, Spectrogram, spectrogram
 from audiolog_cli.records import check_text
 from audiolog_cli.side_files import alone
 from audiolog_cli.sound import audio
@@ -87,7 +87,7 @@ def _fill(pool: WindowPool, dataset: Dataset, progress: Say) -> int:
     return made
 
 
-def _fill_recording(pool: WindowPool, where: range, recording: LabelledRecording, hear: LogMel) -> None:
+def _fill_recording(pool: WindowPool, where: range, recording: LabelledRecording, hear: Spectrogram) -> None:
     rate = pool.facts.front_end.sample_rate
     stream = audio.windows(audio.decode(str(recording.path), audio.DecodeOptions(rate)), WINDOW, WINDOW, rate)
     times = np.array([(event.onset, event.offset) for event in recording.events]).reshape(-1, 2)

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.metrics.score_based import Curve, average_precision, micro_f1_thresholds, threshold_curve
+from audiolog_cli.metrics.score_based import Curve, average_precision, micro_f1_thresholds, precise_thresholds, threshold_curve
 from audiolog_cli.metrics.segment_based import f1, mean_of_defined
-from audiolog_cli.mixing.pool import NO_SCENE, WindowPool
+from audiolog_cli.mixing.pool import WindowPool
 from audiolog_cli.model.networks import Trainable
 from audiolog_cli.training.batches import Wanted, labels_of, made_windows
 
@@ -31,7 +31,7 @@ class Scores:
     reference: NDArray[np.bool_]  # (N, n_events)
     counted: NDArray[np.bool_]  # (N, n_events)
     scenes: Array  # (M, n_scenes) probabilities
-    scene: NDArray[np.int64]  # (M,) index or NO_SCENE
+    scene: NDArray[np.int64]  # (M,) index, or a code below 0 for none
 
 
 @torch.inference_mode()
@@ -80,6 +80,14 @@ def tuned_thresholds(scores: Scores) -> list[float]:
     return [round(t if k else usual, 4) for t, k in zip(thresholds, known, strict=True)]
 
 
+def sure_thresholds(scores: Scores, precision: float) -> list[float]:
+    """The thresholds that together find most at that micro precision; a class without a reference gets the highest of the others."""
+    of_classes = curves(scores)
+    thresholds, known = precise_thresholds(of_classes, precision), [curve.n_positive > 0 for curve in of_classes]
+    highest = max((t for t, k in zip(thresholds, known, strict=True) if k), default=0.5)
+    return [round(t if k else highest, 4) for t, k in zip(thresholds, known, strict=True)]
+
+
 def micro_f1(scores: Scores, thresholds: Sequence[float]) -> float:
     """F1 over all counted seconds and classes; NaN without a reference or an estimate."""
     found = (scores.events >= np.asarray(thresholds)) & scores.counted
@@ -88,7 +96,7 @@ def micro_f1(scores: Scores, thresholds: Sequence[float]) -> float:
 
 def scene_accuracy(scores: Scores) -> float:
     """Mean over the scenes of the share of their windows that are named rightly; NaN without a scene."""
-    present = sorted(set(scores.scene.tolist()) - {NO_SCENE})
+    present = sorted({scene for scene in scores.scene.tolist() if scene >= 0})
     if not present:
         return float("nan")
     right = scores.scenes.argmax(axis=1) == scores.scene

@@ -1,8 +1,9 @@
-"""Published checkpoints: the list of those that are known, and the download of those that lie on the Hugging Face hub.
+"""Published checkpoints: the list of those that are known, and the download of those that lie on the Hugging Face hub or a web site.
 
-The list is `weights/published.tsv`. A download goes through `huggingface_hub`, from HF_ENDPOINT where that is set; what its cache
-(HF_HOME) already holds is taken from there. A download goes on where it was cut off, and is checked against a SHA-256: the one
-pinned in the list, or else the one that the hub itself states. What was downloaded is another project's file; `model/layouts.py`
+The list is `weights/published.tsv`. A download from the hub goes through `huggingface_hub`, from HF_ENDPOINT where that is set; what its
+cache (HF_HOME) already holds is taken from there. A download goes on where it was cut off, and is checked against a SHA-256: the one
+pinned in the list, or else the one that the hub itself states; a site states none. Of some files only the first digits are pinned:
+that finds damage and other files, but would not stop someone who makes a file to fit. What was downloaded is another project's file; `model/layouts.py`
 makes one of ours of it. Nothing here runs unless the user asked for a download.
 """
 
@@ -17,6 +18,7 @@ from audiolog_cli.weights.find import PACKAGE, cache_folder
 
 LIST = "published.tsv"
 SHA256 = 64  # hexadecimal digits
+SITE = ("https://", "http://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +26,19 @@ class Published:
     """One line of the list; an empty field is not known."""
 
     name: str  # what it is called here
-    repo: str  # on the hub; empty: not there, to be fetched by hand from `source`
+    repo: str  # on the hub, or the address of a site's releases; empty: to be fetched by hand from `source`
     filename: str
     revision: str
-    sha256: str  # empty: nobody has pinned it
+    sha256: str  # or its first digits; empty: nobody has pinned it
     layout: str
     knows: str  # in words
     licence: str
     source: str
+
+    @property
+    def url(self) -> str:
+        """Where the file lies on a web site; empty for the hub's files."""
+        return f"{self.repo}/{self.revision}/{self.filename}" if self.repo.startswith(SITE) else ""
 
 
 def published() -> dict[str, Published]:
@@ -43,7 +50,7 @@ def published() -> dict[str, Published]:
 
 
 def by_name(name: str) -> Published:
-    """The list's entry of that name; WeightsError if there is none, or if it cannot be downloaded from the hub."""
+    """The list's entry of that name; WeightsError if there is none, or if it is to be fetched by hand."""
     entries = published()
     if name not in entries:
         names = ", ".join(entry.name for entry in entries.values() if entry.repo)
@@ -51,7 +58,7 @@ def by_name(name: str) -> Published:
     entry = entries[name]
     if not entry.repo:
         raise WeightsError(
-            f"{name} is not on the hub: get {entry.filename} from {entry.source},"
+            f"{name} cannot be downloaded from here: get {entry.filename} from {entry.source},"
             f" then `audiolog weights convert FILE --out {name}.safetensors`"
         )
     return entry
@@ -68,6 +75,10 @@ def download(entry: Published, offline: bool = False, show_progress: bool = Fals
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # its warnings repeat what the errors below say
+    if entry.url:
+        if offline:
+            raise WeightsError(f"{entry.name}: {entry.url} is not on this machine, and --offline forbids to fetch it")
+        return _fetch(entry, entry.url, show_progress)
     cached = huggingface_hub.try_to_load_from_cache(entry.repo, entry.filename, revision=entry.revision)
     if isinstance(cached, str):
         check_sum(entry, Path(cached), stated_sum(Path(cached).resolve().name))
@@ -76,21 +87,37 @@ def download(entry: Published, offline: bool = False, show_progress: bool = Fals
         raise WeightsError(
             f"{entry.name}: {entry.repo}/{entry.filename} is not in the hub's cache, and --offline forbids to fetch it"
         )
-    return _fetch(entry, show_progress)
+    return _from_hub(entry, show_progress)
 
 
-def _fetch(entry: Published, show_progress: bool) -> Path:
-    """Fetch into a file named by its sum, so that parts of different versions never meet. `hf_hub_download` starts anew each time."""
+def _from_hub(entry: Published, show_progress: bool) -> Path:
+    """Ask the hub for the file's sum and size, then fetch it."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers, tqdm  # type: ignore[attr-defined]
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     url = hf_hub_url(entry.repo, entry.filename, revision=entry.revision)
     try:
         metadata = get_hf_file_metadata(url)
     except Exception as error:  # its HTTP library's errors are not the hub's
         raise WeightsError(f"{entry.name}: {_no_answer(error, entry)}") from None
-    expected = stated_sum(metadata.etag or "")
+    return _fetch(entry, url, show_progress, stated_sum(metadata.etag or ""), metadata.size, build_hf_headers())
+
+
+def _fetch(
+    entry: Published,
+    url: str,
+    show_progress: bool,
+    expected: str = "",
+    size: int | None = None,
+    headers: dict[str, str] | None = None,
+) -> Path:
+    """Fetch into a file named by its sum, so that parts of different versions never meet. `hf_hub_download` starts anew each time.
+
+    `headers` may hold a token for the hub: other sites get none.
+    """
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
+
     partial = downloads_folder() / f"{entry.sha256 or expected or entry.name}.part"
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
@@ -101,8 +128,8 @@ def _fetch(entry: Published, show_progress: bool) -> Path:
                 url,
                 file,
                 resume_size=start,
-                headers=build_hf_headers(),
-                expected_size=metadata.size,
+                headers=headers or {},
+                expected_size=size,
                 displayed_filename=entry.filename,
                 tqdm_class=tqdm if show_progress else _silent(tqdm),
             )
@@ -134,12 +161,12 @@ def check_sum(entry: Published, path: Path, stated: str) -> None:
     expected = entry.sha256 or stated
     if not expected:
         raise WeightsError(f"{entry.name}: neither the list nor the hub states a SHA-256 of {entry.filename}; not used")
-    if (found := sha256_of(path)) == expected:
+    if (found := sha256_of(path)).startswith(expected):
         return
     path.resolve().unlink()  # in the hub's cache this is the file that a link points to ...
     path.unlink(missing_ok=True)  # ... and this is the link
     raise WeightsError(
-        f"{entry.name}: the hub sent other bytes than the published ones: expected SHA-256 {expected[:12]}..., found {found[:12]}...;"
+        f"{entry.name}: {'the site' if entry.url else 'the hub'} sent other bytes than the published ones: expected SHA-256 {expected[:12]}..., found {found[:12]}...;"
         " they were deleted, pull it again"
     )
 
@@ -156,7 +183,7 @@ def origin_of(path: Path, entry: Published | None = None) -> dict[str, str]:
     `entry` says what the file is where that is known without its sum.
     """
     found = sha256_of(path)
-    known = entry or next((entry for entry in published().values() if entry.sha256 == found), None)
+    known = entry or next((entry for entry in published().values() if entry.sha256 and found.startswith(entry.sha256)), None)
     return {"sha256": found} | ({"source": known.source, "licence": known.licence} if known else {})
 
 
