@@ -39,7 +39,7 @@ def test_batches_hold_the_windows_of_their_numbers_and_what_was_mixed_into_them(
         sound = windows.mix_window(BANK, STYLE, 7, 5 * 3 + i)
         assert torch.allclose(batch.features[i], LogMel(FACTS.front_end)(torch.from_numpy(sound.wave)[None])[0], atol=1e-3)
         assert np.array_equal(batch.targets.events[i].numpy(), event_steps(sound.events, FACTS.events, 2.0))
-        assert batch.targets.scene[i].sum() == len(sound.scenes)
+        assert (batch.targets.scene[i].max() == 1) == bool(sound.scenes)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -55,7 +55,7 @@ def test_workers_give_what_one_process_gives_in_the_same_order(stride: int) -> N
 def test_what_a_scene_may_hold_unlabelled_counts_for_nothing() -> None:
     batch = mixed_batches(source(facts=replace(FACTS, plausible=dict.fromkeys(SCENES, ("low",)))), jobs=0)(0)
     low = FACTS.events.index("low")
-    in_scene = batch.targets.scene.sum(dim=1) > 0
+    in_scene = batch.targets.scene.amax(dim=1) == 1  # silence and noise are all scenes alike
     weights = batch.targets.event_weights[in_scene]
     assert in_scene.any()
     assert torch.equal(weights[..., low], batch.targets.events[in_scene][..., low])

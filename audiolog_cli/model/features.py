@@ -181,7 +181,7 @@ class KaldiMel(nn.Module):
             low, high = int(heard[0]), int(heard[-1]) + 1
             self.ranges.append((low, high))
             self.register_buffer(f"block{number}", columns[low:high].contiguous(), persistent=False)
-        self.silence = (log(KALDI_FLOOR) + KALDI_SHIFT) / KALDI_SCALE
+        self.silence = torch.full((64,), KALDI_FLOOR).log().add(KALDI_SHIFT).div(KALDI_SCALE)[0].item()  # rounded as vectors are
 
     def forward(self, wave: Tensor) -> Tensor:
         """Return (B, n_frames, n_mels) of `wave` (B, n_samples) in [-1, 1]; n_frames = 1 + (n_samples - 1) // hop_length."""
