@@ -15,13 +15,14 @@ from audiolog_cli.check import holding
 from audiolog_cli.check.facts import DAY, Spans, Table, holds, spans_of, table_of
 from audiolog_cli.check.holding import TOLERANCE, labels_of, regions, scene_of
 from audiolog_cli.check.qualities import qualities
-from audiolog_cli.check.sentences import EXCEPT, Place, Statement, sentences, statements
+from audiolog_cli.check.sentences import EXCEPT, Denial, Place, Statement, sentences, statements
 from audiolog_cli.check.times import Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 from audiolog_cli.wording import clock
 
 __all__ = ["TOLERANCE", "Claim", "Report", "Table", "check", "claims_of", "covered", "marked", "table_of", "wrong_claims"]
 MOST_VISITS = 20  # scenes of which `the first minute` may be one's
+GENERAL = {"people", "nature", "city", "indoors", "outdoors"}  # what is said of these without a time may be concluded from sounds
 Position = tuple[float, float]  # onset and offset in seconds of the recording
 
 
@@ -75,11 +76,12 @@ def wrong_claims(text: str, table: Table) -> list[Claim]:
 def claims_of(text: str, table: Table) -> list[Claim]:
     """Every claim of a log, in its order, with its verdict."""
     claims: dict[tuple[int, int, str], Claim] = {}
-    place = Place()
+    place, denial = Place(), Denial()
     before: tuple[Mention, ...] = ()  # what was stated last
     for sentence in sentences(text, table.known, table.scene_concepts):
         place.follow(sentence, table.doubles)
         plain = list(statements(sentence))
+        plain = list(denial.applied(plain, sentence))
         if EXCEPT.search(sentence.line):
             plain = [_without_silence(statement) for statement in plain]
         for statement in [*plain, *qualities(sentence, before)]:
@@ -111,7 +113,9 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
     for mention in statement.mentions:
         is_pseudo = mention.concept in (QUIET, MISSING)
         labels = labels_of(mention, table)
-        if statement.time is None and (is_pseudo or (statement.supposed and not labels)):
+        if statement.denied and not is_pseudo:
+            labels &= table.known.firm.get(mention.concept, frozenset())
+        if statement.time is None and (is_pseudo or (not labels and (statement.supposed or mention.concept in GENERAL))):
             continue
         start = min(mention.start, statement.time.start) if statement.time else mention.start
         end = max(mention.end, statement.time.end) if statement.time else mention.end

@@ -208,7 +208,7 @@ def only_then(labels: frozenset[str], table: Table, ranges: Sequence[Pair], with
 
 
 def comes_before(labels: frozenset[str], statement: Statement, table: Table) -> str:
-    """One time that the labels are heard begins before one that the others are."""
+    """One time that the labels are heard begins before one that the others are; before every one of them with the bound "all"."""
     quality = statement.quality
     assert quality is not None
     others = labels_of(quality.others[0], table)
@@ -216,6 +216,8 @@ def comes_before(labels: frozenset[str], statement: Statement, table: Table) -> 
         return ""
     first = min(table.heard[label].onsets[0] for label in labels)
     latest = max(table.heard[label].onsets[-1] for label in others)
+    if quality.bound == "all":
+        latest = min(table.heard[label].onsets[0] for label in others)
     return "" if first <= latest + TOLERANCE else "not in that order"
 
 

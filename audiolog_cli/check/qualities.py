@@ -30,9 +30,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 COUNT = _compiled(
     rf"(?P<several>{any_of('several_times')})|(?P<number>{NUMBER})\s*(?:{any_of('times')}(?!\s+{any_of('no_count')})|{any_of('occurrences')}(?=\s+of\b))"
-    rf"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+{any_of('occurrences')}"
+    rf"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+{any_of('occurrences')}|(?P<crossed>\d+)\s*[\u00d7x](?!\w)"
     rf"|(?P<count>{any_of('counts')})(?!\s+{any_of('no_count')})"
 )
+STRICTLY = _compiled(any_of("strictly"))
 NARRATIVE = _compiled(any_of("then", "next", "narrative"))
 SINGLE = _compiled(any_of("single"))
 THROUGHOUT = _compiled(rf"(?P<entire>{any_of('entire')})|{any_of('throughout')}")
@@ -105,10 +106,12 @@ def _counts(sentence: Sentence) -> Iterator[Quality]:
         if match["several"]:
             yield Quality("counts", match.start(), match.end(), 2, 0, "least")
             continue
-        number = value(match["number"] or match["listed"] or match["count"])
+        number = value(match["number"] or match["listed"] or match["crossed"] or match["count"])
         if number != int(number) or (match["number"] or "").lower() in ("a", "an"):
             continue
-        is_part = NARRATIVE.search(sentence.line) is not None  # `then a dog barks twice` does not say that it never barks again
+        is_part = bool(
+            NARRATIVE.search(sentence.line) or any(time.onset == time.offset for time in sentence.times)
+        )  # `then a dog barks twice` does not say that it never barks again
         bound = "least" if MORE.search(before) or is_part else "most" if LESS.search(before) else ""
         slack = max(1.0, 0.2 * number) if VAGUELY_BEFORE.search(before) else 0.0
         yield Quality("counts", match.start(), match.end(), number, slack, bound)
@@ -201,6 +204,8 @@ def _alone(sentence: Sentence) -> Iterator[Statement]:
         if NOT_BEFORE.search(sentence.masked[max(0, match.start() - 12) : match.start()]):
             continue  # not only
         run = _run_after(sentence, match.end())
+        if run and re.search(r"[,;]", sentence.masked[match.end() : run[0].start]):
+            run = None  # on the street only, and ...
         subject = [run for run in sentence.runs if run[-1].end <= match.start() and run[0] in events]
         if match["sound"] and subject and IS.fullmatch(sentence.masked[subject[-1][-1].end : match.start()]):
             yield _statement(subject[-1], Quality("only", *where, others=tuple(events)), sentence.times)
@@ -233,8 +238,8 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
         base = first[-1].end
         if match := EARLIER.search(gap):
             yield _order(second, first, base, match)
-        elif match := THEN.search(gap) or NEXT.search(gap) or _near(BEFORE, gap):
-            yield _order(first, second, base, match)
+        elif match := _near(BEFORE, gap) or THEN.search(gap) or NEXT.search(gap):
+            yield _order(first, second, base, match, "all" if BEFORE.match(match.group()) and STRICTLY.search(gap) else "")
         elif match := _near(AFTER, gap):
             yield _order(second, first, base, match)
     if len(runs) > 1:
@@ -259,8 +264,10 @@ def _gaps(sentence: Sentence, runs: Sequence[list[Mention]]) -> Iterator[tuple[t
         yield (first, second), sentence.masked[first[-1].end : second[0].start]
 
 
-def _order(first: Sequence[Mention], second: Sequence[Mention], base: int, match: re.Match[str]) -> Statement:
-    return _statement(first, Quality("comes_before", base + match.start(), base + match.end(), others=tuple(second[:1])))
+def _order(first: Sequence[Mention], second: Sequence[Mention], base: int, match: re.Match[str], bound: str = "") -> Statement:
+    return _statement(
+        first, Quality("comes_before", base + match.start(), base + match.end(), bound=bound, others=tuple(second[:1]))
+    )
 
 
 def _ends(sentence: Sentence) -> Iterator[Statement]:

@@ -7,7 +7,7 @@ the heading above it. `qualities.py` adds what a sentence says beyond labels and
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from audiolog_cli.check.language import any_of
@@ -40,6 +40,7 @@ RATHER = _compiled(rf"{any_of('rather')}\s+\Z")
 CLAUSE_END = _compiled(rf"[,，、|\t:：]|{any_of('clause')}")
 JOINING = _compiled(rf"(?:[\s,，、&/+*\"“”]|{any_of('joining')})*")
 DENIED = _compiled(rf"{any_of('denied', 'denied_next')}(?!\s+{any_of('not_denying')})")
+RESTRICTED = _compiled(rf"{any_of('restricting')}|{any_of('elsewhere')}(?!\s+{any_of('heard')})")  # no birds are heard there
 DENIED_NEXT = _compiled(any_of("denied_next"))
 SUPPOSED = _compiled(any_of("supposed"))
 EXCEPT = _compiled(any_of("except"))
@@ -51,6 +52,7 @@ BESIDE_TIMES = _compiled(
 )  # what a clause of times may hold and still speak of the label before
 PART = re.compile(r"\W*(?:\d+\.)?[^\w\x01]*\x01+[\s)\]]*[:：|\u2013\u2014·-]")  # a line that begins with a time
 PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?=[^\s\-•\d])")  # a blank line, and no list or heading after it
+THEN = _compiled(any_of("then", "next"))
 BRACKET = re.compile(r"\s*[(\[]\s*")
 FRAMING = _compiled(rf"{any_of('framing')}\s*(?:{any_of('joining', 'ordinal')}\s*)*\Z")
 LATER = _compiled(any_of("later"))
@@ -65,7 +67,7 @@ class Quality:
     end: int
     value: float = 0.0  # a count, or seconds
     slack: float = 0.0  # what the value may be off
-    bound: str = ""  # "least" or "most"
+    bound: str = ""  # "least" or "most" of a value; "all" of an order that holds for every time
     others: tuple[Mention, ...] = ()  # the labels that come after these, in an order; those that are not excluded, with `only`
 
 
@@ -240,13 +242,17 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
     supposed = SUPPOSED.search(line) is not None
     of_all = OF_ALL.search(line) is not None
     if not sentence.mentions:
-        owners = [] if of_all or line[0] == "\x01" else sentence.heading
+        clause = Clause(sentence.start, sentence.end)
+        is_own = of_all or line[0] == "\x01" or speaks_of_something_else(sentence.masked, clause)
+        owners = [] if is_own else sentence.heading
         yield from (Statement(tuple(owners), time, False, supposed) for time in sentence.times)
         return
     in_part = PART.match(line) is not None and len(sentence.mentions) > 1
     spoken = [clause for clause in sentence.clauses if clause.runs or clause.times]
     for clause, run, when in _paired(spoken, sentence.masked):
-        yield Statement(tuple(run), when, is_denied(sentence, clause, run), supposed, of_all, in_part=in_part)
+        denied = is_denied(sentence, clause, run)
+        if not (denied and when is None and RESTRICTED.search(line)):
+            yield Statement(tuple(run), when, denied, supposed, of_all, in_part=in_part)
 
 
 def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> bool:
@@ -271,9 +277,11 @@ def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> boo
 def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, list[Mention], Time | None]]:
     """Every run of labels with its times, or with none."""
     frames = [clause for clause in clauses if _is_frame(clause, masked)]
-    if frames and len(frames) < len([clause for clause in clauses if clause.runs]):
+    if frames:
         yield from ((clause, run, None) for clause in frames for run in clause.runs)
         clauses = [clause for clause in clauses if clause not in frames]
+    if not any(clause.runs for clause in clauses):
+        return
     times_first = not clauses[0].runs
     last_with_runs = max(index for index, clause in enumerate(clauses) if clause.runs)
     pending: list[Time] = []
@@ -332,6 +340,32 @@ def _inside(clause: Clause, masked: str) -> Iterator[tuple[list[Mention], Time |
     yield from ((run, None) for number, run in enumerate(clause.runs) if number not in claimed)
 
 
+@dataclass(slots=True)
+class Denial:
+    """A heading or question that denies what follows it: `What cannot be heard? Music, rain.`, `Not heard:` and a list."""
+
+    reached: int = -1  # where it, or the last line of its list, ended; -1 if there is none
+
+    def applied(self, stated: Iterable[Statement], sentence: Sentence) -> Iterator[Statement]:
+        """The statements of the next sentence, denied where it stands under a denial."""
+        between = sentence.masked[self.reached : sentence.start + 2] if self.reached >= 0 else ""
+        is_under = (
+            self.reached >= 0
+            and bool(sentence.mentions)
+            and (between.count("\n") == 0 or re.search(r"\n\s*[-\u2022]|\n ", between))
+        )
+        for statement in stated:
+            yield replace(statement, denied=True) if is_under and statement.time is None else statement
+        line = sentence.line.rstrip()
+        opens = (
+            not sentence.mentions
+            and DENIED.search(line)
+            and (line.endswith(":") or sentence.masked[sentence.end : sentence.end + 1] == "?")
+        )
+        goes_on = is_under and "\n" in between
+        self.reached = sentence.end if opens or goes_on else -1
+
+
 # Headings
 
 
@@ -373,6 +407,8 @@ class Place:
     def _with_scene(self, statement: Statement, mention: Mention, sentence: Sentence) -> Statement:
         own = [each for each in sentence.mentions if each.concept in sentence.scenes]
         before = [scene for scene in own if scene.start < mention.start]
+        if before and THEN.search(sentence.masked, before[-1].end, mention.start):
+            before = []  # and then somewhere else
         is_before = bool(before)
         after = [scene for scene in own if scene.start > mention.start][:1]
         is_near = after and not CLAUSE_END.search(sentence.masked, mention.end, after[0].start)

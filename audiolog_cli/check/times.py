@@ -69,14 +69,14 @@ BARE = r"\d+(?:\.\d+)?"
 QUANTITY = rf"(?:{CLOCK}|{AMOUNT}|(?<![^\W\d_]){NAMED})"
 VAGUELY = rf"(?:{any_of('about')}|[~≈])"
 FILLER = rf"(?:(?:{VAGUELY}|{any_of('filler')})\s*)*"
-TO = rf"\s*(?:[-\u2013\u2014~\u2192]|{any_of('to')})\s*{FILLER}"
+TO = rf"[^\S\n]*(?:[-\u2013\u2014~\u2192]|{any_of('to')})[^\S\n]*{FILLER}"
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
 
 
-RANGES = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY}|{BARE}){TO}(?P<last>{QUANTITY}|{BARE})(?![\d:])")
+RANGES = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY}|{BARE}){TO}(?P<last>{QUANTITY}|{BARE})(?!\d|:\d)")
 START_END = _compiled(
     rf"{any_of('start_word')}(?: time)?[^\w\n]{{0,6}}(?:at |from )?(?P<first>{QUANTITY}|{BARE})[^\w]{{1,12}}(?:{AND} )?(?:it )?"
     rf"{any_of('end_word')}(?: time)?[^\w\n]{{0,6}}(?:at )?(?P<last>{QUANTITY}|{BARE})"
@@ -86,8 +86,8 @@ CELLS = _compiled(
 )  # two columns
 LISTS = _compiled(rf"(?<![\d:.])(?P<numbers>{BARE}(?:,\s*{BARE})*,?\s*{AND}\s*{BARE})\s*(?={SECONDS})")  # 5, 7 and 9 seconds
 ENDS = _compiled(rf"(?P<which>{any_of('first', 'last')})\s*(?P<amount>{AMOUNT}|{SECONDS}|{MINUTES}|{HOURS})")  # the last minute
-POINTS = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY})(?![\d:])")
-AMOUNTS = _compiled(rf"(?<![\d:.])(?:{AMOUNT})(?![\d:])")
+POINTS = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY})(?!\d|:\d)")
+AMOUNTS = _compiled(rf"(?<![\d:.])(?:{AMOUNT})(?!\d|:\d)")
 NUMBER_AND_UNIT = _compiled(rf"(?P<number>{NUMBER})(?:\s+an?)?\s*-?(?:(?P<h>{HOURS})|(?P<m>{MINUTES})|(?P<s>{SECONDS}))?")
 UNIT = _compiled(rf"(?P<s>{SECONDS})|(?P<m>{MINUTES})|(?P<h>{HOURS})")
 PADDED = re.compile(r"\s*\d{2}:\d{2}:\d{2}(?:\.\d+)?\s*")
@@ -100,7 +100,7 @@ CLOCK_PARTS = _compiled(
 # What stands before and after; searched in WINDOW characters.
 BETWEEN = _compiled(rf"{any_of('between')}\W*{FILLER}(?:{SECONDS}\s*)?\Z")
 FROM = _compiled(rf"{any_of('from', 'between')}\W*\Z")
-LEAD_IN = _compiled(rf"{any_of('at')}\s*{FILLER}[:@(]?\s*\Z|@\s*\Z|:\s*\Z")
+LEAD_IN = _compiled(rf"{any_of('at')}\s*{FILLER}[:@(]?\s*\Z|@\s*\Z")
 VAGUELY_BEFORE = _compiled(rf"{VAGUELY}\W*(?:de\s)?\Z")
 _BOUND = any_of("about", "more_than", "less_than", "filler", "for", "joining")
 FOR = _compiled(rf"{any_of('for')}[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
@@ -163,12 +163,23 @@ def durations(text: str) -> list[Duration]:
     >>> [(each.seconds, each.bound) for each in durations("Rain for about two minutes; a dog (3 s), every 5 s; at least 10 s long")]
     [(120.0, ''), (3.0, ''), (10.0, 'least')]
     """
-    return [found for match in AMOUNTS.finditer(text) if (found := _duration(text, match))]
+    found: list[Duration] = []
+    for match in AMOUNTS.finditer(text):
+        goes_on = bool(found) and re.search(r"[.;:!?()\n\d]", text[found[-1].end : match.start()]) is None
+        if duration := _duration(text, match, goes_on):
+            found.append(duration)
+    return found
 
 
-def _duration(text: str, match: re.Match[str]) -> Duration | None:
+def _duration(text: str, match: re.Match[str], goes_on: bool) -> Duration | None:
+    """An amount as a duration; `goes_on` after another one in its sentence: the beach lasts one minute, the street ten seconds."""
     before, after = _around(text, match)
-    is_one = FOR.search(before) or LONG.match(after) or (BRACKET_BEFORE.search(before) and BRACKET_AFTER.match(after))
+    is_one = (
+        (goes_on and not LEAD_IN.search(before))
+        or FOR.search(before)
+        or LONG.match(after)
+        or (BRACKET_BEFORE.search(before) and BRACKET_AFTER.match(after))
+    )
     if not is_one or NOT_FOR.search(before) or NOT_LONG.match(after) or (AWAY.match(after) and not FOR.search(before)):
         return None
     length = seconds(match.group())

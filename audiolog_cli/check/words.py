@@ -15,6 +15,7 @@ from audiolog_cli.check.language import CJK
 
 QUIET = "\x02quiet"  # stands for "no event recognised", a concept of its own
 MISSING = "\x02missing"  # stands for "not analysed"
+DOUBTFUL = "?"  # behind the member of an umbrella that not everybody would count as one
 NOTHING = "-"  # the concept of phrases that hold a label's word and name no sound: phone call, way home
 CONCEPTS = Path(__file__).parent / "labels.tsv"
 TOKENS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
@@ -93,6 +94,7 @@ class Lexicon:
 
     phrases: dict[tuple[str, ...], str]  # words or stems -> concept
     labels: dict[str, frozenset[str]]  # concept -> labels of the table that it may mean; none for one that the table lacks
+    firm: dict[str, frozenset[str]]  # the same without doubtful members: `no vehicles` is no lie about a siren
     named: dict[str, frozenset[str]]  # the same without the members of an umbrella: `bird` is named by birds, `crow` is not
 
 
@@ -109,17 +111,25 @@ def lexicon(labels: Iterable[str]) -> Lexicon:
             own[words] = own[words[::-1]] = label
             for inner in {phrases[words[first:last]] for first, last in _slices(len(words)) if words[first:last] in phrases}:
                 meant[inner].add(label)  # "car" may be meant for passing_car
-    named = {concept: frozenset(found) for concept, found in meant.items()}
+    named = _frozen(meant)
+    firm = {concept: set(found) for concept, found in meant.items()}
     for umbrella in umbrellas:
-        meant[umbrella] |= {label for member in _members(umbrella, umbrellas) for label in named.get(member, ())}
-    return Lexicon(own, {concept: frozenset(found) for concept, found in meant.items()}, named)
+        for member, is_firm in _members(umbrella, umbrellas):
+            meant[umbrella] |= named.get(member, frozenset())
+            firm[umbrella] |= named.get(member, frozenset()) if is_firm else frozenset()
+    return Lexicon(own, _frozen(meant), _frozen(firm), named)
 
 
-def _members(umbrella: str, umbrellas: dict[str, frozenset[str]]) -> Iterator[str]:
-    """The members of an umbrella, and theirs."""
+def _frozen(found: dict[str, set[str]]) -> dict[str, frozenset[str]]:
+    return {concept: frozenset(labels) for concept, labels in found.items()}
+
+
+def _members(umbrella: str, umbrellas: dict[str, frozenset[str]], is_firm: bool = True) -> Iterator[tuple[str, bool]]:
+    """The members of an umbrella, and theirs, and whether they are so beyond doubt."""
     for member in umbrellas.get(umbrella, ()):
-        yield member
-        yield from _members(member, umbrellas)
+        name, firm = member.removesuffix(DOUBTFUL), is_firm and not member.endswith(DOUBTFUL)
+        yield name, firm
+        yield from _members(name, umbrellas, firm)
 
 
 def _slices(n_words: int) -> Iterator[tuple[int, int]]:
