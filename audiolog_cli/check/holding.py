@@ -52,7 +52,7 @@ def regions(statement: Statement, table: Table, ranges: Sequence[Pair]) -> list[
         if ranges:
             found.append((table.when(scene).within(spans_of(ranges)), None))
         found.append((table.when(scene), scene))
-        if statement.in_its_scene:
+        if statement.in_its_scene and not any(mention.concept in table.doubles for mention in statement.mentions):
             return found
     if statement.spoken_of and (scene := labels_of(statement.spoken_of, table)):
         found.append((table.when(scene), scene))
