@@ -78,3 +78,9 @@ def test_the_error_leads_to_the_help() -> None:
         "",
         "audiolog: --match needs --recursive; --tz needs --start-time, --name-time or --header-time; see `audiolog tag --help`\n",
     )
+
+
+@pytest.mark.parametrize(("variable", "value"), [("TZ", "Europe/Berlin"), ("ENGINE", "ray"), ("SPLIT_FILES", "1")])
+def test_what_a_variable_sets_is_passed_over_where_it_means_nothing(variable: str, value: str) -> None:
+    done = audiolog("tag missing.wav", **{f"AUDIOLOG_{variable}": value})
+    assert (done.code, done.stderr) == (1, "audiolog: missing.wav: no such file\n")

@@ -7,7 +7,7 @@ import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import thresholds_in
-from audiolog_cli.commands.needs import needs
+from audiolog_cli.commands.needs import heading, needs
 from audiolog_cli.commands.options import Quiet, Thresholds
 from audiolog_cli.errors import UsageError
 from audiolog_cli.records import composed
@@ -36,7 +36,7 @@ class SceneUnit(StrEnum):
     file = "file"
 
 
-class ReportFormat(StrEnum):
+class FiguresFormat(StrEnum):
     """The formats of `eval`."""
 
     tsv = "tsv"
@@ -54,28 +54,13 @@ def eval(
         typer.Option(
             metavar="PATH", help="The truth, in the same formats, Imoto's lists or a folder of MAESTRO soft labels; repeatable."
         ),
+        heading("Truth and estimates"),
     ] = None,
     scores_dir: Annotated[
         str,
         typer.Option(
             metavar="DIR", help="Scores, one TSV per recording, as `tag --scores-dir` writes; alone, they are the estimates."
         ),
-    ] = "",
-    segment: Annotated[float, typer.Option(min=0.001, help="Seconds of a segment.")] = 1.0,
-    decode: Annotated[
-        Decode,
-        typer.Option(
-            help="A segment is active where any part of it is, where its mean is, or by the rule of DCASE 2023 task 4B's baseline."
-        ),
-    ] = Decode.any,
-    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Scores strictly above it are active."), ON_SCORES] = 0.5,
-    thresholds: Annotated[Thresholds, ON_SCORES] = "",
-    tune: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE", help="Write the thresholds that together give the highest F1 there, for `tag --thresholds`."
-        ),
-        needs("--scores-dir"),
     ] = "",
     durations: Annotated[
         str, typer.Option(metavar="FILE", help="TSV filename, duration: all recordings, and where each ends.")
@@ -87,11 +72,26 @@ def eval(
             metavar="PATH", help="TSV filename, fold, or MAESTRO's folder of test lists: also each fold, and the mean of folds."
         ),
     ] = "",
+    allow_unknown_labels: Annotated[
+        bool, typer.Option("--allow-unknown-labels", help="Ignore estimated labels that the reference does not have.")
+    ] = False,
+    allow_unknown_files: Annotated[
+        bool, typer.Option("--allow-unknown-files", help="Ignore estimated recordings that the reference does not have.")
+    ] = False,
+    segment: Annotated[float, typer.Option(min=0.001, help="Seconds of a segment."), heading("Comparison")] = 1.0,
+    decode: Annotated[
+        Decode,
+        typer.Option(
+            help="A segment is active where any part of it is, where its mean is, or by the rule of DCASE 2023 task 4B's baseline."
+        ),
+    ] = Decode.any,
+    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Scores strictly above it are active."), ON_SCORES] = 0.5,
+    thresholds: Annotated[Thresholds, ON_SCORES] = "",
     scene_unit: Annotated[
         SceneUnit, typer.Option(help="Compare scenes by second or by file; auto: by file where both sides give whole files.")
     ] = SceneUnit.auto,
     by_class: Annotated[
-        bool, typer.Option("--by-class", help="Also a line per label and scene, and the confusion of scenes.")
+        bool, typer.Option("--by-class", help="Also a line per label and scene, and the confusion of scenes."), heading("Output")
     ] = False,
     by_file: Annotated[bool, typer.Option("--by-file", help="Also a line per recording.")] = False,
     confidence: Annotated[
@@ -106,15 +106,16 @@ def eval(
     plot: Annotated[
         str, typer.Option(metavar="FILE", help="Draw precision-recall curves and scene confusion (.svg, .png, .pdf).")
     ] = "",
-    allow_unknown_labels: Annotated[
-        bool, typer.Option("--allow-unknown-labels", help="Ignore estimated labels that the reference does not have.")
-    ] = False,
-    allow_unknown_files: Annotated[
-        bool, typer.Option("--allow-unknown-files", help="Ignore estimated recordings that the reference does not have.")
-    ] = False,
+    tune: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="Write the thresholds that together give the highest F1 there, for `tag --thresholds`."
+        ),
+        needs("--scores-dir"),
+    ] = "",
     format: Annotated[
-        ReportFormat, typer.Option(help="tsv: one figure a line; json: everything; github: Markdown tables.")
-    ] = ReportFormat.tsv,
+        FiguresFormat, typer.Option(help="tsv: one figure a line; json: everything; github: Markdown tables.")
+    ] = FiguresFormat.tsv,
     quiet: Quiet = False,
 ) -> None:
     """Score estimates against references: the figures that papers print, computed as the field's libraries do.

@@ -127,7 +127,7 @@ def _passes(tagger: Tagger, recording: str) -> list[tuple[Measured, Callable[[],
     n_windows = 1 + ceil(max(0.0, audio - card.window) / hop)  # of `whole`; the other stages hear windows side by side
     gflop = network_gflop(tagger.path, card)
     batches = stage_batches(tagger, recording, options)
-    features, network = parts(tagger.network)
+    features, network = halves(tagger.network)
     with torch.inference_mode():
         spectrograms = [features(waves) for waves in batches]
     scored = list(_scored(tagger, recording, options))
@@ -157,7 +157,7 @@ def drain(items: Iterable[object]) -> None:
     deque(items, maxlen=0)
 
 
-def parts(network: Any) -> tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[torch.Tensor], Any]]:
+def halves(network: Any) -> tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[torch.Tensor], Any]]:
     """A network's two halves: waves to spectrograms, spectrograms to its output."""
     if hasattr(network, "logmel_extractor"):
         return network.logmel_extractor, network.forward_features
@@ -167,7 +167,7 @@ def parts(network: Any) -> tuple[Callable[[torch.Tensor], torch.Tensor], Callabl
 def network_gflop(path: Path, card: checkpoint.Card) -> float:
     """Operations for one window, in 10^9, of the network that the card describes; `path` stands in messages."""
     plain = checkpoint.build(path, card).eval()  # random weights: they do not change the count
-    features, network = parts(plain)
+    features, network = halves(plain)
     with torch.inference_mode():
         spectrogram = features(torch.zeros(1, round(card.window * card.front_end.sample_rate)))
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):  # fused attention is not counted

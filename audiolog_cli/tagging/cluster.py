@@ -29,7 +29,7 @@ MODE_HINT = "; a cluster with RAY_AUTH_MODE token or disabled needs the same her
 MAX_BLOCKS = 10_000  # of the list of recordings; Ray keeps account of each
 
 
-def parts(
+def outcomes(
     jobs: Iterable[Job],
     there: Mapping[str, tuple[str, ...]],
     weights: Path,
@@ -39,7 +39,7 @@ def parts(
     load: LoadOptions,
     show: Callable[[str], None],
 ) -> Iterator[Outcome]:
-    """What came of each recording, in any order, as `engine.parts` says it. `show` is told now and then how far it is.
+    """What came of each recording, in any order, as `engine.outcomes` says it. `show` is told now and then how far it is.
 
     UsageError where Ray is missing, where there is no such cluster, or no room for a worker in it; AudiologError when Ray stops the run.
     """

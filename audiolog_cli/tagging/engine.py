@@ -56,7 +56,7 @@ def _joined(jobs: Iterable[Job | InputError], hearing: Hearing) -> "Iterator[tup
     )
 
 
-def parts(
+def outcomes(
     jobs: Iterable[Job],
     there: Mapping[str, tuple[str, ...]],
     tagger: "Tagger",

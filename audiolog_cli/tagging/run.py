@@ -60,11 +60,11 @@ def _write_parts(
 
     with folder.opened(decisive) as there:
         if options.cluster:
-            from audiolog_cli.tagging.cluster import parts
+            from audiolog_cli.tagging import cluster
 
-            outcomes = parts(jobs, there, tagger.path, how, folder, options.cluster, options.load, show)
+            outcomes = cluster.outcomes(jobs, there, tagger.path, how, folder, options.cluster, options.load, show)
         else:
-            outcomes = engine.parts(jobs, there, tagger, how, folder, show)
+            outcomes = engine.outcomes(jobs, there, tagger, how, folder, show)
         for outcome in outcomes:
             tally.add(outcome)
             if options.output.fail_fast and outcome.state == "failed":
