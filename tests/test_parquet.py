@@ -12,7 +12,7 @@ from audiolog_cli import parquet
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, Row, tsv_lines
 from tests.conftest import write_wav
-from tests.shell import sh
+from tests.shell import audiolog, sh
 
 pyarrow = pytest.importorskip("pyarrow", reason="pip install 'audiolog[parquet]'")
 pytest.importorskip("pyarrow.parquet")
@@ -139,7 +139,7 @@ def test_foreign_tables_are_refused(tmp_path: Path, table: dict[str, list[object
 def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
     path = written(tmp_path / "c.parquet", CELLS, Cell, True)
     path.write_bytes(path.read_bytes()[:-20])
-    result = sh("audiolog table c.parquet", tmp_path)
+    result = audiolog("table c.parquet", tmp_path)
     assert (result.code, result.stdout) == (1, "")
     assert result.stderr.startswith("audiolog: c.parquet: not readable as Parquet: ") and result.stderr.count("\n") == 1
 
@@ -154,7 +154,7 @@ def test_table_reads_and_writes_parquet(tmp_path: Path) -> None:
     line = (
         "a.wav\t0.000\t1.000\tpark\tdog\t2026-10-25T02:59:59.500+02:00\na.wav\t1.000\t1.750\t\t\t2026-10-25T02:00:00.500+01:00\n"
     )
-    result = sh("audiolog table c.parquet", tmp_path)
+    result = audiolog("table c.parquet", tmp_path)
     assert result == (
         3,
         f"filename\tonset\toffset\tscene\tevents\ttime\n{line}",
@@ -162,11 +162,11 @@ def test_table_reads_and_writes_parquet(tmp_path: Path) -> None:
     )
     assert sh("audiolog table c.parquet --format parquet > r.parquet", tmp_path).code == 3
     assert [row.events for row in parquet.read_parquet(str(tmp_path / "r.parquet")) if isinstance(row, Row)] == [("dog",), ()]
-    wrong = sh("audiolog table r.parquet", tmp_path)
+    wrong = audiolog("table r.parquet", tmp_path)
     assert wrong.stderr == (
         "audiolog: r.parquet: expected cells (filename onset offset kind label score), got rows; `audiolog tag` writes cells\n"
     )
-    assert "dog" in sh("audiolog summarize r.parquet --quiet", tmp_path).stdout
+    assert "dog" in audiolog("summarize r.parquet --quiet", tmp_path).stdout
 
 
 def test_eval_scores_parquet_as_it_scores_tsv(tmp_path: Path) -> None:
@@ -178,12 +178,12 @@ def test_eval_scores_parquet_as_it_scores_tsv(tmp_path: Path) -> None:
     written(tmp_path / "c.parquet", records, Cell, False)
     (tmp_path / "c.tsv").write_text("".join(tsv_lines(records, CELL_COLUMNS)))
     (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t1.0\t4.0\tdog\n")
-    scored = sh("audiolog eval c.parquet --reference ref.tsv", tmp_path)
-    assert scored == sh("audiolog eval c.tsv --reference ref.tsv", tmp_path)
+    scored = audiolog("eval c.parquet --reference ref.tsv", tmp_path)
+    assert scored == audiolog("eval c.tsv --reference ref.tsv", tmp_path)
     assert "pooled\t\tsegment_f1\t0.8\t" in scored.stdout  # 2 of 3 seconds found, nothing else
     assert sh("audiolog eval c.tsv --reference c.parquet | grep segment_f1", tmp_path).stdout.split("\t")[3] == "1.0"
     written(tmp_path / "failed.parquet", [*records, CELLS[-1]], Cell, False)  # type: ignore[list-item]
-    assert sh("audiolog eval failed.parquet --reference ref.tsv", tmp_path).code == 3
+    assert audiolog("eval failed.parquet --reference ref.tsv", tmp_path).code == 3
 
 
 def test_parquet_goes_to_no_terminal(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_clock_times_from_the_name_across_the_change_to_winter_time(folder: Path
 
 
 def test_one_start_is_not_that_of_two_recordings(folder: Path) -> None:
-    result = sh("audiolog tag other.wav rec.wav --weights w.safetensors --start-time 2026-11-22T06:00:00Z", folder)
+    result = audiolog("tag other.wav rec.wav --weights w.safetensors --start-time 2026-11-22T06:00:00Z", folder)
     assert result == (
         2,
         "",
