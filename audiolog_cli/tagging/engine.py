@@ -1,7 +1,7 @@
 """Recordings in, records or parts out: by this process one after the other, or by the workers of a cluster.
 
-    stream      to stdout: the records of all recordings in order; one that fails is a `Failure` where it stopped
-    outcomes    to `--out`: each recording in a file of its own, unless it is there already
+stream      to stdout: the records of all recordings in order; one that fails is a `Failure` where it stopped
+outcomes    to `--out`: each recording in a file of its own, unless it is there already
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
