@@ -6,8 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Properties are tested however busy the machine is: how long one example takes says nothing.
+settings.register_profile("audiolog", deadline=None)
+settings.load_profile("audiolog")
 
 
 @pytest.fixture(scope="session")
