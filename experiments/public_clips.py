@@ -172,30 +172,23 @@ def find(data: Path) -> Iterator[Found]:
             yield from files
 
 
+def clip_row(file: Found) -> tuple[object, ...]:
+    """The line of a file, by `COLUMNS`."""
+    wave = whole_file(file.path)
+    duration = len(wave) / SAMPLE_RATE
+    onset, offset = sounding(wave) if file.kind == "event" else (0.0, duration)
+    split = "val" if file.validates else "train"
+    return file.path.absolute(), file.source, file.kind, file.label, onset, offset, duration, split
+
+
 def main(data: Path, out: Path) -> None:
     files = divide(find(data))
     if not files:
         sys.exit(f"{data}: none of the data sets is there; expected one of {', '.join(SETS)}")
-    rows = []
-    for file in files:
-        try:
-            wave = whole_file(file.path)
-        except AudiologError as error:
-            sys.exit(f"{error} (named by its data set's table; unpack the archive again)")
-        duration = len(wave) / SAMPLE_RATE
-        onset, offset = sounding(wave) if file.kind == "event" else (0.0, duration)
-        rows.append(
-            (
-                file.path.absolute(),
-                file.source,
-                file.kind,
-                file.label,
-                onset,
-                offset,
-                duration,
-                "val" if file.validates else "train",
-            )
-        )
+    try:
+        rows = [clip_row(file) for file in files]
+    except AudiologError as error:
+        sys.exit(f"{error} (named by its data set's table; unpack the archive again)")
     out.mkdir(parents=True, exist_ok=True)
     unfinished = out / "clips.tsv.partial"
     with unfinished.open("w", newline="", encoding="utf-8") as lines:

@@ -12,7 +12,7 @@ folds, so that no network has heard in training what it is tested on. The same s
 import hashlib
 import math
 import wave
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -163,6 +163,11 @@ def write_wav(sound: Soundscape, path: Path) -> None:
         file.writeframes(as_int16(sound.wave).tobytes())
 
 
+def write(path: Path, lines: Iterable[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(lines))
+
+
 # The layout of MAESTRO Real
 
 
@@ -171,17 +176,13 @@ def write_maestro(out: Path, made: Iterator[tuple[Slot, Soundscape]]) -> None:
     for slot, sound in made:
         name = f"{slot.scene}/{slot.scene}_{slot.number:02}"
         write_wav(sound, out / "development_audio" / f"{name}.wav")
-        annotation = out / "development_annotation" / f"soft_labels_{name}.txt"
-        annotation.parent.mkdir(parents=True, exist_ok=True)
-        annotation.write_text("".join(soft_lines(sound.events)))
+        write(out / "development_annotation" / f"soft_labels_{name}.txt", soft_lines(sound.events))
         groups[slot.group].append(name)
     for k in range(GROUPS):
         tested, judged = groups[k], groups[(k + 1) % GROUPS]
         rest = [name for names in groups for name in names if name not in tested and name not in judged]
         for part, names in (("train", rest), ("val", judged), ("test", tested)):
-            path = out / "development_folds" / f"fold{k + 1}_{part}.csv"
-            path.parent.mkdir(exist_ok=True)
-            path.write_text("filename\n" + "".join(f"{name}\n" for name in names))
+            write(out / "development_folds" / f"fold{k + 1}_{part}.csv", (f"{name}\n" for name in ("filename", *names)))
 
 
 def soft_lines(events: Sequence[Span]) -> Iterator[str]:
@@ -225,18 +226,13 @@ def write_tut(out: Path, made: Iterator[tuple[Slot, Soundscape]]) -> None:
             table = out / archive / ("meta.txt" if part == "development" else "evaluation_setup/evaluate.txt")
             tables.setdefault(table, []).append(f"{name}\t{slot.scene}\n")
     development, evaluation = lines[:-1], lines[-1]
-    write_list(out / "meta_development.txt", sum(development, []))
-    write_list(out / "meta_evaluation.txt", evaluation)
+    write(out / "meta_development.txt", sum(development, [HEADER]))
+    write(out / "meta_evaluation.txt", [HEADER, *evaluation])
     for k, tested in enumerate(development):
-        write_list(out / f"meta_fold0{k + 1}_evaluation.txt", tested)
-        write_list(out / f"meta_fold0{k + 1}_development.txt", sum((own for own in development if own is not tested), []))
+        write(out / f"meta_fold0{k + 1}_evaluation.txt", [HEADER, *tested])
+        write(out / f"meta_fold0{k + 1}_development.txt", sum((own for own in development if own is not tested), [HEADER]))
     for table, rows in tables.items():
-        table.parent.mkdir(exist_ok=True)
-        table.write_text("".join(rows))
-
-
-def write_list(path: Path, lines: list[str]) -> None:
-    path.write_text(HEADER + "".join(lines))
+        write(table, rows)
 
 
 WRITERS = {"maestro": write_maestro, "tut": write_tut}

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
-from audiolog_cli.mixing.cache import Cache, from_arrays
+from audiolog_cli.mixing.cache import Cache, as_int16
 from audiolog_cli.mixing.clips import Clip
 
 TONES = {"low": 300.0, "high": 3000.0}
@@ -34,3 +34,14 @@ def made_clips(seconds: float = 2.0, scene_seconds: float = 12.0) -> tuple[list[
         sounds[path] = level * (white if label == "hiss" else smooth)
         clips.append(Clip(path, label, "scene", label, 0.0, scene_seconds, scene_seconds, "train"))
     return clips, from_arrays(sounds)
+
+
+def from_arrays(clips: dict[Path, Wave]) -> Cache:
+    """A cache in memory."""
+    spans: dict[str, tuple[int, int]] = {}
+    parts, position = [np.zeros(0, np.int16)], 0
+    for path, wave in clips.items():
+        parts.append(as_int16(wave))
+        spans[str(path)] = (position, wave.size)
+        position += wave.size
+    return Cache(np.concatenate(parts), spans)

@@ -14,7 +14,7 @@ from audiolog_cli.datasets.dataset import (
     Findings,
     check_archives,
     merged,
-    require_sound,
+    require_valid,
     summarize,
     summary_lines,
 )
@@ -336,7 +336,7 @@ def test_own_folder_reports_what_does_not_fit(tmp_path: Path) -> None:
         "b.wav: surplus, no scene in scenes.tsv",
     ]
     with pytest.raises(InputError, match=r"events.tsv:3: unknown label 'cat' \(and 2 more problems in "):
-        require_sound(dataset)
+        require_valid(dataset)
 
 
 def test_summary_counts_recordings_events_and_minutes_per_part(tmp_path: Path) -> None:

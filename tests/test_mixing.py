@@ -12,7 +12,7 @@ from audiolog_cli.errors import AudioError, InputError, RecordError
 from audiolog_cli.mixing import augment, cache, clips, composing, soundfiles, windows
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
 from audiolog_cli.mixing.windows import PLAIN, Bank, MixStyle, Span
-from tests.sounds import made_clips, tone
+from tests.sounds import from_arrays, made_clips, tone
 
 BANK = windows.make_bank(*made_clips())
 TABLE = "path\tsource_id\tkind\tlabel\tonset\toffset\tduration\tsplit\n"
@@ -171,7 +171,7 @@ def test_weights_change_how_often_a_label_is_drawn() -> None:
 
 def test_a_bank_without_events_and_scenes_is_refused() -> None:
     with pytest.raises(InputError, match="no clip to mix"):
-        windows.make_bank([], cache.from_arrays({}))
+        windows.make_bank([], from_arrays({}))
 
 
 # Recordings

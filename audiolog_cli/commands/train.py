@@ -23,11 +23,16 @@ def train(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where last.pt, best.pt, model.safetensors and the test lists go.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where last.pt, best.pt, model.safetensors and the test lists go.", rich_help_panel="Run"
+        ),
     ] = None,
     check_data: Annotated[
         bool,
-        typer.Option("--check-data", help="Print counts, minutes and problems of a data set; train nothing."),
+        typer.Option(
+            "--check-data", help="Print counts, minutes and problems of a data set; train nothing.", rich_help_panel="Data"
+        ),
         not_with("--out", "--recipe", "--set", "--init", "--resume", "--tensorboard"),
     ] = False,
     recipe: Annotated[
@@ -37,40 +42,64 @@ def train(
             help="Network, losses, variation and optimiser: paper, task4b, imoto, everyday, or a TOML file "
             "[default: paper; with --resume that of the run].",
             autocompletion=complete_recipe,
+            rich_help_panel="Recipe",
         ),
     ] = "",
     set: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Change one number of the recipe, such as learning_rate=1e-3; repeatable."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Change one number of the recipe, such as learning_rate=1e-3; repeatable.",
+            rich_help_panel="Recipe",
+        ),
     ] = None,
     init: Annotated[
         str,
         typer.Option(
-            metavar="NAME|PATH", help="Start from these weights; new heads start at random.", autocompletion=complete_weights
+            metavar="NAME|PATH",
+            help="Start from these weights; new heads start at random.",
+            autocompletion=complete_weights,
+            rich_help_panel="Recipe",
         ),
     ] = "",
-    resume: Annotated[bool, typer.Option("--resume", help="Continue from last.pt in --out.")] = False,
-    fold: Annotated[str, typer.Option(metavar="NAME", help="Which fold of a data set [default: the first].")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from last.pt in --out.", rich_help_panel="Run")] = False,
+    fold: Annotated[
+        str, typer.Option(metavar="NAME", help="Which fold of a data set [default: the first].", rich_help_panel="Data")
+    ] = "",
     lists: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", help="MAESTRO's folder of folds, Imoto's lists, a TSV filename, fold [default: those in DATA]."
+            metavar="PATH",
+            help="MAESTRO's folder of folds, Imoto's lists, a TSV filename, fold [default: those in DATA].",
+            rich_help_panel="Data",
         ),
     ] = None,
     labels: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="maestro-soft for all 17 classes; for your own folder a TSV kind, label.")
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="maestro-soft for all 17 classes; for your own folder a TSV kind, label.",
+            rich_help_panel="Data",
+        ),
     ] = "",
     validation: Annotated[
-        Path | None, typer.Option(metavar="POOL", help="Folder of validation windows, beside a pool or clips.")
+        Path | None,
+        typer.Option(metavar="POOL", help="Folder of validation windows, beside a pool or clips.", rich_help_panel="Data"),
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A data set's spectrograms, or clips decoded, kept for all runs [default: OUT/cache]."),
+        typer.Option(
+            metavar="DIR",
+            help="A data set's spectrograms, or clips decoded, kept for all runs [default: OUT/cache].",
+            rich_help_panel="Data",
+        ),
     ] = None,
-    mixers: Annotated[int, typer.Option(min=0, help="Processes that mix windows ahead, where DATA holds clips.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    mixers: Annotated[
+        int, typer.Option(min=0, help="Processes that mix windows ahead, where DATA holds clips.", rich_help_panel="Data")
+    ] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Run")] = "auto",
     tensorboard: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also draw the records' figures for TensorBoard.")
+        Path | None, typer.Option(metavar="DIR", help="Also draw the records' figures for TensorBoard.", rich_help_panel="Run")
     ] = None,
     quiet: Quiet = False,
 ) -> None:

@@ -2,7 +2,7 @@
 
 In: tables and folders, through `maestro.py`, `tut.py` and `clip_sets.py`. Out: one `Dataset`: recordings with events and scenes, the
 folds, and every problem found, each with file and line. Reading does not stop at the first problem, so that one look shows them all;
-whoever goes on to train calls `require_sound` first. Lengths come from headers where those count samples, else from decoding.
+whoever goes on to train calls `require_valid` first. Lengths come from headers where those count samples, else from decoding.
 """
 
 import hashlib
@@ -187,7 +187,7 @@ def check_folds(folds: Iterable[Fold], names: Iterable[str], findings: Findings)
                     findings.problems.append(f"fold {fold.name}: {name} is in {part_of[name]} and in {part}")
 
 
-def require_sound(dataset: Dataset) -> None:
+def require_valid(dataset: Dataset) -> None:
     """InputError with the first problem and how many there are; nothing if there is none."""
     if dataset.problems:
         more = len(dataset.problems) - 1

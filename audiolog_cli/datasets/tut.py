@@ -110,10 +110,7 @@ def _official(development: Listed, evaluation: Listed, negatives: Mapping[str, L
     held_out = tuple(name for name in negatives if name.split("/")[0].endswith("-evaluation"))
     return Fold(
         "official",
-        {
-            "train": (*development, *(name for name in negatives if name not in held_out)),
-            "test": (*evaluation, *held_out),
-        },
+        {"train": (*development, *(name for name in negatives if name not in held_out)), "test": (*evaluation, *held_out)},
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
+from audiolog_cli.mixing.augment import Wave
 from audiolog_cli.side_files import alone, intact, write_whole
 
 FULL_SCALE = 32767.0
@@ -104,19 +104,3 @@ def as_int16(wave: Wave) -> NDArray[np.int16]:
     [0, 32767, -32767]
     """
     return np.round(np.clip(wave, -1.0, 1.0) * FULL_SCALE).astype("<i2")
-
-
-def from_arrays(clips: dict[Path, Wave]) -> Cache:
-    """A cache in memory, for sounds that are made rather than read."""
-    spans: dict[str, tuple[int, int]] = {}
-    parts, position = [], 0
-    for path, wave in clips.items():
-        parts.append(as_int16(wave))
-        spans[str(path)] = (position, wave.size)
-        position += wave.size
-    return Cache(np.concatenate(parts) if parts else np.zeros(0, np.int16), spans)
-
-
-def seconds(cache: Cache) -> float:
-    """How much sound the cache holds."""
-    return sum(count for _, count in cache.spans.values()) / SAMPLE_RATE

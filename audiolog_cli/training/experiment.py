@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audiolog_cli.datasets.dataset import Dataset, require_sound
+from audiolog_cli.datasets.dataset import Dataset, require_valid
 from audiolog_cli.datasets.folders import divide
 from audiolog_cli.errors import UsageError
 from audiolog_cli.mixing.augment import SAMPLE_RATE
@@ -63,7 +63,7 @@ def on_recordings(
 
     InputError for a data set with problems.
     """
-    require_sound(dataset)
+    require_valid(dataset)
     division, front_end = divide(dataset, fold), own_front_end(experiment.recipe.network.model)
     pool = experiment.pool / ("magnitude-mel" if front_end.magnitude else "kaldi-mel" if front_end.kaldi else "log-mel")
     make_windows(dataset, front_end, pool, say, progress)

@@ -49,7 +49,7 @@ def windows_of(dataset: Dataset, names: Iterable[str]) -> NDArray[np.int64]:
 
 
 def make_windows(dataset: Dataset, front_end: FrontEnd, folder: Path, say: Say, progress: Say) -> WindowPool:
-    """The pool of a sound data set in `folder`, as `front_end` hears it; what is there already is kept.
+    """The pool of a valid data set in `folder`, as `front_end` hears it; what is there already is kept.
 
     UsageError if it was made from other files or labels. AudioError for a recording that ends before its header says.
     """
