@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from audiolog_cli import terminal
 from audiolog_cli.errors import RecordError, UsageError
-from audiolog_cli.records import CELL_COLUMNS, ROW_COLUMNS, Cell, End, Failure, Record, Row
+from audiolog_cli.records import CELL_COLUMNS, ROW_COLUMNS, Cell, End, Failure, Record, Remark, Row
 
 MAGIC = b"PAR1"
 GROUP = 1 << 16  # rows of a row group: about 5 hours of cells
@@ -92,6 +92,9 @@ def _table_rows(records: Iterable[Record], kind: type[Cell] | type[Row], ends: l
             yield filename, round(onset, 3), round(offset, 3), scene, list(events), time
         elif isinstance(record, Failure) and kind is Cell:
             yield record.filename, None, None, "error", record.message, None, None
+        elif isinstance(record, Remark) and kind is Cell:
+            message = f"{record.cause}: {record.message}"
+            yield record.filename, round(record.onset, 3), round(record.offset, 3), record.kind, message, None, None
         elif isinstance(record, End):
             ends.append(record)
 
@@ -185,6 +188,9 @@ def _record(row: list[Any], columns: tuple[str, ...], time: str | None) -> Recor
         return Failure(filename, row[4])
     if not 0 <= onset <= offset < float("inf"):
         raise ValueError
+    if columns == CELL_COLUMNS and row[3] in ("damage", "note"):
+        cause, _, message = row[4].partition(": ")
+        return Remark(filename, onset, offset, row[3], cause, message)
     if columns == ROW_COLUMNS:
         return Row(filename, onset, offset, row[3], tuple(row[4]), time)
     kind, label, score = row[3:]

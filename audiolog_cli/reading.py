@@ -24,6 +24,7 @@ from audiolog_cli.records import (
     End,
     Failure,
     Record,
+    Remark,
     Row,
     Segment,
     whole,
@@ -270,6 +271,8 @@ def _from_json(fields: Any) -> Record:
     if kind == "error":
         return Failure(filename, _text(fields, "message"))
     onset, offset = str(_number(fields, "onset")), str(_number(fields, "offset"))
+    if kind in ("damage", "note"):
+        return Remark(filename, *parse_times(onset, offset), kind, _text(fields, "cause"), _text(fields, "message"))
     time = _text(fields, "time") if fields.get("time") else ""
     if kind is not None:
         return _parse_cell(filename, onset, offset, kind, _text(fields, "label"), str(_number(fields, "score")), time)

@@ -5,8 +5,9 @@
     row       filename onset offset scene events            written by `table`, read by `summarize` and by people
 
 Times are seconds from the start of the recording, intervals half-open [onset, offset), three decimals. A last column `time`
-(ISO 8601 with offset) is there when the recording's absolute start is known. JSON Lines also carry an `end` after each file and
-an `error` for a file that failed, so that a reader knows whether it saw everything; TSV has no place for them.
+(ISO 8601 with offset) is there when the recording's absolute start is known. JSON Lines also carry an `end` after each file,
+an `error` for a file that failed, and a `damage` or a `note` for stretches of it, so that a reader knows whether it saw everything; TSV
+has no place for them.
 
 `reading.py` reads them. Records are named tuples, not dataclasses: a day of cells is half a million records, and a frozen dataclass
 costs four times as much to make.
@@ -71,7 +72,18 @@ class Failure(NamedTuple):
     message: str
 
 
-Record = Segment | Cell | Row | End | Failure
+class Remark(NamedTuple):
+    """What cells do not say of [onset, offset) seconds (JSON Lines and Parquet only; on stderr otherwise)."""
+
+    filename: str
+    onset: float
+    offset: float
+    kind: str  # "damage": not what was recorded; "note": as it was recorded, and yet no sound to rely on
+    cause: str  # one word, for programs: broken_off, digital_silence, ...; docs/records.md lists them
+    message: str  # the same for people
+
+
+Record = Segment | Cell | Row | End | Failure | Remark
 
 SEGMENT_COLUMNS = ("filename", "onset", "offset")
 CELL_COLUMNS = ("filename", "onset", "offset", "kind", "label", "score")
@@ -131,8 +143,8 @@ def tsv_lines(records: Iterable[Record], columns: tuple[str, ...], with_time: bo
     has_begun = has_failed = False
     for record in records:
         if not has_begun:
-            if isinstance(record, Failure):
-                has_failed = True
+            if isinstance(record, Failure | Remark):
+                has_failed |= isinstance(record, Failure)
                 continue
             has_begun = True
             yield header

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from fnmatch import fnmatch
 from io import BufferedReader
@@ -18,7 +18,7 @@ from audiolog_cli import parquet, terminal
 from audiolog_cli.commands.needs import refuse
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import cells_of, has_segments, read_records
-from audiolog_cli.records import Cell, End, Failure, Record, Segment
+from audiolog_cli.records import Cell, End, Failure, Record, Remark, Segment
 from audiolog_cli.sound.remote import files_below, is_url
 from audiolog_cli.tagging.options import Job, Spans, stretch
 
@@ -206,7 +206,7 @@ def _listed(records: Iterable[Record], name: str) -> Iterator[Job | InputError]:
         for record in group:
             if isinstance(record, Failure):
                 failures.append(InputError(record.message))
-            else:
+            elif not isinstance(record, Remark):  # `tag` finds it again
                 segment = _segment(record, name)
                 spans.append((segment.onset, segment.offset))
         if spans != sorted(spans):
@@ -224,24 +224,42 @@ def _segment(record: Record, name: str) -> Segment:
     return record
 
 
+Aside = Callable[[Remark], None]
+
+
+def say_remark(remark: Remark) -> None:
+    """Say on stderr what a table says beside its cells."""
+    terminal.say(f"{remark.filename}: {remark.onset:.3f}-{remark.offset:.3f} s: {remark.message}")
+
+
 @contextmanager
-def cell_input(paths: Sequence[str], is_tied: bool = False) -> Iterator[Iterator[Cell | End | Failure]]:
+def cell_input(
+    paths: Sequence[str], is_tied: bool = False, aside: Aside = say_remark
+) -> Iterator[Iterator[Cell | End | Failure]]:
     """The cells in TSV, JSON Lines, Parquet or annotations of files, one after the other; - is stdin.
 
     `is_tied`: output is written before more input is waited for, see `terminal.tied_input`.
     """
-    with record_input(paths, is_tied) as records:
+    with record_input(paths, is_tied, aside) as records:
         yield cells_of(records, ", ".join("stdin" if path == "-" else path for path in paths))
 
 
 @contextmanager
-def record_input(paths: Sequence[str], is_tied: bool = False) -> Iterator[Iterator[Record]]:
-    """The records of any kind in such files."""
+def record_input(paths: Sequence[str], is_tied: bool = False, aside: Aside = say_remark) -> Iterator[Iterator[Record]]:
+    """The records of any kind in such files, without remarks, which `aside` is given."""
     twice = next((path for index, path in enumerate(paths) if path in paths[:index]), None)
     if twice is not None:
         raise UsageError(f"{twice}: named twice; give each table once")
     with closing(_records(paths, is_tied)) as records:
-        yield records
+        yield _without_remarks(records, aside)
+
+
+def _without_remarks(records: Iterable[Record], aside: Aside) -> Iterator[Record]:
+    for record in records:
+        if isinstance(record, Remark):
+            aside(record)
+        else:
+            yield record
 
 
 def _records(paths: Sequence[str], is_tied: bool) -> Generator[Record, None, None]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiolog_cli import parquet, terminal
-from audiolog_cli.commands.inputs import cell_input
+from audiolog_cli.commands.inputs import cell_input, say_remark
 from audiolog_cli.commands.options import Files, Quiet
 from audiolog_cli.errors import InputError
-from audiolog_cli.records import ROW_COLUMNS, Cell, End, Failure, Row, jsonl_lines, tsv_lines
+from audiolog_cli.records import ROW_COLUMNS, Cell, End, Failure, Record, Remark, Row, jsonl_lines, tsv_lines
 from audiolog_cli.tally import Tally
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def table(
     tally = Tally()
     broken: list[InputError] = []
     noted = Noted()
-    with cell_input(files or ["-"], is_tied=True) as found:
+    remarks: list[Remark] = []  # JSON Lines hold them; of other formats they are said
+    aside = remarks.append if format is TableFormat.jsonl else say_remark
+    with cell_input(files or ["-"], True, aside) as found:
         records, with_time = _peek_time(_up_to_the_broken_line(found, broken))
         if broken:  # in its first line: there is no table at all
             raise broken[0]
@@ -72,6 +74,8 @@ def table(
         )
         if format is TableFormat.parquet:
             parquet.write_stdout(rows, Row, with_time)
+        elif format is TableFormat.jsonl:
+            terminal.write_lines(jsonl_lines(_with_remarks(rows, remarks)))
         else:
             terminal.write_lines(_lines(rows, format, with_time, noted))
     if format is TableFormat.raven and noted.unmeasured:
@@ -104,14 +108,20 @@ def _peek_time(records: Iterator[Cell | End | Failure]) -> tuple[Iterator[Cell |
     return chain(before, records), bool(before) and isinstance(before[-1], Cell) and before[-1].time is not None
 
 
+def _with_remarks(records: Iterable[Record], remarks: list[Remark]) -> Iterator[Record]:
+    """The records, with what was put aside meanwhile before the one that is next."""
+    for record in records:
+        yield from remarks
+        remarks.clear()
+        yield record
+
+
 def _lines(records: Iterable[Row | End | Failure], format: TableFormat, with_time: bool, noted: "Noted") -> Iterable[str]:
     from audiolog_cli import editors
     from audiolog_cli import rows as tables
 
     if format is TableFormat.tsv:
         return tsv_lines(records, ROW_COLUMNS, with_time)
-    if format is TableFormat.jsonl:
-        return jsonl_lines(records)
     rows = noted.rows(records)
     if format in (TableFormat.csv, TableFormat.csv_excel):
         return tables.csv_lines(rows, with_time, format is TableFormat.csv_excel)

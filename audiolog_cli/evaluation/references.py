@@ -25,7 +25,7 @@ from audiolog_cli import parquet, terminal
 from audiolog_cli.editors import finite_number, is_number, parse_times
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import is_annotation, is_list, read_records
-from audiolog_cli.records import Cell, End, Failure, Record, Row, composed, whole
+from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, composed, whole
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -145,7 +145,7 @@ def _add_records(records: Iterable[Record], name: str, annotations: Annotations,
             annotations.recording(record.filename)
         elif isinstance(record, Failure):
             annotations.failures.append(record.message)
-        else:
+        elif not isinstance(record, Remark):
             raise RecordError(f"{name}: segments say nothing about scenes or events; expected cells, rows or a list of events")
 
 

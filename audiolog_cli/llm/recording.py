@@ -12,7 +12,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 
 from audiolog_cli.errors import InputError, RecordError
-from audiolog_cli.records import Cell, End, Failure, Record, Row, Segment
+from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, Segment
 from audiolog_cli.rows import TableOptions, bridge_gaps, drop_short, merge, table, went_back
 
 PLAIN = TableOptions()
@@ -66,7 +66,8 @@ def _scored(records: Iterator[Record], recording: Recording) -> Iterator[Cell | 
                 surest[label] = (score, onset)
         elif isinstance(record, Segment | Row):
             raise RecordError(f"{record.filename}: cells and {type(record).__name__.lower()}s in one table; give one kind")
-        yield record
+        if not isinstance(record, Remark):
+            yield record
 
 
 def _noted(records: Iterator[Record], recording: Recording) -> Iterator[Row]:
@@ -75,7 +76,7 @@ def _noted(records: Iterator[Record], recording: Recording) -> Iterator[Row]:
             yield record
         elif isinstance(record, End | Failure):
             _note(record, recording)
-        else:
+        elif not isinstance(record, Remark):
             raise RecordError(f"{record.filename}: rows and {type(record).__name__.lower()}s in one table; give one kind")
 
 
