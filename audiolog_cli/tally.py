@@ -14,7 +14,7 @@ import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.errors import InputError
-from audiolog_cli.records import Cell, End, Failure, Record
+from audiolog_cli.records import Cell, End, Failure, Record, Remark
 
 Item = TypeVar("Item", bound=Record)
 Input = TypeVar("Input")
@@ -28,6 +28,7 @@ class Outcome(NamedTuple):
     seconds: float = 0.0  # of sound
     message: str = ""  # why it failed
     notes: tuple[str, ...] = ()  # what is to be said of it beside that
+    is_damaged: bool = False  # done, as far as it could be read
 
 
 @dataclass(slots=True)
@@ -37,6 +38,7 @@ class Tally:
     done: int = 0
     there: int = 0
     failed: int = 0
+    damaged: set[str] = field(default_factory=set)  # names of those done that could not be read in all their parts
     seconds: float = 0.0  # of sound
     started: float = field(default_factory=monotonic)
 
@@ -48,6 +50,8 @@ class Tally:
             self.fail(outcome.message)
         self.done += outcome.state == "done"
         self.there += outcome.state == "there"
+        if outcome.is_damaged:
+            self.damaged.add(outcome.path)
         self.seconds += outcome.seconds
 
     def fail(self, message: str) -> None:
@@ -64,6 +68,8 @@ class Tally:
                 self.fail(f"{place}{record.message}")
             elif isinstance(record, End):
                 self.seconds += record.duration
+            elif isinstance(record, Remark) and record.kind == "damage":
+                self.damaged.add(record.filename)
             elif isinstance(record, Cell) and record.kind == "scene":
                 terminal.show_progress(f"{record.filename}  {record.offset:.0f} s")
             if not isinstance(record, Cell):
@@ -83,8 +89,9 @@ class Tally:
         """One line for people about recordings that were tagged."""
         speed = self.seconds / max(monotonic() - self.started, 1e-9)
         there = f"{self.there} were there, " if self.there else ""
+        damaged = f"{len(self.damaged)} damaged, " if self.damaged else ""
         return (
-            f"{self.done} recordings tagged, {there}{self.failed} failed,"
+            f"{self.done} recordings tagged, {there}{damaged}{self.failed} failed,"
             f" {self.seconds / 3600:.2f} hours of sound, {speed:.0f} times real time"
         )
 

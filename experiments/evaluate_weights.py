@@ -84,7 +84,7 @@ def false_alarms(tagged: Tagger, wave: Wave, expected: tuple[str, ...], sure: bo
     seconds: dict[str, list[float]] = {}
     n_named = n_cells = 0
     how = hearing(tagged.card, TagOptions(cells=CellOptions(sure=sure)))
-    for record in heard(tagged, how, Job("x"), iter([wave]), print):
+    for record in heard(tagged, how, Job("x"), iter([wave]), Told(print)):
         if isinstance(record, Cell) and record.kind == "event" and record.label not in expected:
             seconds.setdefault(record.label, []).append(record.onset)
         elif isinstance(record, Cell) and record.kind == "scene":

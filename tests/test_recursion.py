@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.inputs import AUDIO_SUFFIXES, recordings
+from audiolog_cli.commands.inputs import AUDIO_SUFFIXES, jobs_of
 from audiolog_cli.errors import InputError
 
 
 def found(folder: Path, match: str = "") -> list[str]:
     """Names of the recordings in it."""
     names = []
-    for one in recordings([str(folder)], True, match):
+    for one in jobs_of([str(folder)], True, match):
         assert not isinstance(one, InputError)
         names.append(str(Path(one.path).relative_to(folder)))
     return names

@@ -2,13 +2,16 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from audiolog_cli.evaluation.references import Annotations, read_lines
 from audiolog_cli.reading import read_records
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, Record, Remark, jsonl_lines, tsv_lines
+from tests.audio_files import noise, wav_bytes, write_wav
 from tests.shell import audiolog
 
 CELLS = [Cell("a.wav", float(k), k + 1.0, "scene", "street", 0.5) for k in range(3)]
@@ -67,3 +70,67 @@ def test_parquet_keeps_them(tmp_path: Path) -> None:
     write_parquet(ALL, buffer, Cell)
     (tmp_path / "a.parquet").write_bytes(buffer.getvalue())
     assert list(read_parquet(str(tmp_path / "a.parquet"))) == ALL
+
+
+# What `tag` finds
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_weights: Path) -> Path:
+    """A recording that breaks off after 1 of 2 s, and one of 2 s of zeros."""
+    shutil.copy(tiny_weights, tmp_path / "w.safetensors")
+    sound = (noise(1, 32_000) * 32767).astype("<i2").tobytes()
+    (tmp_path / "cut.wav").write_bytes(wav_bytes(sound, 32_000, 1, 16, data_size=128_000))
+    write_wav(tmp_path / "zeros.wav", np.zeros(64_000, np.float32), 32_000)
+    return tmp_path
+
+
+CUT_LINE = {
+    "filename": "cut.wav",
+    "onset": 1.0,
+    "offset": 2.0,
+    "kind": "damage",
+    "cause": "broken_off",
+    "message": "the file breaks off before the end that its header declares",
+}
+
+
+def test_json_lines_of_tag_tell_a_broken_off_file_from_a_whole_one(folder: Path) -> None:
+    code, out, err = audiolog("tag --weights w.safetensors --format jsonl cut.wav zeros.wav", folder)
+    assert code == 0
+    remarks = [record for line in out.splitlines() if "cause" in (record := json.loads(line))]
+    assert remarks[0] == CUT_LINE
+    assert (remarks[1]["kind"], remarks[1]["cause"], remarks[1]["offset"], len(remarks)) == ("note", "digital_silence", 2.0, 2)
+    first, second, summary = err.splitlines()
+    assert first == "audiolog: cut.wav: 1.000-2.000 s: the file breaks off before the end that its header declares"
+    assert second == "audiolog: zeros.wav: 0.000-2.000 s: digital silence throughout, nothing was recorded"
+    assert summary.startswith("audiolog: 2 recordings tagged, 1 damaged, 0 failed, ")
+
+
+def test_tag_to_a_folder_tells_it_as_well(folder: Path) -> None:
+    code, _, err = audiolog("tag --weights w.safetensors --format jsonl cut.wav zeros.wav --out o", folder)
+    assert code == 0
+    assert err.splitlines()[-1].startswith("audiolog: 2 recordings tagged, 1 damaged, 0 failed, ")
+    (part,) = (folder / "o").glob("cut-*.jsonl")
+    assert CUT_LINE in [json.loads(line) for line in part.read_text().splitlines()]
+
+
+def test_of_joined_files_damage_is_at_its_time_in_the_whole(folder: Path) -> None:
+    write_wav(folder / "20261122_060000.wav", noise(3, 32_000), 32_000)
+    (folder / "cut.wav").rename(folder / "20261122_060003.wav")
+    line = "tag --weights w.safetensors --format jsonl 20261122_060000.wav 20261122_060003.wav --name-time auto --tz UTC --split-files"
+    code, out, err = audiolog(line, folder)
+    assert code == 0
+    assert "audiolog: 20261122_060003.wav: 1.000-2.000 s: the file breaks off" in err
+    (remark,) = [record for line in out.splitlines() if "cause" in (record := json.loads(line))]
+    assert remark == CUT_LINE | {"filename": "20261122_060000.wav", "onset": 4.0, "offset": 5.0}
+
+
+def test_ultrasound_is_said_once_and_noted_of_each(folder: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        write_wav(folder / name, noise(1, 192_000), 192_000)
+    _, out, err = audiolog("tag --weights w.safetensors --format jsonl a.wav b.wav", folder)
+    assert [line for line in err.splitlines() if "sampled" in line] == [
+        "audiolog: a.wav: sampled at 192000 Hz: what lies above 16000 Hz is not heard; the same of others is not said again"
+    ]
+    assert out.count('"cause":"ultrasound"') == 2

@@ -20,7 +20,7 @@ from audiolog_cli.model import checkpoint
 from audiolog_cli.model.htsat import Output
 from audiolog_cli.sound.audio import Window
 from audiolog_cli.tagging import tagger as tagger_module
-from audiolog_cli.tagging.hearing import heard, hearing
+from audiolog_cli.tagging.hearing import Told, heard, hearing
 from audiolog_cli.tagging.options import Job, LoadOptions, TagOptions
 from audiolog_cli.tagging.tagger import ahead, find_device, load, probabilities
 from tests.conftest import write_wav
@@ -442,7 +442,7 @@ def test_what_comes_through_a_pipe_waits_for_no_batch(
     network = Counting()
     tagger = replace(load(LoadOptions(weights=str(tiny_weights), device="cpu", batch_size=asked, jobs=1)), network=network)
     chunks = (np.zeros(80_000, np.float32) for _ in range(36))  # 90 s
-    records = list(heard(tagger, hearing(tagger.card, TagOptions()), Job(name), chunks, print))
+    records = list(heard(tagger, hearing(tagger.card, TagOptions()), Job(name), chunks, Told(print)))
     assert network.asked == batches
     assert records[-1].duration == 90.0
 

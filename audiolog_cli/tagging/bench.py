@@ -39,7 +39,7 @@ from audiolog_cli.model import checkpoint, networks
 from audiolog_cli.records import CELL_COLUMNS, tsv_lines
 from audiolog_cli.sound.audio import DecodeOptions, decode, windows
 from audiolog_cli.tagging import tagger as model
-from audiolog_cli.tagging.hearing import heard, hearing, labels_of
+from audiolog_cli.tagging.hearing import Told, heard, hearing, labels_of
 from audiolog_cli.tagging.options import CellOptions, Job, TagOptions
 from audiolog_cli.tagging.tagger import Tagger
 
@@ -206,7 +206,7 @@ def _lines(tagger: Tagger, scored: Iterable[WindowScores]) -> Iterator[str]:
 
 def _tagged(tagger: Tagger, recording: str, options: DecodeOptions) -> Iterator[str]:
     chunks = decode(recording, options)
-    return tsv_lines(heard(tagger, hearing(tagger.card, TagOptions()), Job("bench.wav"), chunks, drain), CELL_COLUMNS)
+    return tsv_lines(heard(tagger, hearing(tagger.card, TagOptions()), Job("bench.wav"), chunks, Told(drain)), CELL_COLUMNS)
 
 
 # What came out

@@ -8,7 +8,7 @@ in a score file.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ import numpy as np
 
 from audiolog_cli import __version__
 from audiolog_cli.cells import CellScores, Labels, WindowScores, cell_scores, cells, smoothed
-from audiolog_cli.errors import UsageError
-from audiolog_cli.records import Cell, End, check_text
+from audiolog_cli.errors import InputError, UsageError
+from audiolog_cli.records import Cell, End, Remark, check_text
 from audiolog_cli.sound.audio import Damage, DecodeOptions, RawFormat, Window, decode, sample_at, windows, windows_at
 from audiolog_cli.sound.clock import TimeSource, at, start_of, time_source
 from audiolog_cli.tagging.journal import Journal, is_live, resumed
@@ -30,7 +30,43 @@ if TYPE_CHECKING:
     from audiolog_cli.sound.stitching import Samples
     from audiolog_cli.tagging.tagger import Tagger
 
-Say = Callable[[str], None]
+
+@dataclass(slots=True)
+class Told:
+    """What is found out about recordings while they are heard: said at once, and kept for their records."""
+
+    say: Callable[[str], None]
+    remarks: list[Remark] = field(default_factory=list)  # that are not among the records yet
+    has_said_once: set[str] = field(default_factory=set)  # what is the same for all recordings of a run
+
+    def note(self, path: str, damage: Damage, name: str = "", shift: float = 0.0) -> None:
+        """Note what was found in the sound at `path`, which begins `shift` seconds after that of the recording called `name`."""
+        onset, offset = damage.onset + shift, damage.offset + shift
+        self.remarks.append(
+            Remark(name or path, onset, offset, "note" if damage.is_note else "damage", damage.cause, damage.reason)
+        )
+        if damage.cause not in ONCE:
+            self.say(f"{path}: {damage}")
+        elif damage.reason not in self.has_said_once:
+            self.has_said_once.add(damage.reason)
+            self.say(f"{path}: {damage.reason}; the same of others is not said again")
+
+    def before(self, records: "Iterable[Cell | End]") -> "Iterator[Cell | End | Remark]":
+        """The records, and before each the remarks that were made meanwhile; none is lost where the recording fails."""
+        try:
+            for record in records:
+                yield from self._taken()
+                yield record
+        except InputError:
+            yield from self._taken()
+            raise
+
+    def _taken(self) -> list[Remark]:
+        taken, self.remarks = self.remarks, []
+        return taken
+
+
+ONCE = ("ultrasound",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,30 +137,27 @@ def _split(text: str, known: Sequence[str]) -> list[str]:
     return [",".join(parts[:end]).strip(), *(_split(",".join(parts[end:]), known) if parts[end:] else [])]
 
 
-def hear(tagger: "Tagger", hearing: Hearing, job: Job, say: Say) -> Iterator[Cell | End]:
-    """The records of one recording: its cells, then its `End`. InputErrors come where it fails; damage in it is said."""
-    return heard(tagger, hearing, job, samples_of(job.path, hearing, say), say)
+def hear(tagger: "Tagger", hearing: Hearing, job: Job, told: Told) -> Iterator[Cell | End | Remark]:
+    """The records of one recording: its cells, then its `End`. InputErrors come where it fails; damage in it is told."""
+    return heard(tagger, hearing, job, samples_of(job.path, hearing, told), told)
 
 
-def samples_of(path: str, hearing: Hearing, say: Say) -> "Iterator[Samples]":
-    """A recording's samples; damage in it is said."""
-
-    def report(damage: Damage) -> None:
-        say(f"{path}: {damage}")
-
-    return decode(path, hearing.decoding, report)
+def samples_of(path: str, hearing: Hearing, told: Told, name: str = "", shift: float = 0.0) -> "Iterator[Samples]":
+    """A recording's samples, or those of a file that begins `shift` seconds into the recording `name`; damage in it is told."""
+    return decode(path, hearing.decoding, lambda damage: told.note(path, damage, name, shift))
 
 
-def heard(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]", say: Say) -> Iterator[Cell | End]:
+def heard(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]", told: Told) -> Iterator[Cell | End | Remark]:
     """The records of one recording from its samples. Stretches past its end are said."""
     name = check_text(job.path, "file name")
     if job.spans:
-        chunks = _with_its_end_noted(chunks, job, job.spans, hearing.decoding.sample_rate, say)
+        chunks = _with_its_end_noted(chunks, job, job.spans, hearing.decoding.sample_rate, told.say)
     scores = scored(tagger, hearing, job, chunks)
     if hearing.scores_dir:
         scores = written(scores, tagger.card.events, score_file(hearing.scores_dir, name))
     found = cells(scores, name, hearing.labels)
-    return ended(timed(found, job.path, hearing.clock, say) if hearing.clock else found, name, tagger.name)
+    timed_cells = timed(found, job.path, hearing.clock, told.say) if hearing.clock else found
+    return told.before(ended(timed_cells, name, tagger.name))
 
 
 def scored(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]") -> Iterator[CellScores]:
@@ -156,7 +189,7 @@ def windows_of(spans: Spans, chunks: "Iterable[Samples]", window: float, hop: fl
 
 
 def _with_its_end_noted(
-    chunks: "Iterable[Samples]", job: Job, spans: Sequence[tuple[float, float]], sample_rate: int, say: Say
+    chunks: "Iterable[Samples]", job: Job, spans: Sequence[tuple[float, float]], sample_rate: int, say: Callable[[str], None]
 ) -> "Iterator[Samples]":
     """The chunks again; at the recording's end it is said which stretches lie past it."""
     n_samples = 0
@@ -169,7 +202,7 @@ def _with_its_end_noted(
         say(f"{ends}; {len(past)} of {len(spans)} segments lie past that, from {past[0]:.3f} s on")
 
 
-def timed(cells: Iterable[Cell], path: str, clock: TimeSource, say: Say) -> Iterator[Cell]:
+def timed(cells: Iterable[Cell], path: str, clock: TimeSource, say: Callable[[str], None]) -> Iterator[Cell]:
     """Cells with the clock times of their onsets; what is doubtful about the start is said."""
     start = start_of(path, clock, say)
     for cell in cells:

@@ -25,7 +25,7 @@ from uuid import uuid4
 
 from audiolog_cli import parquet
 from audiolog_cli.errors import InputError, UsageError
-from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, jsonl_lines, tsv_lines
+from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, Remark, jsonl_lines, tsv_lines
 from audiolog_cli.sound.remote import file_system, is_url, version, writing
 from audiolog_cli.tagging.journal import check_regular, place
 from audiolog_cli.tagging.options import Spans
@@ -33,7 +33,7 @@ from audiolog_cli.tagging.parameters import Parameters, agree, locked
 from audiolog_cli.tally import Outcome
 from audiolog_cli.terminal import reason
 
-Records = Iterable[Cell | End | Failure]
+Records = Iterable[Cell | End | Failure | Remark]
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,10 @@ class Parts:
                 return Outcome(path, "failed", message=str(error))
             name, records = "", _raising(error)
         last: list[End | Failure] = []
+        damaged: list[Remark] = []
         with writing(self.folder, "--out"):
             with system.open(unfinished, "wb") as file:
-                self._write(_ended(records, path, last), file)
+                self._write(_ended(records, path, last, damaged), file)
             (end,) = last
             if isinstance(end, Failure) and self.format == "tsv":
                 system.pipe_file(unfinished, f"filename\tmessage\n{path}\t{end.message}\n".encode(errors="surrogateescape"))
@@ -125,7 +126,7 @@ class Parts:
                     system.rm_file(f"{folder}/{old}")
         if isinstance(end, Failure):
             return Outcome(path, "failed", message=end.message)
-        return Outcome(path, "done", end.duration)
+        return Outcome(path, "done", end.duration, is_damaged=bool(damaged))
 
     def _name(self, path: str, spans: Spans) -> str:
         check_regular(path, "--out")
@@ -159,11 +160,15 @@ def _raising(error: InputError) -> Iterator[Cell]:
     yield
 
 
-def _ended(records: Records, path: str, last: list[End | Failure]) -> Iterator[Cell | End | Failure]:
-    """The records, the last one also into the list; an InputError among them becomes a `Failure`."""
+def _ended(
+    records: Records, path: str, last: list[End | Failure], damaged: list[Remark]
+) -> Iterator[Cell | End | Failure | Remark]:
+    """The records, the last one and damage also into the lists; an InputError among them becomes a `Failure`."""
     try:
         for record in records:
-            if not isinstance(record, Cell):
+            if isinstance(record, Remark):
+                damaged += [record] if record.kind == "damage" else []
+            elif not isinstance(record, Cell):
                 last.append(record)
             yield record
     except InputError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from audiolog_cli import parquet, terminal
 from audiolog_cli.errors import InputError, UsageError
-from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, jsonl_lines, tsv_lines
+from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, Remark, jsonl_lines, tsv_lines
 from audiolog_cli.tagging import engine
 from audiolog_cli.tagging.hearing import Hearing, hearing
 from audiolog_cli.tagging.journal import open_journal
@@ -116,7 +116,7 @@ def _make_folder(folder: Path | None) -> None:
         raise UsageError(f"--scores-dir {folder}: {terminal.reason(error)}") from None
 
 
-def _write(records: Iterator[Cell | End | Failure], format: str, with_time: bool) -> None:
+def _write(records: Iterator[Cell | End | Failure | Remark], format: str, with_time: bool) -> None:
     """Write records to stdout."""
     if format == "parquet":
         parquet.write_stdout(records, Cell, with_time)

@@ -7,7 +7,7 @@ task anywhere in the cluster, that decodes BLOCK_SECONDS at a time and waits whe
 
 import os
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from audiolog_cli.errors import AudiologError, InputError
-from audiolog_cli.records import Cell, End
+from audiolog_cli.records import Cell, End, Remark
 from audiolog_cli.sound.audio import Damage, DecodeOptions, decode
-from audiolog_cli.tagging.hearing import Hearing, heard, samples_of
+from audiolog_cli.tagging.hearing import Hearing, Told, heard, samples_of
 from audiolog_cli.tagging.options import Job, LoadOptions
 from audiolog_cli.tagging.parts import Parts
 from audiolog_cli.tally import Outcome
@@ -83,6 +83,7 @@ class Worker:
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        self._told = Told(lambda message: None)
         _work_in(order.folder)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -93,12 +94,13 @@ class Worker:
         import ray
 
         notes: list[str] = []
+        self._told.say = notes.append
         order, job = self._order, task.job
         attempt: int = ray.get(order.ledger.begin.remote(task.number))
         try:
             if order.parts.finished(*job, task.there):
                 return Outcome(job.path, "there")
-            records = _given_up(job.path) if attempt > ATTEMPTS else self._records(task, notes.append)
+            records = _given_up(job.path) if attempt > ATTEMPTS else self._records(task)
             outcome = order.parts.write(*job, task.there, records)
         except (AudiologError, OSError) as error:
             return error
@@ -106,12 +108,12 @@ class Worker:
             notes.append(f"{job.path}: its worker was lost, another one tagged it")
         return outcome._replace(notes=tuple(notes))
 
-    def _records(self, task: Task, say: Callable[[str], None]) -> Iterator[Cell | End]:
-        hearing, ledger, path = self._order.hearing, self._order.ledger, task.job.path
-        chunks = samples_of(path, hearing, say) if self._order.decodes else decoded_elsewhere(path, hearing.decoding, say)
+    def _records(self, task: Task) -> Iterator[Cell | End | Remark]:
+        hearing, ledger, path, told = self._order.hearing, self._order.ledger, task.job.path, self._told
+        chunks = samples_of(path, hearing, told) if self._order.decodes else decoded_elsewhere(path, hearing.decoding, told)
         noted = 0.0
-        for record in heard(self._tagger, hearing, task.job, chunks, say):
-            reached = record.offset if isinstance(record, Cell) else record.duration
+        for record in heard(self._tagger, hearing, task.job, chunks, told):
+            reached = record.duration if isinstance(record, End) else record.offset if isinstance(record, Cell) else noted
             if reached - noted >= NOTED_EVERY or isinstance(record, End):
                 noted = reached
                 ledger.note.remote(task.number, reached)
@@ -144,7 +146,7 @@ def _given_up(path: str) -> Iterator[Cell]:
     yield
 
 
-def decoded_elsewhere(path: str, decoding: DecodeOptions, say: Callable[[str], None]) -> "Iterator[Samples]":
+def decoded_elsewhere(path: str, decoding: DecodeOptions, told: Told) -> "Iterator[Samples]":
     """A recording's samples, decoded by a CPU task; it runs at most BLOCKS_AHEAD blocks ahead of who asks.
 
     A task whose process or node dies begins again elsewhere; InputError where that happened ATTEMPTS times.
@@ -164,7 +166,7 @@ def decoded_elsewhere(path: str, decoding: DecodeOptions, say: Callable[[str], N
         if isinstance(block, InputError):
             raise block
         if isinstance(block, Damage):
-            say(f"{path}: {block}")
+            told.note(path, block)
         else:
             yield block
 
