@@ -138,7 +138,7 @@ def test_parts_in_an_object_store(folder: Path, monkeypatch: pytest.MonkeyPatch)
     parts = Parts("memory://season/2026", "jsonl", with_time=False)
     with parts.opened({"hop": 10.0}) as there:
         assert there == {}
-        assert parts.write("a.wav", None, (), RECORDS) == ("a.wav", "done", 1.0, "", ())
+        assert parts.write("a.wav", None, (), RECORDS) == ("a.wav", "done", 1.0, "", (), False)
 
         def failing() -> object:
             yield RECORDS[0]
