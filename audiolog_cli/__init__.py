@@ -50,14 +50,14 @@ def tag(
     from pathlib import PurePath
 
     from audiolog_cli.records import Cell
-    from audiolog_cli.tagging.hearing import hear, hearing
+    from audiolog_cli.tagging.hearing import Told, hear, hearing
     from audiolog_cli.tagging.options import Job, TagOptions, stretch
 
     tagger = load(weights) if isinstance(weights, str | PurePath) else weights
-    how = hearing(tagger.card, TagOptions.of(**options))
+    how, told = hearing(tagger.card, TagOptions.of(**options)), Told(warnings.warn)
     for recording in recordings:
         job = Job(str(recording), stretch(start, end))
-        yield from (record for record in hear(tagger, how, job, warnings.warn) if isinstance(record, Cell))
+        yield from (record for record in hear(tagger, how, job, told) if isinstance(record, Cell))
 
 
 def table(
