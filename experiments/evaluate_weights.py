@@ -31,7 +31,7 @@ from audiolog_cli.mixing.vocabulary import EVENTS, SCENES
 from audiolog_cli.model.checkpoint import Card
 from audiolog_cli.records import Cell
 from audiolog_cli.sound import audio
-from audiolog_cli.tagging.hearing import heard, hearing, labels_of, scored
+from audiolog_cli.tagging.hearing import Told, heard, hearing, labels_of, scored
 from audiolog_cli.tagging.options import CellOptions, Job, LoadOptions, TagOptions
 from audiolog_cli.tagging.tagger import Tagger, load
 from audiolog_cli.training.validation import Scores, curves, micro_f1, scene_accuracy, tuned_thresholds
