@@ -240,3 +240,14 @@ def test_the_check_finds_no_fault_with_an_outline(made: list[Row], form: str) ->
     assert report.wrong == []
     if form == "timing":
         assert report.labels_missing == []
+
+
+def test_a_log_is_headed_by_the_files_own_name() -> None:
+    """And by its whole path where an earlier recording has that name."""
+    rows = [Row(name, 0.0, 1.0, "park", ()) for name in ("a/x.wav", "b/x.wav", "s3://bucket/y.flac", "-")]
+    assert [next(outline(recording, "overview")) for recording in recordings(rows)] == [
+        "Log of x.wav",
+        "Log of b/x.wav",
+        "Log of y.flac",
+        "Log of -",
+    ]

@@ -368,7 +368,7 @@ class Asker:
             output.said(log)
         else:
             needs_heading = log.in_one_piece and output.format is LogFormat.text and queue.is_several()
-            yield (f"Log of {recording.filename}\n\n" if needs_heading else "") + output.shown(log, asking)
+            yield (f"Log of {recording.title}\n\n" if needs_heading else "") + output.shown(log, asking)
         if log.rows and output.mode is CheckMode.repair:
             n_model, n_table = log.sentences("model"), log.sentences("table")
             terminal.say(f"log of {recording.filename}: {n_model} sentences are the model's, {n_table} lines the table's")

@@ -167,7 +167,7 @@ def _by_section(recording: Recording, asking: Asking, repair: bool, log: Log) ->
         if part.unit.told and not has_spoken and flaw:
             raise LLMError(flaw)
         has_spoken |= bool(part.unit.told)
-        heading = "" if log.text else f"Log of {recording.filename}\n\n"
+        heading = "" if log.text else f"Log of {recording.title}\n\n"
         gap = "\n" if log.text and (part.unit.title or part.unit.form == "closing") else ""
         log.parts.append(part)
         log.text += (piece := f"{heading}{gap}{part.text}\n")

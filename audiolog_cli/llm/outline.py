@@ -109,7 +109,7 @@ SCENE_CHANGES = 6  # more than these and `brief` does not list the scenes in the
 def outline(recording: Recording, form: str) -> Iterator[str]:
     """The lines of a log (without line ends) of one recording. `form` is overview, timing or brief."""
     totals = Totals()
-    yield f"Log of {recording.filename}"
+    yield f"Log of {recording.title}"
     rows = to_the_first_that_tells(noting(recording.rows, totals), totals)
     if totals.whole.events and not totals.tells_all:
         yield ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain, groupby
 from operator import itemgetter
+from pathlib import PurePath
 
 from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, Segment
@@ -27,6 +28,10 @@ class Recording:
     duration: float | None = None  # seconds, from an `end` record
     failure: str | None = None  # the message of an `error` record
     surest: dict[str, tuple[float, float]] = field(default_factory=dict)  # event -> (highest score, its onset in seconds)
+    title: str = ""  # what heads its log: the file's own name, or where an earlier recording has that, its whole path
+
+    def __post_init__(self) -> None:
+        self.title = self.title or self.filename
 
 
 def recordings(records: Iterable[Record], options: TableOptions = PLAIN) -> Iterator[Recording]:
@@ -34,8 +39,11 @@ def recordings(records: Iterable[Record], options: TableOptions = PLAIN) -> Iter
 
     `options` says which pauses are bridged and which short events dropped.
     """
+    titles: set[str] = set()
     for filename, group in groupby(records, key=itemgetter(0)):  # by filename, the first field of every record
-        recording = Recording(filename, iter(()))
+        own = PurePath(filename).name
+        recording = Recording(filename, iter(()), title=filename if own in titles else own)
+        titles.add(own)
         recording.rows = _rows(group, recording, options)
         yield recording
 
@@ -117,7 +125,11 @@ def together(each: Iterable[Recording]) -> Recording:
     else:
         lengths = [max(recording.duration or 0.0, rows[-1].offset) for recording, rows in held]
         shifts = [sum(lengths[:index]) for index in range(len(held))]
-    whole = Recording(" + ".join(recording.filename for recording, _ in held) or "no recording", iter(()))
+    whole = Recording(
+        " + ".join(recording.filename for recording, _ in held) or "no recording",
+        iter(()),
+        title=" + ".join(recording.title for recording, _ in held),
+    )
     whole.failure = next((recording.failure for recording, _ in read if recording.failure is not None), None)
     rows: list[Row] = []
     for (recording, own), shift in zip(held, shifts, strict=True):

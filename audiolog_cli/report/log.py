@@ -27,7 +27,7 @@ def logs(text: str, recordings: Iterable[Timeline], name: str) -> dict[str, str]
     if not named:
         return dict.fromkeys(filenames, text.strip())
     by_name = {composed(filename): log for filename, log in named.items()}
-    by_last = {PurePath(filename).name: log for filename, log in by_name.items()}
+    by_last = {PurePath(filename).name: log for filename, log in reversed(by_name.items())}  # the first of a name has it alone
     found = {
         filename: log
         for filename in filenames

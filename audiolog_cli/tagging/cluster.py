@@ -53,8 +53,7 @@ def outcomes(
         n_workers = load.jobs or _room(ray, cluster.gpus)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # no other node's loss ends it
         ledger = ray.remote(Ledger).options(num_cpus=0, scheduling_strategy=here).remote()
-        device = "cuda" if cluster.gpus and load.device == "auto" else load.device
-        own = replace(load, weights=weights.name, device=device, jobs=1)
+        own = replace(load, weights=weights.name, device=cluster.device(load.device), jobs=1)
         order = Order(hearing, out, ray.put(weights.read_bytes()), own, os.getcwd(), decodes=not cluster.gpus, ledger=ledger)
         rows = (
             ray.data.from_items([{"task": pickle.dumps(task)} for task in tasks], override_num_blocks=min(len(tasks), MAX_BLOCKS))

@@ -160,6 +160,10 @@ class Cluster:
     address: str  # "" starts one of this machine's cores
     gpus: float  # of each worker, 0.25 for four on one; 0 is one core instead
 
+    def device(self, asked: str) -> str:
+        """Where its workers run, if the run was asked for `asked`: each sees its own GPU, or none."""
+        return asked if asked != "auto" else "cuda" if self.gpus else "cpu"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:

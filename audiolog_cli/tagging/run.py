@@ -37,7 +37,7 @@ def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> 
         decisive: Parameters = {}
         if output.resume or output.out:
             stack.enter_context(_continued_by_the_same_command())
-            device = "cuda" if cluster and cluster.gpus else tagger.device.type
+            device = cluster.device(options.load.device).partition(":")[0] if cluster else tagger.device.type
             decisive = of_windows(tagger.path, device, options.load.precision, how.options)
         if output.resume:
             how = replace(how, journal=stack.enter_context(open_journal(output.resume, decisive)))
