@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.needs import needs, not_with
+from audiolog_cli.commands.needs import heading, needs, not_with
 from audiolog_cli.commands.options import Quiet
 from audiolog_cli.errors import UsageError
 
@@ -15,36 +15,15 @@ def mix(
     clips: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders with clips.tsv and the sounds it names.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the recordings and lists, or the pool, go.")],
     recordings: Annotated[
-        int, typer.Option(min=0, help="Compose so many recordings.", rich_help_panel="Recordings"), not_with("--windows")
+        int, typer.Option(min=0, help="Compose so many recordings."), heading("Recordings"), not_with("--windows")
     ] = 0,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of a recording."), needs("--recordings")] = 300.0,
     windows: Annotated[
-        int, typer.Option(min=0, help="Make a pool of so many windows of 10 s for `audiolog train`.", rich_help_panel="Windows")
+        int, typer.Option(min=0, help="Make a pool of so many windows of 10 s for `audiolog train`."), heading("Windows")
     ] = 0,
-    split: Annotated[str, typer.Option(help="Which clips: train, val or test.", rich_help_panel="Clips")] = "train",
-    all_labels: Annotated[
-        bool,
-        typer.Option(
-            "--all-labels",
-            help="The vocabulary is every label of the clips, not that of the default weights.",
-            rich_help_panel="Clips",
-        ),
-    ] = False,
-    join: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="TSV: labels that are joined to one (kind, label, raw_label, becomes).", rich_help_panel="Clips"
-        ),
-    ] = None,
-    licences: Annotated[
-        str,
-        typer.Option(metavar="PATTERN", help="Only clips whose licence this regular expression finds.", rich_help_panel="Clips"),
-    ] = "",
-    seconds: Annotated[
-        float, typer.Option(min=1, help="Length of a recording.", rich_help_panel="Recordings"), needs("--recordings")
-    ] = 300.0,
     style: Annotated[
         str,
-        typer.Option(help="How windows are mixed: train, plain or validation.", rich_help_panel="Windows"),
+        typer.Option(help="How windows are mixed: train, plain or validation."),
         needs("--windows"),
     ] = "train",
     for_model: Annotated[
@@ -52,33 +31,46 @@ def mix(
         typer.Option(
             metavar="MODEL",
             help="Windows as this kind of network hears them: mobilenet, task4b, or any other.",
-            rich_help_panel="Windows",
         ),
         needs("--windows"),
     ] = "htsat",
     teacher: Annotated[
         Path | None,
-        typer.Option(metavar="CHECKPOINT", help="A tagger whose opinion of each window is kept.", rich_help_panel="Windows"),
+        typer.Option(metavar="CHECKPOINT", help="A tagger whose opinion of each window is kept."),
         needs("--windows"),
         needs("--teacher-map"),
     ] = None,
     teacher_map: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="TSV: event, the teacher's classes that mean it.", rich_help_panel="Windows"),
+        typer.Option(metavar="FILE", help="TSV: event, the teacher's classes that mean it."),
         needs("--teacher"),
     ] = None,
     part: Annotated[
         str,
-        typer.Option(
-            metavar="K/N", help="Make only every N-th window, from the K-th on; run N of them.", rich_help_panel="Windows"
-        ),
+        typer.Option(metavar="K/N", help="Make only every N-th window, from the K-th on; run N of them."),
         needs("--windows"),
     ] = "0/1",
+    split: Annotated[str, typer.Option(help="Which clips: train, val or test."), heading("Clips")] = "train",
+    all_labels: Annotated[
+        bool,
+        typer.Option(
+            "--all-labels",
+            help="The vocabulary is every label of the clips, not that of the default weights.",
+        ),
+    ] = False,
+    join: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="TSV: labels that are joined to one (kind, label, raw_label, becomes)."),
+    ] = None,
+    licences: Annotated[
+        str,
+        typer.Option(metavar="PATTERN", help="Only clips whose licence this regular expression finds."),
+    ] = "",
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Decoded clips, kept between runs [default: OUT/cache].", rich_help_panel="Clips"),
+        typer.Option(metavar="DIR", help="Decoded clips, kept between runs [default: OUT/cache]."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same sounds.", rich_help_panel="Clips")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same sounds.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Mix isolated clips over scene recordings; onsets and offsets are known.

@@ -32,6 +32,8 @@ Raw = Annotated[
 Track = Annotated[
     int, typer.Option(min=0, help="A film's sound track, counted from 1; 0 is the one that it marks as its default.")
 ]
+MinDuration = Annotated[float, typer.Option(min=0.0, help="Drop events shorter than this many seconds.")]
+MaxGap = Annotated[float, typer.Option(min=0.0, help="Bridge pauses of one event up to this many seconds.")]
 Thresholds = Annotated[str, typer.Option(metavar="FILE", help="Thresholds per label: a TSV with columns label, threshold.")]
 
 

@@ -14,8 +14,8 @@ import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import record_input
-from audiolog_cli.commands.needs import needs, not_with
-from audiolog_cli.commands.options import Quiet
+from audiolog_cli.commands.needs import heading, needs, not_with
+from audiolog_cli.commands.options import MaxGap, MinDuration, Quiet
 
 if TYPE_CHECKING:
     from audiolog_cli.llm.asking import Asking
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 DEFAULT_CONTEXT = 8192  # tokens: what a local model can usually be given
 SMALL_CONTEXT = 4096  # tokens: assumed of a server that does not say
-MODEL = "Language model"  # heading of the help
-CHECK = "Check"
 
 
 class LogFormat(StrEnum):
@@ -70,8 +68,8 @@ def summarize(
         not_with("--prompt"),
     ] = "",
     list_prompts: Annotated[bool, typer.Option("--list-prompts", help="List the prompts and exit.")] = False,
-    max_gap: Annotated[float, typer.Option(min=0.0, help="Bridge pauses of one event up to this many seconds.")] = 0.0,
-    min_duration: Annotated[float, typer.Option(min=0.0, help="Drop events shorter than this many seconds.")] = 0.0,
+    max_gap: MaxGap = 0.0,
+    min_duration: MinDuration = 0.0,
     together: Annotated[
         bool, typer.Option("--together", help="One log for all recordings, in the order of their times.")
     ] = False,
@@ -80,45 +78,40 @@ def summarize(
         str,
         typer.Option(
             help="outline (no LLM), local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL, or URL#MODEL.",
-            rich_help_panel=MODEL,
         ),
+        heading("Language model"),
     ] = "outline",
     by: Annotated[
         By,
         typer.Option(
             help="Ask about the whole table in one piece or section by section; auto: whole where it fits and the model is not small.",
-            rich_help_panel=MODEL,
         ),
         needs("--llm"),
     ] = By.auto,
-    language: Annotated[
-        str, typer.Option(help="Language of the answer, as you would name it.", rich_help_panel=MODEL), needs("--llm")
-    ] = "",
+    language: Annotated[str, typer.Option(help="Language of the answer, as you would name it."), needs("--llm")] = "",
     context: Annotated[
         int,
-        typer.Option(min=0, help="Tokens the model holds, prompt and answer; 0 asks the server.", rich_help_panel=MODEL),
+        typer.Option(min=0, help="Tokens the model holds, prompt and answer; 0 asks the server."),
         needs("--llm"),
     ] = 0,
-    max_tokens: Annotated[
-        int, typer.Option(min=1, help="Tokens kept free for the answer.", rich_help_panel=MODEL), needs("--llm")
-    ] = 1024,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens kept free for the answer."), needs("--llm")] = 1024,
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds to wait for the server without a byte.", rich_help_panel=MODEL), needs("--llm")
+        float, typer.Option(min=0.1, help="Seconds to wait for the server without a byte."), needs("--llm")
     ] = 300.0,
     keep_alive: Annotated[
         str,
-        typer.Option(help="How long the model stays in memory, as 5m.", rich_help_panel=MODEL),
+        typer.Option(help="How long the model stays in memory, as 5m."),
         needs("--llm ollama"),
     ] = "",
     parallel: Annotated[
         int,
-        typer.Option(min=1, help="Requests at a time, section by section.", rich_help_panel=MODEL),
+        typer.Option(min=1, help="Requests at a time, section by section."),
         needs("--llm"),
         not_with("--by whole"),
     ] = 2,
     cache: Annotated[
         str,
-        typer.Option(metavar="DIR", help="Where finished answers are kept; `off` keeps none.", rich_help_panel=MODEL),
+        typer.Option(metavar="DIR", help="Where finished answers are kept; `off` keeps none."),
         needs("--llm"),
     ] = "",
     dry_run: Annotated[
@@ -126,7 +119,6 @@ def summarize(
         typer.Option(
             "--dry-run",
             help="Print what would be sent first, say how many calls and tokens it takes at most, ask for no answer.",
-            rich_help_panel=MODEL,
         ),
         needs("--llm"),
     ] = False,
@@ -136,20 +128,18 @@ def summarize(
             help="Hold a log against its table. repair, for a language model the default, mends and completes it; warn marks what is wrong; "
             "strict ends with exit code 5 as well; off, for the outline the default.",
             show_default=False,
-            rich_help_panel=CHECK,
         ),
+        heading("Check"),
         not_with("--llm outline", when="repair", why="the outline is the table's own words"),
     ] = None,
     check_only: Annotated[
         str,
-        typer.Option(metavar="LOG", help="Check this log against the table and write no other.", rich_help_panel=CHECK),
+        typer.Option(metavar="LOG", help="Check this log against the table and write no other."),
         not_with("--llm", "--dry-run"),
     ] = "",
     retry: Annotated[
         int,
-        typer.Option(
-            min=0, help="Ask again this often, with the list of mistakes, for an answer in one piece.", rich_help_panel=CHECK
-        ),
+        typer.Option(min=0, help="Ask again this often, with the list of mistakes, for an answer in one piece."),
         needs("--llm"),
         not_with("--by section", "--check off"),
     ] = 0,

@@ -8,7 +8,7 @@ import typer
 
 from audiolog_cli import parquet, terminal
 from audiolog_cli.commands.inputs import cell_input, say_remark
-from audiolog_cli.commands.options import Files, Quiet
+from audiolog_cli.commands.options import Files, MaxGap, MinDuration, Quiet
 from audiolog_cli.errors import InputError
 from audiolog_cli.records import ROW_COLUMNS, Cell, End, Failure, Record, Remark, Row, jsonl_lines, tsv_lines
 from audiolog_cli.tally import Tally
@@ -45,8 +45,8 @@ def table(
         ),
     ] = TableFormat.tsv,
     cells: Annotated[bool, typer.Option("--cells", help="One row per cell instead of merging equal neighbours.")] = False,
-    min_duration: Annotated[float, typer.Option(min=0.0, help="Drop events shorter than this many seconds.")] = 0.0,
-    max_gap: Annotated[float, typer.Option(min=0.0, help="Bridge pauses of one event up to this many seconds.")] = 0.0,
+    min_duration: MinDuration = 0.0,
+    max_gap: MaxGap = 0.0,
     quiet: Quiet = False,
 ) -> None:
     """Turn cells into a table: start, end, scene and events of every stretch that stays the same.
