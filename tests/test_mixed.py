@@ -88,6 +88,10 @@ def test_train_mixes_what_it_learns_from_and_resumes_in_the_same_series(tmp_path
     assert unknown.code == 2 and unknown.stderr.startswith("audiolog: no weights are called 'nobody'; here there are: everyday. ")
     unknown = audiolog("mix clips --all-labels --windows 2 --cache cache --out x --for-model vgg", tmp_path)
     assert unknown == (2, "", "audiolog: --for-model vgg: expected htsat, crnn, mobilenet, joint, cnn-bigru, cnn, task4b\n")
+    refused = audiolog(f"{train} epochs=1 --set windows=9 --out none", tmp_path)
+    assert refused.stderr == (
+        "audiolog: windows 9: clips are mixed into new ones without end; `audiolog mix` makes a pool of so many\n"
+    )
     refused = audiolog("train clips --out x", tmp_path)
     assert (refused.code, refused.stderr) == (
         2,

@@ -56,6 +56,14 @@ def test_a_file_says_what_differs_and_changes_come_last(tmp_path: Path) -> None:
     )
 
 
+def test_a_part_is_added_to_a_table_and_a_table_replaces_it() -> None:
+    """So that the default weights' recipe can train a network of other parts."""
+    added = read_recipe("everyday", ["learning_rates.se=1e-5"]).training.learning_rates
+    assert added == read_recipe("everyday").training.learning_rates | {"se": 1e-5} != {"se": 1e-5}
+    cleared = read_recipe("everyday", ["learning_rates={}", "frozen_norms=[]", "model=crnn", "preset=tiny"])
+    assert (cleared.training.learning_rates, cleared.training.frozen_norms) == ({}, ())
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

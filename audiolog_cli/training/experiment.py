@@ -166,6 +166,8 @@ def check_mixed(mixed: Mixed, experiment: Experiment) -> None:
         raise UsageError(
             f"{experiment.clips}: its scene {unknown[0]!r} is not one of {experiment.validation}; make both from the same"
         )
+    if windows := experiment.recipe.data.windows:
+        raise UsageError(f"windows {windows}: clips are mixed into new ones without end; `audiolog mix` makes a pool of so many")
     if mixed.facts.front_end.sample_rate != SAMPLE_RATE:
         raise UsageError(f"{experiment.validation}: expected a pool that `audiolog mix` made, at {SAMPLE_RATE} Hz")
 

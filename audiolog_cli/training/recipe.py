@@ -72,7 +72,8 @@ def read_recipe(name: str, changes: Iterable[str] = ()) -> Recipe:
         table, values = _change(change)
         before = tables.setdefault(table, {})
         for key, value in _checked(table, values, f"--set {change}").items():
-            before[key] = before.get(key, {}) | value if isinstance(value, dict) else value
+            is_part = "." in change.partition("=")[0]  # learning_rates.features=1e-4 adds, learning_rates={} replaces
+            before[key] = before.get(key, {}) | value if is_part else value
     return Recipe(**{table: TABLES[table](**values) for table, values in tables.items()})
 
 
