@@ -75,6 +75,9 @@ def test_a_part_is_added_to_a_table_and_a_table_replaces_it() -> None:
         ("ema=2", "--set ema=2: ema = 2: expected a number from 0 to 1"),
         ("ema=nan", "--set ema=nan: ema = NaN: expected a number from 0 to 1"),
         ("clip=true", "--set clip=true: clip = true: expected a number from 0 on"),
+        (f"epochs=1{'0' * 400}", f"--set epochs=1{'0' * 400}: epochs = 1{'0' * 400}: expected a whole number from 1 on"),
+        ("seed=-1", "--set seed=-1: seed = -1: expected a whole number from 0 to 1e+12"),
+        ("frozen_norms=[1]", '--set frozen_norms=[1]: frozen_norms = [1]: expected a list of names, such as ["features"]'),
         ("roll=1", "--set roll=1: roll = 1: expected true or false"),
         ("model=3", "--set model=3: model = 3: expected text"),
         ("schedule=linear", '--set schedule=linear: schedule = "linear": expected one of cosine, htsat'),
@@ -124,7 +127,7 @@ parts = st.text('abcdefgh_.0123456789 "\\é')
 
 
 @given(
-    st.builds(Training, learning_rate=numbers, ema=numbers, seed=st.integers(0), frozen_norms=st.lists(parts).map(tuple),
+    st.builds(Training, learning_rate=numbers, ema=numbers, seed=st.integers(0, 10**12), frozen_norms=st.lists(parts).map(tuple),
               learning_rates=st.dictionaries(parts, numbers)),
     st.builds(Variation, mixup=numbers, roll=st.booleans()),
 )  # fmt: skip

@@ -19,6 +19,7 @@ from typer.core import TyperArgument, TyperGroup
 from audiolog_cli import __version__
 from audiolog_cli.cli import commands
 
+BREAK = "\\:"  # a line may break here, without a hyphen
 SEE_ALSO = "The project's docs/ folder has a tutorial, recipes, and what every column means."
 
 
@@ -29,14 +30,14 @@ def escaped(text: str) -> str:
 
 
 def marked(names: str) -> str:
-    """An option's names in bold, what stands for its value in italics."""
+    """An option's names in bold, what stands for its value in italics; a long list of values may be broken."""
     words = re.findall(r"\s+|,|[^\s,]+", names)
     return "".join(
         f"\\fB{escaped(word)}\\fR"
         if re.match(r"-{1,2}\w", word)
         else word
         if re.fullmatch(r"\s+|,", word)
-        else f"\\fI{escaped(word)}\\fR"
+        else f"\\fI{escaped(word).replace('|', '|' + BREAK)}\\fR"
         for word in words
     )
 

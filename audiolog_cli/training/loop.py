@@ -57,7 +57,7 @@ class Training:
     frozen_norms: tuple[str, ...] = ()  # parts whose BatchNorms keep their statistics
     patience: Positive = 50  # epochs without a better figure before stopping
     metric: Literal["score", "macro_ap", "micro_f1", "scene_accuracy"] = "score"  # of validation, that is to rise
-    seed: Count = 0
+    seed: Annotated[int, Range(0, 10**12)] = 0  # larger ones, times a step's number, pass 64 bits
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
 
 

@@ -6,7 +6,7 @@ one place in a recipe, so a change needs no table: `learning_rate=1e-3`, `learni
 """
 
 import json
-import math
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -21,6 +21,7 @@ from audiolog_cli.training.losses import LossWeights
 from audiolog_cli.training.ranges import Count, Range
 
 SHIPPED = Path(__file__).parent / "recipes"
+LARGEST = sys.float_info.max
 KEPT = "recipe.toml"  # in a run's folder: every number it is trained with
 
 
@@ -146,14 +147,12 @@ def _fitting(kind: Any, value: Any, name: str) -> Any:
     elif kind in (int, float):
         wanted = (int,) if kind is int else (int, float)
         allowed = f"a {'whole number' if kind is int else 'number'} {bounds}"
-        good = isinstance(value, wanted) and not isinstance(value, bool) and math.isfinite(value) and value in bounds
+        good = isinstance(value, wanted) and not isinstance(value, bool) and abs(value) <= LARGEST and value in bounds
     elif kind is str:
         allowed, good = "text", isinstance(value, str)
     elif get_origin(kind) is tuple:
-        allowed, good = (
-            'a list of names, such as ["features"]',
-            isinstance(value, list) and all(map(str.__instancecheck__, value)),
-        )
+        allowed = 'a list of names, such as ["features"]'
+        good = isinstance(value, list) and all(isinstance(each, str) for each in value)
     else:
         return _fitting_table(get_args(kind)[1], value, name)
     if not good:
