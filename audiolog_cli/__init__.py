@@ -7,7 +7,7 @@
     rows = audiolog.table(audiolog.tag("rec.wav"))
     print(audiolog.summarize(rows, prompt="timing"))
 
-What is heavy is imported by the first call that needs it. What a command says in one line is an `errors.AudiologError` here.
+Heavy libraries are imported by the first call that needs them. A command's one-line error is an `errors.AudiologError` here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 
 
 def load(weights: "str | PurePath" = "everyday", **options: "Unpack[LoadKeywords]") -> "Tagger":
-    """A network ready to hear, for `tag`; `weights` is a path, or a name that `audiolog weights list` shows.
+    """A loaded network for `tag`; `weights` is a path, or a name that `audiolog weights list` shows.
 
     Options are device, precision, batch_size and jobs, as `audiolog tag --help` explains them.
     """
@@ -43,8 +43,8 @@ def tag(
 ) -> "Iterator[Cell]":
     """The cells of recordings in order: for each second its scene, then every active event. [start, end) are seconds of each.
 
-    Further options are those of `audiolog tag` that decide its rows. InputError at a recording that cannot be read; what else there is to
-    say of one is a warning.
+    The other options are those of `audiolog tag` that affect its rows. Raises InputError at a recording that cannot be read;
+    lesser problems are Python warnings.
     """
     import warnings
     from pathlib import PurePath
@@ -63,9 +63,9 @@ def tag(
 def table(
     cells: "Iterable[Cell | End | Failure]", *, each_cell: bool = False, min_duration: float = 0.0, max_gap: float = 0.0
 ) -> "Iterator[Row]":
-    """Rows of cells: every stretch with one scene and one set of events; `each_cell` does not merge equal neighbours.
+    """Rows from cells: one for each stretch with one scene and one set of events; `each_cell` keeps equal neighbours apart.
 
-    Events shorter than `min_duration` seconds are dropped, pauses of one up to `max_gap` seconds are bridged.
+    Events shorter than `min_duration` seconds are dropped; pauses in an event of up to `max_gap` seconds are bridged.
     """
     from audiolog_cli.records import Row
     from audiolog_cli.rows import TableOptions
@@ -76,7 +76,7 @@ def table(
 
 
 def summarize(records: "Iterable[Record]", prompt: str = "overview") -> str:
-    """A log of cells or rows, written by rule: overview, timing or brief. Several recordings have a log each, an empty line between."""
+    """A log of cells or rows, written by rules: overview, timing or brief. One log per recording, an empty line between."""
     from audiolog_cli.errors import UsageError
     from audiolog_cli.llm.outline import WRITERS, outline
     from audiolog_cli.llm.recording import recordings

@@ -1,7 +1,6 @@
 """The `audiolog` program, also as `python -m audiolog_cli`: argv in, an exit code out.
 
-Ctrl-C while the commands are still being loaded ends the program at once, as it would end one that is not written in Python; from then on
-`cli.main` sees to it.
+Ctrl-C while the commands are still loading ends the program at once and without a traceback; after that, `cli.main` handles it.
 """
 
 import signal

@@ -1,18 +1,18 @@
 """Probabilities of windows in, cells out: what was heard in each second, on one grid for the whole recording.
 
 A window's T frames divide its nominal length evenly: frame t covers [t, t + 1) x length / T (the paper's released code reads
-39.06-ms frames as 40 ms and drifts; MODEL facts, section "where the released code goes wrong"). The grid of cells starts at the
+39.06-ms frames as 40 ms and drifts). The grid of cells starts at the
 recording's first sample, whatever the windows' hop. All positions are sample counts.
 
 The rule for one cell and one window: `max` takes the highest of the frames whose centre lies in the cell (the one frame around
-the cell's centre if the cell is shorter than a frame), `mean` the average over the cell's time. Windows side by side complete
-each other in the same way; windows that overlap (`--hop` below the window) form several such tilings of the recording, which
-are averaged. A window's scene counts in each cell by the time it covers there. What no window covered has no cell; the padding
-after the recording's end counts for nothing. Times are written in whole milliseconds: a remainder that would be of no length
-there belongs to the cell before it.
+the cell's centre if the cell is shorter than a frame), `mean` the average over the cell's time. Where a cell spans two adjacent
+windows, their parts are combined by the same rule; overlapping windows (`--hop` below the window) form several such tilings of
+the recording, which are averaged. A window's scene is weighted in each cell by the time it covers there. Time that no window
+covered has no cell, and padding after the recording's end is ignored. Times are written in whole milliseconds: a remainder that
+rounds to no length belongs to the cell before it.
 
-A place is named only as precisely as it is known (`named`): the most probable scene where its probability reaches a bar, else the
-smallest group of scenes whose probability reaches that of groups, else none.
+A place is named only as precisely as it is known (`named`): the most probable scene if its probability reaches `scene_bar`, else
+the smallest group of scenes whose probability reaches `group_bar`, else none.
 """
 
 from collections import deque
@@ -54,21 +54,20 @@ class CellScores:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The names behind the columns of the scores, and from which score on an event is active."""
+    """The names of the scores' columns, and the score at which each event becomes active."""
 
     scenes: Sequence[str]
     events: Sequence[str]
     thresholds: Scores  # (K,)
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)  # name -> scenes
-    scene_bar: float = 0.0  # the probability from which a scene is named
-    group_bar: float = 1.0  # the probability from which a group is, where no scene is
+    scene_bar: float = 0.0  # the lowest probability at which a scene is named
+    group_bar: float = 1.0  # the same for a group, where no scene is named
 
 
 def cell_scores(windows: Iterable[WindowScores], cell: float, rule: Rule, sample_rate: int) -> Iterator[CellScores]:
-    """Bring the scores of windows, in order of their start, to cells of `cell` seconds; yield each as soon as it is complete.
+    """Turn the scores of windows, in order of their start, into cells of `cell` seconds; yield each as soon as it is complete.
 
-    A cell that would begin and end in the same millisecond is left out: the one before it ends there. Only one that stands alone
-    is given.
+    A cell that would begin and end in the same millisecond is left out (the one before it ends there), unless it is the only one.
     """
     previous: CellScores | None = None
     for scores in _all_cells(windows, round(cell * sample_rate), rule, sample_rate):
@@ -97,7 +96,7 @@ def _all_cells(windows: Iterable[WindowScores], n_cell: int, rule: Rule, sample_
 
 
 def frames_in(window: WindowScores, lo: int, hi: int, rule: Rule) -> Scores:
-    """(K,) event scores of samples [lo, hi) of a window by the rule in the module's head."""
+    """(K,) event scores of samples [lo, hi) of a window, by the rule in the module docstring."""
     n_frames = len(window.events)
     if rule == "mean":
         first, weights = _overlaps(lo, hi, window.n_window, n_frames)
@@ -137,7 +136,7 @@ def _centres(lo: int, hi: int, n_window: int, n_frames: int) -> tuple[int, int]:
 
 @dataclass(slots=True)
 class _Pending:
-    """A cell that later windows may still add to."""
+    """A cell to which later windows may still add."""
 
     start: int  # first sample heard
     scene: Scores  # sum over windows, weighted by samples
@@ -168,10 +167,10 @@ def _joined(parts: list[tuple[int, Scores]], rule: Rule) -> Scores:
 
 
 def smoothed(cells: Iterable[CellScores], events: float, scene: float) -> Iterator[CellScores]:
-    """Each cell's scores averaged with those of its neighbours whose middles lie within `events` / 2 (`scene` / 2) seconds of its own.
+    """Each cell's scores averaged with those of the cells whose middles lie within `events` / 2 (`scene` / 2) seconds of its own.
 
-    Cells apart from each other (what lies between was not analysed) are not neighbours. Holds the longer of both of cells, and
-    yields a cell half of that after it.
+    Nothing is averaged across a gap that was not analysed. Buffers max(events, scene) seconds of cells, and yields each cell half
+    of that late.
     """
     seconds = max(events, scene)
     held: deque[CellScores] = deque()
@@ -211,8 +210,8 @@ def _average(held: Sequence[CellScores], index: int, events: float, scene: float
 def cells(scores: Iterable[CellScores], filename: str, labels: Labels) -> Iterator[Cell]:
     """The cells of a recording: for each stretch its scene first, then every event at or above its threshold.
 
-    Where no place is named, and with a model without scenes, the scene is "" with score 0: the line says that the second was analysed. A
-    recording shorter than half a millisecond has one cell of one millisecond.
+    Where no place is named, and for a model without scenes, the scene is "" with score 0: the line shows that the second was
+    analysed. A recording shorter than half a millisecond has one cell of one millisecond.
     """
     groups = [(name, [labels.scenes.index(scene) for scene in members]) for name, members in labels.groups.items()]
     groups.sort(key=lambda group: len(group[1]))
@@ -226,9 +225,9 @@ def cells(scores: Iterable[CellScores], filename: str, labels: Labels) -> Iterat
 
 
 def named(probabilities: Scores, labels: Labels, groups: Sequence[tuple[str, Sequence[int]]]) -> tuple[str, float]:
-    """The place that a second's scene probabilities (S,) name, and its probability; ("", 0.0) where none reaches its bar.
+    """The place to name for scene probabilities (S,), and its probability; ("", 0.0) where nothing reaches its bar.
 
-    `groups` are names and the scenes' places in the list, from small to large.
+    `groups` are (name, indices of its scenes), smallest first.
 
     >>> labels = Labels(("park", "forest", "office"), (), np.zeros(0, np.float32), scene_bar=0.75, group_bar=0.75)
     >>> for probabilities in ([0.75, 0.25, 0.0], [0.5, 0.375, 0.125], [0.375, 0.25, 0.375]):

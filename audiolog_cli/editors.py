@@ -1,11 +1,11 @@
-"""The files of programs that show sound: annotation editors (Audacity, Raven), written and read, and players (subtitles), written.
+"""Files for annotation editors (Audacity, Raven), read and written, and for video players (subtitles), only written.
 
-Audacity    onset offset label, without a header; a file holds the labels of one recording and is named after it
-Raven       a header with `Begin Time (s)`; one selection a line. For a sequence of recordings `Begin Time (s)` counts from the start
-            of the first, `Begin Path` names the recording and `File Offset (s)` says where in it the selection begins
+Audacity    onset offset label, no header; a file holds the labels of one recording and is named after it
+Raven       a header with `Begin Time (s)`; one selection a line. For a sequence of recordings `Begin Time (s)` counts from the
+            start of the first, `Begin Path` names the recording and `File Offset (s)` says where in it the selection begins
 subtitles   SubRip and WebVTT: what is heard in a film, of one recording
 
-Scenes and events are written as they occur, from onset to offset (`table.occurrences`). What is read comes out as cells, by recording
+Scenes and events are written as they occur, from onset to offset (`rows.occurrences`). Reading gives cells sorted by recording
 and onset, whatever the order of the lines.
 """
 
@@ -75,12 +75,12 @@ def raven_lines(cells: Iterable[Cell], noted: "Noted") -> Iterator[str]:
 
 @dataclass(slots=True)
 class Noted:
-    """What rows do not say and selection tables want, noted as cells become rows."""
+    """What selection tables need and rows do not hold, noted while cells become rows."""
 
     scores: dict[tuple[str, str, str], deque[tuple[float, float]]] = field(default_factory=dict)  # label -> onset, score
     starts: dict[str, float] = field(default_factory=dict)  # seconds from the start of the first recording
     end: float = 0.0  # of the recordings so far, in the same seconds
-    measured: set[str] = field(default_factory=set)  # recordings that are told to their end, not only their events
+    measured: set[str] = field(default_factory=set)  # recordings whose end is known, not only their events
 
     def cells(self, cells: Iterable[Cell | End | Failure]) -> Iterator[Cell | End | Failure]:
         """The same records, their scores noted."""
@@ -92,7 +92,7 @@ class Noted:
             yield cell
 
     def rows(self, records: Iterable[Row | End | Failure]) -> Iterator[Row]:
-        """The rows, and how far each recording reaches."""
+        """The same rows, the end of each recording noted."""
         for record in records:
             if isinstance(record, Failure):
                 continue
@@ -103,11 +103,11 @@ class Noted:
 
     @property
     def unmeasured(self) -> str:
-        """The first recording that another follows and whose length is not known; "" if there is none."""
+        """The first recording of unknown length that another one follows; "" if there is none."""
         return next((name for name in list(self.starts)[:-1] if name not in self.measured), "")
 
     def scored(self, cell: Cell) -> Cell:
-        """An occurrence with the highest score of the cells that it was made of."""
+        """An occurrence with the highest score of the cells it was made from."""
         heard, best = self.scores[cell.filename, cell.kind, cell.label], 0.0
         while heard and heard[0][0] < cell.offset:
             onset, score = heard.popleft()
@@ -117,7 +117,7 @@ class Noted:
 
 # Subtitles
 
-SCENE_SHOWN = 4.0  # seconds for which a new scene is shown where nothing is heard in it
+SCENE_SHOWN = 4.0  # seconds for which a new scene without events is shown
 
 
 def subtitle_lines(rows: Iterable[Row], style: str) -> Iterator[str]:
@@ -222,9 +222,9 @@ def read_audacity(numbered: Iterable[tuple[int, str]], name: str) -> Iterator[Ce
 
 
 def read_raven(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[Cell]:
-    """The selections of a table as cells; one that stands in several views counts once.
+    """The selections of a table as cells; one that appears in several views counts once.
 
-    RecordError for several recordings without `File Offset (s)`: nothing then says where in its own a selection begins.
+    RecordError for several recordings without `File Offset (s)`: nothing then says where in its recording a selection begins.
     """
     number, header = next(numbered)
     columns = header.rstrip("\r\n").split("\t")
@@ -254,8 +254,8 @@ def read_raven(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[Cell]
     files = {cell.filename: index for index, cell in reversed(list(enumerate(cells)))}
     if len(files) > 1 and "File Offset (s)" not in columns:
         raise RecordError(
-            f"{name}: selections in {len(files)} recordings and no column File Offset (s), which says where in its recording each "
-            "begins; add it in Raven and save the table again"
+            f"{name}: selections in {len(files)} recordings and no column File Offset (s), which says where in its recording "
+            "each begins; add it in Raven and save the table again"
         )
     yield from sorted(cells, key=lambda cell: (files[cell.filename], cell.onset))
 
@@ -290,7 +290,7 @@ def _score(row: Mapping[str, str], column: str, place: str) -> float:
 
 
 def _file_of(row: Mapping[str, str], name: str) -> str:
-    """The recording of a selection: its path, its name, or else what the table is named after."""
+    """The recording of a selection: its path, its name, or else the recording that the table is named after."""
     written = row.get("Begin Path") or row.get("Begin File") or recording_of(name)
     return written.replace("\\", "/") if "/" not in written else written
 

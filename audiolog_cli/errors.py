@@ -1,22 +1,22 @@
-"""The errors a user can meet, each with the exit code it ends the program with.
+"""The errors a user can meet, each with the program's exit code.
 
     AudiologError            1
     ├── InputError           1   an input that cannot be used (3 when other inputs were written)
     │   ├── AudioError           a recording: missing, not audio, damaged
     │   └── RecordError          a table: broken line, unknown column, bad value
     ├── UsageError           2   wrong options or configuration
-    │   ├── WeightsError         a checkpoint: missing, damaged, of another shape
-    │   └── DeviceError          a device that is not there
+    │   ├── WeightsError         a checkpoint: missing, damaged, not fitting the network
+    │   └── DeviceError          a device that is not available
     ├── LLMError             4   the language model: unreachable, refused, context too small
     └── CheckError           5   a log that claims what the table does not say, with --check strict
 
-A message is one finished line that names the place, what was expected, what was found and the way out; `cli.main` puts
-`audiolog: ` before it. Library code raises, only the command line prints and exits.
+A message is one complete line that names the place, what was expected, what was found and what to do; `cli.main` puts
+`audiolog: ` before it. Library code raises; only the command line prints and exits.
 """
 
 
 class AudiologError(Exception):
-    """Base of every error that is the user's to read; anything else that escapes is a bug."""
+    """Base of every error meant for the user; any other exception that escapes is a bug."""
 
     exit_code = 1
 
@@ -24,7 +24,7 @@ class AudiologError(Exception):
 class InputError(AudiologError):
     """An input cannot be used."""
 
-    path = "-"  # of the input, where it is known and the error is handed on instead of raised
+    path = "-"  # of the input, where it is known and the error is passed on as a value instead of raised
 
 
 class AudioError(InputError):
@@ -32,7 +32,7 @@ class AudioError(InputError):
 
 
 class RecordError(InputError):
-    """A line of a table is not what its format says."""
+    """A table does not follow its format."""
 
 
 class UsageError(AudiologError):
@@ -46,11 +46,11 @@ class WeightsError(UsageError):
 
 
 class DeviceError(UsageError):
-    """The device that was asked for is not there."""
+    """The requested device is not available."""
 
 
 class LLMError(AudiologError):
-    """The language model could not be reached, refused, or its context would overflow."""
+    """The language model cannot be reached, refuses, or its context would overflow."""
 
     exit_code = 4
 

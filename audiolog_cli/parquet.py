@@ -3,10 +3,10 @@
     cells   filename kind label: text (dictionary)    onset offset: double, seconds    score: float
     rows    filename scene: text (dictionary)         onset offset: double, seconds    events: list of text
 
-With clock times two columns more: `time`, the wall clock at the onset (timestamp in milliseconds, no zone), and `utc_offset`, its
-minutes east of UTC, empty where the zone is not known; UTC is time - utc_offset. So `hour(time)` is the local hour, and the ISO
-text of TSV can be made again. Times and scores are rounded as in TSV: the rows are the same in every format. A recording that
-failed is a row of kind `error` whose label is the message; the ends of recordings stand in the file's metadata (`audiolog.ends`).
+With clock times, two more columns: `time`, the wall clock at the onset (timestamp in milliseconds, no zone), and `utc_offset`,
+its minutes east of UTC, empty where the zone is not known; UTC is time - utc_offset. So `hour(time)` is the local hour, and the
+ISO text of TSV can be restored. Times and scores are rounded as in TSV: the rows are the same in every format. A recording that
+failed is a row of kind `error` whose label is the message; the ends of recordings are in the file's metadata (`audiolog.ends`).
 
 Needs pyarrow, the extra `parquet`.
 """
@@ -28,7 +28,7 @@ ENDS = b"audiolog.ends"
 
 
 def pyarrow() -> Any:
-    """The library, with its Parquet part; UsageError where it is not installed."""
+    """The pyarrow library with its Parquet module; UsageError where it is not installed."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -52,9 +52,9 @@ def schema(kind: type[Cell] | type[Row], with_time: bool) -> Any:
 
 
 def write_parquet(records: Iterable[Record], sink: BinaryIO, kind: type[Cell] | type[Row], with_time: bool = False) -> None:
-    """Write the records of one kind as they come, a row group at a time, with the ends; failures only among cells.
+    """Write the records of one kind as they come, a row group at a time, with the ends; failures only with cells.
 
-    What an interrupt leaves can be read up to there. RecordError for text or a time that Parquet cannot hold.
+    A file cut short by an interrupt can be read up to there. RecordError for text or a time that Parquet cannot hold.
     """
     pa = pyarrow()
     columns = schema(kind, with_time)
@@ -74,7 +74,7 @@ def write_parquet(records: Iterable[Record], sink: BinaryIO, kind: type[Cell] | 
 
 
 def write_stdout(records: Iterable[Record], kind: type[Cell] | type[Row], with_time: bool = False) -> None:
-    """`write_parquet` to stdout; UsageError where that is a terminal."""
+    """`write_parquet` to stdout; UsageError if that is a terminal."""
     if sys.stdout.isatty():
         raise UsageError("--format parquet: these bytes are not for a terminal; redirect them into a file")
     with terminal.naming(terminal.STDOUT):
@@ -82,7 +82,7 @@ def write_stdout(records: Iterable[Record], kind: type[Cell] | type[Row], with_t
 
 
 def _table_rows(records: Iterable[Record], kind: type[Cell] | type[Row], ends: list[End]) -> Iterator[tuple[Any, ...]]:
-    """The fields of each record, rounded; ends are put aside."""
+    """The fields of each record, rounded; ends are collected in `ends`."""
     for record in records:
         if isinstance(record, Cell) and kind is Cell:
             filename, onset, offset, what, label, score, time = record
@@ -139,7 +139,7 @@ def _clock(time: str | None) -> tuple[datetime | None, int | None]:
 
 
 def is_parquet(path: str) -> bool:
-    """Whether a file begins like Parquet; False for what is no file."""
+    """Whether a file begins like Parquet; False if there is no such file."""
     if not Path(path).is_file():
         return False
     with open(path, "rb") as file:
@@ -147,9 +147,9 @@ def is_parquet(path: str) -> bool:
 
 
 def read_parquet(path: str) -> Iterator[Record]:
-    """The cells or rows of a Parquet file that has their columns, with the ends and failures that `write_parquet` put in.
+    """The cells or rows of a Parquet file with their columns, and the ends and failures that `write_parquet` stored.
 
-    RecordError, with the row, for a file that is damaged or holds something else.
+    RecordError, naming the row, for a file that is damaged or holds something else.
     """
     pa = pyarrow()
     try:
@@ -182,7 +182,7 @@ def _read_rows(file: Any, columns: tuple[str, ...], path: str) -> Iterator[Recor
 
 
 def _record(row: list[Any], columns: tuple[str, ...], time: str | None) -> Record:
-    """The record in a row; ValueError or TypeError if it is none."""
+    """The record in a row; ValueError or TypeError if it holds none."""
     filename, onset, offset = row[:3]
     if columns == CELL_COLUMNS and row[3] == "error":
         return Failure(filename, row[4])
@@ -200,7 +200,7 @@ def _record(row: list[Any], columns: tuple[str, ...], time: str | None) -> Recor
 
 
 def _iso(time: datetime | None, utc_offset: int | None) -> str | None:
-    """What `_clock` read.
+    """The inverse of `_clock`.
 
     >>> _iso(datetime(2026, 11, 22, 6), 60), _iso(datetime(2026, 11, 22, 6), None)
     ('2026-11-22T06:00:00.000+01:00', '2026-11-22T06:00:00.000')

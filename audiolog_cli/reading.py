@@ -1,8 +1,8 @@
 """Lines of text in, records out: TSV, JSON Lines, DCASE lists, and the files of two annotation editors (see `editors.py`).
 
-Formats are told apart by the first line and columns found by name. Lines without a header (`grep bird cells.tsv`) are known by
-their columns. A DCASE list is read as event cells of score 1; a line of it that names a recording and nothing else, as DESED
-writes those without events, is the end of that recording.
+The first line decides the format; columns are found by name. Lines without a header (`grep bird cells.tsv`) are recognised by
+their fields. A DCASE list is read as event cells of score 1; a line that names only a recording, as DESED writes those without
+events, is the end of that recording.
 """
 
 import json
@@ -31,16 +31,16 @@ from audiolog_cli.records import (
 )
 
 DCASE_COLUMNS = ("filename", "onset", "offset", "event_label")
-NOT_TEXT = ("PAR1", "RIFF", "RF64", "FORM", "fLaC", "OggS", "ID3", "caff")  # how such files begin, where no NUL says it
+NOT_TEXT = ("PAR1", "RIFF", "RF64", "FORM", "fLaC", "OggS", "ID3", "caff")  # binary files that may have no NUL at first
 
 Numbered = Iterator[tuple[int, str]]
 
 
 def read_records(lines: Iterable[str], name: str) -> Iterator[Record]:
-    """Records of any kind; `name` is the table's, and stands in messages (`rec.tsv:12: ...`).
+    """Records of any kind; `name` is the table's name in messages (`rec.tsv:12: ...`).
 
-    A stream holds one kind of record (and ends and errors); streams written one after the other, header and all, are read as
-    one. Raises RecordError with name and line for anything else.
+    A stream holds one kind of record (and ends and errors); concatenated tables, headers included, are read as one. Raises
+    RecordError with name and line for anything else.
     """
     numbered = enumerate(lines, 1)
     for number, line in numbered:
@@ -56,16 +56,16 @@ def cells_of(records: Iterable[Record], name: str) -> Iterator[Cell | End | Fail
         if type(record) is Segment or type(record) is Row:
             found = "segments" if type(record) is Segment else "rows"
             raise RecordError(f"{name}: expected cells ({' '.join(CELL_COLUMNS)}), got {found}; `audiolog tag` writes cells")
-        yield record  # type: ignore[misc]  # mypy does not know what `type(...) is` has told apart
+        yield record  # type: ignore[misc]  # mypy does not narrow by `type(...) is`
 
 
 def has_segments(line: str) -> bool:
-    """Whether a table that begins with this line is one of segments that lost its header (`grep a.wav segments.tsv`)."""
+    """Whether a table that begins with this line holds segments without their header (`grep a.wav segments.tsv`)."""
     return _columns_of(line.rstrip("\r\n").split("\t")) == SEGMENT_COLUMNS
 
 
 def is_list(line: str) -> bool:
-    """Whether a table that begins with this line lists events with their own onsets and offsets, not cut into cells."""
+    """Whether a table that begins with this line lists whole events, not cut into cells."""
     fields = line.removeprefix("\ufeff").rstrip("\r\n").split("\t")
     if line.lstrip().startswith("{"):
         return '"event_label"' in line and '"kind"' not in line
@@ -109,7 +109,7 @@ def _read_tsv(numbered: Numbered, name: str) -> Iterator[Record]:
 
 
 def _plain_cells(numbered: Numbered, name: str) -> Iterator[Record]:
-    """Cells whose columns are in `tag`'s own order, most lines of most tables; a line that is none of them is read by name."""
+    """The fast path for cells with columns in `tag`'s order, which most tables are; other lines are read by column name."""
     last_onset = last_offset = "\t"  # the cells of one second share their times; no field is a tab, not even in the first line
     start = end = 0.0
     for number, line in numbered:
@@ -147,7 +147,7 @@ def _table(numbered: Iterable[tuple[int, str]], names: list[str], parse: Any, pi
 
 
 def _parser_for(names: list[str], place: str) -> tuple[Callable[..., Record], Callable[[list[str]], Any]]:
-    """The record parser for a header, and the picker that brings a line's fields into the parser's order."""
+    """The record parser for a header, and a function that puts a line's fields in the parser's order."""
     kinds: tuple[tuple[tuple[str, ...], Callable[..., Record]], ...] = (
         (CELL_COLUMNS, _parse_cell),
         (ROW_COLUMNS, _parse_row),
@@ -163,7 +163,7 @@ def _parser_for(names: list[str], place: str) -> tuple[Callable[..., Record], Ca
 
 
 def _columns_of(fields: list[str]) -> tuple[str, ...]:
-    """The columns of a line of values, for a table that lost its header; () where it may be a header, or anything else.
+    """The columns that a line of values must have, for a table without a header; () if it may be a header or anything else.
 
     >>> _columns_of(["a.wav", "0.000", "1.000", "event", "bird", "0.900"])
     ('filename', 'onset', 'offset', 'kind', 'label', 'score')
@@ -218,7 +218,7 @@ def _parse_dcase(filename: str, onset: str, offset: str, label: str) -> Cell | E
     return Cell(filename, *parse_times(onset, offset), "event", label, 1.0)
 
 
-_NOTHING = {"", "nan", "NaN", "NA"}  # how tables say that there is no value
+_NOTHING = {"", "nan", "NaN", "NA"}  # how tables mark a missing value
 
 
 def _parse_segment(filename: str, onset: str, offset: str) -> Segment:
@@ -227,7 +227,7 @@ def _parse_segment(filename: str, onset: str, offset: str) -> Segment:
 
 # JSON Lines
 
-_JSON_TEXT = r'"([^"\\\x00-\x1f]*)"'  # without escapes: between the quotes stands the text itself
+_JSON_TEXT = r'"([^"\\\x00-\x1f]*)"'  # without escapes: the text is as it stands between the quotes
 _JSON_NUMBER = r"((?:0|[1-9][0-9]*)\.[0-9]+)"
 _JSON_CELL = re.compile(
     rf'\{{"filename":{_JSON_TEXT},"onset":{_JSON_NUMBER},"offset":{_JSON_NUMBER},'
@@ -236,7 +236,7 @@ _JSON_CELL = re.compile(
 
 
 def _read_jsonl(numbered: Numbered, name: str) -> Iterator[Record]:
-    """Cells as `jsonl_lines` writes them are taken apart by one pattern, in half of a JSON parser's time; the rest is parsed."""
+    """Cells as `jsonl_lines` writes them are matched by one pattern, in half of a JSON parser's time; the rest is parsed."""
     match = _JSON_CELL.fullmatch
     for number, line in numbered:
         try:
@@ -253,7 +253,7 @@ def _parse_json(line: str, place: str) -> Record:
     try:
         return _from_json(json.loads(line))
     except json.JSONDecodeError as error:
-        raise RecordError(f"{place}: no whole JSON object, at character {error.pos + 1}: {error.msg}") from None
+        raise RecordError(f"{place}: not a complete JSON object, at character {error.pos + 1}: {error.msg}") from None
     except (ValueError, TypeError) as error:
         raise RecordError(f"{place}: {error}") from None
     except KeyError as error:

@@ -4,13 +4,13 @@
     cell      filename onset offset kind label score        written by `tag`, read by `table`, `summarize`, `eval`, `report`
     row       filename onset offset scene events            written by `table`, read by `summarize` and by people
 
-Times are seconds from the start of the recording, intervals half-open [onset, offset), three decimals. A last column `time`
-(ISO 8601 with offset) is there when the recording's absolute start is known. JSON Lines also carry an `end` after each file,
-an `error` for a file that failed, and a `damage` or a `note` for stretches of it, so that a reader knows whether it saw everything; TSV
-has no place for them.
+Times are seconds from the start of the recording, intervals half-open [onset, offset), three decimals. The last column `time` (ISO
+8601 with offset) is present when the recording's absolute start is known. JSON Lines also carry an `end` after each file, an
+`error` for a file that failed, and a `damage` or a `note` for stretches of it, so that a reader knows whether it saw everything;
+TSV has no place for them.
 
-`reading.py` reads them. Records are named tuples, not dataclasses: a day of cells is half a million records, and a frozen dataclass
-costs four times as much to make.
+`reading.py` reads them. Records are named tuples, not dataclasses: a day of cells is half a million records, and a frozen
+dataclass costs four times as much to make.
 """
 
 import json
@@ -92,7 +92,7 @@ ROW_COLUMNS = ("filename", "onset", "offset", "scene", "events")
 
 @lru_cache(maxsize=4096)
 def check_text(text: str, what: str) -> str:
-    """Return a file name or label that fits in one TSV field; RecordError if a tab or line break is in it."""
+    """Return a file name or label unchanged if it fits in one TSV field; RecordError if it contains a tab or line break."""
     for character, name in (("\t", "a tab"), ("\n", "a line break"), ("\r", "a carriage return")):
         if character in text:
             raise RecordError(f"{what} {text!r} contains {name}: a table cannot hold it, rename it")
@@ -101,14 +101,14 @@ def check_text(text: str, what: str) -> str:
 
 @lru_cache(maxsize=4096)
 def check_event(label: str) -> str:
-    """Return the label of an event that can stand beside others in one field of a row; RecordError otherwise."""
+    """Return an event's label unchanged if it can share a field of a row with others; RecordError otherwise."""
     if EVENTS_SEPARATOR in label:
         raise RecordError(f"label {label!r} contains {EVENTS_SEPARATOR!r}, which separates the events of a row: rename it")
     return check_text(label, "label")
 
 
 def composed(text: str) -> str:
-    """A name or label as Unicode NFC: `ö` is one character, however a file system or an editor has written it."""
+    """A name or label as Unicode NFC: `ö` is one character, however a file system or an editor wrote it."""
     return text if text.isascii() else normalize("NFC", text)
 
 
@@ -134,9 +134,9 @@ def whole(seconds: float) -> float:
 
 
 def tsv_lines(records: Iterable[Record], columns: tuple[str, ...], with_time: bool = False) -> Iterator[str]:
-    """Header, then one line per record; the header waits for the first record or `End`, and failures alone leave nothing.
+    """Header, then one line per record; the header comes with the first record or `End`, so failures alone write nothing.
 
-    `columns` is SEGMENT_COLUMNS, CELL_COLUMNS or ROW_COLUMNS, and says which records are written; others are passed over.
+    `columns` is SEGMENT_COLUMNS, CELL_COLUMNS or ROW_COLUMNS, and decides which records are written; others are skipped.
     """
     kind, fields_of = _WRITTEN[columns]
     header = "\t".join(columns + ("time",) * with_time) + "\n"
@@ -149,8 +149,9 @@ def tsv_lines(records: Iterable[Record], columns: tuple[str, ...], with_time: bo
             has_begun = True
             yield header
         if type(record) is kind:
-            yield f"{fields_of(record)}\t{record.time or ''}\n" if with_time else f"{fields_of(record)}\n"  # type: ignore[union-attr]
-    if not has_begun and not has_failed:  # nothing to write is an empty table, not a broken one
+            time = f"\t{record.time or ''}" if with_time else ""  # type: ignore[union-attr]
+            yield f"{fields_of(record)}{time}\n"
+    if not has_begun and not has_failed:  # no records make an empty table, not a broken one
         yield header
 
 
@@ -182,7 +183,7 @@ def jsonl_lines(records: Iterable[Record]) -> Iterator[str]:
         if type(record) is not Cell:
             yield json.dumps(as_json(record), ensure_ascii=False, separators=(",", ":")) + "\n"
             continue
-        # Most lines of most streams: written out, three times as fast as by `as_json`.
+        # Most lines are cells: formatting them here is three times as fast as `as_json`.
         filename, onset, offset, kind, label, score, time = record
         clock = "" if time is None else f',"time":{_quoted(time)}'
         yield (
@@ -197,7 +198,7 @@ def _quoted(text: str) -> str:
 
 
 def as_json(record: Record) -> dict[str, Any]:
-    """The record as the object that JSON Lines hold: `time` only where it is known, `kind` on ends and errors."""
+    """The record as its JSON Lines object: `time` only where it is known, `kind` on ends and errors."""
     fields: dict[str, Any] = record._asdict()
     if isinstance(record, End | Failure):
         fields = {"kind": "end" if isinstance(record, End) else "error", **fields}

@@ -1,10 +1,10 @@
 """Cells to rows, and rows to the formats people and other programs read.
 
-Cells of one file come in order of time; a row is a stretch with one scene and one set of events, run-length encoded. What has
-no cell was not analysed and gets no row. Times are whole milliseconds: rows carry them in seconds rounded to three decimals, and
-sums and differences are taken of integers (1.4 - 1.1 is less than 0.3 in floating point). Everything here is a generator and
-holds one row at a time (plus `max_gap` or `min_duration` seconds of them); only the aligned formats (github, plain, html, latex)
-must see all rows before the first line.
+The cells of a file come in order of time; a row is a stretch with one scene and one set of events, run-length encoded. Time
+without cells was not analysed and gets no row. Times are whole milliseconds: rows carry them as seconds rounded to three
+decimals, and sums and differences are computed with integers (1.4 - 1.1 is less than 0.3 in floating point). Everything here is a
+generator that holds one row at a time (plus `max_gap` or `min_duration` seconds of them); only the aligned formats (github,
+plain, html, latex) need all rows before their first line.
 """
 
 import csv
@@ -43,14 +43,14 @@ class TableOptions:
 
 
 def table(cells: Iterable[Cell | End | Failure], options: TableOptions) -> Iterator[Row | End | Failure]:
-    """Rows from cells in order of time, as AudioLog's table (paper, section 2.3); ends and failures pass through in place.
+    """Rows from cells in order of time: AudioLog's table (paper, section 2.3); ends and failures pass through in place.
 
     RecordError if the cells of a file go back in time, and for an event's label that cannot stand in a row.
     """
     reached: dict[str, float] = {}
     for kind, part in groupby(cells, key=type):  # the stretches of cells between ends and failures
         if kind is not Cell:
-            yield from part  # type: ignore[misc]  # mypy does not know what groupby has told apart
+            yield from part  # type: ignore[misc]  # mypy does not narrow by groupby
             continue
         rows = disjoint(simultaneous(part), reached)  # type: ignore[arg-type]
         if options.max_gap > 0:
@@ -61,9 +61,9 @@ def table(cells: Iterable[Cell | End | Failure], options: TableOptions) -> Itera
 
 
 def simultaneous(cells: Iterable[Cell]) -> Iterator[Row]:
-    """One row for each run of cells with the same file and times: its best scene ("" if none is given) and its events.
+    """One row for each run of cells with the same file and times: its most probable scene ("" if it has none) and its events.
 
-    Events of a cell that is shorter than a millisecond belong to the cell that it follows. RecordError for a label with a `;`.
+    Events of a cell shorter than a millisecond belong to the cell before it. RecordError for a label with a `;`.
     """
     stream = iter(cells)
     first = next(stream, None)
@@ -100,15 +100,14 @@ _new = tuple.__new__  # half the cost of Row(...), which goes through a Python f
 def disjoint(rows: Iterable[Row], reached: dict[str, float] | None = None) -> Iterator[Row]:
     """Rows that may overlap (event lists do), cut at every onset and offset into rows that do not.
 
-    `reached` has the latest onset of each file that was seen before, and is brought up to date. RecordError for a file that goes
-    back in time.
+    `reached` maps each file to its latest onset so far, and is updated. RecordError for a file that goes back in time.
 
     >>> overlapping = [Row("a", 0.0, 3.0, "", ("dog",)), Row("a", 2.0, 4.0, "", ("car",))]
     >>> [(row.onset, row.offset, row.events) for row in disjoint(overlapping)]
     [(0.0, 2.0, ('dog',)), (2.0, 3.0, ('car', 'dog')), (3.0, 4.0, ('car',))]
     """
     reached = {} if reached is None else reached
-    active: list[Row] = []  # what sounds from the latest onset on
+    active: list[Row] = []  # what is active from the latest onset on
     filename, first, latest = "", 0.0, 0.0
     for row in rows:
         name, until, offset, _, _, _ = row
@@ -135,7 +134,7 @@ _FOREVER = float("inf")
 
 
 def went_back(filename: str, onset: float, latest: float, first: float) -> str:
-    """What to say of a file whose records go back to `onset` after `latest` seconds, and began at `first`."""
+    """The message for a file whose records go back to `onset` after `latest` seconds, and began at `first`."""
     if onset <= first:
         return (
             f"{filename}: begins again, {onset:.3f} s follows {latest:.3f} s: it was named twice, or two tables of it follow "
@@ -148,7 +147,7 @@ def went_back(filename: str, onset: float, latest: float, first: float) -> str:
 
 
 def _slices(active: list[Row], until: float) -> Iterator[Row]:
-    """Disjoint rows of what is active between the latest onset and `until` seconds."""
+    """Disjoint rows for what is active between the latest onset and `until` seconds."""
     start = max((row.onset for row in active), default=0.0)
     for end in sorted({min(row.offset, until) for row in active}):
         if end <= start:
@@ -163,7 +162,7 @@ def _slices(active: list[Row], until: float) -> Iterator[Row]:
 
 
 def bridge_gaps(rows: Iterable[Row], max_gap: float) -> Iterator[Row]:
-    """Give an event to the rows of its pauses of at most `max_gap` seconds; never across what was not analysed.
+    """Fill an event's pauses of at most `max_gap` seconds with that event; never across time that was not analysed.
 
     >>> heard = [Row("a", 0.0, 1.0, "", ("dog",)), Row("a", 1.0, 2.0, "", ()), Row("a", 2.0, 3.0, "", ("dog",))]
     >>> [row.events for row in bridge_gaps(heard, max_gap=1.0)]
@@ -198,7 +197,7 @@ def _with_event(row: Row, event: str) -> Row:
 
 
 def drop_short(rows: Iterable[Row], min_duration: float) -> Iterator[Row]:
-    """Take events that sound for less than `min_duration` seconds at a time out of their rows; the rows stay.
+    """Remove events that last less than `min_duration` seconds from their rows; the rows stay.
 
     >>> heard = [Row("a", 0.0, 1.0, "street", ("dog", "car")), Row("a", 1.0, 2.0, "street", ("car",))]
     >>> [row.events for row in drop_short(heard, min_duration=2.0)]
@@ -229,7 +228,7 @@ def _lasts(onset: float, offset: float) -> int:
 
 
 def _drop_if_short(held: deque[Row], event: str, onset: float, least: int) -> None:
-    """Take an event that started at `onset` and ends with the last held row out of the held rows if it lasts under `least` ms."""
+    """Remove an event that lasted from `onset` to the end of the held rows from them, if that is under `least` ms."""
     if held and _lasts(onset, held[-1].offset) < least:
         for index, row in enumerate(held):
             if row.onset >= onset:
@@ -237,7 +236,7 @@ def _drop_if_short(held: deque[Row], event: str, onset: float, least: int) -> No
 
 
 def merge(rows: Iterable[Row]) -> Iterator[Row]:
-    """Run-length encoding: a new row where the scene or the events change, the file does, or time was not analysed.
+    """Run-length encoding: a new row where the scene, the events or the file change, or after time that was not analysed.
 
     >>> list(merge([Row("a", 0.0, 1.0, "home", ()), Row("a", 1.0, 2.0, "home", ())]))
     [Row(filename='a', onset=0.0, offset=2.0, scene='home', events=(), time=None)]
@@ -263,7 +262,7 @@ def merge(rows: Iterable[Row]) -> Iterator[Row]:
 def csv_lines(rows: Iterable[Row], with_time: bool, for_excel: bool = False) -> Iterator[str]:
     """The TSV table as comma-separated values, quoted as RFC 4180 says.
 
-    `for_excel`: with the byte order mark by which spreadsheets know UTF-8, and with their line ends.
+    `for_excel`: with the byte order mark that tells spreadsheets it is UTF-8, and with CRLF line ends.
     """
     mark = "\ufeff" * for_excel
     for line in tsv_lines(rows, ROW_COLUMNS, with_time):
@@ -321,7 +320,7 @@ def _labels(row: Row) -> set[tuple[str, str]]:
 
 
 def _ended(started: dict[tuple[str, str], float], row: Row, going_on: set[tuple[str, str]]) -> Iterator[Cell]:
-    """Take out of `started`, and yield, what ends with `row`."""
+    """Remove from `started`, and yield, what ends with `row`."""
     ended = sorted((started[label], label) for label in started if label not in going_on)
     for onset, (kind, label) in ended:
         del started[kind, label]

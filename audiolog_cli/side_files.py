@@ -1,6 +1,6 @@
-"""Small files beside larger ones (notes, indexes, parameters): read whole or refused in one kind of line, written whole, locked.
+"""Small files beside larger ones (notes, indexes, parameters): read or refused with a one-line error, written atomically, locked.
 
-In: a path and what should be there. Out: nothing but the error, the file, or the lock. The caller knows what the content means.
+In: a path and what should be there. Out: only the error, the file, or the lock. The caller knows what the content means.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)  #
 
 @contextmanager
 def intact(place: Path | str, what: str, way_out: str, damage: tuple[type[Exception], ...] = DAMAGE) -> Iterator[None]:
-    """Turn what a damaged file raises while it is read and unpacked into one line; a file that is not there stays an OSError.
+    """Turn whatever reading and unpacking a damaged file raises into a one-line UsageError; a missing file stays an OSError.
 
     >>> with intact("cache/index.json", "an index of clips", "delete the folder"):
     ...     int("not a number")
@@ -30,7 +30,7 @@ def intact(place: Path | str, what: str, way_out: str, damage: tuple[type[Except
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file under another name, then rename it: a reader finds the old one or the new one, never half of it."""
+    """Write a file under another name, then rename it: a reader finds the old file or the new one, never half of it."""
     unfinished = path.with_name(path.name + ".unfinished")
     unfinished.write_text(text, encoding="utf-8")
     os.replace(unfinished, path)
@@ -38,9 +38,9 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextmanager
 def alone(lock: Path, refusal: str = "") -> Iterator[None]:
-    """Hold a lock file, which is made where it is missing; of several processes the others wait.
+    """Hold a lock file, created if missing; other processes wait for it.
 
-    With `refusal`, they do not wait: UsageError of that text.
+    With `refusal` they do not wait: they get a UsageError with that text.
     """
     with lock.open("w") as file:
         try:

@@ -1,6 +1,6 @@
-"""What came of the inputs of a command: counted, said on stderr, and turned into an exit code, the same for every command.
+"""The outcome of a command's inputs: counted, reported on stderr and turned into an exit code, the same for every command.
 
-0   all inputs done (also when there was none)
+0   all inputs done (also when there were none)
 1   nothing succeeded
 3   some failed, the others were written
 """
@@ -21,19 +21,19 @@ Input = TypeVar("Input")
 
 
 class Outcome(NamedTuple):
-    """What came of one input."""
+    """The outcome of one input."""
 
     path: str
     state: Literal["done", "there", "failed"]  # there: it was finished before
     seconds: float = 0.0  # of sound
     message: str = ""  # why it failed
-    notes: tuple[str, ...] = ()  # what is to be said of it beside that
+    notes: tuple[str, ...] = ()  # other messages about it
     is_damaged: bool = False  # done, as far as it could be read
 
 
 @dataclass(slots=True)
 class Tally:
-    """How many inputs are done, were there already, or failed; how much sound, since when."""
+    """How many inputs are done, were done before, or failed; how much sound, since when."""
 
     done: int = 0
     there: int = 0
@@ -43,7 +43,7 @@ class Tally:
     started: float = field(default_factory=monotonic)
 
     def add(self, outcome: Outcome) -> None:
-        """Count an input, and say what there is to say of it."""
+        """Count an input and print its messages."""
         for note in outcome.notes:
             terminal.say(note)
         if outcome.state == "failed":
@@ -55,14 +55,14 @@ class Tally:
         self.seconds += outcome.seconds
 
     def fail(self, message: str) -> None:
-        """Count and say a failure."""
+        """Count a failure and print its message."""
         self.failed += 1
         terminal.complain(message)
 
     def passing(
         self, records: Iterable[Item], done: type[Record] | tuple[type[Record], ...] = End, place: str = ""
     ) -> Iterator[Item]:
-        """The records; each of a type `done` counts as something done, each `Failure` is counted, and said behind `place`."""
+        """The same records; those of a type in `done` count as done, each `Failure` is counted and printed after `place`."""
         for record in records:
             if isinstance(record, Failure):
                 self.fail(f"{place}{record.message}")
@@ -78,7 +78,7 @@ class Tally:
             yield record
 
     def usable(self, inputs: Iterable[Input | InputError]) -> Iterator[Input]:
-        """The inputs that are no errors; those are counted and said."""
+        """The inputs without the errors, which are counted and printed."""
         for one in inputs:
             if isinstance(one, InputError):
                 self.fail(str(one))
@@ -86,7 +86,7 @@ class Tally:
                 yield one
 
     def summary(self) -> str:
-        """One line for people about recordings that were tagged."""
+        """One line for the user about the recordings that were tagged."""
         speed = self.seconds / max(monotonic() - self.started, 1e-9)
         there = f"{self.there} were there, " if self.there else ""
         damaged = f"{len(self.damaged)} damaged, " if self.damaged else ""

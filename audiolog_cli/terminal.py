@@ -1,7 +1,7 @@
 """Where the commands meet the shell: text in from files or stdin, lines out on stdout, messages on stderr.
 
-stdout carries records or the answer and nothing else. A line is out before the program waits for anything, so that live pipes work.
-Text is UTF-8; bytes of file names that are not UTF-8 pass through unchanged.
+stdout carries records or the answer and nothing else. Lines are flushed before the program waits for anything, so live pipes
+work. Text is UTF-8; bytes of file names that are not UTF-8 pass through unchanged.
 """
 
 import io
@@ -17,11 +17,11 @@ from audiolog_cli.errors import AudiologError, InputError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-MAX_HELD = 1024  # characters, at most 4096 bytes: a pipe takes so many whole or not at all
+MAX_HELD = 1024  # characters, at most 4096 bytes: a pipe takes that many in one piece or not at all
 STDOUT = "standard output"  # in messages
-READ_SIZE = 1 << 16  # bytes asked of the system at once: what a pipe holds
+READ_SIZE = 1 << 16  # bytes per system call: what a pipe holds
 
-_held: list[str] | None = None  # lines to be written before the tied input is next waited for; None while none is open
+_held: list[str] | None = None  # lines to write before waiting for the tied input; None while none is open
 _quiet = False
 _progress_shown = 0.0  # when, on the monotonic clock
 
@@ -57,12 +57,12 @@ def complain(message: str) -> None:
 
 
 def progress_wanted() -> bool:
-    """Whether a progress bar may be drawn: stderr is a terminal and nobody asked for quiet."""
+    """Whether progress may be shown: stderr is a terminal and --quiet was not given."""
     return not _quiet and sys.stderr is not None and sys.stderr.isatty()
 
 
 def show_progress(text: str) -> None:
-    """Replace the progress line, on a terminal and a few times a second at most; an empty text takes it away."""
+    """Replace the progress line, only on a terminal and at most five times a second; an empty text removes it."""
     global _progress_shown
     if not progress_wanted() or (text and monotonic() - _progress_shown < 0.2):
         return
@@ -71,7 +71,7 @@ def show_progress(text: str) -> None:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether the bytes that a text was read from were UTF-8; others pass through text as lone surrogates."""
+    """Whether the bytes that a text was read from were UTF-8; other bytes are in the text as lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -97,10 +97,10 @@ def text_input(path: str) -> Iterator[tuple[TextIO, str]]:
 
 @contextmanager
 def tied_input(path: str) -> Iterator[tuple[TextIO, str]]:
-    """`text_input` for a command that does nothing but turn lines into lines.
+    """`text_input` for a command that only turns lines into lines.
 
-    While it is open, `write_lines` holds lines back until the next read may have to wait, as C++ ties `cin` to `cout`: a live pipe
-    shows every line as early as before, and a file of half a million lines costs a twentieth of the system calls.
+    While it is open, `write_lines` holds lines back until the next read may have to wait, as C++ ties `cin` to `cout`: a live
+    pipe shows every line as early as before, and a file of half a million lines takes a twentieth of the system calls.
     """
     global _held
     with text_input(path) as (stream, name):
@@ -114,7 +114,7 @@ def tied_input(path: str) -> Iterator[tuple[TextIO, str]]:
 
 
 class _Tied(io.FileIO):
-    """A file that is read only when everything has been written that was made of it so far."""
+    """A file that is read only after everything made from it so far has been written."""
 
     def readinto(self, buffer: "WriteableBuffer") -> int | None:
         _write_held()
@@ -122,7 +122,7 @@ class _Tied(io.FileIO):
 
 
 def reason(error: OSError) -> str:
-    """What went wrong, in the words of the other tools: `no such file`, not `[Errno 2]`."""
+    """What went wrong, in the words of other command-line tools: `no such file`, not `[Errno 2]`."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, IsADirectoryError):
@@ -132,7 +132,7 @@ def reason(error: OSError) -> str:
 
 @contextmanager
 def naming(place: str) -> Iterator[None]:
-    """Let an OSError that names no file, as those of writing do, name this place."""
+    """Put this place into an OSError that names no file, as happens when writing."""
     try:
         yield
     except OSError as error:
@@ -147,9 +147,9 @@ def _to_stdout(text: str) -> None:
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Write lines to stdout, each flushed: whoever reads sees it at once, and an interrupt leaves whole lines.
+    """Write lines to stdout, flushing each: the reader sees it at once, and an interrupt leaves whole lines.
 
-    Lines made of a `tied_input` are flushed before it is read again, and never more than a pipe takes whole.
+    Lines made from a `tied_input` are flushed before it is read again, and in pieces that a pipe takes whole.
     """
     n_held = 0
     for line in lines:
@@ -166,14 +166,14 @@ def write_lines(lines: Iterable[str]) -> None:
 def _write_held() -> None:
     if _held:
         text = "".join(_held)
-        _held.clear()  # first: an interrupt while it is being written must not write it again
+        _held.clear()  # before writing: after an interrupt it must not be written again
         _to_stdout(text)
 
 
 def leave(code: int) -> NoReturn:
     """End the program at once: the user interrupted it, or the reader of stdout has gone.
 
-    Python's own way out would write what is left to a closed pipe, and aborts while a thread still waits for stdin.
+    Python's normal exit would write the rest to a closed pipe, and aborts if a thread still waits for stdin.
     """
     with suppress(OSError):
         _write_held()

@@ -1,12 +1,12 @@
-"""What holds for the options of all commands: which environment variable each reads, and that numbers are numbers.
+"""Rules for the options of all commands: which environment variable each reads, and that numbers must be finite.
 
-An option reads AUDIOLOG_<OPTION>, the same variable in all commands, so that a profile can say once which weights, which device
-or which language model to use. A name that means something else, or takes other values, in another command has the command in
-its variable: AUDIOLOG_TAG_RESUME is a folder, AUDIOLOG_TRAIN_RESUME a switch. With one variable for both, what is set for one
-command would break or change the next one in the pipe. Which names these are is said here and not computed: a new command must
-not rename the variables of the old ones. `tests/test_variables.py` holds the list against the commands.
+An option reads AUDIOLOG_<OPTION>, the same variable in all commands, so that a profile can set once which weights, device or
+language model to use. An option that means something else, or takes other values, in another command has the command in its
+variable: AUDIOLOG_TAG_RESUME is a folder, AUDIOLOG_TRAIN_RESUME a switch. With one variable for both, a value set for one
+command would break or change the next one in the pipe. These names are listed here and not computed: a new command must not
+rename the variables of the old ones. `tests/test_variables.py` checks the list against the commands.
 
---help, --version and the options of shell completion read none: they are asked for, never set.
+--help, --version and the options of shell completion read no variable.
 """
 
 from math import isfinite
@@ -19,7 +19,7 @@ NAMED_BY_COMMAND = frozenset(
     {
         "batch_size",  # 0 chooses in `tag`
         "cache",  # answers of language models, decoded clips
-        "format",  # other formats in nearly every command
+        "format",  # different formats in nearly every command
         "hop",  # of segments, of the network's windows
         "labels",  # to be scored, of a checkpoint's outputs
         "out",
@@ -32,7 +32,7 @@ NAMED_BY_COMMAND = frozenset(
 
 
 class Finite(FloatParamType):
-    """A number that is one: nan and infinity pass any range, and silence what they decide."""
+    """A finite number: nan and infinity would pass any range check."""
 
     def convert(self, value: object, param: Parameter | None, ctx: Context | None) -> float:
         number: float = super().convert(value, param, ctx)
@@ -46,7 +46,7 @@ class FiniteRange(Finite, FloatRange):
 
 
 def refuse_what_is_no_number(command: Command) -> None:
-    """Let every option of a command, and of the commands below it, that takes a number take none but finite ones."""
+    """Make every option of a command and its subcommands that takes a number accept only finite ones."""
     for option in command.params:
         kind = option.type
         if isinstance(kind, FloatRange):
@@ -59,7 +59,7 @@ def refuse_what_is_no_number(command: Command) -> None:
 
 
 def name_variables(command: Command, *path: str) -> None:
-    """Give every option of a command, and of the commands below it, its variable; `path` are the command's names."""
+    """Give every option of a command and its subcommands its variable; `path` are the command's names."""
     for option in command.params:
         if isinstance(option, TyperOption) and option.name and option.expose_value and not option.is_eager:
             own = path if option.name in NAMED_BY_COMMAND else ()

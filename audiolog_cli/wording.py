@@ -1,6 +1,6 @@
-"""What people read: seconds in, `1:05` or `1 min 5 s` out. Nothing here reads text; `check/` does."""
+"""Times as people read them: seconds in, `1:05` or `1 min 5 s` out. Parsing such text is `check/`'s work."""
 
-UNNAMED = "scene not named"  # what stands for the empty scene label
+UNNAMED = "scene not named"  # shown for the empty scene label
 
 
 def plain(seconds: float) -> str:

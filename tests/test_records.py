@@ -102,7 +102,10 @@ HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
         ([HEADER, "a.wav\t0\t1\tsound\tpark\t1\n"], "t.tsv:2: expected kind scene or event, got 'sound'"),
         ([HEADER, "a.wav\t0\t1\tscene\tpark\t1.5\n"], "t.tsv:2: expected a score between 0 and 1, got '1.5'"),
         ([HEADER, "a.wav\t0\t1\tevent\t\t1\n"], "t.tsv:2: expected a label, got an empty field"),
-        (["{not json\n"], "t.tsv:1: no whole JSON object, at character 2: Expecting property name enclosed in double quotes"),
+        (
+            ["{not json\n"],
+            "t.tsv:1: not a complete JSON object, at character 2: Expecting property name enclosed in double quotes",
+        ),
         (['{"filename":"a"}\n'], "t.tsv:1: expected the key 'onset', it is missing"),
         (['{"filename":3,"onset":0,"offset":1}\n'], "t.tsv:1: expected filename to be a string, got 3"),
         (['{"filename":"a","onset":0,"offset":1}\n', "[1]\n"], "t.tsv:2: expected a JSON object, got [1]"),
