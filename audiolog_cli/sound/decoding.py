@@ -241,12 +241,14 @@ def to_mono(frame: AudioFrame, channel: str, name: str, cancelling: Cancelling) 
         channels = [one - np.float32(FULL_SCALE["u8"]) for one in channels]
     is_mean = len(set(weights)) == 1
     # Written out: mean(axis=1) over interleaved samples takes ten times as long.
-    total: Samples = channels[0] * np.float32(1 if is_mean else weights[0])
-    for one, weight in zip(channels[1:], weights[1:], strict=True):
-        total += one if is_mean else one * np.float32(weight)
+    if not is_mean:
+        channels = [one * np.float32(weight) for one, weight in zip(channels, weights, strict=True)]
+    total: Samples = channels[0] + channels[1] if len(channels) > 1 else channels[0]
+    for one in channels[2:]:
+        total += one
     total *= np.float32((weights[0] if is_mean else 1) / FULL_SCALE[kind])
     if len(channels) > 1:
-        cancelling.add(channels, weights, total, FULL_SCALE[kind], frame.sample_rate)
+        cancelling.add(channels, total, (weights[0] if is_mean else 1) / FULL_SCALE[kind], frame.sample_rate)
     if not is_mean:  # the parts of a surround mix may add up to more than full scale: that is no damage
         np.clip(total, -1, 1, out=total, where=np.isfinite(total))
     return total

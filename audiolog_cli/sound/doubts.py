@@ -5,6 +5,7 @@ found is said once a recording, at its end, and long silence where it ends: noth
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ Samples = NDArray[np.float32]
 
 LONG_SILENCE = 60.0  # seconds of one value that are said although there is sound before or after them
 SAME = 1e-7  # full scale is 1: below the last bit of 24
-PROBES = 10  # seconds looked at for hum at the start; then one in so many
+PROBES = 10  # seconds looked at for hum at the start ...
+PROBE_EVERY = 30  # ... and then one in so many
 MAINS = (50, 60)  # Hz
 N_HARMONICS = 10
 HUM_SHARE = 0.8  # of the power, and of the seconds
@@ -38,7 +40,7 @@ class Silence:
         if not len(samples):
             return
         value = samples[0] if self.value is None else self.value
-        if abs(samples.max() - value) <= SAME and abs(samples.min() - value) <= SAME:
+        if abs(samples[-1] - value) <= SAME and abs(samples.max() - value) <= SAME and abs(samples.min() - value) <= SAME:
             if self.value is None:
                 self.value, self.start = float(value), onset
             return
@@ -57,6 +59,12 @@ class Silence:
         self.value = None
 
 
+@lru_cache
+def hann(n_samples: int) -> Samples:
+    """Hann's window."""
+    return np.hanning(n_samples).astype(np.float32)
+
+
 @dataclass(slots=True)
 class Hum:
     """Whether the sound is mains hum: 50 or 60 Hz and multiples of it, in nearly every second looked at."""
@@ -73,7 +81,7 @@ class Hum:
         self.n_samples += len(samples)
         if not self.held and (within + len(samples) < self.rate and within > 0.2 * self.rate):
             return
-        if second >= PROBES and second % PROBES and not self.held:
+        if second >= PROBES and second % PROBE_EVERY and not self.held:
             return
         self.held.append(samples)
         if sum(map(len, self.held)) >= self.rate:
@@ -81,7 +89,7 @@ class Hum:
             self.held.clear()
 
     def _probe(self, second: Samples) -> None:
-        spectrum = np.abs(np.fft.rfft((second - second.mean()) * np.hanning(len(second)))) ** 2  # bins of 1 Hz
+        spectrum = np.abs(np.fft.rfft((second - second.mean()) * hann(len(second)))) ** 2  # bins of 1 Hz
         total = float(spectrum[20:].sum())
         if total < 1e-8 * len(second) ** 2 / 8:  # -80 dBFS
             return
@@ -114,10 +122,10 @@ class Cancelling:
     onset: float = 0.0  # of the first second that cancels, and the offset of the last
     offset: float = 0.0
 
-    def add(self, channels: list[Samples], weights: tuple[float, ...], mix: Samples, full_scale: float, rate: int) -> None:
-        """Look at the channels of a frame, whose full scale is given, and at their mix, whose full scale is 1."""
-        pairs = zip(channels, weights, strict=True) if len(channels) > 2 else [(channels[0], weights[0])]
-        self.apart += sum((weight / full_scale) ** 2 * float(np.dot(channel, channel)) for channel, weight in pairs if weight)
+    def add(self, channels: list[Samples], mix: Samples, gain: float, rate: int) -> None:
+        """Look at the channels of a frame, each as loud in the mix as `gain` makes it, and at the mix. Of two, one tells."""
+        apart = sum(float(np.dot(channel, channel)) for channel in (channels if len(channels) > 2 else channels[:1]))
+        self.apart += gain * gain * apart
         self.mixed += float(np.dot(mix, mix))
         self.n += len(mix)
         if self.n >= rate:
