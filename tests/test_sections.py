@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -497,6 +498,35 @@ def test_a_question_of_ones_own_is_asked_whole_and_answered_truly() -> None:
     assert done.stdout == "Yes, it is loud.\n\nFrom the table:\n  dog bark: 6 times between 0:20 and 1:02, 10 s in all\n"
     done, _ = service(lambda asked: "", "--ask 'Is it loud?' --by section")
     assert (done.code, done.stderr.count("--by section: timing")) == (2, 0)
+
+
+def test_ctrl_c_waits_for_no_answer_and_says_how_to_go_on(tmp_path: Path) -> None:
+    n_asked = threading.Semaphore(0)
+
+    def slow(asked: Asked) -> Answer:
+        if asked.path != "/v1/chat/completions":
+            return Answer("{}", 404)
+        n_asked.release()
+        if "car" in asked.body["messages"][-1]["content"]:
+            time.sleep(5)
+        return Answer(json.dumps({"choices": [{"message": {"content": "A dog barks."}, "finish_reason": "stop"}]}))
+
+    table = cells_tsv({"farm": [(0, 30)], "street": [(30, 60)]}, {"dog_bark": [(20, 25)], "car": [(40, 45)]})
+    (tmp_path / "table.tsv").write_bytes(table)
+    with answering(slow) as (url, _):
+        options = ["--llm", f"{url}#m", "--by", "section", "--prompt", "timing", "--cache", "kept", "--parallel", "1"]
+        command = [sys.executable, "-m", "audiolog_cli", "summarize", "table.tsv", *options]
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+            for _ in range(2):  # the first section, then the second
+                n_asked.acquire()
+            time.sleep(0.2)
+            started = time.monotonic()
+            running.send_signal(signal.SIGINT)
+            stdout, stderr = running.communicate()
+            assert time.monotonic() - started < 3  # 0.1 s on an idle machine; the answer would take 5
+    assert running.returncode == 130
+    assert stdout.startswith("Log of farm.wav\n\n0:00–0:30, farm (30 s)\n")
+    assert stderr.endswith("audiolog: finished answers are kept in kept; the same command goes on from there\n")
 
 
 MEASURED = """

@@ -13,7 +13,7 @@ from audiolog_cli.check.claims import TOLERANCE, Claim, wrong_claims
 from audiolog_cli.check.facts import Table, holds, table_of
 from audiolog_cli.check.verdicts import Sentence, reason, section_table, sentence_claims, unspoken
 from audiolog_cli.check.words import MISSING, QUIET
-from audiolog_cli.llm.outline import SHOWN, Fact
+from audiolog_cli.llm.outline import SHOWN, Fact, capital
 from audiolog_cli.llm.units import Unit
 
 MOST_WORDS = 15  # for each claim of a sentence: what says more is chatter, or no language
@@ -52,7 +52,11 @@ def repaired(unit: Unit, answer: str, ask_again: AskAgain) -> list[Line]:
         return by_table(unit)
     left = untold(kept, table, unit.form)
     text = _paragraph(unit, kept).removeprefix(f"{unit.title}\n")
-    rest = [Line(fact.line, "table", fact.labels) for fact in unit.facts if _is_needed(fact, left, unit)]
+    rest = [
+        Line(capital(fact.line.removeprefix(f"{SUMMARY} ")), "table", fact.labels)
+        for fact in unit.facts
+        if _is_needed(fact, left, unit)
+    ]
     return [Line(text, "model", _labels(kept), len(kept)), *rest]
 
 
