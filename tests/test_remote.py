@@ -81,12 +81,13 @@ def test_a_line_that_breaks_costs_its_recording(tmp_path: Path, monkeypatch: pyt
 
 
 def test_tag_takes_urls(tmp_path: Path, tiny_weights: Path) -> None:
-    write_wav(tmp_path / "20261122_060000.wav", 5.0)
+    (tmp_path / "night").mkdir()
+    write_wav(tmp_path / "night" / "20261122_060000.wav", 5.0)
     (tmp_path / "w.safetensors").write_bytes(tiny_weights.read_bytes())
     tag = "audiolog tag --weights w.safetensors --name-time audiomoth"
-    by_path = sh(f"{tag} {tmp_path}/20261122_060000.wav", tmp_path)
-    by_url = sh(f"{tag} file://{tmp_path} --recursive --resume j", tmp_path)
+    by_path = sh(f"{tag} {tmp_path}/night/20261122_060000.wav", tmp_path)
+    by_url = sh(f"{tag} file://{tmp_path}/night --recursive --resume j", tmp_path)
     assert by_url.stdout.replace("file://", "") == by_path.stdout != ""
-    assert sh(f"{tag} file://{tmp_path} --recursive --resume j", tmp_path) == by_url
-    missing = sh(f"{tag} file://{tmp_path}/20261122_070000.wav", tmp_path)
-    assert missing == (1, "", f"audiolog: file://{tmp_path}/20261122_070000.wav: no such file\n")
+    assert sh(f"{tag} file://{tmp_path}/night --recursive --resume j", tmp_path) == by_url
+    missing = sh(f"{tag} file://{tmp_path}/night/20261122_070000.wav", tmp_path)
+    assert missing == (1, "", f"audiolog: file://{tmp_path}/night/20261122_070000.wav: no such file\n")
