@@ -181,7 +181,7 @@ def test_a_log_by_mail(place: Place) -> None:
     assert isinstance(text, bytes)
     log = (place.folder / "days" / "2026-05-04.txt").read_text()
     assert text.decode("utf-8").replace("\r\n", "\n").strip() == log.strip()
-    assert "recordings/20260504_060000.wav" in log and "20260505" not in log and "06:00" in log
+    assert log.startswith("Log of 20260504_060000.wav") and "20260505" not in log and "06:00" in log
 
 
 def test_cron_understands_its_lines(place: Place) -> None:
