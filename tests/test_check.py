@@ -449,6 +449,9 @@ def test_hand_written_logs_are_told_apart() -> None:
     assert score_hand_written("logs_fifth.md") == (26, 14, [], [])
     assert score_hand_written("logs_sixth.md") == (26, 13, [], [])
     assert score_hand_written("logs_seventh.md") == (22, 12, [], [])
+    n_right, n_wrong, alarms, passed = score_hand_written("logs_eighth.md")
+    assert (n_right, n_wrong, alarms) == (18, 16, [])
+    assert [verdict for verdict in passed if "order" not in verdict[:14]] == []  # `the farm follows it` is beyond it
 
 
 def daily_log(n_hours: int) -> tuple[str, Table]:

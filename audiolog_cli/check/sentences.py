@@ -53,6 +53,7 @@ BESIDE_TIMES = _compiled(
 PART = re.compile(r"\W*(?:\d+\.)?[^\w\x01]*\x01+[\s)\]]*[:：|\u2013\u2014·-]")  # a line that begins with a time
 PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?=[^\s\-•\d])")  # a blank line, and no list or heading after it
 THEN = _compiled(any_of("then", "next"))
+SCENE_TIME = re.compile(r"\s*[(\[]\s*\x01")
 BRACKET = re.compile(r"\s*[(\[]\s*")
 FRAMING = _compiled(rf"{any_of('framing')}\s*(?:{any_of('joining', 'ordinal')}\s*)*\Z")
 LATER = _compiled(any_of("later"))
@@ -209,6 +210,9 @@ def _clauses(sentence: Sentence) -> list[Clause]:
             and "|" not in match.group()
             and JOINING.fullmatch(masked[before.end : after.start])
             and not _has_own_times(items, n_before)
+            and not (
+                isinstance(before, Mention) and before.has_verb and any(item.start >= match.end() for item in sentence.times)
+            )
         ):
             continue
         cuts.append((match.start(), match.end()))
@@ -218,7 +222,10 @@ def _clauses(sentence: Sentence) -> list[Clause]:
         clause.times = [time for time in sentence.times if clause.start <= time.start < clause.end]
         for mention in (mention for mention in sentence.mentions if clause.start <= mention.start < clause.end):
             joined = clause.runs and JOINING.fullmatch(masked[clause.runs[-1][-1].end : mention.start])
-            if joined:
+            is_heading = mention.concept in sentence.scenes and SCENE_TIME.match(
+                masked, mention.end
+            )  # birds and the street (1:00)
+            if joined and not is_heading:
                 clause.runs[-1].append(mention)
             else:
                 clause.runs.append([mention])

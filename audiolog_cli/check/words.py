@@ -31,6 +31,7 @@ class Mention:
     start: int
     end: int
     concept: str
+    has_verb: bool = False  # `birds sing`: several words, not all in the form of the label's own
 
 
 @cache
@@ -149,10 +150,11 @@ def mentions(text: str, known: Lexicon) -> list[Mention]:
         for size in range(min(LONGEST_PHRASE, len(words) - index), 0, -1):
             part = words[index : index + size]
             start, end = part[0][0], part[-1][1]
-            concept = known.phrases.get(tuple(word[2] for word in part)) or known.phrases.get(tuple(word[3] for word in part))
+            exact = known.phrases.get(tuple(word[2] for word in part))
+            concept = exact or known.phrases.get(tuple(word[3] for word in part))
             if concept and not re.search(r"[.,;:!?()\n|]", text[start:end]):
                 if concept != NOTHING and not text.startswith("-like", end):  # a seagull-like cry
-                    found.append(Mention(start, end, concept))
+                    found.append(Mention(start, end, concept, has_verb=size > 1 and exact is None))
                 index += size
                 break
         else:
