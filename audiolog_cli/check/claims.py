@@ -210,7 +210,10 @@ def _is_loose(statement: Statement, mention: Mention, position: Position, table:
     spans = table.when(
         frozenset().union(*(labels_of(m, table) for m, scene in zip(statement.mentions, is_scene, strict=True) if scene))
     )
-    is_of_scene = position[0] < position[1] and holds(spans, *position, TOLERANCE + statement.time.slack)
+    tolerance = TOLERANCE + statement.time.slack
+    is_of_scene = position[0] < position[1] and holds(spans, *position, tolerance)
+    if is_of_scene and not is_scene[0]:  # `dishes in the kitchen` from 5:20: it is the scene's only if it is all of it
+        is_of_scene = spans.begins_and_ends(*position, tolerance)
     return own != is_of_scene
 
 

@@ -57,6 +57,10 @@ class Spans:
         index = bisect_right(self.onsets, onset + tolerance) - 1
         return index >= 0 and offset <= self.offsets[index] + tolerance
 
+    def begins_and_ends(self, onset: float, offset: float, tolerance: float) -> bool:
+        """Whether one of them begins at `onset`, and one, perhaps another, ends at `offset`."""
+        return _is_near(self.onsets, onset, tolerance) and _is_near(self.offsets, offset, tolerance)
+
     def within(self, region: "Spans") -> "Spans":
         """What of them lies in a region."""
         found = []
@@ -101,7 +105,7 @@ def holds(spans: Spans, onset: float, offset: float, tolerance: float, edge: str
         return _is_near(spans.onsets if edge == "onset" else spans.offsets, onset, tolerance)
     if spans.covers(onset, offset, tolerance):
         return True
-    return onset < offset and _is_near(spans.onsets, onset, tolerance) and _is_near(spans.offsets, offset, tolerance)
+    return onset < offset and spans.begins_and_ends(onset, offset, tolerance)
 
 
 @dataclass(frozen=True, slots=True)

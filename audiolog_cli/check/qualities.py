@@ -33,6 +33,7 @@ COUNT = _compiled(
     rf"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+{any_of('occurrences')}|(?P<crossed>\d+)\s*[\u00d7x](?!\w)"
     rf"|(?P<count>{any_of('counts')})(?!\s+{any_of('no_count')})"
 )
+RELATIVE = re.compile(r"\b(?:that|which|who)\s*\Z", re.IGNORECASE)
 STRICTLY = _compiled(any_of("strictly"))
 NARRATIVE = _compiled(any_of("then", "next", "narrative"))
 SINGLE = _compiled(any_of("single"))
@@ -255,7 +256,9 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
 def _near(pattern: re.Pattern[str], gap: str) -> re.Match[str] | None:
     """Its words, where they stand right before the label that follows."""
     match = pattern.search(gap)
-    return match if match and FEW_WORDS.match(gap, match.end()) else None
+    if match is None or RELATIVE.search(gap[: match.start()]):
+        return None  # `the street that follows` says nothing of what comes next in the sentence
+    return match if FEW_WORDS.match(gap, match.end()) else None
 
 
 def _gaps(sentence: Sentence, runs: Sequence[list[Mention]]) -> Iterator[tuple[tuple[list[Mention], list[Mention]], str]]:
