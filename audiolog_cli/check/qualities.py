@@ -73,6 +73,8 @@ def _statement(mentions: Sequence[Mention], quality: Quality, times: Sequence[Ti
 def _of_what_was_named(sentence: Sentence) -> Iterator[Statement]:
     """A sentence without labels: `It lasts for two minutes` under a heading, or `The recording lasts 60 s`."""
     clause = Clause(sentence.start, sentence.end, times=sentence.times)
+    if "\x03" in sentence.line:
+        return  # a scene without a name
     of_all = OF_ALL.search(sentence.line) is not None
     if not of_all and (not sentence.heading or speaks_of_something_else(_without_cues(sentence.masked, clause), clause)):
         return

@@ -250,7 +250,7 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
     of_all = OF_ALL.search(line) is not None
     if not sentence.mentions:
         clause = Clause(sentence.start, sentence.end)
-        is_own = of_all or line[0] == "\x01" or speaks_of_something_else(sentence.masked, clause)
+        is_own = of_all or line[0] == "\x01" or "\x03" in line or speaks_of_something_else(sentence.masked, clause)
         owners = [] if is_own else sentence.heading
         yield from (Statement(tuple(owners), time, False, supposed) for time in sentence.times)
         return
