@@ -84,7 +84,10 @@ def claims_of(text: str, table: Table) -> list[Claim]:
         plain = list(denial.applied(plain, sentence))
         if EXCEPT.search(sentence.line):
             plain = [_without_silence(statement) for statement in plain]
-        for statement in [*plain, *qualities(sentence, before)]:
+        said = (
+            [] if place.unnamed and place.time is None else qualities(sentence, before)
+        )  # how often in a section that is not known
+        for statement in [*plain, *said]:
             for placed in place.placed(statement, sentence):
                 for claim in _claims(placed, text, table):
                     claims.setdefault((claim.start, claim.end, claim.problem), claim)

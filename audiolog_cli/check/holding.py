@@ -54,6 +54,8 @@ def regions(statement: Statement, table: Table, ranges: Sequence[Pair]) -> list[
         found.append((table.when(scene), scene))
         if statement.in_its_scene and not any(mention.concept in table.doubles for mention in statement.mentions):
             return found
+    elif statement.scene_time and statement.scene_time.onset < statement.scene_time.offset:
+        found.append((spans_of([(statement.scene_time.onset, statement.scene_time.offset)]), None))
     if statement.spoken_of and (scene := labels_of(statement.spoken_of, table)):
         found.append((table.when(scene), scene))
     return [*found, (table.whole, "whole")]

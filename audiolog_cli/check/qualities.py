@@ -20,7 +20,7 @@ from audiolog_cli.check.sentences import (
     Statement,
     speaks_of_something_else,
 )
-from audiolog_cli.check.times import LESS, MORE, NUMBER, VAGUELY_BEFORE, Time
+from audiolog_cli.check.times import FOR, LESS, MORE, NUMBER, VAGUELY_BEFORE, WINDOW, Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
 
@@ -79,7 +79,8 @@ def _of_what_was_named(sentence: Sentence) -> Iterator[Statement]:
     if not of_all and (not sentence.heading or speaks_of_something_else(_without_cues(sentence.masked, clause), clause)):
         return
     for quality in [*_durations(sentence), *_counts(sentence)]:
-        if of_all and quality.kind == "lasts" and not sentence.times:
+        is_length = FOR.search(sentence.masked[max(sentence.start, quality.start - WINDOW) : quality.start])
+        if of_all and quality.kind == "lasts" and is_length and not sentence.times:
             yield _statement((), quality)
         elif not of_all:
             yield _statement(sentence.heading, quality, sentence.times)

@@ -384,6 +384,7 @@ class Place:
     time: Time | None = None
     spoken_of: Mention | None = None  # the last scene named before the sentence
     now: Mention | None = None  # the last one named up to its end
+    unnamed: bool = False  # in a section whose scene has no name
     reached: int = -1  # where the last sentence below the heading ended; -1 if there was none
 
     def follow(self, sentence: Sentence, doubles: frozenset[str]) -> None:
@@ -394,10 +395,20 @@ class Place:
         named = [mention for mention in sentence.mentions if mention.concept in sentence.scenes]
         self.spoken_of = self.now
         self.now = named[-1] if named else self.now
+        self.unnamed = "\x03" in sentence.line or (self.unnamed and self.scene is None and not OF_ALL.search(sentence.line))
         is_inline = self.scene is not before and sentence.mentions[1:]
         self.reached = sentence.end if self.scene and (self.scene is before or is_inline) else -1
         if self.scene is not before:
             self.time = _time_of(self.scene, sentence)
+        elif (
+            self.scene is None
+            and not sentence.mentions
+            and sentence.times
+            and (sentence.line[0] == "\x01" or "\x03" in sentence.line)
+        ):
+            self.time = sentence.times[0]  # a section whose scene has no name
+        elif self.scene is None and OF_ALL.search(sentence.line):
+            self.time = None
         elif self.scene and not sentence.mentions and sentence.times:  # `start: 0 s, end: 16 s` below the heading
             self.time = sentence.times[0]
 
@@ -425,7 +436,7 @@ class Place:
         return replace(
             statement,
             scene=scene,
-            scene_time=self.time if scene is not None and scene is self.scene else None,
+            scene_time=self.time if scene is self.scene else None,
             spoken_of=self.spoken_of,
             in_its_scene=is_before and scene in own,
         )
