@@ -26,6 +26,11 @@ AUDIBLE = 1e-10  # mean square of a second that counts as sound: -100 dBFS
 CANCELLED = 0.03  # of the power that channels would give which have nothing to do with one another
 
 
+def elsewhere(samples: Samples, value: float) -> NDArray[np.intp]:
+    """Where samples are not at a value."""
+    return np.flatnonzero(np.abs(samples - np.float32(value)) > SAME)
+
+
 @dataclass(slots=True)
 class Silence:
     """Whether samples stay at one value: zeros, or the offset of a converter that nothing is connected to."""
@@ -39,16 +44,15 @@ class Silence:
         """Look at a block that begins at `onset` seconds."""
         if not len(samples):
             return
-        value = samples[0] if self.value is None else self.value
-        if abs(samples[-1] - value) <= SAME and abs(samples.max() - value) <= SAME and abs(samples.min() - value) <= SAME:
+        value, last = samples[0] if self.value is None else self.value, samples[-1]
+        if abs(last - value) <= SAME and abs(value) < 1 and not len(elsewhere(samples, value)):  # full scale is an overload
             if self.value is None:
                 self.value, self.start = float(value), onset
             return
         if self.value is not None:
-            self.close(onset + float(np.flatnonzero(np.abs(samples - value) > SAME)[0]) / rate)
-        if len(samples) > 1 and samples[-1] == samples[-2]:
-            last = float(np.flatnonzero(np.abs(samples - samples[-1]) > SAME)[-1])
-            self.value, self.start = float(samples[-1]), onset + (last + 1) / rate
+            self.close(onset + float(elsewhere(samples, value)[0]) / rate)
+        if len(samples) > 1 and last == samples[-2] and abs(last) < 1 and len(others := elsewhere(samples, last)):
+            self.value, self.start = float(last), onset + float(others[-1] + 1) / rate
 
     def close(self, end: float, is_end: bool = False) -> None:
         """Say what lasted up to `end` seconds, if that was all of the recording, or long."""
