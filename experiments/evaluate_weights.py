@@ -112,7 +112,7 @@ def quiet_sounds(folders: list[Path]) -> Iterator[tuple[str, Wave, tuple[str, ..
 
 
 def main(weights: Path, folder: Path, others: list[Path]) -> None:
-    tagged = load(LoadOptions(weights=str(weights), device="cpu", precision=os.environ.get("AUDIOLOG_TAG_PRECISION", "fp32")))
+    tagged = load(LoadOptions(weights=str(weights), device="cpu", precision=os.environ.get("AUDIOLOG_PRECISION", "fp32")))
     maps = [path for path in others if path.is_file()]
     if maps:
         mapping = read_mapping(maps[0], EVENTS, tagged.card.events)

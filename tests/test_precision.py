@@ -115,7 +115,7 @@ def test_a_journal_of_another_precision_is_refused_and_the_variable_asks_for_one
     shutil.copy(tiny_weights, tmp_path / "w.safetensors")
     write_wav(tmp_path / "rec.wav", 3.0)
     command = "audiolog tag rec.wav --weights w.safetensors --device cpu --quiet --resume journal"
-    first = sh(command, tmp_path, AUDIOLOG_TAG_PRECISION="int8")
+    first = sh(command, tmp_path, AUDIOLOG_PRECISION="int8")
     assert first.code == 0 and len(re.findall("scene", first.stdout)) == 3
     assert sh(command, tmp_path) == (
         2,
