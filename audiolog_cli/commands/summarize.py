@@ -338,20 +338,19 @@ class Asker:
             _say_costs(asking, time.monotonic() - started)
 
     def _written(self, recording: "Recording", queue: Queue, asking: "Asking") -> Iterator[str]:
+        from audiolog_cli.llm.backend import Pieces
         from audiolog_cli.llm.log import by_model
 
         output, printed = self.output, False
         as_it_comes = output.format is LogFormat.text and output.mode in (CheckMode.off, CheckMode.repair)
-        writing = by_model(recording, asking, self.by.value, output.mode is CheckMode.repair, self.retry, output.is_checked)
-        while True:
-            try:
-                piece = next(writing)
-            except StopIteration as end:
-                log: Log = end.value
-                break
+        writing = Pieces(
+            by_model(recording, asking, self.by.value, output.mode is CheckMode.repair, self.retry, output.is_checked)
+        )
+        for piece in writing:
             if as_it_comes:
                 printed = True
                 yield piece
+        log = writing.value
         if not log.rows:
             terminal.say(f"{recording.filename}: nothing was analysed, there is nothing to ask")
         elif printed:

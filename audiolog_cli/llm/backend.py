@@ -7,9 +7,9 @@ answer from a good one. A server that fails is an LLMError; a model that answers
 
 import re
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import uuid4
 
 from audiolog_cli.errors import LLMError
@@ -50,6 +50,7 @@ class Usage:
     is_cut: bool = False
 
 
+Value = TypeVar("Value")
 Stream = Generator[str, None, Usage]  # pieces of text, then what they cost
 
 
@@ -123,21 +124,28 @@ def _looks_cut(usage: Usage, fewest: int) -> bool:
     return usage.prompt_tokens is not None and SMALLEST_CONTEXT <= usage.prompt_tokens + usage.cached_tokens < fewest
 
 
+@dataclass(slots=True)
+class Pieces(Generic[Value]):
+    """The pieces of a text as they come and, after the last, the `value` that their generator returns."""
+
+    generator: Generator[str, None, Value]
+    value: Value = field(init=False)
+
+    def __iter__(self) -> Iterator[str]:
+        self.value = yield from self.generator
+
+
 def _collected(start: Callable[[], Stream], request: Request, name: str, say: Callable[[str], None]) -> Reply:
     """All of a stream, given up where it repeats itself."""
     text = ""
-    stream = retried(start, say)
-    while True:
-        try:
-            text += next(stream)
-        except StopIteration as end:
-            usage: Usage = end.value
-            break
+    stream = Pieces(retried(start, say))
+    for piece in stream:
+        text += piece
         if is_repeating(text[-4000:]):
-            stream.close()
+            stream.generator.close()
             flaw = f"{name}: the model repeats itself without end ({printable(text[-12:])!r}); try another model or a lower --max-tokens"
             return Reply(cleaned(text), Usage(None, None), flaw)
-    text = cleaned(text)
+    text, usage = cleaned(text), stream.value
     if usage.is_cut:
         return Reply(text, usage, f"{name}: the answer was cut off at {request.max_tokens} tokens; raise --max-tokens")
     empty = f"{name}: the answer is empty; a thinking model may need a higher --max-tokens than {request.max_tokens}"
