@@ -4,8 +4,8 @@
     cell      filename onset offset kind label score        written by `tag`, read by `table`, `summarize`, `eval`, `report`
     row       filename onset offset scene events            written by `table`, read by `summarize` and by people
 
-Times are seconds from the start of the recording, intervals half-open [onset, offset), three decimals. The last column `time` (ISO
-8601 with offset) is present when the recording's absolute start is known. JSON Lines also carry an `end` after each file, an
+Times are seconds from the start of the recording, intervals half-open [onset, offset), three decimals. The last column `time`
+(ISO 8601 with offset) is present when the recording's absolute start is known. JSON Lines also carry an `end` after each file, an
 `error` for a file that failed, and a `damage` or a `note` for stretches of it, so that a reader knows whether it saw everything;
 TSV has no place for them.
 

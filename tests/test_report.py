@@ -472,7 +472,7 @@ def test_logs_find_their_recordings() -> None:
     assert logs("Log of a.wav\n\nA dog.\n\nLog of b.wav\n\nA car.\n", both, "x") == {"a.wav": "A dog.", "b.wav": "A car."}
     assert logs(json.dumps({"filename": "b.wav", "summary": "A car."}) + "\n", both, "x") == {"b.wav": "A car."}
     assert logs("A dog.", both, "x") == {"a.wav": "A dog.", "b.wav": "A dog."}
-    with pytest.raises(InputError, match=r"^log.md: a log of c.wav, and cells of a.wav, b.wav$"):
+    with pytest.raises(InputError, match=r"^log.md: a log of c.wav, but cells of a.wav, b.wav$"):
         logs("Log of c.wav\nA cow.\n", both, "log.md")
     with pytest.raises(InputError, match="^log.json:1: expected a log as text, or the JSON lines"):
         logs('{"filename": 1', both, "log.json")

@@ -1,1 +1,1 @@
-"""Labelled data sets as published, or a folder of one's own, in; a checked `Dataset` out."""
+"""Published data sets, or your own labelled folder, in; a checked `Dataset` out."""

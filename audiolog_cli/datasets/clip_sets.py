@@ -1,6 +1,6 @@
-"""Clips of one sound each (ESC-50, UrbanSound8K), and a folder of one's own with two lists -> a `Dataset`.
+"""Clips of one sound each (ESC-50, UrbanSound8K), or your own folder with two lists -> a `Dataset`.
 
-In: the published archives as unpacked, or a folder of audio with `events.tsv` (filename onset offset event_label) and, if scenes are
+In: the unpacked published archives, or a folder of audio with `events.tsv` (filename onset offset event_label) and, if scenes are
 known, `scenes.tsv` (filename scene_label, or filename onset offset scene_label); in place of `events.tsv`, or beside it, Audacity
 label tracks and Raven selection tables (.txt). Nothing is mixed or resampled here.
 """
@@ -72,7 +72,7 @@ def _clips(name: str, root: Path, rows: list[tuple[str, str, str, str]], finding
 
 
 def source_of(name: str) -> str:
-    """The recording on Freesound from which a clip was cut, with its class or fold, as both sets write it in the name.
+    """The Freesound recording from which a clip was cut, with its class or fold, as both sets encode it in the name.
 
     >>> source_of("audio/fold1/135776-2-0-49.wav")
     '135776-2'
@@ -103,8 +103,8 @@ def _leave_one_out(fold_of: Mapping[str, str]) -> tuple[Fold, ...]:
 def read_folder(root: Path, labels: LabelList | None = None, folds: Path | None = None) -> Dataset:
     """A folder of audio with `events.tsv` and `scenes.tsv`; a recording without events is a negative.
 
-    Names are compared in Unicode NFC. labels: what may stand in the lists; by default whatever does. folds: a TSV filename, fold (where each recording is tested).
-    Where there is a `scenes.tsv`, every recording needs a scene.
+    Names are compared in Unicode NFC. labels: the labels that the lists may use; by default any. folds: a TSV filename, fold
+    (where each recording is tested). If there is a `scenes.tsv`, every recording needs a scene.
     """
     findings = Findings()
     sounds = [path.relative_to(root).as_posix() for path in audio_files(root)]
@@ -134,7 +134,7 @@ Spans = dict[str, list[tuple[str, Event]]]  # file -> events with their places
 
 def _spans(table: Path, column: str, allowed: tuple[str, ...] | None, findings: Findings) -> Spans:
     timed = ("filename", "onset", "offset", column)
-    header = next(iter(read_lines(table, Findings())), "")  # what is wrong with the file, read_rows reports
+    header = next(iter(read_lines(table, Findings())), "")  # problems of the file are reported by read_rows
     whole_file = column == "scene_label" and "onset" not in header.split("\t")
     spans: Spans = {}
     for place, values in read_rows(table, ("filename", column) if whole_file else timed, findings):
@@ -155,7 +155,7 @@ def _spans(table: Path, column: str, allowed: tuple[str, ...] | None, findings: 
 def _of_editors(
     root: Path, sounds: Sequence[str], allowed: tuple[str, ...] | None, findings: Findings
 ) -> Iterator[tuple[str, tuple[str, Event]]]:
-    """The events of label tracks and selection tables below a folder: recording, and place and event."""
+    """The events of label tracks and selection tables below a folder: by recording, the place and event of each."""
     for path in annotation_files(root):
         try:
             cells = [cell for cell in read_records(read_lines(path, findings), str(path)) if isinstance(cell, Cell)]
@@ -183,7 +183,7 @@ def _first_line(path: Path) -> str:
 
 
 def _sound_of(filename: str, folder: Path, sounds: Sequence[str]) -> str | None:
-    """The recording that an editor's file means, which may say less than its whole name; beside the file first."""
+    """The recording that an editor's file refers to, perhaps by only part of its name; one beside the file comes first."""
     wanted = PurePath(composed(filename))
     named = [name for name in sounds if wanted.name in (PurePath(composed(name)).name, PurePath(composed(name)).stem)]
     return next((name for name in named if PurePath(name).parent == folder), named[0] if len(named) == 1 else None)

@@ -1,8 +1,8 @@
-"""What a labelled data set says, checked line by line, and a summary of it.
+"""The content of a labelled data set, checked line by line, and a summary of it.
 
-In: tables and folders, through `maestro.py`, `tut.py` and `clip_sets.py`. Out: one `Dataset`: recordings with events and scenes, the
-folds, and every problem found, each with file and line. Reading does not stop at the first problem, so that one look shows them all;
-whoever goes on to train calls `require_valid` first. Lengths come from headers where those count samples, else from decoding.
+In: tables and folders, through `maestro.py`, `tut.py` and `clip_sets.py`. Out: one `Dataset`: recordings with events and scenes,
+the folds, and every problem found, each with file and line. Reading does not stop at the first problem, so that one run shows them
+all; training calls `require_valid` first. Durations come from headers that count samples, else from decoding.
 """
 
 import hashlib
@@ -44,13 +44,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class LabelledRecording:
-    """One audio file and what is said about it."""
+    """One audio file and its annotations."""
 
     name: str  # as the tables and folds call it
     path: Path
     duration: float | None  # seconds; None where the file is missing or cannot be opened
-    scenes: tuple[Event, ...]  # one for the whole file, or stretches; the offset is infinite where only the file is named
-    events: tuple[Event, ...]  # none: a negative
+    scenes: tuple[Event, ...]  # one for the whole file, or stretches; an infinite offset means the whole file
+    events: tuple[Event, ...]  # empty: a negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +63,26 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Recordings, the labels they may use, folds, and what was found wrong."""
+    """Recordings, the labels they may use, folds, and the problems found."""
 
     name: str
     labels: LabelList
     recordings: Mapping[str, LabelledRecording]
     folds: tuple[Fold, ...]
-    problems: tuple[str, ...]  # each names its place
-    notes: tuple[str, ...] = ()  # quirks of the published data that were dealt with
+    problems: tuple[str, ...]  # each with file and line
+    notes: tuple[str, ...] = ()  # quirks of the published data that were handled
     source_of: Callable[[str], str] = str  # name -> what it was cut from; recordings of one source are never divided
 
 
 @dataclass(slots=True)
 class Findings:
-    """Problems and notes as they turn up."""
+    """Problems and notes collected while reading."""
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def event(self, place: str, values: tuple[str, str, str], labels: Iterable[str], target: str = "1") -> Event | None:
-        """The event (onset, offset, label as text) of a line; None, and a problem, if it cannot be."""
+        """The event in a line's (onset, offset, label) as text; None, and a problem, if it is not valid."""
         onset, offset, label = values
         try:
             event = Event(float(onset), float(offset), label, float(target))
@@ -112,13 +112,13 @@ class Findings:
             return None
 
     def within(self, event: Event, duration: float | None, place: str, slack: float = END_SLACK) -> None:
-        """A problem if the event ends after the recording does."""
+        """Note a problem if the event ends after the recording."""
         if duration is not None and event.offset > duration + slack:
             self.problems.append(f"{place}: {event.label} ends at {event.offset:g} s, the recording at {duration:.3f} s")
 
 
 def read_rows(path: Path, columns: tuple[str, ...], findings: Findings, delimiter: str = "\t") -> Iterator[tuple[str, list[str]]]:
-    """Place and the values of `columns` for every line of a table with a header; other columns are passed over."""
+    """Place and the values of `columns` for every line of a table with a header; other columns are ignored."""
     lines = read_lines(path, findings)
     if not lines:
         return
@@ -157,7 +157,7 @@ def audio_files(folder: Path) -> list[Path]:
 
 
 def merged(events: Iterable[Event]) -> tuple[Event, ...]:
-    """The same events in order, with overlapping or touching ones of a label made one and those of length zero left out.
+    """The same events in order, with overlapping or touching ones of a label joined and empty ones left out.
 
     >>> [(e.onset, e.offset) for e in merged([Event(1, 4, "car"), Event(0, 2, "car"), Event(5, 5, "car")])]
     [(0, 4)]
@@ -175,7 +175,7 @@ def merged(events: Iterable[Event]) -> tuple[Event, ...]:
 
 
 def check_folds(folds: Iterable[Fold], names: Iterable[str], findings: Findings) -> None:
-    """Problems of a division: a name without a recording, or a recording in two parts of one fold."""
+    """Note problems of the folds: a name without a recording, or a recording in two parts of one fold."""
     known = set(names)
     for fold in folds:
         part_of: dict[str, str] = {}
@@ -188,14 +188,14 @@ def check_folds(folds: Iterable[Fold], names: Iterable[str], findings: Findings)
 
 
 def require_valid(dataset: Dataset) -> None:
-    """InputError with the first problem and how many there are; nothing if there is none."""
+    """Raise InputError with the first problem and the number of others, if there are any."""
     if dataset.problems:
         more = len(dataset.problems) - 1
         raise InputError(dataset.problems[0] + (f" (and {more} more problems in {dataset.name})" if more else ""))
 
 
 def check_archives(folder: Path) -> list[str]:
-    """A problem for each published archive in the folder whose MD5 sum is another; archives that are not there are not missed."""
+    """A problem for each published archive in the folder whose MD5 differs; missing archives are not a problem."""
     problems = []
     for name, expected in MD5.items():
         if (folder / name).is_file():
@@ -220,7 +220,7 @@ class Count:
 
 
 def summarize(dataset: Dataset) -> Iterator[Count]:
-    """Counts of the whole set (fold and part "all"), then of every part of every fold; labels that never come have a line too."""
+    """Counts of the whole set (fold and part "all"), then of every part of every fold; labels that never occur have a line too."""
     yield from _counts(dataset, "all", "all", dataset.recordings)
     for fold in dataset.folds:
         for part, names in fold.parts.items():
@@ -252,4 +252,5 @@ def summary_lines(counts: Iterable[Count]) -> Iterator[str]:
     """The summary as TSV with a header."""
     yield "fold\tpart\tkind\tlabel\trecordings\tevents\tminutes\n"
     for count in counts:
-        yield f"{count.fold}\t{count.part}\t{count.kind}\t{count.label}\t{count.recordings}\t{count.events}\t{count.minutes:.2f}\n"
+        of = f"{count.fold}\t{count.part}\t{count.kind}\t{count.label}"
+        yield f"{of}\t{count.recordings}\t{count.events}\t{count.minutes:.2f}\n"

@@ -1,6 +1,7 @@
-"""A folder of labelled recordings -> a `Dataset`, by the reader of its layout; and which of them train, validate and test.
+"""A folder of labelled recordings -> a `Dataset`, read according to its layout; and the recordings that train, validate and test.
 
-The layout is told by what lies in the folder (`LAYOUTS`); nothing is guessed from audio. Problems stay in the data set: see `datasets.py`.
+The layout follows from the names in the folder (`LAYOUTS`), never from the audio. Problems are kept in the data set: see
+`dataset.py`.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from audiolog_cli.terminal import text_input
 from audiolog_cli.weights import labels as known
 from audiolog_cli.weights.labels import LabelList
 
-LAYOUTS = {  # what lies in a folder -> its layout; the first that is there counts
+LAYOUTS = {  # a name in the folder -> its layout; the first that is found counts
     "pool.json": "pool",
     "clips.tsv": "clips",
     "development_annotation": "maestro",
@@ -26,7 +27,7 @@ LAYOUTS = {  # what lies in a folder -> its layout; the first that is there coun
     "metadata/UrbanSound8K.csv": "urbansound8k",
     "events.tsv": "folder",
 }
-HELD_OUT = 0.15  # share of the training sources that validates where a fold has no part for it
+HELD_OUT = 0.15  # share of the training sources used for validation if a fold has no part for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Division:
 
 
 def layout_of(folder: Path) -> str:
-    """One of LAYOUTS; UsageError that says what would be known."""
+    """One of LAYOUTS; UsageError that lists what was expected."""
     for pattern, layout in LAYOUTS.items():
         if any(folder.glob(pattern)):
             return layout
@@ -56,8 +57,9 @@ def layout_of(folder: Path) -> str:
 def read_dataset(folder: Path, lists: Path | None = None, labels: str = "") -> Dataset:
     """The data set in a folder.
 
-    lists: what did not come with the audio: MAESTRO's folder of folds, Imoto's lists, or a TSV filename, fold for a folder of one's own.
-    labels: the name of a label list (`labels.lists`) or a TSV kind, label; only MAESTRO and one's own folder leave a choice.
+    lists: what did not come with the audio: MAESTRO's folder of folds, Imoto's lists, or, for your own folder, a TSV filename,
+    fold. labels: the name of a label list (`labels.lists`) or a TSV kind, label; only MAESTRO and your own folders leave a
+    choice.
     """
     layout = layout_of(folder)
     if layout == "maestro":
@@ -84,8 +86,8 @@ def _labels(name: str) -> LabelList | None:
 def divide(dataset: Dataset, fold: str = "") -> Division:
     """Train, validation and test part of a fold (the first unless named).
 
-    A fold without a validation part, and a data set without folds, hold out `HELD_OUT` of the training sources. UsageError for an unknown
-    fold, and where there are not two sources to divide.
+    If there is no validation part, or there are no folds, `HELD_OUT` of the training sources are held out. UsageError for an
+    unknown fold, and for fewer than two sources.
     """
     parts = _fold(dataset, fold).parts if dataset.folds or fold else {"train": tuple(dataset.recordings)}
     train, test = parts["train"], parts.get("test", ())
@@ -104,7 +106,7 @@ def _fold(dataset: Dataset, name: str) -> Fold:
 
 
 def held_out(sources: Sequence[str], name: str) -> set[str]:
-    """The sources that validate: chosen by the SHA-1 of their names, so that the same ones are chosen everywhere and always."""
+    """The sources used for validation: chosen by the SHA-1 of their names, so the choice is the same everywhere and always."""
     if len(sources) < 2:
         raise UsageError(f"{name}: {len(sources)} source to train on; two are needed at least, one of them validates")
     ranked = sorted(sources, key=lambda source: hashlib.sha1(source.encode("utf-8", "surrogateescape")).hexdigest())

@@ -20,15 +20,15 @@ from audiolog_cli.datasets.dataset import (
 from audiolog_cli.weights.labels import MAESTRO, MAESTRO_SOFT, LabelList
 
 PARTS = ("train", "val", "test")
-ROW_SECONDS = 1.0  # the last line of an annotation may reach so far past the end: lines are whole seconds
+ROW_SECONDS = 1.0  # the last line of an annotation may reach this far past the end: lines are whole seconds
 WHOLE = float("inf")
 
 
 def read_maestro(root: Path, folds: Path | None = None, labels: LabelList = MAESTRO) -> Dataset:
     """The development set under `root`.
 
-    folds: the folder of CSVs; by default `root/development_folds`. labels: `MAESTRO` (the 11 classes that are scored; lines of the
-    other 6 are passed over) or `MAESTRO_SOFT` (all 17). Names are SCENE/NAME, as in the folds.
+    folds: the folder of CSVs; by default `root/development_folds`. labels: `MAESTRO` (the 11 classes that are scored; lines of
+    the other 6 are skipped) or `MAESTRO_SOFT` (all 17). Names are SCENE/NAME, as in the folds.
     """
     findings = Findings()
     annotations = {_name(path): path for path in sorted((root / "development_annotation").glob("soft_labels_*/*.txt"))}
@@ -75,7 +75,7 @@ def _events(annotation: Path, duration: float | None, labels: LabelList, finding
 
 
 def read_folds(folder: Path, findings: Findings) -> tuple[Fold, ...]:
-    """The official folds, in order; a problem for every list that is missing or whose first line is not `filename`."""
+    """The official folds, in order; a problem for every list that is missing or does not begin with `filename`."""
     numbers = sorted({path.name.split("_")[0].removeprefix("fold") for path in folder.glob("fold*_*.csv")})
     if not numbers:
         findings.problems.append(f"{folder}: no fold*_train.csv, fold*_val.csv, fold*_test.csv")

@@ -1,10 +1,10 @@
 """TUT Acoustic Scenes / Sound Events 2016 and 2017 with Imoto's strong labels -> a `Dataset` of 4 scenes and 25 events.
 
-In: the folder of Imoto's lists (`meta_development.txt`, `meta_evaluation.txt`, `meta_fold0{1..4}_{development,evaluation}.txt`; header
-path, scene_label, event_start_time, event_end_time, event_label) and the folder below which the published TUT archives are unpacked,
-one folder each. Synonyms of the original annotations are merged, as are overlapping events of one label; an event of length zero is
-left out; both are noted. A recording that no list names has no events: it is a negative of its scene, and in a fold it is
-tested if another recording from the same place is tested there, else it is in train.
+In: the folder of Imoto's lists (`meta_development.txt`, `meta_evaluation.txt`, `meta_fold0{1..4}_{development,evaluation}.txt`;
+header path, scene_label, event_start_time, event_end_time, event_label) and the folder below which the published TUT archives are
+unpacked, one folder each. Synonyms in the original annotations are merged; overlapping events of one label are joined and empty
+events left out, and both are noted. A recording that no list names has no events: it is a negative of its scene. In a fold it is
+tested if another recording from the same place is tested there; otherwise it is in train.
 """
 
 from collections.abc import Mapping
@@ -75,7 +75,7 @@ def _recording(root: Path, name: str, scene: str, placed: list[tuple[str, Event]
 
 
 def _negatives(root: Path, listed: Mapping[str, LabelledRecording], findings: Findings) -> dict[str, LabelledRecording]:
-    """Audio that no list names, where its scene is known and one of the four; a problem where the scene is not known."""
+    """Audio that no list names, if its scene is one of the four; a problem if its scene is not known."""
     scenes = _published_scenes(root, findings)
     found = {}
     for path in (path for folder in sorted(root.glob("TUT-*")) for path in audio_files(folder)):
@@ -92,7 +92,7 @@ def _negatives(root: Path, listed: Mapping[str, LabelledRecording], findings: Fi
 
 
 def _published_scenes(root: Path, findings: Findings) -> dict[str, str]:
-    """Scene by path, from the acoustic scene sets' own tables (no header: path, scene, in 2017 also where it was recorded)."""
+    """Scene by path, from the tables of the acoustic scene sets (no header: path, scene, in 2017 also where it was recorded)."""
     scenes = {}
     tables = [*root.glob("TUT-acoustic-scenes-*/meta.txt"), *root.glob("TUT-acoustic-scenes-*/evaluation_setup/evaluate.txt")]
     for table in sorted(tables):

@@ -1,7 +1,7 @@
-"""From one recording to counts, and from the counts of any set of recordings to figures.
+"""One recording in, counts out; the counts of any set of recordings in, figures out.
 
-Whatever is printed, pooled over all recordings, per fold, per file or per resample, is `figures` of some of the same counts:
-counts are summed first and rates are taken last.
+Everything printed (pooled over all recordings, per fold, per file or per resample) is `figures` of a subset of the same counts:
+counts are summed first, rates computed last.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class FileResult:
 
 
 def file_result(material: Material, name: str) -> FileResult:
-    """Compare one recording; InputError for one that cannot be so long."""
+    """Compare one recording; InputError if it is implausibly long."""
     options, n_labels = material.options, len(material.labels)
     reference = material.reference.events(name)
     frames = material.scores(name)
@@ -71,7 +71,7 @@ def estimated_events(material: Material, name: str, frames: FrameScores | None) 
 
 
 def scored_seconds(material: Material, name: str, events: Sequence[Intervals], frames: FrameScores | None) -> float:
-    """The recording's duration where it was given, else the last offset that anything has (sed_eval's rule)."""
+    """The recording's duration if given, else the latest offset of anything in it (sed_eval's rule)."""
     if material.durations:
         return material.durations[name]
     sides = [side for side in (material.reference, material.estimate) if side is not None]
@@ -85,10 +85,10 @@ def scored_seconds(material: Material, name: str, events: Sequence[Intervals], f
 
 
 def reference_segments(material: Material, reference: Intervals, n_segments: int) -> Bools:
-    """(n_segments, n_labels) where the reference is active, its borders found as the estimate's are.
+    """(n_segments, n_labels) where the reference is active, with borders computed as for the estimate.
 
-    sed_eval divides events by the length of a segment as floating point does it (0.3 by 0.1 is a little less than 3); frames, and the
-    shares of `mean`, go by borders that are rounded to microseconds. One rule for both sides, or equal things would differ.
+    sed_eval divides times by the segment length in floating point (0.3 / 0.1 is a little less than 3); frames, and the shares of
+    `mean`, use borders rounded to microseconds. Both sides must follow one rule, or equal times could differ.
     """
     find = (
         activity.active_segments
@@ -118,7 +118,7 @@ def _score_arrays(material: Material, reference: Intervals, frames: FrameScores 
 
 
 def _scene_pairs(material: Material, name: str, seconds: float) -> list[tuple[str, str, float]]:
-    """The scenes of a recording against each other, by second or as one."""
+    """Reference and estimated scenes of a recording, by second or one for the file."""
     if not material.scenes or material.estimate is None:
         return []
     reference, estimate = material.reference.scenes(name), material.estimate.scenes(name)
@@ -133,7 +133,7 @@ def figures(material: Material, results: Sequence[FileResult]) -> Figures:
     """All figures of some recordings together; NaN where one is undefined."""
     n_labels = len(material.labels)
     groups: Figures = {}
-    if n_labels or not material.scenes:  # scenes alone have no events to be asked about
+    if n_labels or not material.scenes:  # data with scenes only has no events to score
         groups["segment"] = segment_figures(sum((result.segments for result in results), SegmentCounts.zero(n_labels)))
         groups["event"] = event_figures(sum((result.events for result in results), EventCounts.zero(n_labels)))
     if material.scenes:
@@ -161,7 +161,7 @@ def event_figures(counts: EventCounts) -> dict[str, float]:
 
 
 def _common_figures(counts: SegmentCounts | EventCounts, of_labels: Sequence[str]) -> dict[str, float]:
-    """What segments and events have in common; the rates `of_labels` also as means over the labels where they are defined."""
+    """The figures that segments and events share; the rates in `of_labels` also as means over the labels that define them."""
     errors = counts.substitutions, counts.deletions, counts.insertions
     totals = [int(count.sum()) for count in (counts.true_positives, counts.n_reference, counts.n_estimated)]
     classes = [class_figures(*row) for row in zip(counts.true_positives, counts.n_reference, counts.n_estimated, strict=True)]
@@ -195,7 +195,7 @@ def _sizes(true_positives: int, n_reference: int, n_estimated: int) -> dict[str,
 
 
 def confusion(material: Material, results: Sequence[FileResult]) -> Floats:
-    """(n + 1, n + 1) reference by estimated scene, in files or seconds; the last is `NONE`."""
+    """(n + 1, n + 1) matrix of reference by estimated scene, in files or seconds; the last index is `NONE`."""
     pairs = (pair for result in results for pair in result.scenes)
     return scene_based.confusion_matrix(pairs, [*material.scenes, scene_based.NONE])
 
@@ -216,7 +216,7 @@ def curves(results: Sequence[FileResult]) -> list[score_based.Curve]:
 
 
 def score_figures(of_labels: Sequence[score_based.Curve]) -> dict[str, float]:
-    """Figures from scores: means over the labels that occur in the reference, as sed_scores_eval takes them."""
+    """Figures from scores: means over the labels that occur in the reference, as in sed_scores_eval."""
     occurring = [label_score_figures(curve) for curve in of_labels if curve.n_positive]
     best = [score_based.best_f1(curve) for curve in of_labels]
     area = segment_based.mean_of_defined([row["auroc"] for row in occurring])
@@ -246,7 +246,7 @@ def label_score_figures(curve: score_based.Curve) -> dict[str, float]:
 
 
 def mean_over(parts: Sequence[Figures], groups: Figures) -> Figures:
-    """The plain mean of the rates of several parts (folds); counts have no mean, undefined parts are left out."""
+    """The plain mean of the rates of several parts (folds); counts are not averaged, undefined rates are left out."""
     return {
         group: {
             name: segment_based.mean_of_defined([part[group][name] for part in parts])

@@ -62,7 +62,7 @@ def tsv_lines(parts: Results) -> Iterator[str]:
 
 
 def _exact(value: float) -> str:
-    """All digits: whoever compares figures needs them."""
+    """All digits, so that figures can be compared exactly."""
     return str(value) if isinstance(value, int) else repr(float(value))
 
 

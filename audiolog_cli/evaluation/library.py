@@ -1,7 +1,7 @@
-"""The headline figures once more by the field's own libraries, and those that only they compute (PSDS, best event-based F1).
+"""The headline figures again from the field's own libraries, and those that only they compute (PSDS, best event-based F1).
 
-Needs the extra `metrics` (sed_eval, sed_scores_eval). The libraries get the same material as our own code; what they trip over is
-kept from them: sed_scores_eval wants events of one label not to touch, to have a length, and every label to occur.
+Needs the extra `metrics` (sed_eval, sed_scores_eval). The libraries get the same material as our own code, less what they fail
+on: sed_scores_eval requires that events of a label do not touch and are not empty, and that every label occurs.
 """
 
 import math
@@ -30,7 +30,7 @@ PSDS2 = {"dtc_threshold": 0.1, "gtc_threshold": 0.1, "cttc_threshold": 0.3, "alp
 
 @contextmanager
 def libraries(*names: str) -> Iterator[list[ModuleType]]:
-    """Import libraries of the extra, without their own deprecation warnings, which nobody here can act upon."""
+    """Import libraries of the extra without their deprecation warnings, which nobody here can act on."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -51,9 +51,9 @@ class File(NamedTuple):
 
 
 def library_figures(material: Material, ours: Figures) -> tuple[dict[str, float], list[str]]:
-    """How many figures agree, and those that only the libraries have; AudiologError where one differs by more than TOLERANCE.
+    """How many figures agree, and those that only the libraries compute; AudiologError if one differs by more than TOLERANCE.
 
-    Also returns what to tell the user: which figures the libraries could not compute.
+    Also returns notes for the user: which figures the libraries could not compute.
     """
     files = [_file(material, name) for name in material.files]
     theirs: Figures = {}
@@ -75,7 +75,7 @@ def count_agreeing(ours: Figures, theirs: Figures) -> int:
             own = ours[group][name]
             if not (math.isnan(own) and math.isnan(value)) and not abs(own - value) <= TOLERANCE:
                 raise AudiologError(
-                    f"{group} {name}: {own!r} here, {value!r} by the field's library; this is a fault of audiolog, please report it"
+                    f"{group} {name}: {own!r} here, {value!r} by the field's library; this is a bug in audiolog, please report it"
                 )
     return sum(len(named) for named in theirs.values())
 
@@ -89,7 +89,7 @@ def _file(material: Material, name: str) -> File:
 
 
 def segment_figures(material: Material, files: Sequence[File]) -> dict[str, float]:
-    """Segment-based headline figures by sed_eval; estimates decoded by another rule than its own are handed over as segments."""
+    """Segment-based headline figures by sed_eval; estimates decoded by a rule other than its own are passed as segments."""
     options = material.options
     with libraries("sed_eval", "dcase_util") as (sed_eval, dcase_util):
         metrics = sed_eval.sound_event.SegmentBasedMetrics(list(material.labels), time_resolution=options.segment)
@@ -162,7 +162,7 @@ class Inputs(NamedTuple):
 
 
 def score_figures(material: Material, files: Sequence[File]) -> tuple[dict[str, float], dict[str, float], list[str]]:
-    """By sed_scores_eval: the figures that we have too; PSDS1, PSDS2 and the best event-based F1, which we do not; and notes.
+    """By sed_scores_eval: the figures that we compute too; PSDS1, PSDS2 and the best event-based F1, which we do not; and notes.
 
     PSDS is in 0..1, with up to 100 false alarms an hour.
     """
@@ -213,7 +213,7 @@ def _inputs(material: Material, files: Sequence[File], columns: list[int], libra
 
 
 def _occurring(material: Material, files: Sequence[File]) -> list[int]:
-    """The columns of the labels that the reference has within the recordings' durations."""
+    """The columns of the labels that the reference contains within the recordings' durations."""
     options, n_labels = material.options, len(material.labels)
     occurs = np.zeros(n_labels, bool)
     for file in files:

@@ -1,10 +1,11 @@
-"""What is compared with what: annotations and score files in, the intervals and scores of one recording at a time out.
+"""The material of an evaluation: annotations and score files in, the intervals and scores of one recording at a time out.
 
 Recordings are matched by file name without folder and extension, as sed_scores_eval does (`tag` writes the path it was given, a
-reference list often only the name), in Unicode NFC. Where that would confuse two recordings of one source, whole names are compared.
+reference list often only the name), in Unicode NFC. Where that would confuse two recordings of one source, full names are
+compared.
 
-Every recording of the reference, and every one that the durations list, is scored; if the estimate lacks it, all its events are
-deletions. A recording or label that only the estimate has is an error, unless it is allowed; it is then left out.
+Every recording in the reference or in the durations is scored; if the estimate lacks it, all its events are deletions. A
+recording or label that only the estimate has is an error unless it is allowed; it is then left out.
 """
 
 import re
@@ -28,11 +29,11 @@ class Options:
     """How to score."""
 
     segment: float = 1.0  # seconds
-    decode: Decode = "any"  # how estimates become active segments, see metrics/activity.py
+    decode: Decode = "any"  # how estimates become active segments: metrics/activity.py
     threshold: float = 0.5  # of scores: active is strictly above
     thresholds: Mapping[str, float] = field(default_factory=dict)  # the same, per label
-    labels: tuple[str, ...] = ()  # the event labels to score; none: those of the reference
-    scene_unit: str = "auto"  # file, second; auto: file where both sides give one scene a file
+    labels: tuple[str, ...] = ()  # the event labels to score; empty: those of the reference
+    scene_unit: str = "auto"  # file, second; auto: file where both sides give one scene per file
     allow_unknown_labels: bool = False
     allow_unknown_files: bool = False
 
@@ -75,7 +76,9 @@ class Material:
 
     @property
     def unmeasured(self) -> list[str]:
-        """Recordings that by seconds may not count for scenes: the reference says one for the whole file, nothing how long that is."""
+        """Recordings whose scene may not count by seconds: the reference gives one for the whole file, and its length is not
+        known.
+        """
         if self.scene_unit != "second" or self.estimate is None or self.durations:
             return []
         return [
@@ -99,7 +102,7 @@ class Side:
     columns: np.ndarray[tuple[int], np.dtype[np.int64]]  # vocabulary index -> column, -1 for a label that is not scored
 
     def events(self, name: str) -> Intervals:
-        """The events of a recording in the order they were written; those cut into cells are put together."""
+        """The events of a recording in the order they were written; those cut into cells are joined."""
         intervals = self._intervals(self.annotations.events.get(self.names.get(name, "")))
         return merge_touching(intervals) if self.annotations.in_cells else intervals
 
@@ -109,7 +112,7 @@ class Side:
         return Intervals(np.array(track.onset), np.array(track.offset), label).where(label >= 0)
 
     def scenes(self, name: str) -> list[Stretch]:
-        """The scenes of a recording in the order of time; one without a name is `NONE`."""
+        """The scenes of a recording in order of time; one without a name is `NONE`."""
         track = self.annotations.scenes.get(self.names.get(name, ""))
         if track is None:
             return []
@@ -120,7 +123,7 @@ class Side:
         )
 
     def last_scene_end(self, name: str) -> float:
-        """Where the scenes of a recording end, in seconds; 0 without scenes that have times."""
+        """Where the scenes of a recording end, in seconds; 0 if none has times."""
         return max((offset for _, offset, _ in self.scenes(name) if offset != WHOLE_FILE), default=0.0)
 
 
@@ -132,7 +135,7 @@ def prepare(
     folds: dict[str, str],
     options: Options,
 ) -> Material:
-    """Bring both sides under common names and labels; InputError for what does not fit together."""
+    """Match the names and labels of both sides; InputError for what cannot be matched."""
     common = _naming([reference.events, estimate.events if estimate else (), durations])
     reference_names = {common(name): name for name in reference.events}
     estimate_names = {common(name): name for name in estimate.events} if estimate else {}
@@ -156,7 +159,7 @@ def prepare(
 
 
 def _stem(filename: str) -> str:
-    """The last part of a name without its ending, if it has one: files of annotations say `site.2024` of `site.2024.wav`.
+    """The last part of a name without its audio suffix: annotation files write `site.2024` for `site.2024.wav`.
 
     >>> _stem("day/site.2024.wav"), _stem("site.2024"), _stem("a.mp3"), _stem("a")
     ('site.2024', 'site.2024', 'a', 'a')
@@ -202,7 +205,7 @@ def _counts_outside(annotations: Annotations, labels: tuple[str, ...]) -> dict[s
 def _refuse_unknown_labels(ignored: Ignored, reference: Annotations, labels: tuple[str, ...], options: Options) -> None:
     """A label that neither --labels nor the reference has is a mistake; one that --labels leaves out is a choice.
 
-    A reference of scenes alone says nothing about events.
+    A reference with scenes only says nothing about events.
     """
     if reference.scenes and not labels:
         return

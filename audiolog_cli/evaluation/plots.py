@@ -17,7 +17,7 @@ FORMATS = (".svg", ".pdf", ".png")
 
 
 def plot(material: Material, results: Sequence[FileResult], path: str) -> None:
-    """Draw what there is; UsageError without matplotlib, for another format, and if there is nothing to draw."""
+    """Draw curves and confusion, as available; UsageError without matplotlib, for an unknown format, or with nothing to draw."""
     try:
         import matplotlib
     except ModuleNotFoundError:
@@ -57,7 +57,7 @@ def _draw_curves(panel: Any, of_labels: Mapping[str, Curve]) -> None:
 
 
 def _draw_confusion(panel: Any, matrix: Floats, labels: Sequence[str]) -> None:
-    """Rows are references; each is shown as shares of itself."""
+    """Rows are reference scenes; cells are shares of their row."""
     totals = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, totals, out=np.zeros_like(matrix), where=totals > 0)[:-1]  # no reference is NONE
     panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)

@@ -1,4 +1,4 @@
-"""Annotations of many recordings, references and estimates alike, from the formats in which the field keeps them.
+"""Annotations of many recordings, references and estimates alike, read from the formats of the field.
 
     records            cells and rows as `tag` and `table` write them: TSV, JSON Lines, Parquet
     DCASE list         filename onset offset event_label
@@ -66,7 +66,7 @@ class Annotations:
         self.recording(filename).add(onset, offset, self.event_labels.setdefault(composed(label), len(self.event_labels)))
 
     def add_scene(self, filename: str, onset: float, offset: float, label: str) -> None:
-        """A scene of a recording; one after the other they are one scene as long as the label stays.
+        """A scene of a recording; adjacent ones with the same label become one.
 
         RecordError for cells that begin again.
         """
@@ -83,7 +83,7 @@ class Annotations:
             track.add(onset, offset, index)
 
     def recording(self, filename: str) -> LabelledSpans:
-        """The events of a recording, known from now on even if it has none."""
+        """The events of a recording, which is added even if it has none."""
         filename = composed(filename)
         track = self.events.get(filename)
         if track is None:
@@ -128,7 +128,7 @@ def read_lines(lines: Iterable[str], name: str, annotations: Annotations) -> Non
 
 
 def _add_records(records: Iterable[Record], name: str, annotations: Annotations, as_listed: bool = False) -> None:
-    """Cells, rows, or with `as_listed` events with onsets and offsets of their own."""
+    """Cells, rows, or, with `as_listed`, whole events with their onsets and offsets."""
     annotations.in_cells |= not as_listed
     add_event, add_scene = annotations.add_event, annotations.add_scene
     for record in records:
@@ -180,7 +180,7 @@ def _add_file_scene(annotations: Annotations, filename: str, scene: str) -> None
     annotations.add_scene(filename, 0.0, WHOLE_FILE, scene)
 
 
-# The columns of each list, and what takes their values; the first whose columns are all there is meant.
+# The columns of each kind of list, and the function that takes their values; the first whose columns are all present is used.
 _LISTS: tuple[tuple[tuple[str, ...], Callable[..., None]], ...] = (
     (("filename", "onset", "offset", "event_label", "soft_label"), _add_soft_label),
     (("path", "scene_label", "event_start_time", "event_end_time", "event_label"), _add_imoto),
@@ -190,7 +190,7 @@ _LISTS: tuple[tuple[tuple[str, ...], Callable[..., None]], ...] = (
 
 
 def _table(lines: Iterable[str], columns: list[str], needed: tuple[str, ...], name: str) -> Iterator[tuple[str, list[str]]]:
-    """Place and the needed values of each line that follows a header."""
+    """The place and the needed values of each line after a header."""
     picks = [columns.index(column) for column in needed]
     for number, line in enumerate(lines, 2):
         values = line.rstrip("\r\n").split("\t")

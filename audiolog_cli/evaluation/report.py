@@ -1,10 +1,10 @@
-"""The report of an evaluation: results of all recordings in, one dictionary with everything that is printed out.
+"""The report of an evaluation: the results of all recordings in; out, one dictionary with everything that is printed.
 
     compared       files, seconds and labels that were compared, and what was left out
     rules          how each group of figures was computed; printed with the figures
-    pooled         figures of all recordings together: counts are summed over recordings (and folds), then rates are taken
-    folds          the same per fold; mean_of_folds is the plain mean of the folds' rates, another number
-    by_class, by_scene, by_file, confusion, confidence, library    on request, or where there is such a thing
+    pooled         figures of all recordings together: counts are summed over recordings (and folds), then rates are computed
+    folds          the same per fold; mean_of_folds is the plain mean of the folds' rates, a different number
+    by_class, by_scene, by_file, confusion, confidence, library    on request, or where they exist
 
 Figures are plain numbers, NaN where undefined.
 """
@@ -34,7 +34,7 @@ Results = dict[str, Any]
 
 
 def report(material: Material, results: Sequence[FileResult], by_class: bool, by_file: bool, confidence: bool) -> Results:
-    """Everything about an evaluation."""
+    """The whole report of an evaluation."""
     pooled = figures(material, results)
     parts: Results = {"compared": compared(material, results), "rules": rules(material), "pooled": pooled}
     if material.folds:
@@ -70,7 +70,7 @@ def compared(material: Material, results: Sequence[FileResult]) -> Results:
 
 
 def _count_segments(results: Sequence[FileResult]) -> int:
-    """Segments of all recordings: each label's four counts add up to them."""
+    """The number of segments in all recordings: each label's four counts add up to it."""
     counts = [result.segments for result in results if len(result.segments.true_positives)]
     return sum(int(c.true_positives[0] + c.false_positives[0] + c.false_negatives[0] + c.true_negatives[0]) for c in counts)
 
@@ -94,7 +94,7 @@ def rules(material: Material) -> dict[str, str]:
 
 
 def fold_figures(material: Material, results: Sequence[FileResult]) -> dict[str, Figures]:
-    """The figures of each fold by itself."""
+    """The figures of each fold."""
     names = sorted({material.folds[result.name] for result in results})
     return {fold: figures(material, [r for r in results if material.folds[r.name] == fold]) for fold in names}
 
@@ -120,7 +120,7 @@ def segment_counts_of(results: Sequence[FileResult]) -> dict[str, np.ndarray[Any
 
 
 def scene_tables(material: Material, results: Sequence[FileResult]) -> Results:
-    """Accuracy of each scene, and which scene was taken for which."""
+    """Accuracy of each scene, and the confusion matrix."""
     matrix = confusion(material, results)
     labels = [*material.scenes, scene_based.NONE]
     accuracies = scene_based.accuracy_per_class(matrix).tolist()
@@ -135,7 +135,7 @@ def scene_tables(material: Material, results: Sequence[FileResult]) -> Results:
 
 
 def tuned_thresholds(material: Material, results: Sequence[FileResult]) -> dict[str, float]:
-    """The thresholds that together give the highest micro F1, of the labels that occur in the reference."""
+    """The thresholds that together give the highest micro F1, for the labels that occur in the reference."""
     occurring = {label: curve for label, curve in zip(material.labels, curves(results), strict=True) if curve.n_positive}
     return dict(zip(occurring, micro_f1_thresholds(list(occurring.values())), strict=True))
 
@@ -152,7 +152,7 @@ def confidence_intervals(material: Material, results: Sequence[FileResult]) -> d
 def _resampled(
     material: Material, results: Sequence[FileResult]
 ) -> dict[str, tuple[Floats, dict[str, Callable[[Floats], float]]]]:
-    """Per group: (n_files, n_counts) counts, and the figures that can be taken of their sums."""
+    """Per group: (n_files, n_counts) counts, and the figures that can be computed from their sums."""
     n_labels = len(material.labels)
     groups: dict[str, tuple[Floats, dict[str, Callable[[Floats], float]]]] = {}
     for group in ("segment", "event") if n_labels else ():
@@ -188,10 +188,11 @@ def _flat_counts(counts: Any) -> Floats:
 
 
 def summary(parts: Results, material: Material) -> list[str]:
-    """What was compared, for people: one line each."""
+    """What was compared, as lines for the user."""
     facts = parts["compared"]
     lines = [
-        f"compared {facts['files']} files, {facts['seconds']:.0f} s ({facts['segments']} segments), {len(facts['labels'])} event labels"
+        f"compared {facts['files']} files, {facts['seconds']:.0f} s ({facts['segments']} segments),"
+        f" {len(facts['labels'])} event labels"
         + (f", {len(material.scenes)} scenes" if material.scenes else "")
         + f": {facts['files_in_both']} in both, {len(facts['files_only_in_reference'])} not estimated, "
         f"{len(facts['files_only_estimated'])} without reference events, {len(facts['files_ignored'])} ignored"

@@ -7,7 +7,7 @@ The rules by which an estimate becomes active segments (`--decode`):
 
     any       an event, or a frame above the threshold, activates every segment it touches: floor(onset) to ceil(offset), sed_eval
     mean      a segment is active when the mean of its scores (for events: the share of it they cover) is above the threshold
-    baseline  DCASE 2023 task 4B's baseline: runs of frames above the threshold are events, and floor is taken of both ends
+    baseline  DCASE 2023 task 4B's baseline: runs of frames above the threshold are events, and both ends are floored
 """
 
 import math
@@ -91,11 +91,11 @@ def covered_share(intervals: Intervals, n_segments: int, n_labels: int, segment:
         index = np.searchsorted(onset, borders, side="right")  # events that began at or before the border
         still_to_come = np.where(index > 0, np.maximum(offset[index - 1] - borders, 0), 0)
         shares[:, label] = np.diff(covered_before[index] - still_to_come) / segment
-    return shares.round(9)  # 0.5 is 0.5 however the seconds were added up
+    return shares.round(9)  # so that 0.5 is 0.5 in whatever order seconds were summed
 
 
 def merge_touching(intervals: Intervals) -> Intervals:
-    """Intervals of one label that overlap or touch become one; sorted by label, then onset. Zero-length ones disappear.
+    """Intervals of one label that overlap or touch become one; sorted by label, then onset. Zero-length ones are dropped.
 
     >>> merge_touching(Intervals(np.array([1.0, 0.0, 5.0]), np.array([2.0, 1.0, 5.0]), np.array([0, 0, 0])))[:2]
     (array([0.]), array([2.]))
@@ -111,7 +111,7 @@ def merge_touching(intervals: Intervals) -> Intervals:
 
 
 def _running_maximum(offset: Floats, label: Ints) -> Floats:
-    """The highest offset so far within each label; labels stand together."""
+    """The highest offset so far within each label; equal labels must be adjacent."""
     reach = offset.copy()
     for part in np.split(np.arange(len(label)), np.flatnonzero(np.diff(label)) + 1):
         reach[part] = np.maximum.accumulate(offset[part])
@@ -121,7 +121,7 @@ def _running_maximum(offset: Floats, label: Ints) -> Floats:
 def target_segments(intervals: Intervals, n_segments: int, n_labels: int, segment: float) -> Bools:
     """(n_segments, n_labels): the reference as sed_scores_eval sees it, with borders rounded to microseconds.
 
-    The same as `active_segments` but for floating point, and events of zero length do not count.
+    The same as `active_segments` except for floating-point rounding; events of zero length do not count.
     """
     lasting = intervals.offset > intervals.onset
     borders = segment_borders(n_segments, segment)
@@ -136,7 +136,7 @@ def segment_borders(n_segments: int, segment: float) -> Floats:
 
 
 def highest_scores(edges: Floats, scores: Floats, n_segments: int, segment: float) -> Floats:
-    """(n_segments, n_labels): the highest of the scores of the frames that touch a segment; 0 where no frame does.
+    """(n_segments, n_labels): the highest score of the frames that touch a segment; 0 where no frame does.
 
     `scores` is (T, n_labels), `edges` the T + 1 borders of its frames in seconds.
 
@@ -184,7 +184,7 @@ def active_runs(edges: Floats, active: Bools) -> Intervals:
 
 
 def decode_scores(edges: Floats, scores: Floats, thresholds: Floats, n_segments: int, segment: float, decode: Decode) -> Bools:
-    """(n_segments, n_labels): where scores say that a label is active: strictly above its threshold, by the rule `decode`."""
+    """(n_segments, n_labels): where scores make a label active: strictly above its threshold, by the rule `decode`."""
     if decode == "any":
         return highest_scores(edges, scores, n_segments, segment) > thresholds
     if decode == "mean":

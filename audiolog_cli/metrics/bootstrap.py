@@ -1,4 +1,4 @@
-"""Confidence intervals by resampling files: how much would a figure move with other recordings of the same kind?
+"""Confidence intervals by resampling files: how much would a figure change with other recordings of the same kind?
 
 Files, not segments, are drawn with replacement, because the segments of one file resemble each other (B. Efron, "Bootstrap
 methods", 1979; percentile interval). Every figure here is a rate of summed counts, so a resample is a weighting of files.
@@ -14,7 +14,7 @@ N_RESAMPLES = 1000
 
 
 def file_weights(n_files: int, n_resamples: int = N_RESAMPLES, seed: int = 0) -> Floats:
-    """(n_resamples, n_files): how often each file is in each resample; the same for the same seed."""
+    """(n_resamples, n_files): how often each file occurs in each resample; the same for the same seed."""
     draws = np.random.default_rng(seed).multinomial(n_files, np.full(n_files, 1 / n_files), size=n_resamples)
     return draws.astype(np.float64)
 

@@ -1,9 +1,9 @@
 """Event-based metrics: events of one file matched one to one by label, onset and offset; counts out.
 
-An estimated event is right when its label is, its onset lies within `collar` seconds of the reference's, and its offset within
+An estimated event is correct when its label is, its onset lies within `collar` seconds of the reference's, and its offset within
 max(collar, share x the reference's length). Pairs are chosen so that as many events as possible match (sed_eval's "optimal").
 A substitution is an unmatched reference event whose times fit an unmatched estimated event of another label. Mesaros et al.,
-2016, section 4.4. Rates are taken from the sums of the counts by `segment_based.error_rate`, `f1` and their like.
+2016, section 4.4. Rates are computed from the summed counts by `segment_based.error_rate`, `f1` and so on.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class EventCounts:
 
     @classmethod
     def zero(cls, n_labels: int) -> "EventCounts":
-        """The counts of nothing, to start a sum with."""
+        """All counts zero, to start a sum."""
         none = np.zeros(n_labels, np.int64)
         return cls(none, none, none, 0)
 
@@ -90,7 +90,7 @@ def _offset_collars(reference: Intervals, collar: float, share: float) -> Floats
 
 
 def _count_substitutions(pairs: list[tuple[int, int]], taken: set[int]) -> int:
-    """Go through unmatched reference events in order; each takes the first free estimated event that fits in time."""
+    """Pair each unmatched reference event, in order, with the first free estimated event that fits in time; count the pairs."""
     taken = set(taken)
     substituted: set[int] = set()
     for i, j in pairs:
@@ -103,7 +103,8 @@ def _count_substitutions(pairs: list[tuple[int, int]], taken: set[int]) -> int:
 def match_most(left: Ints, right: Ints) -> dict[int, int]:
     """The largest one-to-one matching of a bipartite graph of edges (left[n], right[n]); returns {left: right}.
 
-    Edges alone at both ends are taken at once; of the rest, each right takes its first free left, then augmenting paths follow (Kuhn, 1955).
+    Edges without a competitor at either end are taken first; then each right takes its first free left, and augmenting paths
+    follow (Kuhn, 1955).
 
     >>> match_most(np.array([0, 0, 1]), np.array([5, 6, 5]))  # 0 must leave 5 to 1
     {0: 6, 1: 5}

@@ -1,7 +1,7 @@
 """Scene metrics: pairs of reference and estimated scene in, a confusion matrix and accuracies out.
 
-A scene is compared either once per file, or second by second: then each stretch of time with one reference scene and one
-estimated scene counts with its length. Which of the two a figure is must be said with it; they differ.
+Scenes are compared either once per file or second by second, where each stretch with one reference scene and one estimated scene
+is weighted by its length. The two give different figures, so a figure must always say which it is.
 """
 
 import math
@@ -12,7 +12,7 @@ import numpy as np
 from audiolog_cli.metrics.activity import Floats
 
 Stretch = tuple[float, float, str]  # onset and offset in seconds, scene
-NONE = "(none)"  # the estimate of a time for which there is none
+NONE = "(none)"  # stands for a missing estimate
 
 
 def confusion_matrix(pairs: Iterable[tuple[str, str, float]], labels: list[str]) -> Floats:
@@ -30,7 +30,7 @@ def confusion_matrix(pairs: Iterable[tuple[str, str, float]], labels: list[str])
 
 
 def accuracy_per_class(confusion: Floats) -> Floats:
-    """(n,) the share of each reference class that was recognised; NaN for a class that the reference does not have.
+    """(n,) the share of each reference class that was recognised; NaN for a class not in the reference.
 
     >>> accuracy_per_class(np.array([[0., 0.], [1., 3.]]))
     array([ nan, 0.75])
@@ -42,7 +42,7 @@ def accuracy_per_class(confusion: Floats) -> Floats:
 def mean_class_accuracy(confusion: Floats) -> float:
     """ACC: mean of the class-wise accuracies over the classes of the reference (scikit-learn's balanced accuracy).
 
-    sed_eval also averages over listed classes that the reference lacks, with accuracy 0; we do not.
+    sed_eval also counts listed classes that the reference lacks, with accuracy 0; we do not.
 
     >>> mean_class_accuracy(np.array([[1., 0.], [1., 1.]]))
     0.75
@@ -64,7 +64,7 @@ def overall_accuracy(confusion: Floats) -> float:
 def overlaps(reference: list[Stretch], estimate: list[Stretch], end: float) -> Iterator[tuple[str, str, float]]:
     """(reference scene, estimated scene, seconds) of every stretch of [0, end) that has a reference scene.
 
-    Both lists are sorted and do not overlap themselves. Time without an estimate has the scene `NONE`.
+    Each list is sorted and free of overlaps. Time without an estimate has the scene `NONE`.
 
     >>> list(overlaps([(0, 10, "home")], [(0, 4, "home"), (4, 7, "city")], end=8))
     [('home', 'home', 4), ('home', 'city', 3), ('home', '(none)', 1)]
@@ -87,7 +87,7 @@ def overlaps(reference: list[Stretch], estimate: list[Stretch], end: float) -> I
 
 
 def whole_file(stretches: Iterable[Stretch]) -> str:
-    """A file's one scene: the one that lasts longest, the first of equals; `NONE` without any.
+    """A file's single scene: the one that lasts longest, of equals the first; `NONE` if there is none.
 
     >>> whole_file([(0, 3, "home"), (3, 7, "city"), (7, 9, "home")])
     'home'

@@ -1,4 +1,4 @@
-"""Metrics of scores, before any threshold: per label the scores of all segments and whether the reference is active there.
+"""Metrics of scores, before any threshold: per label, the scores of all segments and whether the reference is active there.
 
 Definitions of sed_scores_eval 0.0.4, segment-based (J. Ebbers et al., "Threshold Independent Evaluation of Sound Event Detection
 Scores", ICASSP 2022): a segment's score is the highest of its frames. `score` and `target` are (n_segments,) arrays. A label
@@ -61,7 +61,7 @@ def auroc(curve: Curve) -> float:
     if not curve.n_positive or not curve.n_negative:
         return math.nan
     found_before = np.concatenate(([0], curve.true_positives[:-1]))
-    area = (found_before * np.diff(curve.false_positives, prepend=0)).sum()  # in whole segments: 1 is 1
+    area = (found_before * np.diff(curve.false_positives, prepend=0)).sum()  # in whole segments: a perfect area is 1
     return float(area / (curve.n_positive * curve.n_negative))
 
 
@@ -77,7 +77,7 @@ def d_prime(area: float) -> float:
 
 
 class BestF1(NamedTuple):
-    """The threshold with the highest F1 and what it gives."""
+    """The threshold with the highest F1, and the figures at it."""
 
     f1: float
     threshold: float
@@ -88,9 +88,9 @@ class BestF1(NamedTuple):
 
 
 def best_f1(curve: Curve) -> BestF1:
-    """The highest F1 over all thresholds; of equal ones the highest threshold, halfway to the next lower score.
+    """The highest F1 over all thresholds; of equals the highest threshold, halfway to the next lower score.
 
-    When everything must be active for it, the threshold is minus infinity.
+    If it is reached only with everything active, the threshold is minus infinity.
 
     >>> best_f1(threshold_curve(np.array([0.9, 0.8, 0.1]), np.array([True, True, False])))[:2]
     (1.0, 0.45)
@@ -108,13 +108,13 @@ def best_f1(curve: Curve) -> BestF1:
 
 
 def micro_f1_thresholds(curves: Sequence[Curve]) -> list[float]:
-    """The thresholds, one a label, that together give the highest micro F1.
+    """The thresholds, one per label, that together give the highest micro F1.
 
-    Micro F1 = 2 TP / (reference + estimate) is at least f exactly where the sum over labels of 2 TP - f (reference + estimate) is not
-    negative, and that sum is highest where every label is on its own: raise f until no thresholds reach it (Dinkelbach, 1967).
-    The best F1 of each label alone would name a label that is hardly known at every other sound; here it is never named.
-    A threshold lies in the middle between two scores, so it does not matter whether a score equal to it counts; below the lowest score
-    it is half of that, and just above the highest (1 at most) where the label is best never named.
+    Micro F1 = 2 TP / (reference + estimate) is at least f exactly if the sum over labels of 2 TP - f (reference + estimate) is
+    not negative, and each label's term can be maximised alone: raise f until no thresholds reach it (Dinkelbach, 1967).
+    Maximising each label's own F1 would report a badly recognised label all the time; here it is never reported. A threshold lies
+    midway between two scores, so it does not matter whether an equal score counts; below the lowest score it is half of that
+    score, and just above the highest (at most 1) where the label is best never reported.
 
     >>> sure = threshold_curve(np.array([0.9, 0.8, 0.1, 0.2]), np.array([True, True, False, False]))
     >>> noise = threshold_curve(np.array([0.4, 0.7, 0.8, 0.9]), np.array([True, False, False, False]))
@@ -135,10 +135,10 @@ def micro_f1_thresholds(curves: Sequence[Curve]) -> list[float]:
 
 
 def precise_thresholds(curves: Sequence[Curve], precision: float) -> list[float]:
-    """The thresholds, one a label, that together find most at that micro precision.
+    """The thresholds, one per label, that together find the most segments at that micro precision.
 
-    Every label is on its own once it is said what precision is worth: the sum of TP + w (TP - precision estimates) is highest label by label,
-    and the smallest w that keeps the precision finds most.
+    For a fixed weight w of precision, the sum of TP + w (TP - precision x estimates) can be maximised label by label; the
+    smallest w that keeps the precision finds the most.
 
     >>> mixed = threshold_curve(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True]))
     >>> [round(precise_thresholds([mixed], precision)[0], 4) for precision in (0.7, 0.9)]
@@ -155,7 +155,7 @@ def precise_thresholds(curves: Sequence[Curve], precision: float) -> list[float]
 
 
 def _counts_at_cuts(curve: Curve) -> tuple[Ints, Ints]:
-    """True positives and estimates at each of `_cuts`; the first names nothing."""
+    """True positives and estimates at each of `_cuts`; at the first, nothing is active."""
     return np.append(0, curve.true_positives), np.append(0, curve.true_positives + curve.false_positives)
 
 

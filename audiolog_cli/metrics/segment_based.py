@@ -1,7 +1,7 @@
 """Segment-based metrics of sound events: activity of reference and estimate per segment in, counts and rates out.
 
 A. Mesaros, T. Heittola, T. Virtanen, "Metrics for Polyphonic Sound Event Detection", Applied Sciences 6(6), 2016. Counts are
-summed over all segments of all files before any rate is taken ("micro"). Rates without a denominator are NaN.
+summed over all segments of all files before any rate is computed ("micro"). Rates without a denominator are NaN.
 """
 
 import math
@@ -40,7 +40,7 @@ class SegmentCounts:
 
     @classmethod
     def zero(cls, n_labels: int) -> "SegmentCounts":
-        """The counts of nothing, to start a sum with."""
+        """All counts zero, to start a sum."""
         none = np.zeros(n_labels, np.int64)
         return cls(none, none, none, none, 0, 0, 0)
 
@@ -97,7 +97,7 @@ def recall(true_positives: float, n_reference: float) -> float:
 
 
 def f1(true_positives: float, n_reference: float, n_estimated: float) -> float:
-    """F1 = 2 TP / (Nref + Nsys); as in sed_eval NaN when precision or recall is undefined.
+    """F1 = 2 TP / (Nref + Nsys); as in sed_eval, NaN when precision or recall is undefined.
 
     >>> f1(3, n_reference=6, n_estimated=4)
     0.6

@@ -1,4 +1,4 @@
-"""What a recording looks and sounds like: loudness over time, a spectrogram of a short one, and the sound itself as Opus.
+"""What a recording looks and sounds like: loudness over time, a spectrogram if it is short, and the sound itself as Opus.
 
 In: the path of a recording; out: small arrays of bytes for the page, and an Ogg Opus file. numpy and PyAV are imported by
 the functions that need them, so that a report without sound starts fast.
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MAX_COLUMNS = 6000  # of loudness: three for each pixel of a wide window
+MAX_COLUMNS = 6000  # of loudness: three per pixel of a wide window
 MAX_PICTURE_COLUMNS = 3000  # of a spectrogram
 FRAME_SAMPLES = 640  # 20 ms at 32 kHz
 N_FFT = 1024
 N_BANDS = 64
 LOWEST_BAND = 50.0  # Hz, as the models' filter banks
 HIGHEST_BAND = 14_000.0  # Hz
-FLOOR = -100.0  # dBFS that byte 0 stands for
+FLOOR = -100.0  # dBFS of byte 0
 RANGE = 70.0  # dB of a spectrogram, below its loudest point
-OPUS_RATE = 48_000  # Hz, Opus's own
+OPUS_RATE = 48_000  # Hz, Opus's native rate
 OPUS_BITS = 48_000  # a second, for one channel
 
 
@@ -40,7 +40,7 @@ class Strip:
 
 
 def strip(path: str, with_picture: bool) -> Strip:
-    """Decode a recording once and measure it in frames of 20 ms; damage in it is said on stderr.
+    """Decode a recording once and measure it in frames of 20 ms; damage is reported on stderr.
 
     AudioError if there is no sound in it.
     """
@@ -76,7 +76,7 @@ def strip(path: str, with_picture: bool) -> Strip:
 
 
 def averaged(values: "NDArray[np.float32]", most: int) -> "tuple[NDArray[np.float32], int]":
-    """Means over groups of n rows, so that at most `most` are left; and n. The last group may be smaller."""
+    """Means over groups of n rows, at most `most` of them, and n. The last group may be smaller."""
     import numpy as np
 
     n = -(-len(values) // most)
@@ -86,7 +86,7 @@ def averaged(values: "NDArray[np.float32]", most: int) -> "tuple[NDArray[np.floa
 
 
 def decibels(power: "NDArray[np.float32]") -> "NDArray[np.float32]":
-    """Decibels of a power, where 1 is full scale; silence is -120 dB."""
+    """A power in decibels, where 1 is full scale; silence is -120 dB."""
     import numpy as np
 
     return (10 * np.log10(np.maximum(power, 1e-12))).astype(np.float32)
@@ -101,7 +101,7 @@ def shades(levels: "NDArray[np.float32]") -> bytes:
 
 
 def band_weights() -> "NDArray[np.float32]":
-    """Triangles, evenly spaced on the mel scale (O'Shaughnessy, 1987): (n_fft / 2 + 1, bands), each with the sum 1."""
+    """Triangles, evenly spaced on the mel scale (O'Shaughnessy, 1987): (n_fft / 2 + 1, bands), each summing to 1."""
     import numpy as np
 
     from audiolog_cli.sound.audio import SAMPLE_RATE
@@ -121,7 +121,7 @@ def band_weights() -> "NDArray[np.float32]":
 
 
 def opus(path: str) -> bytes:
-    """The recording as mono Ogg Opus at 48 kbit/s (RFC 7845). Says nothing of damage: `strip` has."""
+    """The recording as mono Ogg Opus at 48 kbit/s (RFC 7845). Damage is not reported here: `strip` does that."""
     import av
     from av.audio.frame import AudioFrame
 

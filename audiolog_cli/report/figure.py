@@ -52,7 +52,7 @@ def picture(recordings: Sequence[Timeline], format: str) -> bytes:
 
 
 def _draw(panel: Any, recording: Timeline, heading: str) -> None:
-    """The scenes in the uppermost lane, the events below it, the one heard longest first."""
+    """The scenes in the top lane, the events below it, the one heard longest first."""
     is_long = sum(len(track.onsets) for track in [*recording.scenes, *recording.events]) > MOST_SHAPES
     draw = _image if is_long else _shapes
     for index, scene in enumerate(recording.scenes):
@@ -85,7 +85,7 @@ def _shapes(panel: Any, track: LabelTrack, lane: int, colour: str, duration: int
 
 
 def _image(panel: Any, track: LabelTrack, lane: int, colour: str, duration: int) -> None:
-    """A column of pixels for each 1500th; its shade also says how much of it is covered, and nothing short vanishes."""
+    """COLUMNS columns of pixels; the shade also shows how much of a column is covered, so that short cells stay visible."""
     import numpy as np
     from matplotlib.colors import to_rgb
 
@@ -104,19 +104,19 @@ def _image(panel: Any, track: LabelTrack, lane: int, colour: str, duration: int)
 
 
 def opacity(score: Any) -> Any:
-    """How opaque a cell of a score in hundredths is, as on the page."""
+    """The opacity of a cell with this score in hundredths, as on the page."""
     return 0.12 + 0.0088 * score
 
 
 def ticks(recording: Timeline) -> list[int]:
-    """At most ten positions in milliseconds at which the clock, or the time from the start, is round."""
+    """At most ten positions in milliseconds where the clock, or the time from the start, is a round number."""
     step = 1000 * next((step for step in STEPS if recording.duration <= 1000 * step * MOST_TICKS), 7 * STEPS[-1])
     shift = (recording.clock[0].wall - recording.clock[0].onset) % step if recording.clock else 0
     return list(range(-shift % step, recording.duration + 1, step))
 
 
 def _told(recording: Timeline, positions: Sequence[int]) -> list[str]:
-    """What stands at the ticks; without seconds where they are all zero."""
+    """The labels of the ticks; without seconds if those are all zero."""
     if recording.clock and all(wall(recording, position).second == 0 for position in positions):
         return [f"{wall(recording, position):%H:%M}" for position in positions]
     return [moment(recording, position) for position in positions]

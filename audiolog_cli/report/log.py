@@ -1,6 +1,6 @@
-"""A log as HTML: its text escaped, its headings and lists kept, and every time that it names linked to the timeline.
+"""A log as HTML: its text escaped, its headings and lists kept, and every time in it linked to the timeline.
 
-In: what `audiolog summarize` wrote, as text (several logs stand under `Log of FILE` lines) or as JSON documents; or any text.
+In: what `audiolog summarize` wrote, as text (several logs follow `Log of FILE` lines) or as JSON documents; or any text.
 """
 
 import json
@@ -20,7 +20,7 @@ DAY = 86_400_000  # milliseconds
 def logs(text: str, recordings: Iterable[Timeline], name: str) -> dict[str, str]:
     """The text of the log of each recording, by file name; a log without a name belongs to all of them.
 
-    InputError where `text` holds named logs and none is of one of these recordings.
+    InputError if `text` holds named logs and none of them belongs to these recordings.
     """
     filenames = [recording.filename for recording in recordings]
     named = _from_json(text, name) if text.lstrip().startswith("{") else _from_text(text)
@@ -34,7 +34,7 @@ def logs(text: str, recordings: Iterable[Timeline], name: str) -> dict[str, str]
         if (log := by_name.get(composed(filename)) or by_last.get(PurePath(composed(filename)).name))
     }
     if not found:
-        raise InputError(f"{name}: a log of {', '.join(sorted(named))}, and cells of {', '.join(filenames)}")
+        raise InputError(f"{name}: a log of {', '.join(sorted(named))}, but cells of {', '.join(filenames)}")
     return found
 
 
@@ -61,13 +61,13 @@ def _from_json(text: str, name: str) -> dict[str, str]:
 
 
 def as_html(text: str, recording: Timeline) -> str:
-    """The log as paragraphs, lists and headings, with links such as `#t=5.000,12.000` where it names a time."""
+    """The log as paragraphs, lists and headings, with links such as `#t=5.000,12.000` for the times in it."""
     named = times(text)
     return "\n".join(_blocks(_linked_lines(text, named, recording)))
 
 
 def _linked_lines(text: str, named: list[Time], recording: Timeline) -> Iterator[str]:
-    """The lines of the text, escaped, with their links; a time that goes over a line's end is linked in neither line."""
+    """The lines of the text, escaped, with their links; a time broken over two lines is not linked."""
     start = 0
     for line in text.split("\n"):
         end = start + len(line)
@@ -81,7 +81,7 @@ def _linked_lines(text: str, named: list[Time], recording: Timeline) -> Iterator
 
 
 def _link(said: str, time: Time, recording: Timeline) -> str:
-    """A time as a link; as plain text where the recording has no such place."""
+    """A time as a link; as plain text if it is not within the recording."""
     onset, offset = round(time.onset * 1000), round(time.offset * 1000)
     if time.clock_of_day and recording.clock:
         onset, offset = (position_at(moment, recording.clock[0]) for moment in (onset, offset))
@@ -100,7 +100,7 @@ def position_at(moment: int, clock: ClockPoint) -> int:
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[str]:
-    """HTML from lines that are escaped already, as Markdown means them: headings, lists, bold; every other line stands alone."""
+    """HTML from escaped lines, read as Markdown: headings, lists, bold; every other line is a paragraph."""
     in_list = False
     for line in lines:
         item = re.match(r"\s*(?:[-*•]|\d+\.)\s+(.*)", line)

@@ -1,13 +1,13 @@
 """Tracks as short texts: run-length encoded, then base64. `assets/data.js` reads them.
 
-A track is a sequence of stretches, cells of one length without a pause:
+A track is a sequence of stretches; a stretch is cells of equal length without a pause:
 
     pause    varint: 2k is k standard cells, 2m + 1 is m milliseconds since the last offset
     length   varint: 2n is n standard cells, 2m + 1 is one cell of m milliseconds
     scores   one byte for each cell, in hundredths
 
-A varint has seven bits a byte, the lowest first, the eighth bit says that another byte follows. A cell costs one byte, and a
-stretch two more: a day of forty labels stays below five megabytes however it sounds.
+A varint has seven bits per byte, the lowest first; the eighth bit says that another byte follows. A cell takes one byte and a
+stretch two more: a day with forty labels stays below five megabytes whatever is heard.
 """
 
 from base64 import b64encode
@@ -19,7 +19,8 @@ def pack(track: LabelTrack, cell: int) -> str:
     """The track as base64; `cell` is the standard cell in milliseconds.
 
     >>> from array import array
-    >>> track = LabelTrack("event", "dog", array("q", [1000, 2000, 4500]), array("q", [2000, 3000, 5000]), bytearray([90, 80, 70]))
+    >>> onsets, offsets = array("q", [1000, 2000, 4500]), array("q", [2000, 3000, 5000])
+    >>> track = LabelTrack("event", "dog", onsets, offsets, bytearray([90, 80, 70]))
     >>> list(packed(track, 1000))  # after 1 cell: 2 cells; after 1500 ms: one of 500 ms
     [2, 4, 90, 80, 185, 23, 233, 7, 70]
     """
@@ -47,7 +48,7 @@ def packed(track: LabelTrack, cell: int) -> bytearray:
 
 
 def varint(number: int) -> bytes:
-    """A natural number in seven bits a byte.
+    """A natural number in seven bits per byte.
 
     >>> list(varint(5)), list(varint(300))
     ([5], [172, 2])

@@ -1,6 +1,6 @@
 """One self-contained HTML file from recordings, their sound and their logs. It asks the network for nothing.
 
-The parts lie in `assets/`: the page, its style, and the scripts, which are put one after the other into one `<script>`. A
+The parts are in `assets/`: the page, its style, and the scripts, which are joined into one `<script>`. A
 content security policy with the script's digest forbids every other script and every request. All text from files is escaped:
 in HTML by `html.escape`, in the JSON by writing `<`, `>` and `&` as `\\u....`.
 """
@@ -25,7 +25,7 @@ SCRIPTS = ("data.js", "time.js", "view.js", "draw.js", "lists.js", "timeline.js"
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A recording's sound: what is seen of it, and where it is played from."""
+    """A recording's sound: its picture, and where it is played from."""
 
     strip: Strip
     source: str  # a URL: relative to the page, or `data:` with the sound itself
@@ -62,7 +62,7 @@ def asset(name: str) -> str:
 
 
 def selector(names: Sequence[str]) -> str:
-    """The list to choose a recording from."""
+    """The drop-down list of recordings."""
     options = "".join(f'<option value="recording-{index}">{summary.shown(name)}</option>' for index, name in enumerate(names))
     return f'<label class="selector">Recording <select id="selector" autocomplete="off">{options}</select></label>'
 
@@ -82,7 +82,8 @@ def section(index: int, part: Part, heading: str) -> str:
     heard = json_text(data(part)) if not recording.is_empty else "null"
     return (
         f'<section class="recording" id="recording-{index}" aria-labelledby="name-{index}">'
-        f'<header><h1 id="name-{index}"{path}>{summary.shown(heading)}</h1><p class="facts">{summary.facts(recording)}</p>{failure}</header>'
+        f'<header><h1 id="name-{index}"{path}>{summary.shown(heading)}</h1>'
+        f'<p class="facts">{summary.facts(recording)}</p>{failure}</header>'
         f'<div class="beside"><div class="place">{sound}</div>{written}'
         f'<div class="tables">{tables}</div></div>'
         f'<script type="application/json" class="data">{heard}</script></section>'

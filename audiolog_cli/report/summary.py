@@ -1,6 +1,6 @@
-"""The tables of the page: what was heard how long, and, for a long recording, when in the day.
+"""The tables of the page: how long each label was heard and, for a long recording, at which hours.
 
-They stand in the HTML itself: readable without a canvas, without JavaScript, by a screen reader and on paper.
+They are part of the HTML itself: readable without a canvas or JavaScript, by a screen reader, and on paper.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from math import sqrt
 from audiolog_cli.report.timeline import LabelTrack, Timeline
 from audiolog_cli.wording import clock, length
 
-LONG = 2 * 3_600_000  # milliseconds: from here on there is an overview by hours
+LONG = 2 * 3_600_000  # milliseconds: recordings this long get an overview by hours
 MAX_COLUMNS = 26  # of the overview
 STEPS = tuple(minutes * 60_000 for minutes in (10, 15, 30, 60, 120, 180, 360, 720, 1440, 10_080))
 NO_SCENE = "unnamed scene"
@@ -23,12 +23,12 @@ def shown(text: str) -> str:
 
 
 def moment(recording: Timeline, position: int) -> str:
-    """A position in milliseconds: the clock's time where it is known, else minutes and seconds from the start."""
+    """A position in milliseconds as text: the clock's time if known, else minutes and seconds from the start."""
     return f"{wall(recording, position):%H:%M:%S}" if recording.clock else clock(position / 1000)
 
 
 def wall(recording: Timeline, position: int) -> datetime:
-    """What the clock shows at a position; it must be known."""
+    """What the clock shows at a position; the clock must be known."""
     point = next((point for point in reversed(recording.clock) if point.onset <= position), recording.clock[0])
     return datetime.fromtimestamp((point.wall + position - point.onset) / 1000, UTC)
 
@@ -53,7 +53,7 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def totals_table(recording: Timeline) -> str:
-    """One line for each label: how long, how often, when first and last, and its highest score."""
+    """One line per label: how long, how often, first and last time, and highest score."""
     columns = ("Label", "Heard", "Share", "Times", "First", "Last", "Highest score")
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     groups = "".join(
@@ -95,7 +95,7 @@ def hours_table(recording: Timeline) -> str:
 
 
 def _heading(recording: Timeline, start: int) -> str:
-    """Hours and minutes; the date where a day begins."""
+    """Hours and minutes; the date at the start of a day."""
     if not recording.clock:
         return clock(start / 1000)
     shown_there = wall(recording, start)
@@ -121,7 +121,7 @@ def _hours(track: LabelTrack, edges: list[int]) -> str:
 
 
 def shares(track: LabelTrack, edges: list[int]) -> list[float]:
-    """The part of each [edge, next edge) in which the track was heard.
+    """The share of each [edge, next edge) in which the track was heard.
 
     >>> from array import array
     >>> shares(LabelTrack("event", "dog", array("q", [0, 3000]), array("q", [1000, 5000]), bytearray(2)), [0, 2000, 4000, 6000])

@@ -1,7 +1,7 @@
 """Cells in, one `Timeline` per file out: a track per scene and per event label, times in whole milliseconds.
 
-What the page and the picture draw. Everything is held in arrays of numbers, because a day of cells is half a million records.
-Nothing here knows of HTML or of sound.
+This is what the page and the picture draw. Everything is held in arrays of numbers, because a day of cells is half a million
+records. Nothing here deals with HTML or audio.
 """
 
 from array import array
@@ -18,7 +18,7 @@ from audiolog_cli.rows import went_back
 
 @dataclass(slots=True)
 class LabelTrack:
-    """When one label was heard: cells [onset, offset) in order, none over another."""
+    """When one label was heard: cells [onset, offset) in order, without overlap."""
 
     kind: str  # "scene" or "event"
     label: str  # "" for the scene that the model cannot name
@@ -46,10 +46,10 @@ class LabelTrack:
 
 @dataclass(frozen=True, slots=True)
 class ClockPoint:
-    """From `onset` on, the clock shows `wall` plus what has passed since; a new one where its offset from UTC changes."""
+    """From `onset` on, the clock shows `wall` plus the time since `onset`; a new point where its offset from UTC changes."""
 
     onset: int  # milliseconds from the start of the recording
-    wall: int  # the clock's date and time, as milliseconds since 1970 of a clock that stands at UTC
+    wall: int  # the clock's local date and time, as milliseconds since 1970 as if it were UTC
     zone: str  # "+01:00", "" if the recording does not say
 
 
@@ -58,7 +58,7 @@ class Timeline:
     """What was heard in one file."""
 
     filename: str
-    duration: int = 0  # milliseconds: what `tag` said, or the last offset
+    duration: int = 0  # milliseconds: from `tag`'s `end` record, or the last offset
     cell: int = 1000  # milliseconds of most cells
     clock: list[ClockPoint] = field(default_factory=list)
     scenes: list[LabelTrack] = field(default_factory=list)  # most time first
@@ -75,7 +75,7 @@ def recordings(records: Iterable[Cell | End | Failure]) -> list[Timeline]:
     """Every recording of a stream of cells, in the order in which they first appear.
 
     Event lists may overlap or be out of order; where two cells of one label overlap, the later one begins at the end of the
-    earlier. RecordError for a clock time that is no ISO 8601, and for a recording that begins again.
+    earlier. RecordError for a clock time that is not ISO 8601, and for a recording that begins again.
     """
     found: dict[str, Timeline] = {}
     tracks: dict[tuple[str, str, str], LabelTrack] = {}
@@ -113,7 +113,7 @@ def recordings(records: Iterable[Cell | End | Failure]) -> list[Timeline]:
 
 
 def headings(filenames: Sequence[str]) -> list[str]:
-    """What headings call recordings: the last parts of their paths, and the whole paths where two end alike.
+    """The names of recordings in headings: the last parts of their paths, or the whole paths where two end alike.
 
     >>> headings(["a/x.wav", "a/y.wav", "b/y.wav"])
     ['x.wav', 'a/y.wav', 'b/y.wav']
@@ -124,7 +124,7 @@ def headings(filenames: Sequence[str]) -> list[str]:
 
 
 def _note_clock(clock: list[ClockPoint], onset: int, time: str, filename: str) -> None:
-    """Take down what the clock shows, the first time and when its offset from UTC has changed."""
+    """Note what the clock shows, at first and whenever its offset from UTC changes."""
     zone = _zone(time)
     if clock and clock[-1].zone == zone:
         return
@@ -147,7 +147,7 @@ def _zone(time: str) -> str:
 
 
 def _finish(recording: Timeline, lengths: "Counter[int]") -> None:
-    """Put tracks and cells in order."""
+    """Sort tracks and their cells."""
     recording.cell = lengths.most_common(1)[0][0] if lengths else 1000
     recording.clock.sort(key=lambda point: point.onset)
     for tracks in (recording.scenes, recording.events):
@@ -157,7 +157,7 @@ def _finish(recording: Timeline, lengths: "Counter[int]") -> None:
 
 
 def _settle(track: LabelTrack) -> None:
-    """Bring a track's cells into order of time and cut overlaps; most tracks need neither."""
+    """Sort a track's cells by time and cut overlaps; most tracks need neither."""
     onsets, offsets = track.onsets, track.offsets
     if all(onsets[i] >= offsets[i - 1] for i in range(1, len(onsets))):
         return
