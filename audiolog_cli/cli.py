@@ -67,7 +67,7 @@ def audiolog(
 
 
 def commands() -> TyperGroup:
-    """All commands, each option with its environment variable and bounds: `main` runs them, the documentation is made from them."""
+    """All commands, each option with its environment variable and bounds: what `main` runs and the documentation shows."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
     name_variables(group)

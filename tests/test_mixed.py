@@ -85,7 +85,7 @@ def test_train_mixes_what_it_learns_from_and_resumes_in_the_same_series(tmp_path
     started = audiolog(f"{train} epochs=1 --out again --init run/model.safetensors", tmp_path)
     assert started.code == 0, started.stderr
     unknown = audiolog(f"{train} epochs=1 --out none --init nobody", tmp_path)
-    assert unknown.code == 2 and unknown.stderr.startswith("audiolog: no weights are called 'nobody'; here there are: everyday. ")
+    assert unknown.code == 2 and unknown.stderr.startswith("audiolog: no weights are called 'nobody'; available here: everyday. ")
     unknown = audiolog("mix clips --all-labels --windows 2 --cache cache --out x --for-model vgg", tmp_path)
     assert unknown == (2, "", "audiolog: --for-model vgg: expected htsat, crnn, mobilenet, joint, cnn-bigru, cnn, task4b\n")
     refused = audiolog(f"{train} epochs=1 --set windows=9 --out none", tmp_path)

@@ -58,7 +58,7 @@ def test_a_name_is_looked_for_in_the_package_the_checkout_and_the_cache(tmp_path
     assert finding.find("small") == tmp_path / "checkout" / "small.safetensors"
     assert finding.find("other") == tmp_path / "cache" / "other.safetensors"
     assert sorted(finding.present()) == ["other", "small"]
-    with pytest.raises(WeightsError, match=r"no weights are called 'big'; here there are: other, small\."):
+    with pytest.raises(WeightsError, match=r"no weights are called 'big'; available here: other, small\."):
         finding.find("big")
 
 

@@ -1,7 +1,7 @@
 """The content of a labelled data set, checked line by line, and a summary of it.
 
 In: tables and folders, through `maestro.py`, `tut.py` and `clip_sets.py`. Out: one `Dataset`: recordings with events and scenes,
-the folds, and every problem found, each with file and line. Reading does not stop at the first problem, so that one run shows them
+the folds, and every problem found, each with file and line. Reading does not stop at the first problem, so one run shows
 all; training calls `require_valid` first. Durations come from headers that count samples, else from decoding.
 """
 
@@ -220,7 +220,7 @@ class Count:
 
 
 def summarize(dataset: Dataset) -> Iterator[Count]:
-    """Counts of the whole set (fold and part "all"), then of every part of every fold; labels that never occur have a line too."""
+    """Counts of the whole set (fold and part "all"), then of every part of every fold; labels that never occur are listed too."""
     yield from _counts(dataset, "all", "all", dataset.recordings)
     for fold in dataset.folds:
         for part, names in fold.parts.items():

@@ -1,10 +1,11 @@
 """Changes to a waveform that leave its labels true: noise colours, rooms, equalisers, narrow bands, cheap recorders.
 
-In and out: mono float32 arrays of shape (n_samples,) at 32 kHz, samples in [-1, 1] unless said. Every function is pure; what is
-random comes from the `numpy.random.Generator` that is passed in, so one seed gives one sound. No labels here: `windows.py` decides
-what is applied when.
+In and out: mono float32 arrays of shape (n_samples,) at 32 kHz, samples in [-1, 1] unless said. Every function is pure; random
+draws come from the `numpy.random.Generator` passed in, so a seed always gives the same sound. No labels here: `windows.py`
+decides what is applied when.
 
-What runs over every sample of every window is torch's: its batched transforms and element-wise functions take a third of numpy's time.
+Work over every sample of every window is done by torch: its batched transforms and element-wise functions take a third of numpy's
+time.
 """
 
 import math
@@ -29,7 +30,7 @@ class Filter(NamedTuple):
     """A response, ready for `convolve`."""
 
     parts: Tensor  # (n_parts, N_FFT / 2 + 1) complex: spectra of its stretches, each `hop` samples behind the one before
-    hop: int  # new samples of the sound in each transform
+    hop: int  # new samples of the signal in each transform
 
 
 def decibels(db: float) -> float:
@@ -114,7 +115,9 @@ def room(rt60: float, direct_to_reverberant_db: float, rng: np.random.Generator)
 
 
 def filter_of(response: Wave) -> Filter:
-    """A response as `convolve` takes it, in parts of N_FFT / 2 samples; a shorter one leaves more of each transform to the sound."""
+    """A response as `convolve` takes it, in parts of N_FFT / 2 samples; a shorter one leaves more of each transform to the
+    signal.
+    """
     n_taps = min(response.size, N_FFT // 2)
     n_parts = -(-response.size // n_taps)
     padded = torch.zeros(n_parts * n_taps)
@@ -125,8 +128,8 @@ def filter_of(response: Wave) -> Filter:
 def convolve(wave: Wave, response: Filter, delay: int = 0) -> Wave:
     """Linear convolution from sample `delay` on, cut to the length of `wave` (the rest of the tail is dropped).
 
-    Overlap-save in equal parts: every stretch of the sound is transformed once, multiplied with every part of the response, and added to
-    what comes out as many hops later as that part lies behind the response's start.
+    Partitioned overlap-save: every stretch of the signal is transformed once and multiplied with every part of the response; each
+    product is added to the output with that part's delay in hops.
     """
     hop, overlap = response.hop, N_FFT - response.hop
     n_blocks = -(-(wave.size + delay) // hop)
@@ -143,8 +146,8 @@ def convolve(wave: Wave, response: Filter, delay: int = 0) -> Wave:
 def equalise(wave: Wave, *curves: Curve) -> Wave:
     """Zero-phase equaliser: gains in dB at rising frequencies, straight lines between them over log frequency; curves add up.
 
-    Beyond the first and last point the gain stays; a steep fall is two points close together (`band_limits`). The filter is EQUALISER
-    samples (64 ms) long: what differs within 30 Hz runs together.
+    Beyond the first and last point the gain is constant; a steep fall is two points close together (`band_limits`). The filter is
+    EQUALISER samples (64 ms) long: details closer than 30 Hz are smoothed away.
     """
     frequencies = np.log(np.maximum(np.fft.rfftfreq(EQUALISER, 1 / SAMPLE_RATE), 20.0))
     gains_db = sum(np.interp(frequencies, np.log(points), gains) for points, gains in curves)

@@ -1,8 +1,8 @@
 """Every clip decoded once: a folder with all samples in one memory-mapped file and an index of where each clip lies.
 
-In: paths of sound files. Out: a `Cache` that gives any stretch of any of them as float32 without touching a decoder, so that mixing
-reads at memory speed. Samples are mono, 32 kHz, 16 bit (64 KB a second). A cache grows: `open_cache` decodes what is missing and
-appends it. A file that changes under its old path is not noticed; delete the folder then.
+In: paths of sound files. Out: a `Cache` that gives any stretch of any of them as float32 without touching a decoder, so that
+mixing reads at memory speed. Samples are mono, 32 kHz, 16 bit (64 KB a second). A cache grows: `open_cache` decodes what is
+missing and appends it. A file that changes under the same path is not noticed; then delete the folder.
 
     FOLDER/samples.i16    little-endian int16, one clip after the other
     FOLDER/index.json     {path: [first sample, number of samples]}
@@ -43,11 +43,11 @@ class Cache:
 
 
 def open_cache(folder: Path, paths: Iterable[Path], decode: Decode, progress: Callable[[int, int], None] | None = None) -> Cache:
-    """The cache in `folder`, with every one of `paths` in it; made or completed where needed.
+    """The cache in `folder`, with every one of `paths` in it; made or completed as needed.
 
-    The index is written last and whole: an interrupted call leaves what was there before. Of several processes one decodes, the others
-    wait. AudioError from `decode` passes; UsageError if the cache is damaged.
-    `progress` is called with (done, total) after each decoded file.
+    The index is written last and atomically: an interrupted call leaves what was there before. Of several processes one decodes
+    and the others wait. AudioError from `decode` propagates; UsageError if the cache is damaged. `progress` is called with (done,
+    total) after each decoded file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     index_file, samples_file = folder / "index.json", folder / "samples.i16"
@@ -73,7 +73,7 @@ def _read_index(file: Path) -> dict[str, tuple[int, int]]:
 
 
 def _end(spans: dict[str, tuple[int, int]]) -> int:
-    """The sample behind the last clip."""
+    """The sample after the last clip."""
     return max((first + count for first, count in spans.values()), default=0)
 
 
@@ -86,7 +86,7 @@ def _append(
 ) -> None:
     position = _end(spans)
     with samples_file.open("r+b" if samples_file.is_file() else "w+b") as file:
-        file.truncate(2 * position)  # what an interrupted call left behind the last indexed sample
+        file.truncate(2 * position)  # drops what an interrupted call left after the last indexed sample
         file.seek(2 * position)
         for done, path in enumerate(missing, start=1):
             samples = as_int16(decode(path))

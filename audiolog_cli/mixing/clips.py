@@ -1,7 +1,7 @@
-"""Isolated clips and scene recordings to mix from: what is said about each of them, in one table.
+"""Isolated clips and scene recordings to mix from, described in one table.
 
-In: a folder with `clips.tsv` (columns path, source_id, kind, label, onset, offset, duration, split; others are passed over)
-and the audio it names. Out: `Clip` records. Nothing is decoded here (see `cache.py`) and nothing is mixed (see `mixing.py`).
+In: a folder with `clips.tsv` (columns path, source_id, kind, label, onset, offset, duration, split; others are ignored)
+and the audio it names. Out: `Clip` records. Nothing is decoded here (see `cache.py`) and nothing is mixed (see `windows.py`).
 
 `source_id` names the original recording or speaker: clips that share one must never be in two splits.
 """
@@ -31,13 +31,15 @@ class Clip:
     offset: float
     duration: float
     split: str
-    raw_label: str = ""  # as its source has it, where the table says so
-    licence: str = ""  # as the table has it
+    raw_label: str = ""  # the source's own label, if the table has it
+    licence: str = ""  # as in the table
 
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """A rule that gives clips another label: those of `kind` whose label is `label` and whose source's own words match `raw_label`."""
+    """A rule that gives clips another label: those of `kind` whose label is `label` and whose source's own words match
+    `raw_label`.
+    """
 
     kind: str
     label: re.Pattern[str]  # all of it
@@ -46,7 +48,7 @@ class Joining:
 
 
 def read_joinings(path: Path) -> list[Joining]:
-    """The rules of a table with the columns kind, label, raw_label and becomes; RecordError with the line of one that is none."""
+    """The rules of a table with the columns kind, label, raw_label and becomes; RecordError with the line of an invalid one."""
     with path.open(newline="", encoding="utf-8") as lines:
         reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         rules = []
@@ -70,8 +72,8 @@ def _fits(rule: Joining, clip: Clip) -> bool:
 def read_clips(folder: Path) -> list[Clip]:
     """The clips of `folder/clips.tsv`, in its order.
 
-    RecordError names file and line when the table is not text in UTF-8, a column is missing, a kind or split is unknown, or the sounding part is not
-    inside the clip.
+    RecordError names file and line if the table is not UTF-8 text, a column is missing, a kind or split is unknown, or the
+    sounding part is not inside the clip.
     """
     table = folder / "clips.tsv"
     if not table.is_file():
@@ -117,7 +119,7 @@ def _clip(folder: Path, row: dict[str, str], place: str) -> Clip:
 
 
 def check_splits(clips: Iterable[Clip]) -> None:
-    """RecordError when clips of one source are in two splits: figures on such a split would flatter."""
+    """RecordError when clips of one source are in two splits: figures on such a split would be too good."""
     seen: dict[str, Clip] = {}
     for clip in clips:
         first = seen.setdefault(clip.source_id, clip)

@@ -1,8 +1,8 @@
 """Long recordings for evaluation, composed from clips: scenes that follow each other, and events with known times over them.
 
-In: a `Bank` of clips of one split, a `Plan`, a seed. Out: a `Soundscape` of minutes. Unlike `mixing.mix_window`, nothing is distorted:
-it sounds as a recorder would have heard it. `ignored` says which events a stretch may hold without anyone having put them there, for
-scoring (the scene recordings are real and hold what nobody labelled).
+In: a `Bank` of clips of one split, a `Plan`, a seed. Out: a `Soundscape` of minutes. Unlike in `windows.mix_window`, nothing is
+distorted: it sounds like a real recording. For scoring, `ignored` lists events that a stretch may hold although they were not
+mixed in (the scene recordings are real and hold unlabelled events).
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def compose(bank: Bank, plan: Plan, seed: int, index: int = 0) -> Soundscape:
 
 
 def _scenes(bank: Bank, plan: Plan, rng: np.random.Generator) -> tuple[Wave, tuple[Span, ...]]:
-    """Different scenes one after the other, each from one recording; a scene ends in the middle of its cross-fade."""
+    """Different scenes in sequence, each from one recording; a scene ends in the middle of its cross-fade."""
     wanted = int(rng.integers(plan.n_scenes[0], plan.n_scenes[1] + 1))
     labels = [str(label) for label in rng.permutation(list(bank.scenes))[:wanted]]
     n_total, n_fade = round(plan.seconds * SAMPLE_RATE), round(plan.fade_seconds * SAMPLE_RATE)
@@ -68,7 +68,9 @@ def _scenes(bank: Bank, plan: Plan, rng: np.random.Generator) -> tuple[Wave, tup
 
 
 def _free_place(events: list[Span], n_sound: int, n_total: int, max_at_once: int, rng: np.random.Generator) -> int | None:
-    """A random start for a sound where fewer than `max_at_once` others sound; None after 20 vain tries, or if it is too long."""
+    """A random start for a sound where fewer than `max_at_once` others are active; None after 20 failed tries or if it is too
+    long.
+    """
     for _ in range(20 if n_sound < n_total else 0):
         start = int(rng.integers(n_total - n_sound))
         onset, offset = (start - EDGE) / SAMPLE_RATE, (start + n_sound + EDGE) / SAMPLE_RATE

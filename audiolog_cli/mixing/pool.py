@@ -1,16 +1,16 @@
 """A pool of training windows on disk: spectrogram, hard labels, and a teacher's opinion of exactly the same sound.
 
 Mixing, the log-mel spectrogram and a teacher cost as much as a small network's training step. A pool pays for them once: window
-`index` is made from (seed, index), so any process can make any part of it, in any order, and an interrupted fill continues. A pool
-belongs to one bank, recipe, seed, vocabulary and front-end; whoever changes one of them starts a new folder.
+`index` is made from (seed, index), so any process can make any part of it, in any order, and an interrupted fill continues. A
+pool belongs to one bank, recipe, seed, vocabulary and front-end; if one of them changes, start a new folder.
 
     pool.json     what it was made from and what the columns mean: `Facts`
     log_mel.f16   (N, n_frames, n_mels) float16    as the front-end makes them
     tags.u8       (N, STEPS, n_tags) uint8         round(255 * sqrt(teacher's probability)); absent without a teacher
     events.u8     (N, STEPS, n_events) uint8       1 where an event was mixed in, or labelled
     soft.u8       (N, STEPS, n_events) uint8       round(255 * soft label); absent where the data set has none
-    scene.i8      (N,) int8                        index of the scene; -1 nobody says, -2 a place without a label, -3 no place
-    state.u8      (N,) uint8                       0 not made yet, 1 made, 2 made and unlabelled (only the teacher's opinion holds)
+    scene.i8      (N,) int8                        index of the scene; -1 unknown, -2 a place without a label, -3 no place
+    state.u8      (N,) uint8                       0 not made yet, 1 made, 2 unlabelled (only the teacher's opinion counts)
 """
 
 import dataclasses
@@ -32,8 +32,8 @@ from audiolog_cli.side_files import alone, intact, write_whole
 
 STEPS = 32  # time steps of targets over one window, as of HTS-AT: 0.3125 s for 10 s
 MISSING, MADE, UNLABELLED = 0, 1, 2
-NO_SCENE = -1  # scene of a window: nobody says which,
-SOMEWHERE = -2  # a real place, of no known label, which may hold any event,
+NO_SCENE = -1  # scene of a window: unknown,
+SOMEWHERE = -2  # a real place without a label, which may hold any event,
 NOWHERE = -3  # no place at all: noise, silence, one sound alone
 MIN_OVERLAP = 0.05  # seconds of an event in a step that make the step active: short events count, a fade's edge does not
 Teacher = Callable[[Tensor], Tensor]  # a wave (n_samples,) -> probabilities (STEPS, n_tags)
@@ -47,8 +47,8 @@ class Facts:
     events: tuple[str, ...]
     scenes: tuple[str, ...]
     tags: tuple[str, ...] = ()  # the teacher's classes
-    plausible: dict[str, tuple[str, ...]] = field(default_factory=dict)  # scene -> events it may hold that nobody labelled
-    akin: dict[str, tuple[str, ...]] = field(default_factory=dict)  # event -> others that may be said of the same sound
+    plausible: dict[str, tuple[str, ...]] = field(default_factory=dict)  # scene -> events it may hold unlabelled
+    akin: dict[str, tuple[str, ...]] = field(default_factory=dict)  # event -> others that may also describe the same sound
     mapping: dict[str, tuple[str, ...]] = field(default_factory=dict)  # event -> the teacher's classes that mean it
     seconds: float = 10.0
     front_end: FrontEnd = FrontEnd()
@@ -73,7 +73,7 @@ class WindowPool:
 
 
 def make_pool(folder: Path, facts: Facts) -> WindowPool:
-    """The pool in `folder`, to be filled; made where it is not there yet. UsageError if it was made from something else."""
+    """The pool in `folder`, to be filled; created if missing. UsageError if it was made from something else."""
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / "pool.json"
     with alone(folder / "lock"):
@@ -85,18 +85,18 @@ def make_pool(folder: Path, facts: Facts) -> WindowPool:
 
 
 def open_pool(folder: Path) -> WindowPool:
-    """The pool in `folder`, to be read; UsageError if there is none or it is damaged."""
+    """The pool in `folder`, to be read; UsageError if it is missing or damaged."""
     return _open(folder, read_facts(folder), write=False)
 
 
 def read_facts(folder: Path) -> Facts:
-    """The note that comes with a pool."""
+    """The note (`pool.json`) of a pool."""
     note = folder / "pool.json"
     if not note.exists():
         raise UsageError(f"{note}: no such file; a pool is made by `audiolog mix --windows`")
     with intact(note, "the note of a pool", "make the pool again"):
         values = json.loads(note.read_text(encoding="utf-8"))
-        values.setdefault("akin", {})  # earlier pools know no kin
+        values.setdefault("akin", {})  # earlier pools do not have it
         values |= {name: tuple(values[name]) for name in ("events", "scenes", "tags")}
         values |= {name: {k: tuple(v) for k, v in values[name].items()} for name in ("plausible", "akin", "mapping")}
         return Facts(**values | {"front_end": FrontEnd(**values["front_end"])})
@@ -122,11 +122,11 @@ def _open(folder: Path, facts: Facts, write: bool) -> WindowPool:
 
 def _mapped(file: Path, dtype: np.dtype[Any], shape: tuple[int, ...], write: bool) -> NDArray[Any]:
     n_bytes = int(np.prod(shape)) * dtype.itemsize
-    if not n_bytes:  # of no events: what is empty cannot be mapped
+    if not n_bytes:  # no events: an empty file cannot be mapped
         return np.zeros(shape, dtype)
     if not file.exists() and write:
         with file.open("wb") as sparse:
-            sparse.truncate(n_bytes)  # zeros; takes no room until written
+            sparse.truncate(n_bytes)  # zeros; takes no disk space until written
     found = file.stat().st_size if file.exists() else 0
     if found != n_bytes:
         raise UsageError(f"{file}: expected {n_bytes} bytes for {shape}, found {found}; make the pool again")
@@ -153,7 +153,7 @@ def fill(pool: WindowPool, indices: Iterable[int], mix: Callable[[int], Soundsca
 
 
 def scene_code(soundscape: Soundscape, scenes: Sequence[str]) -> int:
-    """The place of a window's scene in the list, or one of the codes for none."""
+    """The index of a window's scene in the list, or one of the codes for none."""
     if not scenes or not soundscape.labelled:
         return NO_SCENE
     if not soundscape.scenes:
@@ -165,7 +165,7 @@ def scene_code(soundscape: Soundscape, scenes: Sequence[str]) -> int:
 def event_steps(spans: Iterable[Span], labels: Sequence[str], seconds: float, n_steps: int = STEPS) -> NDArray[np.uint8]:
     """Hard targets (n_steps, n_labels): 1 where an event fills at least MIN_OVERLAP seconds of a step, or all of itself.
 
-    Labels outside the vocabulary are passed over.
+    Labels outside the vocabulary are ignored.
 
     >>> event_steps([Span(1.0, 2.5, "dog"), Span(0.0, 4.0, "gong")], ["cat", "dog"], seconds=4.0, n_steps=4).T.tolist()
     [[0, 0, 0, 0], [0, 1, 1, 0]]
@@ -186,7 +186,7 @@ def active_steps(onset: float, offset: float, seconds: float, n_steps: int = STE
 
 
 def encode(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Probabilities as bytes, finer near zero, where a teacher's scores of most classes lie.
+    """Probabilities as bytes, finer near zero, where most of a teacher's scores lie.
 
     >>> encode(np.array([0.0, 0.01, 1.0])).tolist()
     [0, 26, 255]

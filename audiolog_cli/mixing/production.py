@@ -1,6 +1,6 @@
 """Clips in; recordings with references, or a pool of training windows, out: the work of `audiolog mix`.
 
-The mixing itself is in `windows.py` and `composing.py`, the teacher in `teacher.py`; here they meet folders.
+The mixing itself is in `windows.py` and `composing.py`, the teacher in `teacher.py`; files and folders are handled here.
 """
 
 import csv
@@ -27,7 +27,7 @@ from audiolog_cli.sound import audio
 STYLES = {
     "train": MixStyle(alone_share=0.08, steady_share=0.04, place_share=0.1),
     "plain": PLAIN,
-    # as long recordings are composed for evaluation, but in windows
+    # like the long recordings for evaluation, but in windows
     "validation": replace(
         PLAIN,
         max_events=3,
@@ -38,7 +38,7 @@ STYLES = {
         peak_db=(-20.0, 0.0),
     ),
 }
-FREQUENT = {"other": 3.0, "speech": 3.0, "music": 2.0}  # what is everywhere is drawn more often in training
+FREQUENT = {"other": 3.0, "speech": 3.0, "music": 2.0}  # common sounds are drawn more often in training
 GRAIN = 50  # windows between two progress messages
 
 
@@ -51,8 +51,8 @@ class Source:
     cache: Path  # folder of the decoded clips
     everyday: bool = True  # the default vocabulary; otherwise every label of the clips is one
     seed: int = 0
-    joinings: Path | None = None  # a table of labels that are joined to one (`clips.read_joinings`)
-    licences: str = ""  # only clips whose licence this regular expression finds
+    joinings: Path | None = None  # a table of labels to merge (`clips.read_joinings`)
+    licences: str = ""  # only clips whose licence matches this regular expression
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +61,14 @@ class PoolPlan:
 
     n_windows: int
     style: str = "train"  # one of STYLES
-    model: str = "htsat"  # the kind of network that hears the windows
+    model: str = "htsat"  # the kind of network that the windows are for
     teacher: Path | None = None  # a tagger's checkpoint
     teacher_map: Path | None = None  # which of its classes mean which event; with a teacher
     part: tuple[int, int] = (0, 1)  # (k, n): every n-th window from the k-th on
 
 
 def load_bank(source: Source, weights: dict[str, float], say: Callable[[str], None]) -> Bank:
-    """Read the tables, decode what is not in the cache yet, group the clips of the split.
+    """Read the tables, decode what the cache lacks, group the clips of the split.
 
     RecordError for a broken table or a source in two splits, UsageError for a split without clips.
     """
@@ -98,12 +98,14 @@ def all_clips(source: Source) -> list[Clip]:
 
 
 def whole_file(path: Path) -> Wave:
-    """A clip as the cache wants it; what is damaged in it is silence, as everywhere."""
+    """A clip for the cache; damaged parts are silence, as everywhere."""
     return np.concatenate(list(audio.decode(str(path), report=lambda damage: None)))
 
 
 def words(source: Source) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[str, ...]]]:
-    """Events, scenes and plausible events of the vocabulary, which is one for all splits: pools that train and validate must agree."""
+    """Events, scenes and plausible events of the vocabulary, which is the same for all splits: pools for training and validation
+    must agree.
+    """
     if source.everyday:
         return vocabulary.EVENTS, vocabulary.SCENES, vocabulary.PLAUSIBLE
     clips = all_clips(source)
@@ -112,7 +114,7 @@ def words(source: Source) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, t
 
 
 def write_recordings(source: Source, plan: Plan, n_recordings: int, out: Path, say: Callable[[str], None]) -> Iterator[str]:
-    """Compose recordings into `out` with events.tsv, scenes.tsv and ignore.tsv; yields each file's name when it is written.
+    """Compose recordings into `out` with events.tsv, scenes.tsv and ignore.tsv; yields each file's name once it is written.
 
     Only events of the vocabulary are drawn.
     """
@@ -135,7 +137,7 @@ def write_recordings(source: Source, plan: Plan, n_recordings: int, out: Path, s
 
 
 def write_pool(source: Source, plan: PoolPlan, out: Path, say: Callable[[str], None]) -> None:
-    """Make the planned windows of a pool in `out`; what is there is kept. UsageError for a style or model that does not exist."""
+    """Make the planned windows of a pool in `out`; existing windows are kept. UsageError for an unknown style or model."""
     if plan.style not in STYLES:
         raise UsageError(f"--style {plan.style}: expected {', '.join(STYLES)}")
     style, front_end = STYLES[plan.style], own_front_end(plan.model, "--for-model").at(SAMPLE_RATE)

@@ -1,9 +1,9 @@
 """A public AudioSet tagger as teacher: what it hears in every step of a window, live, on exactly the student's input.
 
-In: an EfficientAT checkpoint (`audiolog weights convert` makes one) and 10-s waves. Out: probabilities of its classes per step. Its own way
-of scoring seconds (stretches of 1, 2 and 3 s around each, averaged) costs six times a whole window. Cheaper and better on mixtures
-of validation clips: the geometric mean of 2-s stretches, which are sharp in time, and of the window's last feature map
-averaged over 4.8 s, which knows the context. A class has to be heard by both.
+In: an EfficientAT checkpoint (`audiolog weights convert` makes one) and 10-s waves. Out: probabilities of its classes per step.
+Its usual way of scoring seconds (averaging stretches of 1, 2 and 3 s around each) costs six times as much as one pass over the
+window. Cheaper, and better on mixtures of validation clips, is the geometric mean of two scores: of 2-s stretches, which are
+sharp in time, and of the window's last feature map averaged over 4.8 s, which has context. Both must hear a class.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from audiolog_cli.model import checkpoint
 from audiolog_cli.model.efficientat import EfficientAT
 from audiolog_cli.model.prepared import merge_norms
 
-CONTEXT = 15  # columns of the feature map that are averaged: 4.8 s
+CONTEXT = 15  # columns of the feature map to average: 4.8 s
 COLUMN_SECONDS = 0.32
 SPAN = 2  # seconds of a stretch; one is centred on every second
 
@@ -33,7 +33,7 @@ def load_teacher(path: Path) -> tuple[Teacher, tuple[str, ...]]:
 
 
 def listen(network: EfficientAT, wave: Tensor) -> Tensor:
-    """Probabilities (STEPS, n_classes) of the equal parts of a wave (n_samples,) of whole seconds."""
+    """Probabilities (STEPS, n_classes) of the equal parts of a wave (n_samples,) that lasts whole seconds."""
     rate, hop = network.front_end.sample_rate, network.front_end.sample_rate // network.front_end.hop_length
     seconds = len(wave) // rate
     mel = network.mel(wave.unsqueeze(0))[..., : seconds * hop]  # (1, n_mels, frames)

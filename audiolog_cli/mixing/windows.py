@@ -1,11 +1,11 @@
-"""Soundscapes made on the fly: isolated clips over scene recordings, with onsets and offsets known to the sample.
+"""Soundscapes mixed on the fly: isolated clips over scene recordings, with onsets and offsets known to the sample.
 
-In: a `Bank` of decoded clips of one split, a `MixStyle`, a seed and an index. Out: a `Soundscape`, the same for the same seed and index
-on every machine and in every process. `mix_window` makes what a network trains on: 10 s, loud changes of tone, room and level.
-Long and tame recordings for evaluation are made by `composing.py`.
+In: a `Bank` of decoded clips of one split, a `MixStyle`, a seed and an index. Out: a `Soundscape`, the same for the same seed and
+index on every machine and in every process. `mix_window` makes what a network trains on: 10 s, loud changes of tone, room and
+level. Long, undistorted recordings for evaluation are made by `composing.py`.
 
-Scene recordings hold events that nobody labelled. A soundscape says only what was put in: `plausible` (in `vocabulary.py`) says which
-other events a scene may hold, and whoever trains or scores decides how to treat those.
+Scene recordings hold events that nobody labelled. A soundscape lists only what was mixed in: `plausible` (in `vocabulary.py`)
+lists other events that a scene may hold, and training and scoring decide how to treat those.
 """
 
 from collections import defaultdict
@@ -59,9 +59,9 @@ class Soundscape:
     """What was mixed, and what is known about it."""
 
     wave: Wave  # (n_samples,), clipped to [-1, 1]
-    events: tuple[Span, ...]  # what was put in, also labels outside the vocabulary; in order of onset
+    events: tuple[Span, ...]  # what was mixed in, including labels outside the vocabulary; in order of onset
     scenes: tuple[Span, ...]  # empty over silence and noise
-    labelled: bool  # False: sounds changed beyond their labels, good only for what a teacher says of them
+    labelled: bool  # False: sounds distorted beyond their labels, useful only with a teacher's opinion
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ class MixStyle:
     overlay_share: float = 0.25  # a second recording of the same scene is laid over the first
     peak_db: tuple[float, float] = (-40.0, 0.0)
     overdrive_share: float = 0.05  # driven 1-12 dB into clipping
-    steady_share: float = 0.0  # noise, hum or silence from end to end, and nothing else
-    place_share: float = 0.0  # the background is a real place, or a mixture, of no known label
-    alone_share: float = 0.0  # one kind of sound from end to end, mostly speech or music: all else heard in it is a false alarm
+    steady_share: float = 0.0  # noise, hum or silence throughout, and nothing else
+    place_share: float = 0.0  # the background is a real place, or a mixture, without a label
+    alone_share: float = 0.0  # one kind of sound throughout, mostly speech or music: anything else heard in it is a false alarm
     wild_share: float = 0.0  # a few random sounds at 0.5 to 2 times their speed, backwards: unlabelled, for a teacher
 
 
@@ -110,7 +110,7 @@ class Bank:
 def make_bank(
     clips: Iterable[Clip], cache: Cache, weights: dict[str, float] | None = None, known: Sequence[str] | None = None
 ) -> Bank:
-    """Group clips for drawing; `weights` makes a label more (> 1) or less frequent than the others. Scenes that are not among the
+    """Group clips for drawing; `weights` makes a label more (> 1) or less frequent than the others. Scenes not among the
     `known` ones, and backgrounds, are places without a label.
 
     InputError if there is neither an event nor a scene among the clips.
@@ -123,7 +123,7 @@ def make_bank(
     if not events and not scenes:
         raise InputError("no clip to mix: none of the clips is of kind event or scene")
     chances = np.array([(weights or {}).get(label, 1.0) for label in events])
-    fixed = np.random.default_rng(0)  # rooms and noises are part of the instrument, the same whatever the seed
+    fixed = np.random.default_rng(0)  # rooms and noises are the same whatever the seed
     rooms = tuple(filter_of(room(fixed.uniform(0.1, 0.9), fixed.uniform(-3, 12), fixed)) for _ in range(N_ROOMS))
     colours: tuple[NoiseColour, ...] = ("white", "pink", "brown")
     noises = tuple(noise(NOISE_SECONDS * SAMPLE_RATE, colour, fixed) for colour in colours)
@@ -155,7 +155,7 @@ def mix_window(bank: Bank, style: MixStyle, seed: int, index: int) -> Soundscape
     rng = np.random.default_rng((seed, index))
     if rng.random() < style.wild_share:
         return _wild_window(bank, style, rng)
-    if bank.events and style.alone_share and rng.random() < style.alone_share:  # without a share no draw: earlier series stay
+    if bank.events and style.alone_share and rng.random() < style.alone_share:  # no share, no draw: earlier series stay the same
         return _alone_window(bank, style, rng)
     if style.steady_share and rng.random() < style.steady_share:
         return Soundscape(_steady(bank, style, rng), (), (), labelled=True)
@@ -211,7 +211,7 @@ def _steady(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Wave:
 
 
 def hum(n_samples: int, rng: np.random.Generator) -> Wave:
-    """The mains at 50 or 60 Hz with up to 12 harmonics, each weaker than those below by and large."""
+    """Mains hum at 50 or 60 Hz with up to 12 harmonics, by and large each weaker than those below."""
     base = (50.0 if rng.random() < 0.5 else 60.0) * rng.uniform(0.999, 1.001)
     times = np.arange(n_samples, dtype=np.float32) / SAMPLE_RATE
     wave = np.zeros(n_samples, dtype=np.float32)
@@ -258,8 +258,8 @@ def sounding_part(cache: Cache, clip: Clip, max_seconds: float, rng: np.random.G
 def add_event(wave: Wave, sound: Wave, position: int, snr_db: float, label: str) -> Span | None:
     """Add `sound` to `wave` in place from sample `position` (may be negative), `snr_db` over what is there.
 
-    The ratio is of the RMS of the whole sound to the RMS of the stretch of `wave` under it; over silence (below -70 dBFS) the sound
-    gets the level -35 dBFS + snr_db. Returns where it lies, cut to `wave`; None if the sound is silent or lies outside.
+    The ratio is of the RMS of the whole sound to the RMS of the stretch of `wave` under it; over silence (below -70 dBFS) the
+    sound gets the level -35 dBFS + snr_db. Returns where it lies, cut to `wave`; None if the sound is silent or lies outside.
     """
     onset, offset = max(0, position), min(wave.size, position + sound.size)
     level = rms(sound)
@@ -307,7 +307,7 @@ def _finish(wave: Wave, style: MixStyle, rng: np.random.Generator) -> Wave:
 
 
 def _alone_window(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Soundscape:
-    """Sounds of one label one after the other, with pauses of a second at most, 15 to 40 dB over noise or silence."""
+    """Sounds of one label in sequence, with pauses of at most a second, 15 to 40 dB over noise or silence."""
     labels = [label for label in MOSTLY_ALONE if label in bank.events and rng.random() < 0.8] or list(bank.events)
     label = str(rng.choice(labels))
     wave, _ = _background(bank, replace(style, scene_share=0.0, noise_share=0.6), rng)

@@ -1,1 +1,1 @@
-"""The networks and everything that imports torch: features, checkpoints, tagging and training."""
+"""The networks and what they need for inference: features, checkpoints, precision."""

@@ -1,8 +1,8 @@
-"""The memory allocator of the process, set for a network that wants the same buffers over and over.
+"""Settings of the process's memory allocator for a network that needs the same buffers over and over.
 
-In: nothing. Out: nothing; malloc keeps what is freed and gives it out again. As it comes, glibc hands large blocks back to the
-system as soon as they are free, so every layer of every window gets fresh pages that the kernel must fill with zeros, and every
-thread gets an arena of its own that it never shares, so that equal runs end at different sizes. Nothing here changes results.
+In: nothing. Out: nothing; malloc keeps freed memory and reuses it. By default, glibc returns large blocks to the system as soon
+as they are free, so every layer of every window gets fresh pages that the kernel must zero, and every thread gets its own arena,
+so that equal runs end at different sizes. Nothing here changes results.
 """
 
 import ctypes
@@ -14,15 +14,15 @@ M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 M_ARENA_MAX = -8
 
-LARGEST_KEPT = 32 << 20  # bytes: the most that every glibc accepts; buffers of single windows are below
-KEPT = 1 << 30  # bytes that may lie free at the top of the heap before they are handed back
+LARGEST_KEPT = 32 << 20  # bytes: the most that every glibc accepts; buffers of single windows are smaller
+KEPT = 1 << 30  # bytes that may stay free at the top of the heap before they are returned
 
 
 @functools.cache
 def keep_buffers() -> bool:
     """Let malloc reuse freed buffers, from one heap for all threads; False where the C library is not glibc.
 
-    What a thread frees, any other can have: blocks are large and calls few, so that the one lock is no bottleneck.
+    Memory that one thread frees, any other can use: blocks are large and calls few, so the single lock is no bottleneck.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

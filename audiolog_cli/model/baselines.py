@@ -1,13 +1,13 @@
-"""The comparison systems of the paper's Table 2 that can be rebuilt, with their published numbers of parameters.
+"""The comparison systems of the paper's Table 2 that can be rebuilt, with their published parameter counts.
 
     Joint with both branches     joint CNN-BiGRU of Imoto et al.   1 328 637    25 events, 4 scenes
     Joint without scenes         CNN-BiGRU                           425 817
     Joint without events         CNN                               1 200 036
     TaskCRNN                     DCASE 2023 task 4B's baseline       380 113    17 events
 
-In: waves, or the spectrograms of a pool. Out: an `Output`. Joint takes every second frame of HTS-AT's log-mel spectrogram of 10 s: 64
-bands every 20 ms. TaskCRNN has a front-end of its own, `TASK_FRONT_END`: 44.1 kHz, one transform of 400 ms every 200 ms, magnitudes and not
-their logarithms; its recordings are as long as one likes (published: 40 s in training).
+In: waves, or the spectrograms of a pool. Out: an `Output`. Joint takes every second frame of HTS-AT's log-mel spectrogram of 10
+s: 64 bands every 20 ms. TaskCRNN has its own front-end, `TASK_FRONT_END`: 44.1 kHz, one transform of 400 ms every 200 ms,
+magnitudes instead of logarithms; its recordings may be of any length (published: 40 s in training).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from audiolog_cli.model.features import FRONT_END, TASK_FRONT_END, FrontEnd, Log
 from audiolog_cli.model.htsat import Output
 
 N_CHANNELS = 128
-MARGIN = 1e-4  # activities are kept this far from 0 and 1 where their logarithm of odds is wanted
+MARGIN = 1e-4  # activities are kept this far from 0 and 1 before their log odds are taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,9 @@ class Joint(nn.Module):
 class TaskCRNN(nn.Module):
     """Three convolutions, a bidirectional GRU, two linear layers, no activation at the end (Martin-Morato et al., 2023).
 
-    It is trained on soft labels with the squared error, so in training its `event_logits` are the activities themselves. Otherwise they are
-    the activities' logarithms of odds: a sigmoid gives the activity back, and "above 0.5" means what it means in the published code.
+    It is trained on soft labels with the squared error, so in training its `event_logits` are the activities themselves.
+    Otherwise they are the activities' log odds: a sigmoid gives the activity back, and "above 0.5" means the same as in the
+    published code.
     """
 
     def __init__(self, config: TaskConfig, front_end: FrontEnd = TASK_FRONT_END) -> None:
@@ -110,7 +111,7 @@ class TaskCRNN(nn.Module):
         return self.forward_features(self.logmel_extractor(wave))
 
     def forward_features(self, magnitude: Tensor) -> Output:
-        """Score spectrograms (B, 1 + T, n_mels) of magnitudes; as published, step t is heard in the frame that is centred on its start."""
+        """Score spectrograms (B, 1 + T, n_mels) of magnitudes; as published, step t uses the frame centred on its start."""
         x = self.standard(magnitude[:, :-1].transpose(1, 2)).transpose(1, 2).unsqueeze(1)  # (B, 1, T, mels)
         x = self.shared(x)  # (B, 128, T, rows)
         steps = self.gru(x.transpose(1, 2).flatten(2))[0]

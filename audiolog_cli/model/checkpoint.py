@@ -1,8 +1,8 @@
 """Checkpoints: a network and its card in, one safetensors file out, and back.
 
-The card says what the tensors cannot: which network they belong to, what it hears, what its outputs mean, from which score an
+The card says what the tensors cannot: which network they belong to, its input, the meaning of its outputs, the score at which an
 event counts, and where all of it comes from. It is kept in the file's metadata as JSON, one entry per field. Loading is strict:
-every tensor that the network has must be there with its shape, nothing else may be, and all values must be finite. Files of other
+every tensor of the network must be present with its shape, there may be no others, and all values must be finite. Files of other
 projects are read by `layouts.py`.
 """
 
@@ -47,22 +47,18 @@ class Card:
     architecture: str  # a name of ARCHITECTURES
     config: dict[str, Any]  # the fields of the architecture's Config
     front_end: FrontEnd = FrontEnd()
-    scenes: tuple[str, ...] = ()  # one label per scene output; none: no scene branch
-    events: tuple[str, ...] = ()  # one label per event output; none: a backbone to train from
-    thresholds: tuple[float, ...] = ()  # one per event: the score from which it is active
+    scenes: tuple[str, ...] = ()  # one label per scene output; empty: no scene branch
+    events: tuple[str, ...] = ()  # one label per event output; empty: a backbone to train from
+    thresholds: tuple[float, ...] = ()  # one per event: the lowest score at which it is active
     provenance: dict[str, str] = field(default_factory=dict)  # source, licence, data, figures, ...
     window: float = WINDOW  # seconds that the network hears at once
-    smooth: float = (
-        0.0  # seconds over which `tag` averages events' scores unless told otherwise; the thresholds are of such scores
-    )
+    smooth: float = 0.0  # seconds over which `tag` averages events' scores by default; the thresholds are for such scores
     smooth_scene: float = 0.0  # the same for scenes
-    hop: float = 0.0  # seconds from window to window unless told otherwise; 0 = the window's length
-    groups: dict[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # of scenes: what is named where no single scene is probable enough
-    scene_bar: float = 0.0  # the probability from which a scene is named; 0 = the most probable one always is
-    group_bar: float = 1.0  # the probability from which a group of scenes is named, where no scene is
-    sure_thresholds: tuple[float, ...] = ()  # one per event, for `tag --sure`; none: it has no such thresholds
+    hop: float = 0.0  # seconds from window to window by default; 0 = the window's length
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of scenes: named where no single scene is probable enough
+    scene_bar: float = 0.0  # the lowest probability at which a scene is named; 0 = the most probable one always is
+    group_bar: float = 1.0  # the same for a group of scenes, where no scene is named
+    sure_thresholds: tuple[float, ...] = ()  # one per event, for `tag --sure`; empty: it has no such thresholds
 
     @classmethod
     def of(cls, network: Network, scenes: Iterable[str] = (), events: Iterable[str] = (), **more: Any) -> "Card":
@@ -74,7 +70,7 @@ class Card:
 
 
 def save(path: Path, network: Network, card: Card) -> None:
-    """Write a checkpoint; `path` is complete or untouched at every moment, also when the disk is full.
+    """Write a checkpoint; `path` is complete or untouched at every moment, even if the disk is full.
 
     Raises WeightsError if the card does not fit the network, a value is not finite, or the file cannot be written.
     """
@@ -128,7 +124,7 @@ def read_card(path: Path) -> Card:
 
 
 def card_of(path: Path, header: Header) -> Card:
-    """The card in the metadata of the file at `path`, checked against itself."""
+    """The card in the metadata of the file at `path`, checked for consistency."""
     metadata = header.metadata
     if metadata.get("format") != FORMAT:
         raise WeightsError(
@@ -139,7 +135,7 @@ def card_of(path: Path, header: Header) -> Card:
     if version != str(FORMAT_VERSION):
         raise WeightsError(f"{path}: format version {version or 'missing'}, this program reads {FORMAT_VERSION}; update audiolog")
     try:
-        smooth = metadata.get("smooth", "0.0")  # cards of the first checkpoints do not speak of it, later ones had one for both
+        smooth = metadata.get("smooth", "0.0")  # the first cards lack it, later ones had one value for both
         later = {
             "smooth_scene": smooth,
             "hop": "0.0",
@@ -199,7 +195,7 @@ def check_card(path: Path, card: Card) -> None:
 
 
 def check_keys(path: Path, expected: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """The tensors of the file are those of the network, each in its shape."""
+    """WeightsError unless the file's tensors are those of the network, with their shapes."""
     if missing := [name for name in expected if name not in shapes]:
         raise WeightsError(f"{path}: {named(missing)} missing; get or convert the file again")
     if extra := [name for name in shapes if name not in expected]:
@@ -218,7 +214,7 @@ def check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 @torch.inference_mode()
 def check_scores(path: Path, network: Network, card: Card) -> None:
-    """Let the network hear one window of noise; WeightsError unless every scene and event gets a finite score."""
+    """Run the network on one window of noise; WeightsError unless every scene and event gets a finite score."""
     noise = torch.rand(1, round(card.window * card.front_end.sample_rate), generator=torch.Generator().manual_seed(0)) - 0.5
     output = network(noise)
     for what, labels, logits in (("scenes", card.scenes, output.scene_logits), ("events", card.events, output.event_logits)):
@@ -241,7 +237,7 @@ def named(names: list[str]) -> str:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside `path`, make sure that it is on the disk, then rename: a reader sees the old file or the whole new one."""
+    """Write beside `path`, sync to disk, then rename: a reader sees the old file or the whole new one."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,9 +1,9 @@
 """A convolutional recurrent network with AudioLog's two branches: what HTS-AT is compared with at the same cost.
 
 In: mono waves at 32 kHz, half a second or longer. Out: the same `Output` as HTS-AT's. Residual blocks of plain 3x3 convolutions
-(He et al., 2016) over the log-mel spectrogram, a bidirectional GRU over time, then the AudioSet head, the event branch and the scene
-branch. A convolution knows that neighbours matter before it has heard a single sound; a transformer has to learn that, which
-costs more sound than an hour or two of training holds. Sizes are a `Config`.
+(He et al., 2016) over the log-mel spectrogram, a bidirectional GRU over time, then the AudioSet head, the event branch and the
+scene branch. A convolution has locality built in; a transformer has to learn it, which takes more data than an hour or two of
+training sees. Sizes are a `Config`.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from audiolog_cli.model.features import FRONT_END, FrontEnd, LogMel
 from audiolog_cli.model.htsat import INITIAL_LOGIT_SCALE, Output, spec_augment
 
 STEM_STRIDE = (4, 2)  # time, frequency
-RARE = -4.0  # first bias of events and tags, 2 %: most are absent most of the time, and that need not be learned
+RARE = -4.0  # initial bias of events and tags, 2 %: most are absent most of the time, which need not be learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,8 @@ class Residual(nn.Module):
 
 
 def on_even_steps(x: Tensor, n_steps: float) -> Tensor:
-    """Bring steps (B, T, C) that are centred at 0, 1, ... T - 1 to T equal parts of the window, `n_steps` long, by linear interpolation.
+    """Resample steps (B, T, C) centred at 0, 1, ... T - 1 to T equal parts of the window, `n_steps` long, by linear
+    interpolation.
 
     A strided convolution with symmetric padding centres its first output on the first frame; `Output` promises equal parts.
     """

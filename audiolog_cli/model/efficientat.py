@@ -76,10 +76,10 @@ def config_of(tensors: Mapping[str, Tensor]) -> Config:
 
 
 def load_teacher(path: Path, spans: tuple[int, ...] = SPANS) -> "EfficientAT":
-    """A published `mnXX` checkpoint as a frozen network, to be asked for its opinion while another one learns.
+    """A published `mnXX` checkpoint as a frozen network, the teacher while another one learns.
 
-    `forward` gives every second of (B, n_samples), `forward_clip` one score for the whole. Of the spans, (1, 2, 3) are the most
-    accurate and (1,) a sixth of the work. WeightsError if the file is not such a checkpoint.
+    `forward` scores every second of (B, n_samples), `forward_clip` the whole at once. Spans (1, 2, 3) are the most accurate; (1,)
+    is a sixth of the work. WeightsError if the file is not such a checkpoint.
     """
     tensors = pickles.read(path)
     try:
@@ -114,7 +114,7 @@ class EfficientAT(nn.Module):
             *(InvertedResidual(n_in, block, config.width) for n_in, block in zip(before, BLOCKS, strict=False)),
             convolution(last, LAST_EXPANSION * last, 1, activation=nn.Hardswish),
         )
-        self.classifier = nn.Sequential(  # the published numbering counts its pooling and dropout
+        self.classifier = nn.Sequential(  # as in the published numbering, which counts pooling and dropout
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
             nn.Linear(LAST_EXPANSION * last, hidden),
@@ -126,7 +126,7 @@ class EfficientAT(nn.Module):
     def forward(self, wave: Tensor) -> Output:
         """Score waves (B, n_samples), any number of seconds: one step of T for each second begun.
 
-        The logit of a step is that of the mean probability of its stretches; past the ends they hear silence.
+        The logit of a step is that of the mean probability of its stretches; beyond the ends there is silence.
         """
         return self.forward_mel(self.mel(wave))
 
@@ -188,7 +188,7 @@ class InvertedResidual(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Weigh the channels by what their means say. The published network could combine several such; it has this one."""
+    """Weight the channels by a function of their means. The published code can combine several of these; its networks use one."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -218,10 +218,11 @@ def convolution(
 
 
 class ConvNorm(nn.Sequential):
-    """A convolution, its BatchNorm and perhaps an activation; a norm whose statistics stand still is made part of the convolution.
+    """A convolution, its BatchNorm and perhaps an activation; a norm with frozen statistics is folded into the convolution.
 
-    The same output and gradients in fewer passes over memory. On a CPU, autocast leaves convolutions of single channels in float32: oneDNN
-    has no quick gradient for them in bf16 (a training step of mn04 takes 0.7 times as long as in float32, with them 0.9 times).
+    The same output and gradients in fewer passes over memory. On a CPU, autocast leaves depthwise convolutions in float32: oneDNN
+    has no fast bf16 gradient for them (a training step of mn04 takes 0.7 times as long as in float32; with them in bf16, 0.9
+    times).
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """Sound to log-mel spectrogram: mono float32 waves in, decibels per frame and mel band out.
 
 The front-end of HTS-AT and AudioLog (Chen et al., 2022, section 3; the released configuration): power spectrum of a centred,
-reflect-padded STFT with a periodic Hann window, mel bands of slaney scale and slaney norm, 10 log10(max(x, 1e-10)). There is no
-top_db, so digital silence is -100 dB. Nothing is normalised here: that is the network's first BatchNorm. Resampling and
-downmixing are `audio.py`'s work. DCASE 2023 task 4B's baseline hears something else, `MagnitudeMel`, and so does EfficientAT, `KaldiMel`.
+reflect-padded STFT with a periodic Hann window, mel bands on the Slaney scale with Slaney norm, 10 log10(max(x, 1e-10)). There is
+no top_db, so digital silence is -100 dB. Normalising is left to the network's first BatchNorm, resampling and downmixing to
+`sound/`. Other networks use other features: DCASE 2023 task 4B's baseline `MagnitudeMel`, EfficientAT `KaldiMel`.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ POWER_FLOOR = 1e-10  # -100 dB
 KALDI_WINDOW = 800  # samples of the symmetric Hann window inside the transform
 KALDI_FLOOR = 1e-5  # added to a band's power
 KALDI_SHIFT, KALDI_SCALE = 4.5, 5.0  # (ln x + 4.5) / 5
-KALDI_BLOCKS = 4  # groups of bands, each multiplied with the frequencies that it hears alone
+KALDI_BLOCKS = 4  # groups of bands, each multiplied only with the frequencies it covers
 PRE_EMPHASIS = 0.97
 SLANEY_CORNER = 1000.0  # Hz: the scale is linear below and logarithmic above
 SLANEY_LINEAR = 3 / 200  # mel per Hz below the corner, so 15 mel at it
@@ -25,7 +25,7 @@ SLANEY_LOG = 27 / log(6.4)  # mel per natural logarithm above
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
-    """What a network hears: the parameters of its spectrogram."""
+    """The parameters of a network's spectrogram."""
 
     sample_rate: int = 32000  # Hz
     n_fft: int = 1024  # samples, also the length of the window
@@ -34,11 +34,11 @@ class FrontEnd:
     fmin: float = 50.0  # Hz
     fmax: float = 14000.0  # Hz
     magnitude: bool = False  # mel bands of the magnitude, as they are, instead of decibels of the power
-    kaldi: bool = False  # EfficientAT's: pre-emphasis, Kaldi's mel bands, the natural logarithm brought to about -1..1
+    kaldi: bool = False  # EfficientAT's: pre-emphasis, Kaldi's mel bands, natural logarithm scaled to about -1..1
 
     @property
     def spectrum(self) -> tuple[int, int, int]:
-        """What the columns of a spectrogram mean before the mel bands: two front-ends that agree can share a filter bank."""
+        """The spectrum before the mel bands: front-ends that agree in it can share a filter bank."""
         return self.sample_rate, self.n_fft, self.hop_length
 
     def n_frames(self, n_samples: int) -> int:
@@ -46,13 +46,13 @@ class FrontEnd:
         return 1 + (n_samples - self.kaldi) // self.hop_length
 
     def louder(self, features: Tensor, gain_db: Tensor) -> Tensor:
-        """Spectrograms as they would be if the sound were louder by `gain_db` (of a shape that broadcasts)."""
+        """Spectrograms of the same sound made louder by `gain_db` (of a shape that broadcasts)."""
         if self.magnitude:
             return features * 10 ** (gain_db / 20)
         return features + gain_db * (log(10) / 10 / KALDI_SCALE if self.kaldi else 1.0)
 
     def at(self, sample_rate: int) -> "FrontEnd":
-        """The same seconds and the same frequencies at another rate: below the lower Nyquist frequency both hear the same.
+        """The same times and frequencies at another rate: below the lower Nyquist frequency both give the same.
 
         >>> TASK_FRONT_END.at(32000).spectrum
         (32000, 12800, 6400)
@@ -67,10 +67,10 @@ TASK_FRONT_END = FrontEnd(44100, n_fft=17640, hop_length=8820, magnitude=True)  
 
 
 def mel_filter_bank(front_end: FrontEnd) -> Tensor:
-    """The (n_fft // 2 + 1, n_mels) matrix that takes power spectra to mel bands: slaney scale, slaney norm (librosa's default).
+    """The (n_fft // 2 + 1, n_mels) matrix that takes power spectra to mel bands: Slaney scale, Slaney norm (librosa's default).
 
-    Triangles between neighbouring edges, each of area 1 over frequency. torchaudio's `melscale_fbanks` gives the same in float32;
-    importing torchaudio for it would make every start of `tag` later by the twentieth part.
+    Triangles between neighbouring edges, each of area 1 over frequency. torchaudio's `melscale_fbanks` gives the same in float32,
+    but importing torchaudio would make `tag` start 5 % later.
     """
     low, high = _slaney_mel(torch.tensor([front_end.fmin, front_end.fmax], dtype=torch.float64))
     edges = _slaney_hertz(torch.linspace(low, high, front_end.n_mels + 2, dtype=torch.float64))
@@ -94,8 +94,8 @@ def _slaney_hertz(mel: Tensor) -> Tensor:
 class LogMel(nn.Module):
     """Log-mel spectrogram of a batch of waves, always computed in float32.
 
-    The filter bank is part of the weights (`melW`, as in the released checkpoints): what a network was trained on is what it
-    hears, whatever a configuration says.
+    The filter bank is part of the weights (`melW`, as in the released checkpoints): a network gets the features it was trained
+    on, whatever a configuration says.
     """
 
     melW: Tensor
@@ -124,21 +124,21 @@ class LogMel(nn.Module):
             return_complex=True,
         ).transpose(1, 2)  # (B, n_frames, n_frequencies)
         parts = torch.view_as_real(spectrum)
-        squares = parts * parts  # real and imaginary parts as they lie in memory; taken apart first, they cost half as much again
+        squares = parts * parts  # interleaved as they lie in memory; separating them first costs half as much again
         return squares[..., 0] + squares[..., 1]
 
 
 def reflected(wave: Tensor, n: int) -> Tensor:
-    """Waves (B, n_samples) with `n` samples mirrored at both ends: what `torch.stft` does by itself, to the same bits but slower."""
+    """Waves (B, n_samples) with `n` samples mirrored at both ends: bit for bit what `torch.stft` does itself, but faster."""
     if wave.shape[1] <= n:
         raise ValueError(f"a wave of {wave.shape[1]} samples is too short for a spectrum: expected more than {n}")
     return torch.cat([wave[:, 1 : n + 1].flip(1), wave, wave[:, -n - 1 : -1].flip(1)], dim=1)
 
 
 class MagnitudeMel(LogMel):
-    """Mel bands of the magnitude, not its logarithm: what DCASE 2023 task 4B's baseline hears (`extract_mbe` in its code).
+    """Mel bands of the magnitude, not its logarithm: the features of DCASE 2023 task 4B's baseline (`extract_mbe` in its code).
 
-    Values are those of librosa's `feature.melspectrogram(power=1)` but for the edges, which are reflected here.
+    Values are those of librosa's `feature.melspectrogram(power=1)` except at the edges, which are reflected here.
     """
 
     def forward(self, wave: Tensor) -> Tensor:
@@ -149,7 +149,8 @@ class MagnitudeMel(LogMel):
 
 
 def kaldi_filter_bank(front_end: FrontEnd) -> Tensor:
-    """The (n_fft // 2 + 1, n_mels) matrix of Kaldi's mel bands: triangles on the scale 1127 ln(1 + f / 700); the highest frequency is left out.
+    """The (n_fft // 2 + 1, n_mels) matrix of Kaldi's mel bands: triangles on the scale 1127 ln(1 + f / 700); the highest
+    frequency is left out.
 
     torchaudio's `compliance.kaldi.get_mel_banks` gives the same, and takes longer to import than to compute it.
     """
@@ -166,7 +167,8 @@ def kaldi_filter_bank(front_end: FrontEnd) -> Tensor:
 class KaldiMel(nn.Module):
     """The spectrogram of EfficientAT (Schmid et al., 2023), computed in float32.
 
-    A band hears few of the frequencies: the product with the bank is taken in KALDI_BLOCKS parts, each with the frequencies of its bands.
+    A band covers few frequencies: the product with the bank is computed in KALDI_BLOCKS parts, each with its bands' frequencies
+    only.
     """
 
     window: Tensor

@@ -1,10 +1,11 @@
 """HTS-AT with AudioLog's two branches: mono waves in; scores of scenes, of events over time, and their embeddings out.
 
 The hierarchical token-semantic audio transformer (Chen et al., 2022) folds a 10-s log-mel spectrogram into a square picture and
-runs a Swin transformer over it. AudioLog (section 2.2) puts two branches on its last feature map: one names the scene of the whole
-window, one the events of every token (0.3125 s), and the two embeddings feed the contrastive loss. The AudioSet head of HTS-AT
-(527 classes over time) is here as well. Parameter names are those of the released checkpoints, except that the convolution of the
-event branch, which AudioLog calls `tscam_conv` like the AudioSet head it replaced, is `tscam_conv_sed`: a network may have both.
+runs a Swin transformer over it. AudioLog (section 2.2) puts two branches on its last feature map: one names the scene of the
+whole window, one the events of every token (0.3125 s), and the two embeddings feed the contrastive loss. The AudioSet head of
+HTS-AT (527 classes over time) is here as well. Parameter names are those of the released checkpoints, except that the convolution
+of the event branch, which AudioLog calls `tscam_conv` like the AudioSet head it replaced, is `tscam_conv_sed`: a network may have
+both.
 
 Sizes are a `Config`; `PRESETS` holds the paper's `base` and smaller ones. Losses, training and files are elsewhere.
 """
@@ -55,7 +56,7 @@ def preset(name: str, n_scenes: int = 0, n_events: int = 0, n_classes: int = 0) 
 
 @dataclass(slots=True)
 class Output:
-    """What a network says about a batch of windows; None for the heads it does not have.
+    """A network's output for a batch of windows; None for the heads it does not have.
 
     T time steps divide the window evenly: step t covers [t, t + 1) * duration / T.
     """
@@ -119,8 +120,9 @@ class HTSAT(nn.Module):
     def forward_features(self, log_mel: Tensor) -> Output:
         """Score spectrograms (B, frames, n_mels) in decibels.
 
-        They are stretched in time to the 1024 frames that the network sees (10 s make 1001), as the reference does; a spectrogram
-        much shorter than 10 s is therefore heard slowed down, and should be padded or repeated first. At most 1024 frames.
+            They are stretched in time to the 1024 frames that the network sees (10 s make 1001), as in the reference code; a
+            spectrogram
+        much shorter than 10 s is therefore slowed down, and should be padded or repeated first. At most 1024 frames.
         """
         x = self.bn0(log_mel.transpose(1, 2).unsqueeze(-1)).squeeze(-1).transpose(1, 2)  # (B, frames, mels)
         if self.training:
@@ -141,7 +143,7 @@ class HTSAT(nn.Module):
         return x.reshape(B, 1, SPEC_SIZE, SPEC_SIZE)
 
     def _unfold(self, x: Tensor) -> Tensor:
-        """(B, side, side, C) -> (B, C, n_rows, n_steps): the chunks side by side again, time running on."""
+        """(B, side, side, C) -> (B, C, n_rows, n_steps): the chunks side by side again, in one time axis."""
         B, side, _, C = x.shape
         x = x.view(B, -1, self.n_rows, side, C).permute(0, 4, 2, 1, 3)  # (B, C, rows, chunks, steps of the chunk)
         return x.reshape(B, C, self.n_rows, self.n_steps)
@@ -176,7 +178,7 @@ class PatchEmbedding(nn.Module):
 
 
 class Stage(nn.Module):
-    """Blocks at one resolution, then (but for the last stage) four neighbours merged into one token of twice the channels."""
+    """Blocks at one resolution, then (except in the last stage) four neighbours merged into one token of twice the channels."""
 
     def __init__(self, dim: int, side: int, n_heads: int, drop_paths: list[float], merges: bool) -> None:
         super().__init__()
@@ -220,7 +222,7 @@ class Block(nn.Module):
         return x.roll((self.shift, self.shift), dims=(1, 2)) if self.shift else x
 
     def _dropped(self, x: Tensor) -> Tensor:
-        """Stochastic depth (Huang et al., 2016): in training, leave a residual out for a part of the batch."""
+        """Stochastic depth (Huang et al., 2016): in training, leave out the residual for part of the batch."""
         if not (self.training and self.drop_path):
             return x
         kept = x.new_empty((len(x), 1, 1, 1)).bernoulli_(1 - self.drop_path)
@@ -304,7 +306,7 @@ def shift_mask(side: int, shift: int) -> Tensor:
 
 
 def relative_position_index() -> Tensor:
-    """(64, 64): for each pair of tokens of a window, the row of the bias table that their offset (rows, columns) stands in."""
+    """(64, 64): for each pair of tokens of a window, the row of the bias table for their offset (rows, columns)."""
     y, x = torch.meshgrid(torch.arange(WINDOW), torch.arange(WINDOW), indexing="ij")
     y, x = y.flatten(), x.flatten()
     dy, dx = y.unsqueeze(1) - y + WINDOW - 1, x.unsqueeze(1) - x + WINDOW - 1
@@ -329,7 +331,7 @@ def _stripes(x: Tensor, dim: int, limit: int) -> Tensor:
 
 
 def _initialise(module: nn.Module) -> None:
-    """Linear layers and bias tables as Swin's; convolutions keep torch's default."""
+    """Linear layers and bias tables as in Swin; convolutions keep torch's default."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:

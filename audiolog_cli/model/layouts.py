@@ -7,8 +7,8 @@
     msclap       CLAP_weights_2023.pth                  }  a backbone to train from: no heads, 48 kHz (msclap: 44.1 kHz)
     transformers ClapModel, model.safetensors or *.bin  }
 
-A layout is recognised from its keys alone. Loading is strict: what the network needs must be there, and every key of the sound
-branch must be one that is used or is listed here as left out. The file's own mel filter bank is taken over.
+A layout is recognised from its keys alone. Loading is strict: what the network needs must be there, and every key of the audio
+branch must be used or listed here as left out. The file's own mel filter bank is kept.
 """
 
 import re
@@ -30,7 +30,7 @@ from audiolog_cli.weights.labels import LabelList, for_counts
 
 Tensors = Mapping[str, Tensor]
 
-AUDIOSET_THRESHOLD = 0.2  # taggers of 527 classes rarely go above 0.5, which other networks' events start from
+AUDIOSET_THRESHOLD = 0.2  # taggers of 527 classes rarely exceed 0.5, the default of other networks
 CLAP_FRONT_END = FrontEnd(sample_rate=48000, n_fft=1024, hop_length=480, n_mels=64, fmin=50.0, fmax=14000.0)
 # msclap hands waves of 44.1 kHz to a network made for 32 kHz (its models/config.py), so its bands lie higher by that ratio.
 MSCLAP_FRONT_END = FrontEnd(sample_rate=44100, n_fft=1024, hop_length=320, n_mels=64, fmin=68.90625, fmax=19293.75)
@@ -48,16 +48,16 @@ class Layout:
     """How one project writes its checkpoints."""
 
     name: str
-    prefix: str  # of the keys that are read; others belong to other networks of the same file (a text encoder)
-    markers: tuple[str, ...]  # keys behind the prefix that only this layout has together
+    prefix: str  # of the keys that are read; others belong to other networks in the file (a text encoder)
+    markers: tuple[str, ...]  # keys after the prefix that only this layout has together
     make: Callable[[Path, dict[str, Tensor], LabelList | None], tuple[Network, Card]]
 
 
 def read(path: Path, labels: LabelList | None = None) -> tuple[Network, Card]:
     """Another project's checkpoint as one of our networks, ready to score, and its card.
 
-    `labels` replaces the data set's list that the numbers of outputs point to. Raises WeightsError for a file that cannot be
-    read, asks to run code, is of no known layout (says which were tried and what each missed) or does not fit its layout.
+    `labels` replaces the data set's list that matches the numbers of outputs. Raises WeightsError for a file that cannot be read,
+    asks to run code, has no known layout (naming those tried and what each lacked) or does not fit its layout.
     """
     tensors = read_tensors(path)
     layout, own = recognise(path, tensors)
@@ -67,7 +67,7 @@ def read(path: Path, labels: LabelList | None = None) -> tuple[Network, Card]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors or PyTorch file by name, without the containers and prefixes that training puts around them."""
+    """All tensors of a safetensors or PyTorch file by name, without the containers and prefixes added by training."""
     content = _read_safetensors(path) if is_safetensors(path) else pickles.read(path)
     for container in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(container), dict):
@@ -91,7 +91,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def recognise(path: Path, tensors: Tensors) -> tuple[Layout, dict[str, Tensor]]:
-    """The layout of these keys, and the tensors behind its prefix; WeightsError if there is none."""
+    """The layout of these keys, and the tensors under its prefix; WeightsError if there is none."""
     tried = []
     for layout in LAYOUTS:
         own = {key.removeprefix(layout.prefix): value for key, value in tensors.items() if key.startswith(layout.prefix)}
@@ -237,11 +237,11 @@ def _filled(path: Path, network: Network, tensors: Mapping[str, Tensor]) -> Any:
 
 def _refuse_fusion(path: Path, tensors: Tensors) -> None:
     if any(FUSION.match(key) for key in tensors):
-        raise WeightsError(f"{path}: a CLAP with feature fusion, which this network has not; take the variant without (unfused)")
+        raise WeightsError(f"{path}: a CLAP with feature fusion, which this network lacks; take the variant without (unfused)")
 
 
 def _labels(path: Path, given: LabelList | None, n_scenes: int, n_events: int) -> LabelList:
-    """The labels for these outputs: those given, or the data set's of this size."""
+    """The labels for these outputs: those given, or those of the data set with these sizes."""
     labels = given or for_counts(n_scenes, n_events)
     if labels is None:
         raise WeightsError(

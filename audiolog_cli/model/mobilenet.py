@@ -1,10 +1,11 @@
 """MobileNetV3 for audio with AudioLog's two branches: mono waves at 32 kHz in, the same `Output` as HTS-AT's out.
 
-The convolutions of EfficientAT (`efficientat.py`, any width) run over the log-mel spectrogram of a whole window and give a map of 4 rows
-and 32 steps for 10 s. The rows are averaged; a bidirectional GRU adds what sounded before and after; the event branch scores each step,
-the scene branch the mean and the maximum over all of them. `features` and `classifier` carry the published names, so that every tensor
-of an EfficientAT checkpoint finds its place (`backbone.py`); the classifier, AudioSet's head, is there for training alone, as what the
-network must not forget. Unlike AudioLog's, the scene head reads the scene's features before they are brought to length 1.
+The convolutions of EfficientAT (`efficientat.py`, any width) run over the log-mel spectrogram of a whole window and give a map of
+4 rows and 32 steps for 10 s. The rows are averaged; a bidirectional GRU adds what came before and after; the event branch scores
+each step, the scene branch the mean and the maximum over all of them. `features` and `classifier` have the published names, so
+that every tensor of an EfficientAT checkpoint finds its place (`training/initial.py`); the classifier, AudioSet's head, is used
+only in training, so that the network keeps what it knew. Unlike AudioLog's, the scene head reads the scene's features before they
+are normalised to length 1.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from audiolog_cli.model.efficientat import BLOCKS, FRONT_END, LAST_EXPANSION, ST
 from audiolog_cli.model.features import FrontEnd, KaldiMel
 from audiolog_cli.model.htsat import INITIAL_LOGIT_SCALE, Output, spec_augment
 
-RARE = -4.0  # first bias of the events, 2 %: most are absent most of the time, and that need not be learned
+RARE = -4.0  # initial bias of the events, 2 %: most are absent most of the time, which need not be learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class MobileNet(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         if config.n_classes:
             hidden = scaled(WIDTH_OF_HIDDEN, config.width)
-            self.classifier = nn.Sequential(  # numbered as published, whose first two pool the map
+            self.classifier = nn.Sequential(  # numbered as published: the first two pool the map
                 nn.Identity(),
                 nn.Identity(),
                 nn.Linear(n_map, hidden),

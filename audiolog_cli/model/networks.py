@@ -1,7 +1,7 @@
-"""New networks by name: which kinds can be trained, and how large they come.
+"""New networks by name: which kinds can be trained, and in which sizes.
 
-In: a kind, a preset, and how many scenes, events and AudioSet classes there are. Out: a network with random weights, the same for the
-same seed. Reading and writing weights is `checkpoint.py`'s work.
+In: a kind, a preset, and how many scenes, events and AudioSet classes there are. Out: a network with random weights, the same for
+the same seed. Reading and writing weights is `checkpoint.py`'s work.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,11 +35,11 @@ KINDS: dict[str, tuple[type[Trainable], Mapping[str, Make]]] = {
 }
 
 
-OWN_FRONT_ENDS = {"mobilenet": KALDI_FRONT_END, "task4b": TASK_FRONT_END}  # of those that do not hear as HTS-AT does
+OWN_FRONT_ENDS = {"mobilenet": KALDI_FRONT_END, "task4b": TASK_FRONT_END}  # of kinds whose features differ from HTS-AT's
 
 
 def own_front_end(kind: str, option: str = "model") -> FrontEnd:
-    """What a network of that kind hears as published; UsageError that names `option` if there is no such kind."""
+    """The published front-end of that kind of network; UsageError that names `option` if there is no such kind."""
     if kind not in KINDS:
         raise UsageError(f"{option} {kind}: expected {', '.join(KINDS)}")
     return OWN_FRONT_ENDS.get(kind, FRONT_END)
@@ -48,9 +48,9 @@ def own_front_end(kind: str, option: str = "model") -> FrontEnd:
 def new_network(
     kind: str, size: str, n_scenes: int, n_events: int, n_classes: int = 0, front_end: FrontEnd | None = None, seed: int = 0
 ) -> Trainable:
-    """A network of `kind` (one of KINDS) and `size` (a preset) that hears `front_end`, or what is its own.
+    """A network of `kind` (one of KINDS) and `size` (a preset) with `front_end`, or its published one.
 
-    UsageError if kind or size do not exist, or the front-end gives other numbers than the kind takes: magnitudes for decibels, say.
+    UsageError for an unknown kind or size, or a front-end whose features the kind cannot take: magnitudes for decibels, say.
     """
     own = own_front_end(kind)
     network, sizes = KINDS[kind]

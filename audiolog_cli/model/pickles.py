@@ -1,7 +1,7 @@
 """PyTorch's own files, read without ever running what they contain: a path in, plain containers and tensors out.
 
 `torch.save` writes pickles, and a pickle may call any function while it is read. Here only tensors and plain containers are read
-(`weights_only=True`); whatever else a file asks for is refused and named. Bookkeeping that training programs leave in their files
+(`weights_only=True`); anything else in a file is refused and named. Bookkeeping that training programs leave in their files
 (callbacks of Lightning, numbers of NumPy) becomes an inert placeholder: nothing of those packages is imported or run.
 """
 
@@ -22,11 +22,11 @@ FORBIDDEN = re.compile(r"GLOBAL ([\w.]+)")
 DAMAGED = (
     RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError, AssertionError, zipfile.BadZipFile,
     pickle.UnpicklingError,
-)  # fmt: skip  # what torch.load raises for files that are not whole
+)  # fmt: skip  # what torch.load raises for incomplete files
 
 
 class Inert:
-    """Stands for an object that is not needed: takes whatever it is made from and does nothing with it."""
+    """A placeholder for an object that is not needed: accepts any arguments and does nothing with them."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         pass
@@ -51,7 +51,7 @@ def read(path: Path) -> Any:
     try:
         placeheld = _placeheld(path) if is_zip else []
         with safe_globals(placeheld), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an unusual pickle protocol: if it cannot be read, that is an error below
+            warnings.simplefilter("ignore")  # about unusual pickle protocols: if one cannot be read, that is an error below
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except DAMAGED as error:
         if forbidden := FORBIDDEN.search(str(error)):
@@ -60,7 +60,7 @@ def read(path: Path) -> Any:
 
 
 def _placeheld(path: Path) -> list[Any]:
-    """What the file names besides tensors and containers, each with its placeholder; WeightsError for what has none."""
+    """The classes that the file names besides tensors and containers, with their placeholders; WeightsError for one without."""
     names = get_unsafe_globals_in_checkpoint(path)
     for name in names:
         if not name.startswith(PLACEHELD):
@@ -76,5 +76,6 @@ def _reason(error: Exception) -> str:
 
 def _refused(path: Path, name: str) -> WeightsError:
     return WeightsError(
-        f"{path}: refused: reading it would run {name}, expected tensors and plain values only; ask its author for a safetensors file"
+        f"{path}: refused: reading it would run {name}, expected tensors and plain values only;"
+        " ask its author for a safetensors file"
     )

@@ -1,9 +1,10 @@
-"""The numbers that a network computes with when it scores: fp32, or fewer bits for speed.
+"""The number format of inference: fp32, or fewer bits for speed.
 
-In: a linear or convolutional layer, or a network. Out: the layer that does the same with packed or smaller numbers, or the network
-with its products in bf16 or fp16. Spectrograms, sums along the residual path, norms, sigmoid and softmax stay in float32. Which layers of a
-network are replaced is said in `prepared.py`. int8 is dynamic: weights have one scale per output channel, activations one
-per layer and window, found as they come, so that no sound is needed to calibrate with and no window hears of another one in its batch.
+In: a linear or convolutional layer, or a network. Out: the layer that does the same with packed or smaller numbers, or the
+network with its products in bf16 or fp16. Spectrograms, sums along the residual path, norms, sigmoid and softmax stay in float32.
+Which layers of a network are replaced is decided in `prepared.py`. int8 is dynamic: weights have one scale per output channel,
+activations one per layer and window, computed on the fly, so no calibration data is needed and no window depends on others in its
+batch.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from audiolog_cli.errors import DeviceError
 
 LOWERED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = ("fp32", *LOWERED, "int8")
-ROWS = 1024  # tokens that oneDNN plans for: the order of weights it then chooses serves all stages
+ROWS = 1024  # tokens that oneDNN plans for: the weight order it then chooses suits all stages
 LARGEST = 127  # of a signed 8-bit number, for weights
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -28,7 +29,7 @@ def has_one_dnn() -> bool:
 
 
 def has_bf16() -> bool:
-    """Whether this processor multiplies bf16: without such instructions, products of bf16 are slower than those of fp32."""
+    """Whether this processor multiplies bf16: without such instructions, bf16 products are slower than fp32."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
@@ -48,15 +49,15 @@ def check(precision: str, device: torch.device) -> None:
 
 
 def multiply_in_full() -> None:
-    """Let float32 on a GPU mean all of its 24 bits; cuDNN's convolutions and GRUs round to 11 (TF32) unless they are told not to."""
+    """Make float32 on a GPU use all of its 24 bits; cuDNN's convolutions and GRUs round to 11 (TF32) unless told not to."""
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def lowered(network: Network, dtype: torch.dtype) -> Network:
-    """Let `network` multiply in `dtype`: weights of products are stored so, and autocast brings the other operand.
+    """Make `network` multiply in `dtype`: weights of products are stored in it, and autocast converts the other operand.
 
-    Changed in place. What autocast leaves alone (norms, residual sums) goes on in float32.
+    Changed in place. What autocast leaves alone (norms, residual sums) stays in float32.
     """
     device = next(network.parameters()).device.type
     for module in network.modules():
@@ -70,7 +71,7 @@ def lowered(network: Network, dtype: torch.dtype) -> Network:
 
 
 class PackedLinear(nn.Module):
-    """A linear layer in oneDNN's own order of weights; what follows it is done while the product is still in the cache."""
+    """A linear layer in oneDNN's own weight order; the operation after it runs while the product is still in the cache."""
 
     def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
         super().__init__()
@@ -112,7 +113,7 @@ class Int8Linear(nn.Module):
 class Int8Conv2d(nn.Module):
     """A convolution of 8-bit numbers, in and out float32.
 
-    Torch's own `quantized::conv2d_dynamic` is of no use here: it puts its results into the 8 bits of the input's range.
+    Torch's own `quantized::conv2d_dynamic` is no use here: it squeezes its results into the 8-bit range of the input.
     """
 
     def __init__(self, convolution: nn.Conv2d) -> None:
@@ -147,10 +148,10 @@ def quantized(weight: Tensor) -> Tensor:
 
 
 def in_7_bits(x: Tensor) -> tuple[Tensor, float, int]:
-    """Activations as whole numbers from 0 to 127, what one step is worth, and which number stands for 0.
+    """Activations as integers from 0 to 127, the size of one step, and the integer that stands for 0.
 
-    Processors without VNNI add pairs of products in 16 bits, which 8-bit activations overflow; 7 bits never do. They are
-    taken everywhere, for the same scores on every machine; `linear_dynamic` does the same where it is asked to reduce its range.
+    Processors without VNNI add pairs of products in 16 bits, which 8-bit activations overflow; 7 bits never do. They are used
+    everywhere, for the same scores on every machine; `linear_dynamic` does the same with a reduced range.
     """
     low, high = (value.item() for value in x.aminmax())
     low, high = min(low, 0.0), max(high, 0.0)
@@ -160,6 +161,6 @@ def in_7_bits(x: Tensor) -> tuple[Tensor, float, int]:
 
 
 def window_by_window(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Apply a dynamic 8-bit layer to each of a batch for itself."""
+    """Apply a dynamic 8-bit layer to each window of a batch separately."""
     parts = [layer(one) for one in x.split(1)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)

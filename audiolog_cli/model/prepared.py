@@ -1,11 +1,11 @@
-"""A network for scoring alone: the same numbers to a few millionths, in less processor time; or, where asked, in fewer bits.
+"""A network for inference only: the same scores to a few millionths in less processor time or, on request, with fewer bits.
 
-In: a network in evaluation mode, on its device. Out: a copy without gradients in which linear layers lie in the order that oneDNN
-computes in (GELU in the same pass), the attention's bias and mask are added up beforehand, a BatchNorm that follows a convolution is
-part of it, pictures lie channels last, and beside an event branch the AudioSet head, which only training asks, is left out. With
-`precision` int8 the layers that hold most of the work are those of `precision.py`; with bf16 and fp16 the whole network is, as it
-stands. The network given is not changed, and the copy is neither saved nor trained: its parameters have other names. Where there is
-nothing to gain (fp32 on a GPU, or on a processor without oneDNN) the network itself comes back.
+In: a network in evaluation mode, on its device. Out: a copy without gradients: linear layers in oneDNN's weight order (GELU in
+the same pass), the attention's bias and mask summed beforehand, BatchNorms folded into the convolutions before them, images
+stored channels last, and, if there is an event branch, no AudioSet head, which only training uses. With `precision` int8 the
+layers that do most of the work come from `precision.py`; bf16 and fp16 lower the whole network. The given network is not changed,
+and the copy is neither saved nor trained: its parameters have other names. Where there is nothing to gain (fp32 on a GPU, or on a
+processor without oneDNN) the network itself is returned.
 """
 
 import copy
@@ -29,9 +29,9 @@ MakeLinear = Callable[..., Linear]  # of a layer and the activation after it
 
 @torch.no_grad()
 def prepared(network: Network, precision: str = "fp32") -> Network:
-    """The inference copy of a network in a precision that its device has; the network itself where nothing would be faster.
+    """The inference copy of a network in a precision that its device supports; the network itself if nothing would be faster.
 
-    Raises UsageError for int8 where the network is of a kind that has no 8-bit layers.
+    Raises UsageError for int8 with a kind of network that has no 8-bit layers.
     """
     device = next(network.parameters()).device
     if network.training:
@@ -62,8 +62,9 @@ def prepared(network: Network, precision: str = "fp32") -> Network:
 
 
 def _prepare_htsat(network: htsat.HTSAT, linear: MakeLinear) -> None:
-    stages = enumerate(network.layers)
-    network.layers = nn.ModuleList(PreparedStage(stage, htsat.SPEC_SIZE // htsat.PATCH >> i, linear) for i, stage in stages)  # type: ignore[arg-type]
+    sides = (htsat.SPEC_SIZE // htsat.PATCH >> i for i in range(len(network.layers)))
+    stages = zip(network.layers, sides, strict=True)
+    network.layers = nn.ModuleList(PreparedStage(stage, side, linear) for stage, side in stages)  # type: ignore[arg-type]
 
 
 def _prepare_crnn(network: crnn.CRNN, in_int8: bool) -> None:
@@ -80,7 +81,7 @@ def _prepare_crnn(network: crnn.CRNN, in_int8: bool) -> None:
 
 
 def _folded(convolution: nn.Module, batch_norm: nn.Module) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
-    """The convolution with the BatchNorm in its weights, and what now stands in the BatchNorm's place."""
+    """The convolution with the BatchNorm in its weights, and what replaces the BatchNorm."""
     assert isinstance(convolution, nn.Conv2d) and isinstance(batch_norm, nn.BatchNorm2d)
     return fuse_conv_bn_eval(convolution, batch_norm), nn.Identity()  # type: ignore[return-value]
 
@@ -89,7 +90,7 @@ ACTIVATIONS = {nn.ReLU: "relu", nn.Hardswish: "hardswish"}
 
 
 def _pack_pointwise(network: nn.Module) -> None:
-    """Let convolutions of single points, most of a MobileNet's work, be oneDNN's products, with the activation in the same pass."""
+    """Replace 1 x 1 convolutions, most of a MobileNet's work, by oneDNN's products, with the activation in the same pass."""
     for module in network.modules():
         if isinstance(module, nn.Sequential) and isinstance(module[0], nn.Conv2d) and module[0].kernel_size == (1, 1):
             activation = ACTIVATIONS[type(module[2])] if len(module) > 2 else "none"
@@ -99,7 +100,7 @@ def _pack_pointwise(network: nn.Module) -> None:
 
 
 class Pointwise(nn.Module):
-    """A 1 x 1 convolution of pictures that lie channels last, which is a linear layer over their points."""
+    """A 1 x 1 convolution of channels-last images: a linear layer over their points."""
 
     def __init__(self, convolution: nn.Conv2d, activation: str) -> None:
         super().__init__()
@@ -115,7 +116,7 @@ class Pointwise(nn.Module):
 
 
 class TwoWays(nn.Module):
-    """A bidirectional GRU whose directions step together: a third of the time of torch's, which steps through one after the other."""
+    """A bidirectional GRU whose directions step together: a third of the time of torch's, which runs one after the other."""
 
     hidden: Tensor
     shift: Tensor
@@ -134,7 +135,7 @@ class TwoWays(nn.Module):
         self.register_buffer("shift", torch.stack(both["bias_hh"]).unsqueeze(1))  # (2, 1, 3 H)
 
     def forward(self, x: Tensor) -> tuple[Tensor, None]:
-        """(B, T, C) -> (B, T, 2 H), as torch's; the state after the last step is not given out."""
+        """(B, T, C) -> (B, T, 2 H), as torch's; the state after the last step is not returned."""
         B, T, H = x.shape[0], x.shape[1], self.hidden.shape[1]
         ahead, back = self.into(x).view(B, T, 2, 3 * H).permute(2, 1, 0, 3)  # each (T, B, 3 H)
         gates = torch.stack([ahead, back.flip(0)], dim=1)  # (T, 2, B, 3 H)
@@ -160,7 +161,7 @@ def merge_norms(network: nn.Module) -> None:
 
 
 class PreparedBlock(nn.Module):
-    """`htsat.Block` over tokens that lie window by window; bias and mask of the attention are added up beforehand."""
+    """`htsat.Block` over tokens ordered window by window; bias and mask of the attention are summed beforehand."""
 
     bias: Tensor
 
@@ -201,7 +202,7 @@ class PreparedStage(nn.Module):
         self.blocks = nn.ModuleList(PreparedBlock(block, linear) for block in blocks)
         raster = torch.arange(side * side)
         orders = [raster, *(window_order(side, block.shift) for block in blocks), raster]
-        # where each token of an order stands in the order before
+        # the position of each token in the previous order
         self.moves = [torch.argsort(before)[after] for before, after in zip(orders, orders[1:], strict=False)]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -215,6 +216,6 @@ class PreparedStage(nn.Module):
 
 
 def window_order(side: int, shift: int) -> Tensor:
-    """(side * side,) places in the raster, window after window of a picture that was rolled by `shift`."""
+    """(side * side,) raster positions, window after window, of an image rolled by `shift`."""
     raster = torch.arange(side * side).view(1, side, side, 1)
     return htsat.to_windows(raster.roll((-shift, -shift), dims=(1, 2))).flatten()

@@ -1,1 +1,1 @@
-"""Labelled windows in, a checkpoint out: losses, batches, the loop, and the figures that judge a network. Only `train` needs it."""
+"""Labelled windows in, a checkpoint out: losses, batches, the loop, and validation figures. Only `train` needs it."""

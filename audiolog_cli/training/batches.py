@@ -1,11 +1,11 @@
-"""Batches from a pool: which windows come at which step, how their targets are put together, and what is varied on the fly.
+"""Batches from a pool: the windows of each step, their targets, and what is varied on the fly.
 
-In: a filled `WindowPool`. Out: a function from the number of a training step to a `Batch`; the same step gives the same batch in every
-process, so a resumed run sees what the uninterrupted one would have seen.
+In: a filled `WindowPool`. Out: a function from the number of a training step to a `Batch`; the same step gives the same batch in
+every process, so a resumed run sees what the uninterrupted one would have seen.
 
-Where nobody labelled (scene recordings, what else sounds in a clip) nothing is trained as silence that may sound: an event that the scene
-may hold (`plausible`) and that was not mixed in counts for nothing, and so does any other that the teacher is sure of, and one that may be
-said of the same sound (`akin`). In a place without a label, only what the teacher does not hear at all is silence.
+Scene recordings and clips hold events that nobody labelled, and these must not be trained as absent. An event that was not mixed
+in has no weight if the scene may hold it (`plausible`), if the teacher is sure of it, or if it may describe the same sound
+(`akin`). In a place without a label, only what the teacher does not hear at all counts as absent.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,15 +22,15 @@ from audiolog_cli.model.features import FRONT_END, FrontEnd
 from audiolog_cli.training.losses import Targets
 from audiolog_cli.training.ranges import Amount, Share
 
-SURE = 0.4  # from this probability on, the teacher's word against "nobody mixed it in" masks the class
-ABSENT = 0.03  # below this probability, the teacher's word that a class is absent is taken, where nobody else knows
-Wanted = int | NDArray[np.int64] | None  # windows of a pool: the first so many, those of these indices, or all
-ROLL_STEPS = 4  # windows are rolled by multiples of this many steps (125 of 1000 frames), so that no place is special
+SURE = 0.4  # from this teacher's probability on, a class that was not mixed in is masked
+ABSENT = 0.03  # below this teacher's probability, a class counts as absent where there is no label
+Wanted = int | NDArray[np.int64] | None  # windows of a pool: the first n, those with these indices, or all
+ROLL_STEPS = 4  # windows are rolled by multiples of this many steps (125 of 1000 frames), so that no position is special
 
 
 @dataclass(slots=True)
 class Batch:
-    """Spectrograms (B, n_frames, n_mels) as the front-end makes them, and what they should be heard as."""
+    """Spectrograms (B, n_frames, n_mels) as the front-end makes them, and their targets."""
 
     features: Tensor
     targets: Targets
@@ -38,27 +38,27 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variation:
-    """What is varied on the fly, each cheap on a finished spectrogram."""
+    """What is varied on the fly; all of it is cheap on a finished spectrogram."""
 
     gain_db: Amount = 0.0  # level, uniformly within +-
     colour_db: Amount = 0.0  # a random frequency response, within +- this
     roll: bool = False  # rotate in time, with the targets
-    mixup: Share = 0.0  # share of windows that are averaged with another one
+    mixup: Share = 0.0  # share of windows that are averaged with another
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """How the scenes and the teacher's classes bear on the events."""
+    """How scenes and the teacher's classes relate to the events."""
 
     plausible: NDArray[
         np.bool_
     ]  # (n_scenes + 3, n_events): may the scene hold it unlabelled? The last rows: NOWHERE, SOMEWHERE, NO_SCENE
     columns: tuple[tuple[int, ...], ...]  # of the teacher's classes, for each event; empty without a teacher
-    akin: NDArray[np.bool_]  # (n_events, n_events): may the second be said of a sound of the first?
+    akin: NDArray[np.bool_]  # (n_events, n_events): may the second label describe a sound of the first?
 
 
 def labels_of(facts: Facts) -> Labels:
-    """The tables that a pool's note describes in words."""
+    """The tables of a pool's note as arrays."""
     rows = [[event in facts.plausible.get(scene, ()) for event in facts.events] for scene in facts.scenes]
     column = {tag: i for i, tag in enumerate(facts.tags)}
     columns = tuple(tuple(column[tag] for tag in facts.mapping[event]) for event in facts.events) if facts.tags else ()
@@ -82,7 +82,7 @@ def pool_batches(
     def window_at(position: int) -> int:
         turn, place = divmod(position, len(indices))
         if turn not in orders:
-            orders.clear()  # one pass at a time; a batch across the border makes two orders twice, which is cheap
+            orders.clear()  # one pass at a time; a batch across two passes recomputes both orders, which is cheap
             orders[turn] = np.random.default_rng((seed, turn)).permutation(indices)
         return int(orders[turn][place])
 
@@ -119,7 +119,7 @@ def read_batch(pool: WindowPool, chosen: Sequence[int], labels: Labels, soft: bo
 
 
 def event_weights(hard: Tensor, tags: Tensor, scene: Tensor, labels: Labels) -> Tensor:
-    """Weights (B, T, n_events) of what was mixed in or not, by what the teacher hears and what the scene may hold."""
+    """Weights (B, T, n_events) of the events, from what the teacher hears and what the scene may hold."""
     opinion = torch.stack([tags[:, :, columns].amax(dim=(1, 2)) for columns in map(list, labels.columns)], dim=1)  # (B, n_events)
     anywhere = (hard > 0).any(dim=1)  # in the window
     known = ~torch.from_numpy(labels.plausible)[scene]  # codes below 0 are the last rows
@@ -131,7 +131,7 @@ def event_weights(hard: Tensor, tags: Tensor, scene: Tensor, labels: Labels) -> 
 
 
 def vary(batch: Batch, variation: Variation, rng: np.random.Generator, front_end: FrontEnd = FRONT_END) -> Batch:
-    """Level, colour, place in time, mixup: drawn anew for each window of what `front_end` makes."""
+    """Level, colour, position in time, mixup: drawn for each window; the features are those of `front_end`."""
     B, n_frames, _ = batch.features.shape
     if variation.gain_db:
         gains = torch.from_numpy(rng.uniform(-variation.gain_db, variation.gain_db, B).astype(np.float32))[:, None, None]
@@ -176,7 +176,7 @@ def _rolled(batch: Batch, rng: np.random.Generator, front_end: FrontEnd) -> Batc
 
 
 def _mixed(batch: Batch, chosen: NDArray[np.bool_], rng: np.random.Generator) -> Batch:
-    """Mixup (Zhang et al., 2018) of spectrograms and targets with the neighbour in the batch; the own part is the larger one."""
+    """Mixup (Zhang et al., 2018) of spectrograms and targets with the next in the batch; a window's own part is the larger."""
     shares = np.where(chosen, rng.uniform(0.5, 1.0, len(chosen)), 1.0)
     own = torch.from_numpy(shares.astype(np.float32))
 
@@ -189,11 +189,11 @@ def _mixed(batch: Batch, chosen: NDArray[np.bool_], rng: np.random.Generator) ->
     targets, features = batch.targets, mixed(batch.features)
     assert features is not None
     weights = targets.event_weights
-    if weights is not None:  # what is not known of either sound is not known of the mixture
+    if weights is not None:  # unknown in either sound is unknown in the mixture
         weights = torch.where(own.view(-1, 1, 1) < 1, torch.minimum(weights, weights.roll(1, dims=0)), weights)
     return Batch(features, Targets(mixed(targets.events), weights, mixed(targets.scene), mixed(targets.tags)))
 
 
 def one_hot(scene: Tensor, n_scenes: int) -> Tensor:
-    """(B,) indices -> (B, n_scenes): all zero where the scene is not known, all equal where there is no place."""
+    """(B,) indices -> (B, n_scenes): all zero where the scene is unknown, all equal where there is no place."""
     return (scene.unsqueeze(1) == torch.arange(n_scenes)).float() + (scene.unsqueeze(1) == NOWHERE) / max(1, n_scenes)

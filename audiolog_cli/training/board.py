@@ -1,6 +1,6 @@
-"""Records of training, passed on and drawn: what `audiolog train --tensorboard DIR` adds.
+"""Training records passed through and plotted: what `audiolog train --tensorboard DIR` adds.
 
-In: the records of `training.train`. Out: the same records; each of their numbers is also a curve over steps in DIR, for
+In: the records of `loop.train`. Out: the same records; each of their numbers is also a curve over steps in DIR, for
 `tensorboard --logdir DIR`. Needs the extra `tensorboard`.
 """
 
@@ -10,13 +10,13 @@ from typing import Any
 
 from audiolog_cli.errors import UsageError
 
-AXES = ("epoch", "step")  # of a record: these are places, not figures
+AXES = ("epoch", "step")  # of a record: positions, not figures
 
 
 def drawn(records: Iterable[dict[str, Any]], folder: Path) -> Iterator[dict[str, Any]]:
-    """The same records, each drawn when it comes. A resumed run goes on in the same folder.
+    """The same records, each plotted as it comes. A resumed run continues in the same folder.
 
-    UsageError if tensorboard is not installed; it is raised before anything is trained.
+    UsageError, before any training, if tensorboard is not installed.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter

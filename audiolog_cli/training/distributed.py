@@ -1,11 +1,12 @@
 """Several processes training one network: what `torchrun` starts, on the GPUs of one machine or of many, or on CPUs.
 
-Every process draws other batches and computes their gradients; the mean of all gradients makes the step, so that all stay equal. W processes
-do what one process does with `--accumulate` W times larger: the same batches, the same random numbers, the same steps within
-rounding. Only BatchNorm's running statistics are those of the first process's batches. The first process validates, writes and speaks.
+Every process draws different batches and computes their gradients; all make the same step with the mean gradient and so stay
+equal. W processes do what one process does with `accumulate` W times larger: the same batches, the same random numbers, the same
+steps within rounding. Only BatchNorm's running statistics come from the first process's batches. The first process validates,
+writes and reports.
 
-Gradients are averaged after the backward pass, parameter by parameter, not during it as torch's DistributedDataParallel does: these
-networks are small, and what happens stays in sight.
+Gradients are averaged after the backward pass, parameter by parameter, not during it as in torch's DistributedDataParallel: these
+networks are small, and the code stays simple.
 """
 
 import os
@@ -30,7 +31,7 @@ class World:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes and speaks."""
+        """Whether this is the process that writes and reports."""
         return self.rank == 0
 
 
@@ -72,7 +73,7 @@ def means(values: list[float], device: str, world: World) -> list[float]:
 
 
 def from_first(value: Value | None, world: World) -> Value:
-    """What the first process has; the others give None."""
+    """The first process's value, in all processes; the others pass None."""
     held = [value]
     if world.size > 1:
         dist.broadcast_object_list(held, src=0)

@@ -1,7 +1,7 @@
 """One training experiment from folders to a checkpoint: pools in, records per epoch out, `model.safetensors` at the end.
 
-The parts are `recordings.py` (a data set's windows), `pool.py` (windows), `batches.py` (what a step sees), `loop.py` (the loop),
-`validation.py` (figures and thresholds).
+The parts are `recordings.py` (a data set's windows), `mixing/pool.py` (windows), `batches.py` (a step's data), `loop.py` (the
+loop), `validation.py` (figures and thresholds).
 """
 
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ from audiolog_cli.training.validation import Scores
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """What to train on what."""
+    """What to train, and on which data."""
 
     pool: Path
     validation: Path
@@ -49,17 +49,18 @@ class Experiment:
     device: str = "cpu"
     init: Path | None = None  # a checkpoint to start from: our own, or of any layout that layouts.py reads
     resume: bool = False
-    windows: NDArray[np.int64] | None = None  # indices in the pool, of a fold's part; None: all
+    windows: NDArray[np.int64] | None = None  # indices in the pool of a fold's part; None: all
     validation_windows: NDArray[np.int64] | None = None
     clips: Path | None = None  # a folder of clips: windows are mixed on the fly, with the labels of `pool`
-    clip_cache: Path = Path("cache")  # where these are kept decoded
+    clip_cache: Path = Path("cache")  # where they are kept decoded
     mixers: int = 1  # processes that mix
 
 
 def on_recordings(
     experiment: Experiment, dataset: Dataset, fold: str, say: Callable[[str], None], progress: Progress
 ) -> Experiment:
-    """The same experiment on a fold of a data set, whose windows are made below `experiment.pool`; the test part is listed in `out/test`.
+    """The same experiment on a fold of a data set, with windows made under `experiment.pool`; the test part is listed in
+    `out/test`.
 
     InputError for a data set with problems.
     """
@@ -85,7 +86,8 @@ def _silent(text: str) -> None:
 def run(experiment: Experiment, say: Callable[[str], None], progress: Progress = _silent) -> Iterator[dict[str, Any]]:
     """Train, yielding a record per epoch; afterwards the best weights are in `out/model.safetensors`, thresholds tuned.
 
-    The recipe is kept in `out/recipe.toml`. Under torchrun every process trains; records, messages and progress come from the first.
+    The recipe is kept in `out/recipe.toml`. Under torchrun every process trains; records, messages and progress come from the
+    first.
     """
     experiment.out.mkdir(parents=True, exist_ok=True)
     busy = f"{experiment.out}: another run is using this folder; wait for it, or give another --out"
@@ -130,14 +132,14 @@ def _run(experiment: Experiment, say: Callable[[str], None], progress: Progress,
 
 
 def _judged(network: Trainable, judge: WindowPool, experiment: Experiment) -> Scores:
-    """The scores of the windows that validate."""
+    """The scores of the validation windows."""
     return validation.score(
         network, judge, wanted=_wanted(experiment.validation_windows, experiment.recipe.data.validation_windows)
     )
 
 
 def _wanted(of_fold: NDArray[np.int64] | None, limit: int) -> Wanted:
-    """The windows of a fold, or the first so many of a pool; 0: all."""
+    """The windows of a fold, or the first `limit` of a pool; 0: all."""
     return (limit or None) if of_fold is None else of_fold[: limit or None]
 
 
@@ -152,7 +154,7 @@ def _batches(
         return pool_batches(pool, options.batch_size, options.seed, variation, wanted, not data.hard_labels)
     source = Source(folders=(experiment.clips,), split="train", cache=experiment.clip_cache)
     bank = load_bank(source, {}, say) if world.first else None
-    from_first(True if world.first else None, world)  # by now all clips are decoded
+    from_first(True if world.first else None, world)  # now all clips are decoded
     facts, again = pool.facts, partial(load_bank, source, {}, _silent)
     mixed = Mixed(again, MixStyle(facts.seconds), facts, options.batch_size, options.seed, variation, bank or again())
     check_mixed(mixed, experiment)
@@ -160,7 +162,7 @@ def _batches(
 
 
 def check_mixed(mixed: Mixed, experiment: Experiment) -> None:
-    """UsageError when the clips hold scenes that the pool does not know, or it hears at another rate than is mixed at."""
+    """UsageError if the clips hold scenes that the pool does not know, or its sample rate is not the mixer's."""
     assert mixed.bank is not None
     if unknown := sorted(set(mixed.bank.scenes) - set(mixed.facts.scenes)):
         raise UsageError(
@@ -173,7 +175,7 @@ def check_mixed(mixed: Mixed, experiment: Experiment) -> None:
 
 
 def check_alike(training: Facts, judging: Facts, experiment: Experiment) -> None:
-    """UsageError when the two pools do not speak of the same labels and the same spectrograms."""
+    """UsageError if the two pools differ in labels or spectrograms."""
     for what in ("events", "scenes", "seconds", "front_end"):
         if getattr(training, what) != getattr(judging, what):
             raise UsageError(
@@ -189,24 +191,25 @@ def restore(state: Run, last: Path) -> None:
         saved = torch.load(last, weights_only=True, map_location="cpu")
     try:
         state.restore(saved)
-    except (RuntimeError, ValueError, LookupError, TypeError):  # torch lists every parameter that does not fit
+    except (RuntimeError, ValueError, LookupError, TypeError):  # torch's message lists every parameter that does not fit
         raise UsageError(
             f"{last}: not a run of this network; resume it with the model, preset and labels it began with"
         ) from None
 
 
 def finish(experiment: Experiment, state: Run, say: Callable[[str], None]) -> None:
-    """Bring the best epoch's weights into a checkpoint, with the thresholds that were best on the validation windows."""
+    """Write the best epoch's weights as a checkpoint, with the thresholds that were best on the validation windows."""
     network = state.average
     best = experiment.out / "best.pt"
     with intact(best, "the weights of the best epoch", "start the run again in another --out", DAMAGED):
         network.load_state_dict(torch.load(best, weights_only=True, map_location="cpu"))
     judge = open_pool(experiment.validation)
     scores = _judged(network, judge, experiment)
-    scenes = judge.facts.scenes if network.config.n_scenes else ()  # a comparison system may have one branch only
+    scenes = judge.facts.scenes if network.config.n_scenes else ()  # a comparison system may have only one branch
     events = judge.facts.events if network.config.n_events else ()
     card = checkpoint.Card.of(
-        network, scenes, events, thresholds=tuple(validation.tuned_thresholds(scores)) if events else (), window=judge.facts.seconds,
+        network, scenes, events, thresholds=tuple(validation.tuned_thresholds(scores)) if events else (),
+        window=judge.facts.seconds,
         provenance={"epoch": str(state.best_epoch), "score": f"{state.best:.4f}"},
     )  # fmt: skip
     path = experiment.out / "model.safetensors"

@@ -1,8 +1,8 @@
-"""Fine-tuning's start: the weights of any known checkpoint into a network that is to be trained, and an account of it.
+"""The start of fine-tuning: copy the weights of any known checkpoint into a new network, and report what was copied.
 
-Taken is every tensor of the same name and shape; the last layers of the two branches, whose outputs are labels, only where the old
-task has the same labels. The mel filter bank is taken only where both networks hear the same spectrum: at another sample rate its bands would mean
-other frequencies. Nothing is taken by resemblance, cut or stretched.
+Every tensor of the same name and shape is taken; the last layers of the two branches, whose outputs are labels, only if the old
+task has the same labels. The mel filter bank is taken only if both networks use the same spectrum: at another sample rate its
+bands would mean other frequencies. Nothing is matched by similarity, cropped or resized.
 """
 
 import re
@@ -21,12 +21,12 @@ FRONT_END_LAYERS = ("logmel_extractor.", "mel.")
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What became of every parameter."""
+    """What happened to every parameter."""
 
-    source: str  # the file and what it was
+    source: str  # the file and its kind
     taken: tuple[str, ...]  # names in the network
-    new: tuple[str, ...]  # names in the network that keep their random start
-    left: tuple[str, ...]  # names in the checkpoint that have no place
+    new: tuple[str, ...]  # names in the network that keep their random values
+    left: tuple[str, ...]  # names in the checkpoint that have no counterpart
 
     def __str__(self) -> str:
         """Three lines at most: what was taken, what is new, what was left, each as modules with their number of tensors."""
@@ -38,14 +38,14 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What the first and the last numbers of a network stand for."""
+    """The meaning of a network's inputs and outputs."""
 
     front_end: FrontEnd
     scenes: tuple[str, ...]
     events: tuple[str, ...]
 
     def same(self, name: str, card: Card) -> bool:
-        """Whether the parameter of that name means here what it means in the network of that card."""
+        """Whether the parameter of that name means the same here as in the network of that card."""
         if name.startswith(FRONT_END_LAYERS):
             hears, heard = ((one.sample_rate, one.n_fft) for one in (self.front_end, card.front_end))
             return hears == heard
@@ -57,7 +57,7 @@ class Meaning:
 def take(network: Network, path: Path, scenes: tuple[str, ...] = (), events: tuple[str, ...] = ()) -> Transfer:
     """Put the weights of the checkpoint at `path`, of our own format or any known layout, into `network`.
 
-    `scenes` and `events` are what the network is to score, in its order.
+    `scenes` and `events` are the labels the network will score, in its order.
     Raises WeightsError if the file cannot be used, or nothing in it fits.
     """
     source, card = read_any(path)

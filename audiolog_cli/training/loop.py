@@ -1,10 +1,10 @@
 """The training loop: batches in, checkpoints and one record per epoch out.
 
-AdamW, gradient clipping and accumulation, an exponential moving average (EMA) of the weights that is what gets
-validated and shipped, early stopping, mixed precision; the learning rate is `schedules.py`'s. Runs can be cut anywhere: `last.pt` holds everything, is replaced
-atomically after every epoch and on Ctrl-C, and a resumed run computes the same losses as one that was never cut, because batch and
-random numbers of a step depend on its number alone. What a batch is, and how a network is scored, is the caller's (`batches.py`,
-`validation.py`).
+AdamW, gradient clipping and accumulation, an exponential moving average (EMA) of the weights, which is what gets validated and
+shipped, early stopping, mixed precision; learning rates come from `schedules.py`. A run can be interrupted anywhere: `last.pt`
+holds everything and is replaced atomically after every epoch and on Ctrl-C, and a resumed run computes the same losses as an
+uninterrupted one, because the batch and random numbers of a step depend only on its number. What a batch is, and how a network is
+scored, is up to the caller (`batches.py`, `validation.py`).
 """
 
 import copy
@@ -44,26 +44,26 @@ class Training:
     """How to train; the defaults are HTS-AT's and the paper's where those are published."""
 
     epochs: Positive = 200
-    steps: Positive = 100  # of the optimiser, in an epoch
-    batch_size: Annotated[int, Range(2)] = 32  # windows in a forward pass; BatchNorm needs two
-    accumulate: Positive = 1  # forward passes in a step
+    steps: Positive = 100  # of the optimiser, per epoch
+    batch_size: Annotated[int, Range(2)] = 32  # windows per forward pass; BatchNorm needs two
+    accumulate: Positive = 1  # forward passes per step
     learning_rate: Amount = 1e-4
-    learning_rates: dict[str, Amount] = field(default_factory=dict)  # of parts, by the beginning of their parameters' names
+    learning_rates: dict[str, Amount] = field(default_factory=dict)  # of parts, by the prefix of their parameters' names
     weight_decay: Amount = 0.05
     schedule: Literal["cosine", "htsat"] = "cosine"
-    warmup: Count = 300  # steps until the full learning rate, of the cosine
+    warmup: Count = 300  # steps until the full learning rate, for the cosine
     clip: Amount = 1.0  # norm of the gradient
     ema: Share = 0.999
     frozen_norms: tuple[str, ...] = ()  # parts whose BatchNorms keep their statistics
-    patience: Positive = 50  # epochs without a better figure before stopping
-    metric: Literal["score", "macro_ap", "micro_f1", "scene_accuracy"] = "score"  # of validation, that is to rise
+    patience: Positive = 50  # epochs without improvement before stopping
+    metric: Literal["score", "macro_ap", "micro_f1", "scene_accuracy"] = "score"  # of validation, to be maximised
     seed: Annotated[int, Range(0, 10**12)] = 0  # larger ones, times a step's number, pass 64 bits
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions(Training):
-    """All that the loop needs to know."""
+    """All options of the loop."""
 
     loss: LossWeights = LossWeights()
     device: str = "cpu"
@@ -71,7 +71,7 @@ class TrainOptions(Training):
 
 @dataclass(slots=True)
 class Run:
-    """Everything that changes while training, and everything a resumed run needs."""
+    """Everything that changes during training, which is everything a resumed run needs."""
 
     network: Trainable
     average: Trainable  # the EMA of `network`
@@ -81,7 +81,7 @@ class Run:
     step: int = 0
     best: float = -math.inf
     best_epoch: int = -1
-    sums: dict[str, float] = field(default_factory=dict)  # of the losses of the epoch that is under way
+    sums: dict[str, float] = field(default_factory=dict)  # of the losses in the current epoch
 
     def state(self) -> dict[str, Any]:
         """What `last.pt` holds."""
@@ -89,7 +89,7 @@ class Run:
         return parts | {"step": self.step, "best": self.best, "best_epoch": self.best_epoch, "sums": dict(self.sums)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what `state` gave."""
+        """Restore what `state` returned."""
         for name in ("network", "average", "optimizer", "scaler"):
             getattr(self, name).load_state_dict(state[name])
         self.step, self.best, self.best_epoch = state["step"], state["best"], state["best_epoch"]
@@ -97,7 +97,7 @@ class Run:
 
 
 def start(network: Trainable, options: TrainOptions) -> Run:
-    """A run at step 0. UsageError for options that cannot be: fp16 on a CPU, parts that the network does not have."""
+    """A run at step 0. UsageError for impossible options: fp16 on a CPU, parts that the network does not have."""
     if options.precision == "fp16" and options.device == "cpu":
         raise UsageError("precision fp16: a CPU has no use for it; take bf16 or fp32, or a GPU")
     _frozen(network, options)
@@ -109,7 +109,7 @@ def start(network: Trainable, options: TrainOptions) -> Run:
 
 
 def _groups(network: nn.Module, options: TrainOptions) -> list[dict[str, Any]]:
-    """The parameters by learning rate and decay. Biases, norms and other vectors are not decayed, as is usual."""
+    """The parameters grouped by learning rate and decay. Biases, norms and other vectors are not decayed, as usual."""
     for part in options.learning_rates:
         _refuse_unknown_part(network, "learning_rates", part, [name for name, _ in network.named_parameters()])
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
@@ -134,7 +134,7 @@ def _within(name: str, part: str) -> bool:
 
 
 def _frozen(network: nn.Module, options: TrainOptions) -> list[nn.Module]:
-    """The BatchNorms that keep the statistics they came with."""
+    """The BatchNorms that keep their initial statistics."""
     norms = {name: module for name, module in network.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)}
     for part in options.frozen_norms:
         _refuse_unknown_part(network, "frozen_norms", part, norms)
@@ -156,10 +156,11 @@ def train(
     world: World = ALONE,
     progress: Progress = lambda text: None,
 ) -> Iterator[dict[str, Any]]:
-    """Train to the end, yielding one record per epoch; `folder/last.pt` and `folder/best.pt` (the EMA's weights) are kept up to date.
+    """Train to the end, yielding one record per epoch; `folder/last.pt` and `folder/best.pt` (the EMA's weights) are kept up to
+    date.
 
-    Ctrl-C and SIGTERM finish the step, save, and raise KeyboardInterrupt. Of several processes, all yield the records, the first writes.
-    `progress` gets a line after every step that says how far the epoch is, and an empty one at its end.
+    Ctrl-C and SIGTERM finish the step, save, and raise KeyboardInterrupt. Of several processes, all yield the records, the first
+    writes. `progress` gets a line after every step that shows the state of the epoch, and an empty one at its end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with stop_requests() as stopping:
@@ -178,7 +179,7 @@ def train(
             n_clips = (run.step - first_step) * options.batch_size * options.accumulate * world.size
             record |= {"clips_per_second": round(n_clips / seconds, 2), "waiting": round(waited / seconds, 4)}
             if options.metric not in record:
-                raise UsageError(f"metric {options.metric}: the validation windows do not allow it; score is what they allow")
+                raise UsageError(f"metric {options.metric}: the validation windows do not define it; use score")
             if record[options.metric] > run.best:
                 run.best, run.best_epoch = record[options.metric], epoch
                 save(run.average.state_dict(), folder / "best.pt", world)
@@ -202,7 +203,7 @@ def _record(run: Run, epoch: int, options: TrainOptions, scores: dict[str, float
 
 
 def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions, world: World = ALONE) -> float:
-    """One step of the optimiser; returns the seconds that were spent waiting for batches."""
+    """One step of the optimiser; returns the seconds spent waiting for batches."""
     run.network.train()
     for norm in _frozen(run.network, options):
         norm.eval()
@@ -211,7 +212,7 @@ def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions,
     waited, sums = 0.0, defaultdict(float, run.sums)
     for part in range(options.accumulate):
         number = (run.step * options.accumulate + part) * world.size + world.rank
-        torch.manual_seed(options.seed * 1_000_003 + number)  # dropout, SpecAugment: of the batch, not of the run's history
+        torch.manual_seed(options.seed * 1_000_003 + number)  # dropout, SpecAugment: depend on the step, not on the run's history
         began = time.perf_counter()
         batch = batches(number)
         waited += time.perf_counter() - began
@@ -234,7 +235,7 @@ def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions,
 
 
 def forward(network: Trainable, batch: Batch, options: TrainOptions) -> dict[str, Tensor]:
-    """The losses of a batch, in the precision that was asked for (the losses themselves in fp32)."""
+    """The losses of a batch, in the chosen precision (the losses themselves in fp32)."""
     dtype, device = PRECISIONS[options.precision], torch.device(options.device)
     features, targets = batch.features.to(device), to_device(batch.targets, device)
     with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
@@ -246,20 +247,20 @@ def forward(network: Trainable, batch: Batch, options: TrainOptions) -> dict[str
 
 
 def to_device(targets: Targets, device: torch.device) -> Targets:
-    """The same targets there."""
+    """The same targets on that device."""
     moved = (None if x is None else x.to(device) for x in (targets.events, targets.event_weights, targets.scene, targets.tags))
     return Targets(*moved)
 
 
 def share_of_rate(step: int, options: TrainOptions) -> float:
-    """The share of the full learning rates at one step, by the schedule that was asked for."""
+    """The share of the full learning rates at one step, by the chosen schedule."""
     if options.schedule == "htsat":
         return htsat(step // options.steps)
     return cosine(step, options.warmup, options.epochs * options.steps)
 
 
 def progress_line(run: Run, options: TrainOptions, steps_per_second: float) -> str:
-    """How far the epoch is: a bar, the mean loss so far, the seconds that are left of its steps.
+    """The state of the epoch: a bar, the mean loss so far, the seconds left for its steps.
 
     >>> run = Run(None, None, None, None, [], step=125, sums={"loss": 10.0})
     >>> progress_line(run, TrainOptions(epochs=4, steps=100), steps_per_second=5.0)
@@ -273,7 +274,7 @@ def progress_line(run: Run, options: TrainOptions, steps_per_second: float) -> s
 
 
 def ema_decay(step: int, decay: float) -> float:
-    """Shorter memory in the beginning, so that the random start is forgotten."""
+    """A lower decay at the beginning, so that the random start is forgotten."""
     return min(decay, (1 + step) / (10 + step))
 
 

@@ -2,8 +2,8 @@
 
     L = alpha L_scene + beta L_event + (1 - alpha - beta) L_contrastive  [+ delta L_tag]
 
-In: a network's `Output` and a `Targets`. Out: scalars. L_tag is ours, not the paper's: it lets a small network learn from what a larger
-one hears in the same sound (function matching; Beyer et al., 2022). A term whose head or target is absent is left out.
+In: a network's `Output` and a `Targets`. Out: scalars. L_tag is ours, not the paper's: it lets a small network learn from what a
+larger one hears in the same sound (function matching; Beyer et al., 2022). A term without its head or target is left out.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from audiolog_cli.training.ranges import Amount, Share
 
 @dataclass(slots=True)
 class Targets:
-    """What a batch of windows should be heard as; None where nothing is known."""
+    """The targets of a batch of windows; None where nothing is known."""
 
     events: Tensor | None = None  # (B, T, n_events) in [0, 1]: hard or soft
     event_weights: Tensor | None = None  # (B, T, n_events): 0 where the target is not known
@@ -36,15 +36,17 @@ class LossWeights:
     contrastive_weight: Amount = 0.1  # 1 - alpha - beta; 0: no such loss
     tag_weight: Amount = 0.0  # delta: 0 without a teacher
     label_smoothing: Share = 0.0  # of the scene targets
-    squared_error: bool = False  # instead of cross-entropy for the events, whose scores are then activities (task 4B)
+    squared_error: bool = False  # for the events instead of cross-entropy; scores are then activities (task 4B)
 
 
 def scene_loss(logits: Tensor, scene: Tensor, smoothing: float = 0.0) -> Tensor:
     """Cross-entropy of the scene, mean over the windows that have one: L = -log softmax(logits)[scene].
 
-    `logits` (B, n_scenes); `scene` (B,) indices with NO_SCENE, or (B, n_scenes) probabilities (mixup). 0 if no window has a scene.
+    `logits` (B, n_scenes); `scene` (B,) indices with NO_SCENE, or (B, n_scenes) probabilities (mixup). 0 if no window has a
+    scene.
 
-    >>> round(scene_loss(torch.tensor([[0.0, 0.0], [9.0, 0.0]]), torch.tensor([1, -1])).item(), 4)  # ln 2; the second has no scene
+    >>> logits = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
+    >>> round(scene_loss(logits, torch.tensor([1, -1])).item(), 4)  # ln 2; the second has no scene
     0.6931
     """
     if scene.dim() == 1:
@@ -72,7 +74,7 @@ def event_loss(logits: Tensor, events: Tensor, weights: Tensor | None = None) ->
 
 
 def squared_loss(activities: Tensor, events: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Mean squared error of event activities, as DCASE 2023 task 4B's baseline has it; shapes as in `event_loss`.
+    """Mean squared error of event activities, as in DCASE 2023 task 4B's baseline; shapes as in `event_loss`.
 
     >>> squared_loss(torch.tensor([[[0.5, 1.0]]]), torch.tensor([[[0.0, 1.0]]])).item()
     0.125
@@ -100,9 +102,9 @@ def at_steps(targets: Tensor, n_steps: int) -> Tensor:
 def contrastive_loss(scene_embedding: Tensor, event_embedding: Tensor, logit_scale: Tensor) -> Tensor:
     """Symmetric cross-entropy between the embeddings of the two branches, as in CLIP (Radford et al., 2021).
 
-    S = exp(logit_scale) * E_scene E_event^T, (B, B); L = [CE(S, i) + CE(S^T, i)] / 2: the two embeddings of one window are the positive
-    pair, the other windows of the batch the negatives. The equation is missing from the paper's text at hand; this is our reading of
-    its description. `scene_embedding` and `event_embedding` (B, C) have length 1; `logit_scale` is the learned ln(1 / tau).
+    S = exp(logit_scale) * E_scene E_event^T, (B, B); L = [CE(S, i) + CE(S^T, i)] / 2: the two embeddings of one window are the
+    positive pair, the other windows of the batch the negatives. The paper's text does not give the equation; this is our reading
+    of its description. `scene_embedding` and `event_embedding` (B, C) have length 1; `logit_scale` is the learned ln(1 / tau).
 
     >>> e = torch.eye(2)
     >>> round(contrastive_loss(e, e, torch.tensor(0.0)).item(), 4)  # -ln(e / (e + 1))
@@ -114,7 +116,7 @@ def contrastive_loss(scene_embedding: Tensor, event_embedding: Tensor, logit_sca
 
 
 def tag_loss(logits: Tensor, tags: Tensor) -> Tensor:
-    """Binary cross-entropy against a teacher's probabilities, less the teacher's own entropy: 0 for a perfect student.
+    """Binary cross-entropy against a teacher's probabilities, minus the teacher's entropy: 0 for a perfect student.
 
     L = mean over windows, steps and classes of KL(teacher || student); both (B, T, n_classes).
 

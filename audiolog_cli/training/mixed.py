@@ -1,10 +1,11 @@
 """Training windows mixed on the fly: a `Bank` in, the endless series of batches that `loop.py` asks for out.
 
-Worker processes mix and compute spectrograms ahead of the network, at most AHEAD batches each, so that a network never waits for sound
-that fits the cores it leaves free. Window `i` of a series is `mix_window(bank, style, seed, i)` whoever mixes it: any number of workers,
-and a resumed run, hear the same. No window comes twice, and none is kept; a pool (`mixing/pool.py`) keeps them, and a teacher's opinion.
+Worker processes mix and compute spectrograms ahead of the network, at most AHEAD batches each, so that the network does not wait
+as long as the free cores keep up. Window `i` of a series is always `mix_window(bank, style, seed, i)`: any number of workers, and
+a resumed run, give the same. No window comes twice and none is stored; a pool (`mixing/pool.py`) stores them, with a teacher's
+opinion.
 
-An event that a scene may hold unlabelled (`Facts.plausible`) and that nobody mixed in counts for nothing in the loss.
+An event that a scene may hold unlabelled (`Facts.plausible`) and that was not mixed in is ignored by the loss.
 """
 
 import signal
@@ -28,7 +29,7 @@ ENDLESS = 2**62
 
 @dataclass
 class Mixed(Dataset[Batch]):
-    """Batch number `i` of a series. A worker that is not forked loads the bank itself: its sound is mapped, not copied."""
+    """Batch number `i` of a series. A worker that is not forked loads the bank itself: its audio is memory-mapped, not copied."""
 
     load: Callable[[], Bank]
     style: MixStyle
@@ -74,7 +75,7 @@ def mixed_batches(source: Mixed, jobs: int, stride: int = 1) -> Callable[[int], 
                     num_workers=jobs,
                     prefetch_factor=AHEAD if jobs else None,
                     worker_init_fn=_leave_interrupts_to_the_loop,
-                    generator=torch.Generator(),  # of its own: the loop's random numbers belong to dropout
+                    generator=torch.Generator(),  # separate: the loop's random numbers belong to dropout
                 )
             )
         expected = number + stride

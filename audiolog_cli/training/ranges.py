@@ -1,4 +1,4 @@
-"""Annotations of a recipe's numbers: which values they may have."""
+"""Annotations for a recipe's numbers: their allowed ranges."""
 
 import math
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""Recipes: the numbers of a training run, from a TOML file and single changes to it, checked.
+"""Recipes: the numbers of a training run, from a TOML file and individual changes to it, checked.
 
-In: the name of a shipped recipe (a file in `recipes/`) or a path, and changes `NAME=VALUE`. Out: a `Recipe`, one frozen dataclass for each
-table of the file. What a file leaves out keeps its default, which is the paper's (`recipes/paper.toml` says all of them). A name has
-one place in a recipe, so a change needs no table: `learning_rate=1e-3`, `learning_rates.features=3e-4`.
+In: the name of a shipped recipe (a file in `recipes/`) or a path, and changes `NAME=VALUE`. Out: a `Recipe`, one frozen dataclass
+for each table of the file. What a file leaves out keeps its default, which is the paper's (`recipes/paper.toml` says all of
+them). A name has one place in a recipe, so a change needs no table: `learning_rate=1e-3`, `learning_rates.features=3e-4`.
 """
 
 import json
@@ -22,12 +22,12 @@ from audiolog_cli.training.ranges import Count, Range
 
 SHIPPED = Path(__file__).parent / "recipes"
 LARGEST = sys.float_info.max
-KEPT = "recipe.toml"  # in a run's folder: every number it is trained with
+KEPT = "recipe.toml"  # in a run's folder: every number of its training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkChoice:
-    """Which network is trained: a kind and a size of `model/networks.py`."""
+    """Which network to train: a kind and a size of `model/networks.py`."""
 
     model: str = "htsat"
     preset: str = "base"
@@ -35,10 +35,10 @@ class NetworkChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataChoice:
-    """What is taken from the data."""
+    """What to use of the data."""
 
     hard_labels: bool = False  # learn soft labels as on or off: on above 0.5
-    windows: Count = 0  # only the first so many training windows; 0: all
+    windows: Count = 0  # use only the first n training windows; 0: all
     validation_windows: Count = 0
 
 

@@ -1,8 +1,8 @@
 """Labelled recordings as training windows: a `Dataset` in, a filled pool out; and lists of what is left for testing.
 
-Every recording is cut into windows of 10 s side by side, the last one padded with silence. The pool holds all recordings, whatever the fold:
-its spectrograms are computed once, and a fold is a choice of windows. It can be filled by several processes (one works, the others wait)
-and goes on where it was interrupted. Soft labels are kept beside the hard ones.
+Every recording is cut into windows of 10 s side by side, the last one padded with silence. The pool holds all recordings,
+whatever the fold: its spectrograms are computed once, and a fold is a choice of windows. Several processes may fill it (one
+works, the others wait), and an interrupted fill continues. Soft labels are kept beside the hard ones.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 
 def count_windows(recording: LabelledRecording) -> int:
-    """How many windows cover a recording; what is left at its end counts from `END_SLACK` seconds on."""
+    """How many windows cover a recording; a remainder at its end counts from `END_SLACK` seconds on."""
     assert recording.duration is not None, "a data set with problems"
     return max(1, ceil((recording.duration - END_SLACK) / WINDOW))
 
@@ -67,7 +67,7 @@ def make_windows(dataset: Dataset, front_end: FrontEnd, folder: Path, say: Say, 
 
 
 def digest(dataset: Dataset) -> str:
-    """Changes when a file, its labels or the vocabulary do."""
+    """A digest that changes when a file, its labels or the vocabulary do."""
     hashed = hashlib.sha256(repr(dataset.labels).encode())
     for recording in dataset.recordings.values():
         stat = recording.path.stat()
@@ -76,7 +76,7 @@ def digest(dataset: Dataset) -> str:
 
 
 def _fill(pool: WindowPool, dataset: Dataset, progress: Say) -> int:
-    """Make what is missing; returns for how many recordings something was."""
+    """Make the missing windows; returns for how many recordings any were missing."""
     hear, made = spectrogram(pool.facts.front_end), 0
     for number, (name, where) in enumerate(places(dataset).items(), 1):
         if (pool.state[where.start : where.stop] == MISSING).any():
@@ -109,7 +109,9 @@ def _fill_recording(pool: WindowPool, where: range, recording: LabelledRecording
 
 
 def events_within(events: tuple[Event, ...], times: NDArray[np.float64], onset: float) -> list[Event]:
-    """The events in the window from `onset` on, their times counted from there; `times` (n_events, 2) are their onsets and offsets."""
+    """The events in the window from `onset` on, their times counted from there; `times` (n_events, 2) are their onsets and
+    offsets.
+    """
     chosen = np.flatnonzero((times[:, 0] < onset + WINDOW) & (times[:, 1] > onset))
     picked = (events[i] for i in chosen)
     return [Event(event.onset - onset, event.offset - onset, event.label, event.target) for event in picked]
@@ -138,14 +140,14 @@ def scene_index(scenes: Iterable[Event], onset: float, labels: tuple[str, ...]) 
     return labels.index(longest) if seconds.get(longest, 0.0) > 0 else NO_SCENE
 
 
-# What is left for testing
+# The test part
 
 
 def write_test_lists(dataset: Dataset, names: Iterable[str], folder: Path) -> None:
     """What `audiolog tag` and `audiolog eval` need to score the test part.
 
-    In `folder`: files.txt (paths, one a line), events.tsv and scenes.tsv (what counts as true; events are the hard ones), durations.tsv,
-    labels.txt (the events that are scored, whether they come in this part or not).
+    In `folder`: files.txt (paths, one a line), events.tsv and scenes.tsv (what counts as true; events are the hard ones),
+    durations.tsv, labels.txt (the events that are scored, whether or not they occur in this part).
     """
     folder.mkdir(parents=True, exist_ok=True)
     chosen = [dataset.recordings[name] for name in names]

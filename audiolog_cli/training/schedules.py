@@ -1,7 +1,7 @@
 """The learning rate of every step: warm-up and half a cosine, or the stairs that HTS-AT was trained with.
 
-In: the number of a step, how many there will be, the full rate. Out: a rate. No state: a resumed run has the rates of one that was
-never cut.
+In: the number of a step, how many there will be, the full rate. Out: a rate. No state: a resumed run has the rates of an
+uninterrupted one.
 """
 
 import math
@@ -26,8 +26,8 @@ def cosine(step: int, warmup: int, n_steps: int) -> float:
 def htsat(epoch: int) -> float:
     """Share of the full rate in an epoch: three epochs of warm-up, halved after the 11th, 0.2 from the 22nd on.
 
-    Chen et al., 2022, as in the released configuration (`lr_rate`; 1.0 is its largest, a rate of 1e-4). The released code rises again to
-    0.3 after its 31st epoch, where its floor lies above its last stair; here the rate stays.
+    Chen et al., 2022, as in the released configuration (`lr_rate`; 1.0 is its largest, a rate of 1e-4). The released code rises
+    again to 0.3 after its 31st epoch, where its floor lies above its last stair; here the rate stays.
 
     >>> [htsat(epoch) for epoch in (0, 1, 2, 10, 11, 20, 21, 99)]
     [0.2, 0.5, 1.0, 1.0, 0.5, 0.5, 0.2, 0.2]

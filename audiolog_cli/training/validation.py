@@ -1,8 +1,8 @@
-"""How good a network is on the windows of a pool: the figures that early stopping and the model card look at.
+"""How good a network is on the windows of a pool: the figures for early stopping and the model card.
 
-In: a network and a pool of validation windows. Out: a few numbers by name, or the scores themselves, per second. A second's score is the
-highest of the steps whose centre lies in it, its reference likewise. An event that nobody mixed in but that the scene may hold is
-left out of the count (`Labels.plausible`). Finished recordings are scored by `audiolog eval`, not here.
+In: a network and a pool of validation windows. Out: a few numbers by name, or the scores themselves, per second. A second's score
+is the highest of the steps whose centre lies in it, its reference likewise. An event that was not mixed in but that the scene may
+hold is not counted (`Labels.plausible`). Finished recordings are scored by `audiolog eval`, not here.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def score(network: Trainable, pool: WindowPool, batch_size: int = 32, wanted: Wa
     for first in range(0, len(indices), batch_size):
         chosen = indices[first : first + batch_size]
         output = network.forward_features(torch.from_numpy(pool.log_mel[chosen]).float().to(device))
-        # a network without one of the branches knows nothing there: chance
+        # a network without one of the branches scores chance there
         silent = torch.zeros(len(chosen), pool.events.shape[1], pool.events.shape[2])
         equal = torch.zeros(len(chosen), len(pool.facts.scenes))
         heard = silent if output.event_logits is None else output.event_logits.float().cpu()
@@ -73,7 +73,7 @@ def curves(scores: Scores) -> list[Curve]:
 
 
 def tuned_thresholds(scores: Scores) -> list[float]:
-    """The thresholds (score >= threshold) that together give the highest micro F1; a class without a reference gets the median."""
+    """The thresholds (score >= threshold) that give the highest micro F1; a class without a reference gets the median."""
     of_classes = curves(scores)
     thresholds, known = micro_f1_thresholds(of_classes), [curve.n_positive > 0 for curve in of_classes]
     usual = float(np.median([t for t, k in zip(thresholds, known, strict=True) if k])) if any(known) else 0.5
@@ -81,7 +81,7 @@ def tuned_thresholds(scores: Scores) -> list[float]:
 
 
 def sure_thresholds(scores: Scores, precision: float) -> list[float]:
-    """The thresholds that together find most at that micro precision; a class without a reference gets the highest of the others."""
+    """The thresholds that find most at that micro precision; a class without a reference gets the highest of the others."""
     of_classes = curves(scores)
     thresholds, known = precise_thresholds(of_classes, precision), [curve.n_positive > 0 for curve in of_classes]
     highest = max((t for t, k in zip(thresholds, known, strict=True) if k), default=0.5)
@@ -95,7 +95,7 @@ def micro_f1(scores: Scores, thresholds: Sequence[float]) -> float:
 
 
 def scene_accuracy(scores: Scores) -> float:
-    """Mean over the scenes of the share of their windows that are named rightly; NaN without a scene."""
+    """Mean over the scenes of the share of their windows that are named correctly; NaN without a scene."""
     present = sorted({scene for scene in scores.scene.tolist() if scene >= 0})
     if not present:
         return float("nan")
@@ -106,7 +106,7 @@ def scene_accuracy(scores: Scores) -> float:
 def summary(scores: Scores) -> dict[str, float]:
     """The figures of a record: macro AP, micro F1 with thresholds tuned on the same windows, scene accuracy, and a score of both.
 
-    Only the figures that are defined: without an event, or without a scene, the score is what is left. UsageError if that is nothing.
+    Only figures that are defined: without events or without scenes, the score is the other figure. UsageError if there is none.
     """
     figures = {
         "macro_ap": mean_of_defined([average_precision(curve) for curve in curves(scores)]),

@@ -1,1 +1,1 @@
-"""Checkpoints by name: where they lie, what can be pulled, and the label lists of public networks. No torch here."""
+"""Checkpoints by name: where they are, which can be downloaded, and the label lists of public networks. No torch here."""

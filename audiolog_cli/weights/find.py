@@ -1,7 +1,8 @@
-"""Where checkpoints lie: a name or a path in, a file out; and what a file says about itself, read without torch.
+"""Finding checkpoints: a name or a path in, a file out; and a file's header, read without torch.
 
 A name (`everyday`) stands for NAME.safetensors in one of three folders, in this order: the one that came with the installed
-package, the checkout's `weights/`, the user's cache. Anything with a slash or a dot in it is a path. Loading is `model/checkpoint.py`.
+package, the checkout's `weights/`, the user's cache. Anything with a slash or a dot in it is a path. Loading is
+`model/checkpoint.py`.
 
 The format is safetensors (https://github.com/huggingface/safetensors): eight bytes with the length of a JSON header, the header
 (shape, type and place of each tensor, and a table of strings), the tensors. Nothing in it can run code.
@@ -24,7 +25,7 @@ MAX_HEADER = 100_000_000  # bytes; safetensors' own limit
 
 
 def folders() -> tuple[Path, ...]:
-    """The folders that hold named checkpoints, first one first."""
+    """The folders of named checkpoints, in search order."""
     return PACKAGE / "_weights", PACKAGE.parent / "weights", cache_folder()
 
 
@@ -35,7 +36,7 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def find(name_or_path: str) -> Path:
-    """The checkpoint of that name or path; WeightsError if there is none, with the names there are."""
+    """The checkpoint of that name or path; WeightsError, with the available names, if there is none."""
     if "/" in name_or_path or "." in name_or_path or os.sep in name_or_path:
         path = Path(name_or_path)
         if not path.exists():
@@ -47,7 +48,7 @@ def find(name_or_path: str) -> Path:
             return path
     names = ", ".join(sorted(present())) or "none"
     raise WeightsError(
-        f"no weights are called {name_or_path!r}; here there are: {names}. `audiolog weights list` shows what can be pulled;"
+        f"no weights are called {name_or_path!r}; available here: {names}. `audiolog weights list` shows what can be pulled;"
         f" a file in this folder is ./{name_or_path}"
     )
 
@@ -63,7 +64,7 @@ def present() -> dict[str, Path]:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a safetensors file says about itself."""
+    """The header of a safetensors file."""
 
     metadata: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
@@ -82,7 +83,7 @@ def is_safetensors(path: Path) -> bool:
 def read_header(path: Path) -> Header:
     """The header of a safetensors file, checked against the file's size.
 
-    Raises WeightsError for what is not there, is another kind of file, or was cut off.
+    Raises WeightsError for a file that is missing, of another kind, or truncated.
     """
     try:
         with open(path, "rb") as file:
@@ -114,7 +115,7 @@ def _cut_off(path: Path, size: int, expected: int) -> str:
 
 
 def _kind(head: bytes) -> str:
-    """Why a file with these first bytes is no checkpoint of ours."""
+    """Why a file with these first bytes is not one of our checkpoints."""
     if not head:
         return "the file is empty; expected a checkpoint (safetensors)"
     if head.startswith((b"PK\x03\x04", b"\x80")):

@@ -112,7 +112,7 @@ def for_counts(n_scenes: int, n_events: int) -> LabelList | None:
 
 
 def canonical(label: str) -> str:
-    """A label as the lists spell it: without blanks around it (a released configuration has "water tap running ").
+    """A label as the lists spell it: without surrounding blanks (a released configuration has "water tap running ").
 
     >>> canonical("water tap running ")
     'water tap running'

@@ -1,10 +1,10 @@
-"""Published checkpoints: the list of those that are known, and the download of those that lie on the Hugging Face hub or a web site.
+"""Published checkpoints: the list of known ones, and the download of those on the Hugging Face hub or a web site.
 
-The list is `weights/published.tsv`. A download from the hub goes through `huggingface_hub`, from HF_ENDPOINT where that is set; what its
-cache (HF_HOME) already holds is taken from there. A download goes on where it was cut off, and is checked against a SHA-256: the one
-pinned in the list, or else the one that the hub itself states; a site states none. Of some files only the first digits are pinned:
-that finds damage and other files, but would not stop someone who makes a file to fit. What was downloaded is another project's file; `model/layouts.py`
-makes one of ours of it. Nothing here runs unless the user asked for a download.
+The list is `weights/published.tsv`. A download from the hub goes through `huggingface_hub`, from HF_ENDPOINT where that is set;
+files in its cache (HF_HOME) are taken from there. An interrupted download resumes, and is checked against a SHA-256: the one
+pinned in the list, or else the one that the hub states; a web site states none. Of some files only the first digits are pinned:
+that detects damage and mix-ups, but not a file forged to match. A downloaded file is another project's; `model/layouts.py`
+converts it. Nothing here runs unless the user asked for a download.
 """
 
 import hashlib
@@ -25,11 +25,11 @@ SITE = ("https://", "http://")
 class Published:
     """One line of the list; an empty field is not known."""
 
-    name: str  # what it is called here
+    name: str  # its name here
     repo: str  # on the hub, or the address of a site's releases; empty: to be fetched by hand from `source`
     filename: str
     revision: str
-    sha256: str  # or its first digits; empty: nobody has pinned it
+    sha256: str  # or its first digits; empty: not pinned
     layout: str
     knows: str  # in words
     licence: str
@@ -37,7 +37,7 @@ class Published:
 
     @property
     def url(self) -> str:
-        """Where the file lies on a web site; empty for the hub's files."""
+        """The file's address on a web site; empty for the hub's files."""
         return f"{self.repo}/{self.revision}/{self.filename}" if self.repo.startswith(SITE) else ""
 
 
@@ -65,12 +65,12 @@ def by_name(name: str) -> Published:
 
 
 def download(entry: Published, offline: bool = False, show_progress: bool = False) -> Path:
-    """The published file on this machine, whole and checked: the hub's cache holds it already, or it is fetched.
+    """The published file on this machine, complete and checked: from the hub's cache, or downloaded.
 
-    Raises WeightsError if the hub cannot be reached, does not have the file, stops in the middle (a second call goes on there),
-    the disk is full, or the bytes are not the published ones (they are deleted).
+    Raises WeightsError if the hub cannot be reached, does not have the file or stops in the middle (a second call resumes), if
+    the disk is full, or if the bytes are not the published ones (they are deleted).
     """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # nothing but the file is asked for
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # request nothing but the file
     import huggingface_hub
     from huggingface_hub.utils import logging
 
@@ -91,14 +91,14 @@ def download(entry: Published, offline: bool = False, show_progress: bool = Fals
 
 
 def _from_hub(entry: Published, show_progress: bool) -> Path:
-    """Ask the hub for the file's sum and size, then fetch it."""
+    """Ask the hub for the file's checksum and size, then download it."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     url = hf_hub_url(entry.repo, entry.filename, revision=entry.revision)
     try:
         metadata = get_hf_file_metadata(url)
-    except Exception as error:  # its HTTP library's errors are not the hub's
+    except Exception as error:  # errors of its HTTP library are not wrapped
         raise WeightsError(f"{entry.name}: {_no_answer(error, entry)}") from None
     return _fetch(entry, url, show_progress, stated_sum(metadata.etag or ""), metadata.size, build_hf_headers())
 
@@ -111,7 +111,7 @@ def _fetch(
     size: int | None = None,
     headers: dict[str, str] | None = None,
 ) -> Path:
-    """Fetch into a file named by its sum, so that parts of different versions never meet. `hf_hub_download` starts anew each time.
+    """Fetch into a file named by its sum, so that parts of different versions never mix. `hf_hub_download` starts over each time.
 
     `headers` may hold a token for the hub: other sites get none.
     """
@@ -140,7 +140,7 @@ def _fetch(
 
 
 def downloads_folder() -> Path:
-    """Where files lie while they are fetched."""
+    """The folder of downloads in progress."""
     return cache_folder().parent / "downloads"
 
 
@@ -157,7 +157,7 @@ def stated_sum(etag: str) -> str:
 
 
 def check_sum(entry: Published, path: Path, stated: str) -> None:
-    """Compare the bytes with the pinned sum, or with the one that the hub states; delete them and raise WeightsError if they differ."""
+    """Compare the file with the pinned sum or the hub's; if they differ, delete it and raise WeightsError."""
     expected = entry.sha256 or stated
     if not expected:
         raise WeightsError(f"{entry.name}: neither the list nor the hub states a SHA-256 of {entry.filename}; not used")
@@ -166,8 +166,8 @@ def check_sum(entry: Published, path: Path, stated: str) -> None:
     path.resolve().unlink()  # in the hub's cache this is the file that a link points to ...
     path.unlink(missing_ok=True)  # ... and this is the link
     raise WeightsError(
-        f"{entry.name}: {'the site' if entry.url else 'the hub'} sent other bytes than the published ones: expected SHA-256 {expected[:12]}..., found {found[:12]}...;"
-        " they were deleted, pull it again"
+        f"{entry.name}: {'the site' if entry.url else 'the hub'} sent other bytes than the published ones:"
+        f" expected SHA-256 {expected[:12]}..., found {found[:12]}...; they were deleted, pull it again"
     )
 
 
@@ -178,9 +178,9 @@ def sha256_of(path: Path) -> str:
 
 
 def origin_of(path: Path, entry: Published | None = None) -> dict[str, str]:
-    """Where a published file is from, for the card of what is made of it: its sum, and source and licence where the sum is pinned.
+    """The origin of a published file, for the card of what is made from it: its checksum; source and licence if that is pinned.
 
-    `entry` says what the file is where that is known without its sum.
+    `entry` is the file's entry if it is known without its checksum.
     """
     found = sha256_of(path)
     known = entry or next((entry for entry in published().values() if entry.sha256 and found.startswith(entry.sha256)), None)
@@ -188,7 +188,7 @@ def origin_of(path: Path, entry: Published | None = None) -> dict[str, str]:
 
 
 def _no_answer(error: Exception, entry: Published) -> str:
-    """Why the hub does not offer the file, in one line."""
+    """Why the hub does not provide the file, in one line."""
     from huggingface_hub import errors
 
     place = f"{entry.repo}/{entry.filename}"
@@ -202,7 +202,7 @@ def _no_answer(error: Exception, entry: Published) -> str:
 
 
 def _stopped(error: Exception) -> str:
-    """Why the download did not reach its end, in one line."""
+    """Why the download did not finish, in one line."""
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
         return f"the download cannot be written: {error.strerror.lower()}; make room or set XDG_CACHE_HOME, and pull again"
     return f"the download stopped in the middle ({_first_line(error)}); pull again, it goes on from there"
