@@ -170,7 +170,7 @@ def print_summary(scores: Scores, thresholds: Sequence[float]) -> None:
         "| seconds | macro AP | micro F1 | ER | micro F1, thresholds tuned here | ER | scene accuracy |\n|---|---|---|---|---|---|---|"
     )
     at_shipped, at_best = ((micro_f1(scores, chosen), error_rate(scores, chosen)) for chosen in (thresholds, best))
-    figures = (macro, *at_shipped, *at_best, scene_accuracy(scores))
+    figures = (macro, *at_shipped, *at_best, scene_accuracy(scores) if scores.scenes.shape[1] else math.nan)
     print(f"| {len(scores.events)} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |\n")
 
 
