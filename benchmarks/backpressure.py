@@ -2,9 +2,9 @@
 
     python benchmarks/backpressure.py [MINUTES ...]
 
-Two recordings of each length in MINUTES (10 60 180), tagged with the default weights by two workers and two decoders on a cluster that
-is told to have a GPU and works on CPUs. Looked at twice a second: bytes in Ray's object store, and the memory (PSS) of all processes of
-Ray and of the command, which share the store.
+Two recordings of each length in MINUTES (10 60 180), tagged with the default weights by two workers and two decoders on a cluster
+that is told to have a GPU and works on CPUs. Looked at twice a second: bytes in Ray's object store, and the memory (PSS) of all
+processes of Ray and of the command, which share the store.
 """
 
 import os

@@ -1,11 +1,12 @@
-"""Whether an hour late in a long recording costs what the first one did: processor seconds of each hour of a FLAC, tagged in one run.
+"""Whether an hour late in a long recording costs what the first one did: processor seconds of each hour of a FLAC, tagged in one
+run.
 
     python benchmarks/length.py [HOURS]
 
 HOURS is 24 unless given (1.5 GB of FLAC in the system's folder for temporary files, and some ten minutes of one core). A small
 network (`crnn:tiny`), one job, 32 kHz mono: what is measured is everything around the network. Every ten minutes of sound the
-same separate minute is tagged from its file, in the same process: `minutes` says how many times that minute an hour costs, in which
-the load of a shared machine cancels. Then come whole recordings of several lengths, in turn, by the same measure.
+same separate minute is tagged from its file, in the same process: `minutes` says how many times that minute an hour costs, in
+which the load of a shared machine cancels. Then come whole recordings of several lengths, in turn, by the same measure.
 """
 
 import resource

@@ -1,9 +1,10 @@
-"""How many ten-second windows one core mixes in a second, without effects, with those of training, and with every effect every time.
+"""How many ten-second windows one core mixes in a second, without effects, with those of training, and with every effect every
+time.
 
     python benchmarks/mix.py CACHE CLIPS...
 
-CACHE is where decoded clips are kept (as `audiolog mix --cache`), CLIPS are folders with clips.tsv. Processor time, not wall time, so
-that a busy machine counts less; the best of five rounds.
+CACHE is where decoded clips are kept (as `audiolog mix --cache`), CLIPS are folders with clips.tsv. Processor time, not wall
+time, so that a busy machine counts less; the best of five rounds.
 """
 
 import sys

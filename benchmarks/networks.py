@@ -2,8 +2,8 @@
 
     python benchmarks/networks.py [BATCH ...]        windows at once, 1 and 4
 
-Medians of processor time of one thread for a window of 10 s, features included; `share` is of what the product of two 1024 x 1024 fp32 matrices
-reaches, `times` how many times as fast as fp32 in `tag`.
+Medians of processor time of one thread for a window of 10 s, features included; `share` is of what the product of two 1024 x 1024
+fp32 matrices reaches, `times` how many times as fast as fp32 in `tag`.
 """
 
 import sys

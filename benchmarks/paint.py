@@ -1,4 +1,5 @@
-"""How long Debian's Chromium takes from opening a page of `report` of 24 hours x 40 labels to its first paint, and the page's size.
+"""How long Debian's Chromium takes from opening a page of `report` of 24 hours x 40 labels to its first paint, and the page's
+size.
 
     python benchmarks/paint.py [SHARE]
 

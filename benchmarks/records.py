@@ -2,9 +2,9 @@
 
     python benchmarks/records.py
 
-A day of cells, scores all different, and for `table` a week of them as well, of which Python's start is a smaller part; the best of
-five in processor time, which other programs on the machine disturb least. A plain pass (take the lines apart, make numbers of three
-fields) runs in turn with them: it says how fast the machine is at it.
+A day of cells, scores all different, and for `table` a week of them as well, of which Python's start is a smaller part; the best
+of five in processor time, which other programs on the machine disturb least. A plain pass (take the lines apart, make numbers of
+three fields) runs in turn with them: it says how fast the machine is at it.
 """
 
 import gc

@@ -3,7 +3,8 @@
     apt-get download tuxpaint-stamps-default && dpkg -x tuxpaint-stamps-default_*.deb stamps
     python examples/farm_morning.py stamps/usr/share/tuxpaint/stamps examples
 
-A farmyard (the scene `park`: birds, animals, a light breeze), then a kitchen (`home`) with a washing machine. Every sound stands in SCORE.
+A farmyard (the scene `park`: birds, animals, a light breeze), then a kitchen (`home`) with a washing machine. Every sound stands
+in SCORE.
 """
 
 import sys

@@ -1,8 +1,9 @@
 """What scores promise against what comes true: probabilities of composed recordings in, their calibration and its figures out.
 
-A score is calibrated where, of the seconds that have it, that share is right. Scenes are brought there by one temperature, events by a
-slope and a shift each, drawn towards those of all events together; both go into the last layers of a network, so that nobody who scores
-needs to know. `named_shares` counts how often a place is named, and how often rightly; `reliability` draws what is left of the error.
+A score is calibrated where, of the seconds that have it, that share is right. Scenes are brought there by one temperature, events
+by a slope and a shift each, drawn towards those of all events together; both go into the last layers of a network, so that nobody
+who scores needs to know. `named_shares` counts how often a place is named, and how often rightly; `reliability` draws what is
+left of the error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,9 @@ def best_temperature(scenes: Array, scene: NDArray[np.int64], smooth: object) ->
 
 
 def slopes_and_shifts(scores: Scores) -> tuple[Array, Array]:
-    """For every event the a and b of a logit x that is right as a * x + b: logistic regression (Platt, 1999) on the counted seconds."""
+    """For every event the a and b of a logit x that is right as a * x + b: logistic regression (Platt, 1999) on the counted
+    seconds.
+    """
     together = _fit(logit(scores.events)[scores.counted], scores.reference[scores.counted])
     fits = np.tile(together, (scores.events.shape[1], 1))
     for k in range(len(fits)):
@@ -82,7 +85,7 @@ def calibrated(scores: Scores, slopes: Array, shifts: Array) -> Scores:
 
 
 def bins(promised: Array, right: NDArray[np.bool_], least: float = 0.0) -> list[tuple[float, float, float]]:
-    """(mean promise, share that came true, share of all) for ten equal ranges of promises from `least` on; empty ones left out."""
+    """(mean promise, share that came true, share of all) for ten equal ranges of promises from `least` on, without empty ones."""
     kept = promised >= least
     promised, right = promised[kept], right[kept]
     places = np.minimum((promised * N_BINS).astype(int), N_BINS - 1)
@@ -99,7 +102,9 @@ def calibration_error(found: Sequence[tuple[float, float, float]]) -> float:
 
 
 def named_shares(scores: Scores, scenes: Sequence[str], labels: Labels) -> dict[str, float]:
-    """Of the seconds with a scene: how many are named at all, by a scene itself, and of the named how many rightly (a group that holds it)."""
+    """Of the seconds with a scene: how many are named at all, by a scene itself, and of the named how many rightly (a group that
+    holds it).
+    """
     groups = sorted(
         ((name, [labels.scenes.index(scene) for scene in members]) for name, members in labels.groups.items()),
         key=lambda group: len(group[1]),

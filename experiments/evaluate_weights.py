@@ -4,11 +4,12 @@
     python experiments/evaluate_weights.py weights/everyday.safetensors composed [DATA/everyday DATA/extra]
     python experiments/evaluate_weights.py mn04.safetensors composed experiments/audioset_map.tsv tuning   # an AudioSet tagger
 
-A tagger's classes are mapped to the events of the default weights, and its thresholds tuned on the recordings in `tuning`, as those were.
+A tagger's classes are mapped to the events of the default weights, and its thresholds tuned on the recordings in `tuning`, as
+those were.
 
-Seconds are counted as in the field: a reference event is active from floor(onset) to ceil(offset). Where `composed/ignore.tsv` says that
-a scene may hold an event that nobody labelled, that event is not counted. With the folders of clips, false alarms on speech alone and
-music alone are counted too.
+Seconds are counted as in the field: a reference event is active from floor(onset) to ceil(offset). Where `composed/ignore.tsv`
+says that a scene may hold an event that nobody labelled, that event is not counted. With the folders of clips, false alarms on
+speech alone and music alone are counted too.
 """
 
 import csv
@@ -80,7 +81,9 @@ def joined_scores(parts: list[Scores]) -> Scores:
 
 
 def false_alarms(tagged: Tagger, wave: Wave, expected: tuple[str, ...], sure: bool) -> tuple[float, float]:
-    """Events an hour that are not expected (seconds in a row with one label are one event), and the share of seconds with a place."""
+    """Events an hour that are not expected (seconds in a row with one label are one event), and the share of seconds with a
+    place.
+    """
     seconds: dict[str, list[float]] = {}
     n_named = n_cells = 0
     how = hearing(tagged.card, TagOptions(cells=CellOptions(sure=sure)))
@@ -167,7 +170,8 @@ def print_summary(scores: Scores, thresholds: Sequence[float]) -> None:
     macro = np.nanmean([average_precision(curve) for curve in curves(scores)])
     best = tuned_thresholds(scores)
     print(
-        "| seconds | macro AP | micro F1 | ER | micro F1, thresholds tuned here | ER | scene accuracy |\n|---|---|---|---|---|---|---|"
+        "| seconds | macro AP | micro F1 | ER | micro F1, thresholds tuned here | ER | scene accuracy "
+        "|\n|---|---|---|---|---|---|---|"
     )
     at_shipped, at_best = ((micro_f1(scores, chosen), error_rate(scores, chosen)) for chosen in (thresholds, best))
     figures = (macro, *at_shipped, *at_best, scene_accuracy(scores) if scores.scenes.shape[1] else math.nan)
@@ -181,7 +185,8 @@ def print_events(scores: Scores, card: Card) -> None:
         events, reference, counted = (array[:, k : k + 1] for array in (scores.events, scores.reference, scores.counted))
         f1 = micro_f1(Scores(events, reference, counted, scores.scenes, scores.scene), card.thresholds[k : k + 1])
         print(
-            f"| {label} | {average_precision(curve):.2f} | {f1:.2f} | {card.thresholds[k]:.2f} | {sure[k]:.2f} | {int(reference.sum())} |"
+            f"| {label} | {average_precision(curve):.2f} | {f1:.2f} | {card.thresholds[k]:.2f} | {sure[k]:.2f} | "
+            f"{int(reference.sum())} |"
         )
 
 

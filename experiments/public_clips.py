@@ -2,10 +2,11 @@
 
     python experiments/public_clips.py DATA OUT        # DATA holds the sets as unpacked; OUT/clips.tsv names their files in place
 
-Known are, by the folders that their archives unpack to (`SETS`): ESC-50 and UrbanSound8K (events), the training part of DCASE 2016 task 2
-(office events), LibriSpeech and VCTK 0.92 (speech), TUT Acoustic Scenes 2016 and 2017 and TAU Urban Acoustic Scenes (scenes).
-Their classes become labels of the default weights, or `other`. Clips of one source (recording, speaker) are in one split, in whichever set
-they are; about a fifth of the sources validates. Stderr says what was found and which labels have no clip.
+Known are, by the folders that their archives unpack to (`SETS`): ESC-50 and UrbanSound8K (events), the training part of DCASE
+2016 task 2 (office events), LibriSpeech and VCTK 0.92 (speech), TUT Acoustic Scenes 2016 and 2017 and TAU Urban Acoustic Scenes
+(scenes). Their classes become labels of the default weights, or `other`. Clips of one source (recording, speaker) are in one
+split, in whichever set they are; about a fifth of the sources validates. Stderr says what was found and which labels have no
+clip.
 """
 
 import csv
@@ -34,7 +35,8 @@ PER_SPEAKER = 4  # clips of one voice
 RENAMED = {
     "dog": "dog_bark", "cat": "cat_meow", "crackling_fire": "fire", "crickets": "insects", "chirping_birds": "bird",
     "water_drops": "water", "pouring_water": "water", "toilet_flush": "water", "thunderstorm": "thunder", "sneezing": "sneeze",
-    "coughing": "cough", "laughing": "laughter", "door_wood_knock": "door_knock", "clock_alarm": "alarm", "engine": "engine_idling",
+    "coughing": "cough", "laughing": "laughter", "door_wood_knock": "door_knock", "clock_alarm": "alarm",
+    "engine": "engine_idling",
     "church_bells": "church_bell", "street_music": "music",
     "doorslam": "door_slam", "keyboard": "keyboard_typing", "knock": "door_knock", "phone": "phone_ring",
 }  # fmt: skip
@@ -95,7 +97,7 @@ def vctk(root: Path) -> Iterator[Found]:
 
 
 def tut_scenes(root: Path) -> Iterator[Found]:
-    """meta.txt without a header: file, scene and, in 2017, the recording. In 2016 the name says it: b020_90_120.wav is of b020."""
+    """meta.txt, no header: file, scene and, in 2017, the recording. In 2016 the name says it: b020_90_120.wav is of b020."""
     for line in (root / "meta.txt").read_text(encoding="utf-8").splitlines():
         name, scene, *more = line.split("\t")
         if scene in PLACES:
@@ -136,7 +138,9 @@ def event(name: str) -> str:
 
 
 def divide(found: Iterable[Found]) -> list[Found]:
-    """Every file with its split: a source validates as soon as one of its files does; where the set is silent, by the source's name."""
+    """Every file with its split: a source validates as soon as one of its files does; where the set is silent, by the source's
+    name.
+    """
     files = list(found)
     judged = {file.source for file in files if file.validates or (file.validates is None and chosen(file.source))}
     return [replace(file, validates=file.source in judged) for file in files]

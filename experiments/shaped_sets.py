@@ -1,12 +1,14 @@
-"""Writes a data set of mixed sound in the layout of MAESTRO Real or of TUT with Imoto's lists, for when the real audio cannot be had.
+"""Writes a data set of mixed sound in the layout of MAESTRO Real or of TUT with Imoto's lists, for when the real audio cannot be
+had.
 
     python experiments/shaped_sets.py maestro OUT CLIPS...      # CLIPS: folders with clips.tsv, or folders of such folders
     python experiments/shaped_sets.py tut OUT CLIPS... --seconds 30 --seed 1
 
-Scenes, labels, file names, folds and formats are the authentic ones; the sound is not. Recordings are composed as `audiolog mix` does: a
-scene recording, and isolated clips over it. Where no clip of a class is at hand another sound stands in for it (`clips` below), and
-classes without a stand-in never come. Clips of one source are used in one test fold only, where a label has as many sources as there are
-folds, so that no network has heard in training what it is tested on. The same seed and clips give the same bytes.
+Scenes, labels, file names, folds and formats are the authentic ones; the sound is not. Recordings are composed as `audiolog mix`
+does: a scene recording, and isolated clips over it. Where no clip of a class is at hand another sound stands in for it (`clips`
+below), and classes without a stand-in never come. Clips of one source are used in one test fold only, where a label has as many
+sources as there are folds, so that no network has heard in training what it is tested on. The same seed and clips give the same
+bytes.
 """
 
 import hashlib
@@ -43,7 +45,8 @@ class Shape:
 
 MAESTRO = Shape(
     counts={
-        "cafe_restaurant": (10, 0), "city_center": (10, 0), "grocery_store": (9, 0), "metro_station": (9, 0), "residential_area": (11, 0),
+        "cafe_restaurant": (10, 0), "city_center": (10, 0), "grocery_store": (9, 0), "metro_station": (9, 0),
+        "residential_area": (11, 0),
     },
     events={
         "cafe_restaurant": ("people talking", "cutlery and dishes", "footsteps", "children voices", "coffee machine"),
@@ -73,7 +76,8 @@ TUT = Shape(
     clips={
         "city_center": ("street",), "home": ("home",), "office": ("office",), "residential_area": ("park",),
         "car": ("car",), "large vehicle": ("engine_idling",), "brakes squeaking": ("car_horn",), "people talking": ("speech",),
-        "people walking": ("footsteps",), "children": ("children_playing",), "dishes": ("dishes",), "water tap running": ("water",),
+        "people walking": ("footsteps",), "children": ("children_playing",), "dishes": ("dishes",), "water tap "
+                                                                                                    "running": ("water",),
         "(object) impact": ("door_knock",), "glass jingling": ("glass_breaking",), "cupboard": ("door_slam",),
         "keyboard typing": ("keyboard_typing",), "mouse clicking": ("clock_tick",), "fan": ("air_conditioner",),
         "breathing": ("snoring",), "bird singing": ("bird",), "wind blowing": ("wind",),

@@ -4,10 +4,11 @@
     audiolog mix DATA/world --split val --recordings 40 --seed 8 --out world
     python experiments/tune_weights.py run/model.safetensors weights/everyday.safetensors older world -- key=value...
 
-Scores become probabilities (`calibration.py`): a temperature goes into the scene head, a slope and a shift of each event into the event
-head. The card then asks `tag` for a window every HOP seconds and to average events over SMOOTH and scenes over SMOOTH_SCENE seconds. Thresholds
-are those of the highest micro F1, drawn a little towards the best single one, and for `--sure` those of the highest recall at precision SURE.
-The recordings must not be those that `evaluate_weights.py` measures on: another seed. Scenes outside the default vocabulary lose their outputs.
+Scores become probabilities (`calibration.py`): a temperature goes into the scene head, a slope and a shift of each event into the
+event head. The card then asks `tag` for a window every HOP seconds and to average events over SMOOTH and scenes over SMOOTH_SCENE
+seconds. Thresholds are those of the highest micro F1, drawn a little towards the best single one, and for `--sure` those of the
+highest recall at precision SURE. The recordings must not be those that `evaluate_weights.py` measures on: another seed. Scenes
+outside the default vocabulary lose their outputs.
 """
 
 import sys
@@ -70,7 +71,9 @@ def event_calibration(parts: list[Scores]) -> tuple[Array, Array]:
 
 
 def bars(scores: Scores, scenes: tuple[str, ...], groups: dict[str, tuple[str, ...]]) -> tuple[float, float]:
-    """The bars of scenes and of groups that name most seconds, at RIGHT and NAMED_BY_A_SCENE; the right ones first where both cannot be."""
+    """The bars of scenes and of groups that name most seconds, at RIGHT and NAMED_BY_A_SCENE; the right ones first where both
+    cannot be.
+    """
     best: tuple[Any, ...] = ()
     for scene_bar in np.arange(0.3, 0.96, 0.025):
         for group_bar in np.arange(max(0.5, scene_bar), 0.96, 0.025):

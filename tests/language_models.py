@@ -1,8 +1,8 @@
 """Real language models for the tests, made in milliseconds: a table of which word follows which, as llama weights.
 
-One layer whose attention and feed-forward add nothing, one-hot embeddings, and an output matrix with a large weight wherever one token
-is to follow another. At temperature 0 such a model says its sentence after any prompt and stops; constrained to JSON it says
-its JSON instead. They prove protocols, budgets and checks on a real server, not the quality of prose.
+One layer whose attention and feed-forward add nothing, one-hot embeddings, and an output matrix with a large weight wherever one
+token is to follow another. At temperature 0 such a model says its sentence after any prompt and stops; constrained to JSON it
+says its JSON instead. They prove protocols, budgets and checks on a real server, not the quality of prose.
 """
 
 import os

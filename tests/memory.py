@@ -15,9 +15,9 @@ GROWTH = 0.05  # of a short run's memory: by how much a long run may be larger
 class Memory:
     """Samples of a program's memory (kB) all along.
 
-    `own` is what no file stands behind. The pages of mapped libraries are half of a process with torch, and how many of them count
-    as resident is the kernel's affair: it maps what is in its cache anyway, and equal runs differ by a tenth. So growth is measured
-    in `own` memory, as a share of the `whole`.
+    `own` is what no file stands behind. The pages of mapped libraries are half of a process with torch, and how many of them
+    count as resident is the kernel's affair: it maps what is in its cache anyway, and equal runs differ by a tenth. So growth is
+    measured in `own` memory, as a share of the `whole`.
     """
 
     own: list[int] = field(default_factory=list)

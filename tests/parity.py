@@ -86,7 +86,7 @@ def value_for(name: str, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
 
 
 def clips() -> Tensor:
-    """Two clips (2, 320000): a swept tone that comes and goes over noise; tones on and off, a burst of noise, silence at the end."""
+    """Two clips (2, 320000): a swept tone that comes and goes over noise; tones on and off, a burst of noise, then silence."""
     n = RATE * SECONDS
     t = np.arange(n) / RATE
     sweep = np.sin(2 * np.pi * (100.0 * t + 395.0 * t * t))

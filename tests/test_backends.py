@@ -1,6 +1,7 @@
 """Language model servers, good and bad, through the real command: what is sent, what comes out, how each failure is told.
 
-The bytes have the shapes that Ollama 0.33, llama.cpp's server and llama-cpp-python were seen to send; a local server replays them.
+The bytes have the shapes that Ollama 0.33, llama.cpp's server and llama-cpp-python were seen to send; a local server replays
+them.
 """
 
 import json
@@ -189,7 +190,8 @@ def test_ollama_not_running(tmp_path: Path) -> None:
     done = audiolog("summarize --llm ollama:m", tmp_path, TABLE, OLLAMA_HOST="http://127.0.0.1:9")
     assert (done.code, done.stdout) == (4, "")
     assert done.stderr == (
-        "audiolog: ollama:m: no Ollama server at http://127.0.0.1:9; start it with `ollama serve`, or name its host in OLLAMA_HOST\n"
+        "audiolog: ollama:m: no Ollama server at http://127.0.0.1:9; start it with `ollama serve`, or name its host in "
+        "OLLAMA_HOST\n"
     )
 
 
@@ -354,7 +356,8 @@ def test_no_service_there(tmp_path: Path) -> None:
     [
         (
             "gpt-4o-mini",
-            "--llm gpt-4o-mini: expected outline, local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL or URL#MODEL; "
+            "--llm gpt-4o-mini: expected outline, local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL or "
+            "URL#MODEL; "
             "did you mean openai:gpt-4o-mini?\n",
         ),
         ("ollama:", "--llm ollama:: expected outline"),
@@ -498,7 +501,10 @@ def test_nothing_reaches_the_terminal_but_text(tmp_path: Path) -> None:
 def test_halves_of_characters_are_joined_or_replaced(tmp_path: Path) -> None:
     halves = sse(delta("A bird \ud83d"), delta("\udc26 and half \ud83d."), STOP)
     assert said("service", halves, tmp_path)[:2] == (0, "A bird \U0001f426 and half \ufffd.\n")
-    line = '{"message": {"role": "assistant", "content": "A bird \\ud83d\\udc26, half \\ud83d, text \\\\ud83d."}, "done": true, "done_reason": "stop"}'
+    line = (
+        '{"message": {"role": "assistant", "content": "A bird \\ud83d\\udc26, half \\ud83d, text \\\\ud83d."}, "done": true, '
+        '"done_reason": "stop"}'
+    )
     assert said("ollama", Answer(line), tmp_path)[:2] == (0, "A bird \U0001f426, half \ufffd, text \\ud83d.\n")
 
 
@@ -512,7 +518,8 @@ def test_content_may_be_a_list_of_parts(tmp_path: Path) -> None:
 
 REFUSALS = {
     "max_tokens": "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
-    "temperature": "Unsupported value: 'temperature' does not support 0.0 with this model. Only the default (1) value is supported.",
+    "temperature": "Unsupported value: 'temperature' does not support 0.0 with this model. Only the default (1) value is "
+    "supported.",
     "stream_options": "Unrecognized request argument supplied: stream_options",
     "cache_prompt": "body.cache_prompt: Extra inputs are not permitted",
 }
@@ -542,24 +549,28 @@ def test_a_parameter_that_goes_on_being_refused_is_an_error(tmp_path: Path) -> N
 OVERFLOWS = {
     "vLLM": {
         "object": "error",
-        "message": "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens (3976 in the messages, 1024 in the completion).",
+        "message": "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens (3976 in the "
+        "messages, 1024 in the completion).",
         "type": "BadRequestError",
         "code": 400,
     },
     "vLLM, newer": {
         "error": {
-            "message": "'max_tokens' or 'max_completion_tokens' is too large: 1024. This model's maximum context length is 2048 tokens and your "
+            "message": "'max_tokens' or 'max_completion_tokens' is too large: 1024. This model's maximum context length is 2048 "
+            "tokens and your "
             "request has 1500 input tokens (1024 > 2048 - 1500).",
             "type": "BadRequestError",
             "code": 400,
         }
     },
     "LM Studio": {
-        "error": "Trying to keep the first 4567 tokens when context the overflows. However, the model is loaded with context length of only 4096 "
+        "error": "Trying to keep the first 4567 tokens when context the overflows. However, the model is loaded with context "
+        "length of only 4096 "
         "tokens, which is not enough. Try to load the model with a larger context length, or provide a shorter input"
     },
     "LM Studio, newer": {
-        "error": "The number of tokens to keep from the initial prompt is greater than the context length (n_keep: 5432>= n_ctx: 4096). "
+        "error": "The number of tokens to keep from the initial prompt is greater than the context length (n_keep: 5432>= n_ctx: "
+        "4096). "
         "Try to load the model with a larger context length, or provide a shorter input."
     },
     "SGLang": {

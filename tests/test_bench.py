@@ -26,7 +26,8 @@ def test_a_run_as_json_as_a_table_and_compared_with_itself_made_twice_as_slow(tm
     assert all(0 < stage["low"] <= stage["seconds"] <= stage["high"] for stage in run["stages"])
     assert all(stage["processor"] > 0 for stage in run["stages"])
     assert run["peak_memory_mb"] > 100
-    assert {name: run["settings"][name] for name in ("weights", "device", "batch_size", "jobs", "window", "recording", "repeats")} == {
+    names = ("weights", "device", "batch_size", "jobs", "window", "recording", "repeats")
+    assert {name: run["settings"][name] for name in names} == {
         "weights": "crnn-tiny", "device": "cpu", "batch_size": 1, "jobs": 1, "window": 10.0, "recording": "noise", "repeats": 2,
     }  # fmt: skip
     assert {"processor", "cores", "memory_gb", "torch", "python", "load"} <= set(run["machine"])
@@ -127,7 +128,8 @@ def test_only_networks_that_there_are(tmp_path: Path) -> None:
         '{"audiolog_bench": 1, "stages": []}',
         '{"audiolog_bench": 2}',
         '{"audiolog_bench": 1, "settings": null, "machine": {}, "stages": [{"stage": "gemm", "seconds": 1, "processor": 1}]}',
-        '{"audiolog_bench": 1, "settings": {"a": 1}, "machine": {}, "stages": [{"stage": "gemm", "seconds": NaN, "processor": 1}]}',
+        '{"audiolog_bench": 1, "settings": {"a": 1}, "machine": {}, "stages": [{"stage": "gemm", "seconds": NaN, "processor": '
+        "1}]}",
         "[" * 100_000,
     ],
 )

@@ -1,4 +1,6 @@
-"""Every network learns one batch by heart: event F1 above 0.99, every scene right, with the loop and the losses that users train with."""
+"""Every network learns one batch by heart: event F1 above 0.99, every scene right, with the loop and the losses that users train
+with.
+"""
 
 from dataclasses import replace
 
@@ -43,7 +45,9 @@ NETWORKS = {  # nothing dropped, nothing blanked; weights of scenes, events, con
 
 
 def batch_for(network: Trainable) -> Batch:
-    """Four windows (two for the large networks): noise whose level tells the scene; a sounding event's mel bands are 45 dB louder."""
+    """Four windows (two for the large networks): noise whose level tells the scene; a sounding event's mel bands are 45 dB
+    louder.
+    """
     n_frames = 51 if network.front_end.magnitude else 1001
     n_windows = 2 if isinstance(network, Joint) else 4
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""The check of a finished log: times and labels in running text, what is claimed of them, and how much of what is wrong it finds."""
+"""The check of a finished log: times and labels in running text, the claims about them, and how many errors it finds."""
 
 import random
 import re
@@ -465,7 +465,8 @@ def daily_log(n_hours: int) -> tuple[str, Table]:
         },
     )
     lines = [
-        f"At {i // 6}:{i % 6}0:00 birds sing for 20 s, followed by a car. Birds sing three times, and only a dog barks throughout the park."
+        f"At {i // 6}:{i % 6}0:00 birds sing for 20 s, followed by a car. Birds sing three times, and only a dog barks "
+        f"throughout the park."
         for i in range(6 * n_hours)
     ]
     return "\n".join(lines), table_of(table)

@@ -71,7 +71,8 @@ def test_a_table_with_clock_times_keeps_them() -> None:
         (
             "audiolog table --max-gap x",
             2,
-            "Invalid value for '--max-gap' (env var: 'AUDIOLOG_MAX_GAP'): 'x' is not a valid float range; see `audiolog table --help`",
+            "Invalid value for '--max-gap' (env var: 'AUDIOLOG_MAX_GAP'): 'x' is not a valid float range; see `audiolog table "
+            "--help`",
         ),
         ("audiolog table missing.tsv", 1, "missing.tsv: no such file"),
         ("audiolog table .", 1, ".: is a directory, expected a file"),

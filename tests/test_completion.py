@@ -93,7 +93,8 @@ def test_a_shell_without_completion_is_said(tmp_path: Path) -> None:
 def test_completing_imports_nothing_heavy(line: str) -> None:
     program = (
         "import sys; sys.argv[:] = ['audiolog']\nfrom audiolog_cli.cli import main\ntry: main()\nfinally:"
-        " print(sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'numpy', 'av', 'httpx', 'safetensors'}), file=sys.stderr)"
+        " print(sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'numpy', 'av', 'httpx', 'safetensors'}), "
+        "file=sys.stderr)"
     )
     words = f"audiolog {line}"
     settings = os.environ | {

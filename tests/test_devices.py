@@ -1,7 +1,7 @@
 """What would go wrong on a GPU only: numbers left on the processor, products in fewer bits than were asked for.
 
-Most of it is seen without one: torch's `meta` device has shapes and places but no numbers, and refuses operands of two places as a
-GPU does. The tests marked `gpu` run where there is one.
+Most of it is seen without one: torch's `meta` device has shapes and places but no numbers, and refuses operands of two places as
+a GPU does. The tests marked `gpu` run where there is one.
 """
 
 from pathlib import Path
@@ -54,7 +54,9 @@ def test_a_constant_left_behind_would_be_seen() -> None:
 
 
 def test_fp32_on_a_gpu_is_not_rounded_to_tf32() -> None:
-    """Torch lets cuDNN round the factors of convolutions and GRUs to 11 bits, unless it is told not to, as by whoever loads weights."""
+    """Torch lets cuDNN round the factors of convolutions and GRUs to 11 bits, unless it is told not to, as by whoever loads
+    weights.
+    """
     torch.backends.cudnn.allow_tf32 = True  # torch's own default
     load(LoadOptions(weights=str(EVERYDAY), device="cpu"))
     assert not torch.backends.cudnn.allow_tf32

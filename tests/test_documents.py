@@ -44,7 +44,9 @@ INVOCATION = re.compile(r"\baudiolog ((?:weights )?[a-z]+)((?:[^|&;>#'`\n\\]|\\\
 
 @pytest.mark.parametrize("path", sorted(ALL), ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_that_no_test_runs_exist_and_have_their_options(path: Path) -> None:
-    """Indented lines name recordings, cameras, clusters or servers that are the reader's; the program must know what they ask of it."""
+    """Indented lines name recordings, cameras, clusters or servers that are the reader's; the program must know what they ask of
+    it.
+    """
     import typer
 
     from audiolog_cli.cli import app

@@ -40,7 +40,8 @@ def test_labels_and_subtitles_are_of_one_recording(format: str, what: str, tmp_p
 
 
 RAVEN = (
-    "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tBegin File\tBegin Path\tFile Offset (s)\t"
+    "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tBegin File\tBegin Path\tFile Offset "
+    "(s)\t"
     "Annotation\tScore\tKind\n"
 )
 
@@ -76,7 +77,8 @@ def test_raven_says_where_lengths_are_not_known(tmp_path: Path) -> None:
     result = audiolog("table --format raven", tmp_path, events.encode())
     assert result.stdout.splitlines()[2].split("\t")[9] == "3.000000"
     assert result.stderr == (
-        "audiolog: Begin Time (s) may be too early from the second recording on: the table does not say how long a.wav is (it has no "
+        "audiolog: Begin Time (s) may be too early from the second recording on: the table does not say how long a.wav is (it "
+        "has no "
         "scenes and no end record); File Offset (s) is right\n"
     )
 

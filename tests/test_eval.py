@@ -94,7 +94,8 @@ def test_cells_from_a_pipe_against_lists(folder: Path) -> None:
 
 def test_tsv_has_one_figure_a_line_for_grep(folder: Path) -> None:
     done = sh(
-        "audiolog eval cells.tsv --reference ref.tsv --by-file -q | grep -P '^(scope|file)\\t.*segment_(f1|error_rate)\\t|^scope'",
+        "audiolog eval cells.tsv --reference ref.tsv --by-file -q | grep -P "
+        "'^(scope|file)\\t.*segment_(f1|error_rate)\\t|^scope'",
         folder,
     )
     assert done.stdout == (
@@ -141,7 +142,9 @@ def test_the_length_of_segments(folder: Path) -> None:
 
 @pytest.mark.parametrize("decode", ["any", "mean", "baseline"])
 def test_scores_on_segments_that_floating_point_cannot_hold(tmp_path: Path, decode: str) -> None:
-    """0.3 divided by 0.1 is a little less than 3, as sed_eval counts; scores go by rounded borders, and so does what they are held against."""
+    """0.3 divided by 0.1 is a little less than 3, as sed_eval counts; scores go by rounded borders, and so does what they are
+    held against.
+    """
     (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t0.3\t0.6\tdog\n")
     (tmp_path / "scores").mkdir()
     rows = [f"{i / 10:.1f}\t{(i + 1) / 10:.1f}\t{0.9 if 3 <= i < 6 else 0.1}\n" for i in range(10)]
@@ -239,7 +242,8 @@ def test_durations_cut_events_off_and_name_quiet_recordings(folder: Path) -> Non
     assert found["pooled"]["segment"]["n_reference"] == 3  # two seconds of car, one of dog
     assert (found["compared"]["seconds"], found["compared"]["segments"]) == (14.0, 14)
     assert done.stderr == (
-        "audiolog: compared 3 files, 14 s (14 segments), 2 event labels: 2 in both, 1 not estimated, 0 without reference events, 0 ignored\n"
+        "audiolog: compared 3 files, 14 s (14 segments), 2 event labels: 2 in both, 1 not estimated, 0 without reference events, "
+        "0 ignored\n"
         "audiolog: not estimated, their events count as deletions: quiet\n"
     )
 
@@ -256,7 +260,10 @@ def test_a_scene_of_unknown_length_that_was_not_estimated_is_said(folder: Path) 
     line = "eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit second --format json"
     done = audiolog(line, folder)
     assert report(done)["pooled"]["scene"]["overall_accuracy"] == pytest.approx(5 / 6)
-    said = "audiolog: no scene estimated and no length known, so in scene accuracy only as far as they have events: quiet; --durations gives lengths\n"
+    said = (
+        "audiolog: no scene estimated and no length known, so in scene accuracy only as far as they have events: quiet; "
+        "--durations gives lengths\n"
+    )
     assert said in done.stderr
     (folder / "durations.tsv").write_text("filename\tduration\nrec1.wav\t4.0\nrec2.wav\t2.0\nquiet.wav\t10.0\n")
     done = audiolog(f"{line} --durations durations.tsv", folder)

@@ -1,7 +1,8 @@
 """The reference cases, computed with sed_eval 0.2.1 and sed_scores_eval 0.0.4, through the command line.
 
 Counts must be equal, rates within 1e-9. Where the reference is empty the libraries divide by machine epsilon and report a huge
-number; we say that the rate is undefined. The cases are numbers in `golden/eval_cases.json`, but for the largest, which needs the reference data.
+number; we say that the rate is undefined. The cases are numbers in `golden/eval_cases.json`, but for the largest, which needs the
+reference data.
 """
 
 import json
@@ -81,7 +82,10 @@ def evaluate(case: Path, folder: Path, options: str = "--durations {case}/durati
         folds = "".join(f"{name}\t{fold}\n" for name, fold in about["folds"].items())
         (folder / "folds.tsv").write_text("filename\tfold\n" + folds)
         options += " --folds folds.tsv"
-    files = "{case}/estimated.tsv {case}/scenes_estimated.tsv --reference {case}/reference.tsv --reference {case}/scenes_reference.tsv"
+    files = (
+        "{case}/estimated.tsv {case}/scenes_estimated.tsv --reference {case}/reference.tsv --reference "
+        "{case}/scenes_reference.tsv"
+    )
     line = f"eval {files} --scores-dir {{case}}/scores --labels labels.txt --by-class --format json {options}"
     done = run(line.replace("{case}", str(case)), folder)
     assert done.code == 0, done.stderr

@@ -19,7 +19,7 @@ CODECS = {".mkv": "flac", ".mp4": "aac", ".mov": "pcm_s16le", ".avi": "pcm_s16le
 def film(
     path: Path, bursts_at: list[float], late: float = 0.0, default: int = 0, with_picture: bool = True, zero: float = 0.0
 ) -> Path:
-    """Six seconds of picture, and a sound track for each burst; `late`: when sound begins; `zero`: the first time stamp of all."""
+    """Six seconds of picture and a sound track for each burst; `late`: when sound begins; `zero`: the first time stamp of all."""
     with av.open(str(path), "w", container_options={"avoid_negative_ts": "disabled"} if zero else {}) as container:
         picture = container.add_stream("mpeg4", rate=10, width=32, height=32, pix_fmt="yuv420p") if with_picture else None
         tracks = []

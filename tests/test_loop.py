@@ -1,4 +1,4 @@
-"""What the training loop promises beside resuming (`test_training.py`): schedules, precisions, progress, curves, what is learned."""
+"""What the training loop promises besides resuming (`test_training.py`): schedules, precisions, progress, curves, learning."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -71,7 +71,7 @@ def test_a_settled_norm_is_part_of_its_convolution_and_still_learns() -> None:
 
 
 def test_the_shipped_recipe_goes_on_from_a_backbone_gently(tmp_path: Path) -> None:
-    """Its convolutions learn at their own rate and their norms keep their statistics; what is new learns from its first step on."""
+    """Its convolutions learn at their own rate and their norms keep their statistics; new layers learn from the first step."""
     options = TrainOptions(**asdict(read_recipe("everyday", ["warmup=0", "batch_size=2"]).training))
     network = tiny(n_classes=5)
     before = {name: value.clone() for name, value in network.state_dict().items()}

@@ -49,7 +49,8 @@ def test_parts_hold_what_stdout_would(folder: Path) -> None:
             whole = sh(f"{tag} {recording} --format {format} > whole.{format}; {show} whole.{format}", folder)
             assert sh(f"{show} {format}/{part}", folder) == whole != ("", "", 0)
     assert sh("cat tsv/failed/* jsonl/failed/*", folder).stdout == (
-        'filename\tmessage\nnone.wav\tnone.wav: no such file\n{"kind":"error","filename":"none.wav","message":"none.wav: no such file"}\n'
+        'filename\tmessage\nnone.wav\tnone.wav: no such file\n{"kind":"error","filename":"none.wav","message":"none.wav: no such '
+        'file"}\n'
     )
 
 

@@ -18,11 +18,13 @@ NOWHERE = Path("/nonexistent")
 
 def test_the_papers_prompts_word_for_word() -> None:
     assert prompts.GENERAL == (
-        "The above table provides a description of acoustic events and scenes from an audio clip, along with their start and end times in seconds."
+        "The above table provides a description of acoustic events and scenes from an audio clip, along with their start and end "
+        "times in seconds."
     )
     assert {prompt.name: prompt.question for prompt in listed(NOWHERE)} == {
         "overview": "Please provide a concise overview of this audio.",
-        "timing": "Please provide a concise overview of this audio, along with the timing information for sound scenes and events.",
+        "timing": "Please provide a concise overview of this audio, along with the timing information for sound scenes and "
+        "events.",
         "brief": "Please provide a concise overview of this audio without timing information.",
     }
 
@@ -41,7 +43,8 @@ def test_dry_run_prints_the_message_and_sends_nothing(tmp_path: Path) -> None:
         "0\t1\tstreet\t(no event recognised)\n"
         "1\t2\tstreet\tcar; dog_bark\n"
         "\n"
-        "The above table provides a description of acoustic events and scenes from an audio clip, along with their start and end times in seconds.\n"
+        "The above table provides a description of acoustic events and scenes from an audio clip, along with their start and end "
+        "times in seconds.\n"
         "\n"
         "Please provide a concise overview of this audio without timing information.\n",
     )
@@ -109,7 +112,8 @@ def test_the_outline_answers_no_question_of_ones_own(tmp_path: Path) -> None:
     done = audiolog("summarize --prompt loud.md", tmp_path, cells_tsv())
     assert (done.code, done.stdout) == (2, "")
     assert done.stderr == (
-        "audiolog: the outline answers only the prompts overview, timing, brief; for a question of your own name an LLM with --llm\n"
+        "audiolog: the outline answers only the prompts overview, timing, brief; for a question of your own name an LLM with "
+        "--llm\n"
     )
 
 

@@ -102,7 +102,8 @@ def test_weights_are_made_and_judged_from_public_sets_through_make(tmp_path: Pat
     teacher = shared / "data/teacher/mn04_as_mAP_432.pt"
     assert sh(f"audiolog weights convert {teacher} --out mn04.safetensors -q", tmp_path).code == 0
     options = (
-        f"BUILD={tmp_path}/build DATA={tmp_path}/data TEACHER={tmp_path}/mn04.safetensors POOL=8 POOL_VALIDATION=4 POOL_EPOCHS=1 STEPS=1 "
+        f"BUILD={tmp_path}/build DATA={tmp_path}/data TEACHER={tmp_path}/mn04.safetensors POOL=8 POOL_VALIDATION=4 POOL_EPOCHS=1 "
+        f"STEPS=1 "
         "TUNING_RECORDINGS=1 RECORDINGS=1 RECORDING_SECONDS=40"
     )
     made = sh(f"make -C {ROOT} --no-print-directory weights {options}", tmp_path, timeout=500)

@@ -1,4 +1,6 @@
-"""Labelled recordings as training data: layouts told apart, folds, windows and targets, `train` and `train --check-data` in the shell."""
+"""Labelled recordings as training data: layouts told apart, folds, windows and targets, `train` and `train --check-data` in the
+shell.
+"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -231,7 +233,8 @@ def test_training_on_a_folder_of_ones_own_ends_in_figures_on_its_test_part(tmp_p
         "filename\tonset\toffset\tscene_label\nfield/rec2.wav\t0.000\t12.000\tstreet\nfield/rec3.wav\t0.000\t12.000\thome\n"
     )
     scored = sh(
-        "audiolog tag -q --files-from run/test/files.txt --weights run/model.safetensors | audiolog eval -q --labels run/test/labels.txt"
+        "audiolog tag -q --files-from run/test/files.txt --weights run/model.safetensors | audiolog eval -q --labels "
+        "run/test/labels.txt"
         " --reference run/test/events.tsv --reference run/test/scenes.tsv --durations run/test/durations.tsv",
         tmp_path,
     )

@@ -118,7 +118,10 @@ def test_tag_to_a_folder_tells_it_as_well(folder: Path) -> None:
 def test_of_joined_files_damage_is_at_its_time_in_the_whole(folder: Path) -> None:
     write_wav(folder / "20261122_060000.wav", noise(3, 32_000), 32_000)
     (folder / "cut.wav").rename(folder / "20261122_060003.wav")
-    line = "tag --weights w.safetensors --format jsonl 20261122_060000.wav 20261122_060003.wav --name-time auto --tz UTC --split-files"
+    line = (
+        "tag --weights w.safetensors --format jsonl 20261122_060000.wav 20261122_060003.wav --name-time auto --tz UTC "
+        "--split-files"
+    )
     code, out, err = audiolog(line, folder)
     assert code == 0
     assert "audiolog: 20261122_060003.wav: 1.000-2.000 s: the file breaks off" in err

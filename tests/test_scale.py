@@ -173,7 +173,7 @@ def _command(folder: Path) -> bytes:
 
 
 def stopped_at_work(node: Any, recordings: Path) -> int | None:
-    """A process of a node that has a recording of a folder open, stopped (SIGSTOP) so that it stays at it; None if there is none."""
+    """A process of a node that has a recording of a folder open, stopped (SIGSTOP) so that it stays there; None if none has."""
     raylet = node.all_processes["raylet"][0].process.pid
     readers = {reader for path in recordings.glob("night*.wav") for reader in readers_of(path)}
     for reader in (reader for reader in readers if parent_of(reader) == raylet):

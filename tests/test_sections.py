@@ -1,4 +1,6 @@
-"""A log by a language model, section by section: what it is asked, what becomes of its sentences, and that no model can make it wrong."""
+"""A log by a language model, section by section: what it is asked, what becomes of its sentences, and that no model can make it
+wrong.
+"""
 
 import json
 import random
@@ -223,7 +225,8 @@ def test_a_range_is_the_sounds_own_also_where_the_scene_is_named() -> None:
 
 def test_chatter_and_what_claims_nothing_is_left_out() -> None:
     chatter = (
-        "Sure! Here is your summary. The rooster is a male chicken, a bird that is kept all over the world for its eggs and its meat, and has been "
+        "Sure! Here is your summary. The rooster is a male chicken, a bird that is kept all over the world for its eggs and its "
+        "meat, and has been "
         "for a very long time, since 0:05. A dog barks from 0:20 to 0:25. Let me know if you need more."
     )
     assert lines(chatter) == ["A dog barks from 0:20 to 0:25.", FARM_OUTLINE[1]]
@@ -353,7 +356,10 @@ def test_any_sentences_of_any_claims_leave_it_true(spoken: list[tuple[str, int, 
 
 
 def test_a_table_that_fits_is_asked_whole_as_in_the_paper() -> None:
-    answer = "At the farm a rooster crows from 0:05 to 0:07 and a dog barks from 0:20 to 0:25. In the street a car passes from 0:44 to 0:50."
+    answer = (
+        "At the farm a rooster crows from 0:05 to 0:07 and a dog barks from 0:20 to 0:25. In the street a car passes from "
+        "0:44 to 0:50."
+    )
     model = Model(lambda request: answer)
     _, log = written(FARM, asking(model), "auto")
     assert (log.text, len(model.asked), len(model.asked[0].turns)) == (answer, 1, 1)

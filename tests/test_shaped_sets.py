@@ -111,7 +111,9 @@ def test_make_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
 
 
 def test_the_table_gives_mean_and_spread_beside_the_published_figures(tmp_path: Path) -> None:
-    """Two seeds of two systems, scored by `eval`: one names the car in 1 second of 2, the other in both; the home is never recognised."""
+    """Two seeds of two systems, scored by `eval`: one names the car in 1 second of 2, the other in both; the home is never
+    recognised.
+    """
     header = "filename\tonset\toffset\t"
     (tmp_path / "events.tsv").write_text(f"{header}event_label\na.wav\t0\t2\tcar\n")
     (tmp_path / "scenes.tsv").write_text(f"{header}scene_label\na.wav\t0\t2\tstreet\nb.wav\t0\t2\thome\n")

@@ -1,4 +1,6 @@
-"""Notes, indexes and parameters beside larger files: damaged ones are one line, and several processes do not destroy each other's."""
+"""Notes, indexes and parameters beside larger files: damaged ones are one line, and several processes do not destroy each
+other's.
+"""
 
 import subprocess
 import sys

@@ -1,9 +1,9 @@
 """Speed does not get lost unnoticed: ratios of processor time within one run, to something that every machine can do.
 
 Never absolute times: machines differ and are shared. What is measured and what it is measured against run in turn, several times,
-and the quickest of each counts. Others' work only ever adds to a time, so as long as a ratio is above its bound the rounds go on: on a
-busy machine five of them once took a third more than the bound, sixty come down to what a quiet one says, and what has really become slow
-stays above. The bounds leave a third and more above what was seen.
+and the quickest of each counts. Others' work only ever adds to a time, so as long as a ratio is above its bound the rounds go on:
+on a busy machine five of them once took a third more than the bound, sixty come down to what a quiet one says, and what has
+really become slow stays above. The bounds leave a third and more above what was seen.
 """
 
 import gc

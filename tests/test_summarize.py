@@ -256,7 +256,8 @@ def test_a_dry_run_says_how_many_calls_and_tokens(tmp_path: Path) -> None:
     said = done.stderr.splitlines()[-1]
     assert (done.code, asked) == (0, [])
     found = re.fullmatch(
-        r"audiolog: farm.wav: 1 calls of at most (\d+) tokens together, answers included, with a context of 4096; repairs can double that",
+        r"audiolog: farm.wav: 1 calls of at most (\d+) tokens together, answers included, with a context of 4096; repairs can "
+        r"double that",
         said,
     )
     assert found is not None and 1024 < int(found[1]) < 1400, said

@@ -73,7 +73,8 @@ def test_a_recording_in_place_of_a_table_is_to_be_tagged_first(command: str, tmp
         f"audiolog: rec.wav: a recording, not a table; tag it first: audiolog tag rec.wav | audiolog {command}\n",
     )
     assert audiolog(f"{command} -q", tmp_path, sound).stderr == (
-        "audiolog: stdin: no text, expected a table; `audiolog tag` turns recordings into tables, and Parquet is read from files\n"
+        "audiolog: stdin: no text, expected a table; `audiolog tag` turns recordings into tables, and Parquet is read from "
+        "files\n"
     )
 
 

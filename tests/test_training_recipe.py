@@ -83,7 +83,8 @@ def test_a_part_is_added_to_a_table_and_a_table_replaces_it() -> None:
         ("schedule=linear", '--set schedule=linear: schedule = "linear": expected one of cosine, htsat'),
         ("precision=fp8", '--set precision=fp8: precision = "fp8": expected one of fp32, bf16, fp16'),
         ("frozen_norms=stem", '--set frozen_norms=stem: frozen_norms = "stem": expected a list of names, such as ["features"]'),
-        ("learning_rates=1", "--set learning_rates=1: learning_rates = 1: expected a table, such as learning_rates.features = 1e-4"),
+        ("learning_rates=1", "--set learning_rates=1: learning_rates = 1: expected a table, such as learning_rates.features = "
+                             "1e-4"),
         ("learning_rates.stem=-1", "--set learning_rates.stem=-1: learning_rates.stem = -1: expected a number from 0 on"),
     ],
 )  # fmt: skip

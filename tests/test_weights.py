@@ -223,7 +223,8 @@ def test_offline_pulls_only_what_is_there(tmp_path: Path) -> None:
     done = pull(tmp_path, Hub(HUB_PATH, b"", endpoint="http://127.0.0.1:9"), f"audiolog weights pull {NAME} --offline")
     assert (done.code, done.stdout) == (2, "")
     assert done.stderr == (
-        f"audiolog: {NAME}: laion/clap-htsat-unfused/pytorch_model.bin is not in the hub's cache, and --offline forbids to fetch it\n"
+        f"audiolog: {NAME}: laion/clap-htsat-unfused/pytorch_model.bin is not in the hub's cache, and --offline forbids to fetch "
+        f"it\n"
     )
 
 

@@ -17,7 +17,7 @@ class Answer:
 
 @contextmanager
 def web_server(asked: Callable[[str, str, str], Answer]) -> Iterator[str]:
-    """Serve what `asked(method, path, range header or "")` answers on a free port of the loopback interface; yields the address."""
+    """Serve the answers of `asked(method, path, range header or "")` on a free loopback port; yields the address."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -13,10 +13,10 @@ import textwrap
 
 HEAD = """# Commands
 
-Made by `make docs` from the commands' own help. Every option can also be set by its environment variable; what stands on the command
-line wins. A variable is the same in all commands whose option means the same (`AUDIOLOG_WEIGHTS`, `AUDIOLOG_DEVICE`); where a name
-means something else in another command, the variable carries the command's name (`AUDIOLOG_TAG_RESUME`, `AUDIOLOG_TABLE_FORMAT`).
-Switches take `1` or `0`; an option that may be repeated takes several values with blanks between them.
+Made by `make docs` from the commands' own help. Every option can also be set by its environment variable; the command line takes
+precedence. A variable is the same in all commands whose option means the same (`AUDIOLOG_WEIGHTS`, `AUDIOLOG_DEVICE`); where a
+name means something else in another command, the variable carries the command's name (`AUDIOLOG_TAG_RESUME`,
+`AUDIOLOG_TABLE_FORMAT`). Switches take `1` or `0`; an option that may be repeated takes several values separated by blanks.
 
 Exit codes: {codes}.
 """

@@ -4,11 +4,11 @@
     python tools/console_blocks.py --write README.md             put in what they print now
 
 A line that starts with `$ ` is a command, run by bash in the checkout with the virtual environment's programs first on the path;
-what follows, up to the next command, is its output (stdout and stderr as a terminal shows them). A command goes on in the next line
-after a backslash, and after `<<'SQL'` up to the line `SQL`. A line `...` stands for any lines: such an output is compared, never
-written. Blocks of other kinds (```sh, indented) are not run, nor those of a document that says in a comment who runs them:
-<!-- console blocks are run by tests/test_eval.py -->. A block below the comment <!-- needs mlr --> stays as it is where there is no
-such program; stderr says so.
+what follows, up to the next command, is its output (stdout and stderr as a terminal shows them). A command goes on in the next
+line after a backslash, and after `<<'SQL'` up to the line `SQL`. A line `...` stands for any lines: such an output is compared,
+never written. Blocks of other kinds (```sh, indented) are not run, nor those of a document that says in a comment who runs them:
+<!-- console blocks are run by tests/test_eval.py -->. A block below the comment <!-- needs mlr --> stays as it is where there is
+no such program; stderr says so.
 """
 
 import argparse

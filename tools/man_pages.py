@@ -2,8 +2,8 @@
 
     python tools/man_pages.py build/man    then  man -l build/man/audiolog-tag.1
 
-Building a wheel, and `make install`, does this (`build_hook.py`) and puts them under share/man/man1, where `man audiolog-tag` finds them.
-The macros are man(7)'s, which groff and mandoc both know.
+Building a wheel, and `make install`, does this (`build_hook.py`) and puts them under share/man/man1, where `man audiolog-tag`
+finds them. The macros are man(7)'s, which groff and mandoc both know.
 """
 
 import inspect
@@ -61,7 +61,10 @@ def page(context: Context, beside: list[str]) -> str:
     first, *rest = paragraphs(context.command)
     examples = [part.removeprefix("Example: ") for part in rest if part.startswith("Example: ")]
     pieces = " ".join(context.command.collect_usage_pieces(context))
-    text = f'.\\" Made by tools/man_pages.py\n.TH {escaped(name.upper())} 1 "" "audiolog {__version__}" "audiolog manual"\n.nh\n.ad l\n'
+    text = (
+        f'.\\" Made by tools/man_pages.py\n.TH {escaped(name.upper())} 1 "" "audiolog {__version__}" "audiolog '
+        f'manual"\n.nh\n.ad l\n'
+    )
     text += f".SH NAME\n{escaped(name)} \\- {escaped(first[0].lower() + first[1:].rstrip('.'))}\n"
     text += f".SH SYNOPSIS\n.B {escaped(context.command_path)}\n{marked(pieces)}\n.SH DESCRIPTION\n{escaped(first)}\n"
     text += "".join(f".PP\n{escaped(part)}\n" for part in rest if not part.startswith("Example: "))

@@ -1,11 +1,11 @@
 """The check of a finished log: every claim that it makes, against the table.
 
-Deterministic, no model. In come a text and the table; out come its claims, each with a verdict: labels at times, denials, counts and
-durations, `throughout`, `only`, `mostly`, and orders. `check` adds how much of the table the log speaks of. A time may be TOLERANCE off;
-`about` and whole minutes may be more. The time it takes grows with the text, not with text times table.
+Deterministic, no model. In come a text and the table; out come its claims, each with a verdict: labels at times, denials, counts
+and durations, `throughout`, `only`, `mostly`, and orders. `check` adds how much of the table the log speaks of. A time may be
+TOLERANCE off; `about` and whole minutes may be more. The time it takes grows with the text, not with text times table.
 
-What it cannot see: loudness, distance, causes, moods and anything else that is not a label at a time; a claim whose label it cannot read
-(unknown words, `it` across lines) is not counted.
+What it cannot see: loudness, distance, causes, moods and anything else that is not a label at a time; a claim whose label it
+cannot read (unknown words, `it` across lines) is not counted.
 """
 
 from collections.abc import Iterable, Iterator
@@ -200,8 +200,8 @@ def _problem(statement: Statement, mention: Mention, labels: frozenset[str], pos
 def _is_loose(statement: Statement, mention: Mention, position: Position, table: Table) -> bool:
     """Whether a label need only be heard somewhere in the time of its statement.
 
-    `From 0 to 16 s in the city center cars are heard`: the time is the scene's, the cars are somewhere in it. `Cars pass in the street
-    from 0:05`: the time is the cars', the street is around it. In a row of a table the time is the scene's.
+    `From 0 to 16 s in the city center cars are heard`: the time is the scene's, the cars are somewhere in it. `Cars pass in the
+    street from 0:05`: the time is the cars', the street is around it. In a row of a table the time is the scene's.
     """
     assert statement.time is not None
     is_scene = [bool(labels_of(each, table)) and labels_of(each, table) <= table.scenes for each in statement.mentions]

@@ -1,6 +1,7 @@
 """What a table says, ready to be asked: when each label is heard, and how often and how long inside any part of the recording.
 
-In come rows in order of time; `Table` answers in logarithmic time, so that a log of thousands of claims is checked in linear time.
+In come rows in order of time; `Table` answers in logarithmic time, so that a log of thousands of claims is checked in linear
+time.
 """
 
 import re
@@ -94,8 +95,8 @@ def spans_of(pairs: Iterable[tuple[float, float]]) -> Spans:
 def holds(spans: Spans, onset: float, offset: float, tolerance: float, edge: str = "") -> bool:
     """Whether something that sounds in `spans` is rightly said to be there from `onset` to `offset` seconds.
 
-    A range is right inside one span, or from the beginning of one to the end of one; a point inside a span, or at its beginning or end
-    where `edge` ("onset", "offset") says so.
+    A range is right inside one span, or from the beginning of one to the end of one; a point inside a span, or at its beginning
+    or end where `edge` ("onset", "offset") says so.
 
     >>> spans = spans_of([(5.0, 7.0), (12.0, 20.0)])
     >>> [holds(spans, *times, tolerance=1.0) for times in ((5, 7), (5, 20), (13, 15), (6, 6), (9, 9), (9, 14))]

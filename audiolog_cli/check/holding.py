@@ -1,7 +1,7 @@
 """How a quality that a log states is held against the table: one function for each kind of `qualities.py`.
 
-Each gets the labels, the statement and the table, and returns what is wrong, "" if nothing is. Where a sentence may be read in several
-ways (in this scene, or in the whole recording; each of the labels, or all together) it is right if one of them is.
+Each gets the labels, the statement and the table, and returns what is wrong, "" if nothing is. Where a sentence may be read in
+several ways (in this scene, or in the whole recording; each of the labels, or all together) it is right if one of them is.
 """
 
 from bisect import bisect_left, bisect_right
@@ -38,7 +38,7 @@ def scene_of(statement: Statement, table: Table) -> frozenset[str]:
 
 
 def regions(statement: Statement, table: Table, ranges: Sequence[Pair]) -> list[Region]:
-    """What a statement may speak of: the times of its clause, else the scene of its sentence or heading, and the whole recording."""
+    """What a statement may be about: the times of its clause, else the scene of its sentence or heading; or the recording."""
     found: list[Region] = []
     ranges = [each for each in ranges if each[0] < each[1]]
     if ranges:

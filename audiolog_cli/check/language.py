@@ -1,7 +1,8 @@
 """Words of time, number, order and denial in the languages that logs are written in: one table a language, `languages/*.toml`.
 
-A table lists the phrases of each kind (`seconds`, `denied`, `then`, ...); `*` stands for any letters. The tables of all languages are
-read together, for a log may mix them: a new language is a new file. Out come regular expressions, to be compiled with re.IGNORECASE.
+A table lists the phrases of each kind (`seconds`, `denied`, `then`, ...); `*` stands for any letters. The tables of all languages
+are read together, for a log may mix them: a new language is a new file. Out come regular expressions, to be compiled with
+re.IGNORECASE.
 """
 
 import re

@@ -1,7 +1,9 @@
-"""What a sentence says of its labels beyond that they are there: how often, how long, how much of the time, alone, and in which order.
+"""What a sentence says of its labels beyond that they are there: how often, how long, how much of the time, alone, and in which
+order.
 
-In comes a `Sentence`, out come statements with a `Quality`. The words are those of `languages/`; a quality whose label is in doubt is passed
-over, and so is every one of a sentence that denies or supposes something: a right sentence must not be found fault with.
+In comes a `Sentence`, out come statements with a `Quality`. The words are those of `languages/`; a quality whose label is in
+doubt is passed over, and so is every one of a sentence that denies or supposes something: a right sentence must not be found
+fault with.
 """
 
 import re

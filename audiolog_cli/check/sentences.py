@@ -1,8 +1,9 @@
 """What a log states: which labels, when, how often, how long, in which order, and whether they are denied.
 
-A log is read line by line and clause by clause. Inside a sentence a time belongs to the labels of its own clause; a clause with times
-only belongs to the labels before it, or after it where the sentence begins with a time; a sentence or bullet with times only belongs to
-the heading above it. `qualities.py` adds what a sentence says beyond labels and times; `claims.py` holds the statements against the table.
+A log is read line by line and clause by clause. Inside a sentence a time belongs to the labels of its own clause; a clause with
+times only belongs to the labels before it, or after it where the sentence begins with a time; a sentence or bullet with times
+only belongs to the heading above it. `qualities.py` adds what a sentence says beyond labels and times; `claims.py` holds the
+statements against the table.
 """
 
 import re
@@ -32,7 +33,8 @@ PSEUDO = (
         QUIET,
         _compiled(
             rf"{any_of('quiet')}(?:\s+{any_of('heard')})*"
-            rf"|{any_of('quiet_state')}(?=\s+{any_of('quiet_noun')})|(?<!\ba )(?<!\ban ){any_of('quiet_state')}(?=\s*(?:[,.:;|)\x01]|$))"
+            rf"|{any_of('quiet_state')}(?=\s+{any_of('quiet_noun')})|(?<!\ba )(?<!\ban "
+            rf"){any_of('quiet_state')}(?=\s*(?:[,.:;|)\x01]|$))"
         ),
     ),
 )
@@ -233,7 +235,9 @@ def _clauses(sentence: Sentence) -> list[Clause]:
 
 
 def _has_own_times(items: Sequence[Mention | Time], n_before: int) -> bool:
-    """Whether, in a sentence that begins with a time, the labels before and the labels after each stand beside a time: T L, and L T."""
+    """Whether, in a sentence that begins with a time, the labels before and the labels after each stand beside a time: T L, and L
+    T.
+    """
     if not isinstance(items[0], Time) or isinstance(items[n_before - 1], Time):
         return False
     follows = any(isinstance(item, Time) for item in items[n_before:])
@@ -326,7 +330,9 @@ def speaks_of_something_else(masked: str, clause: Clause) -> bool:
 
 
 def _inside(clause: Clause, masked: str) -> Iterator[tuple[list[Mention], Time | None]]:
-    """Runs and times of one clause: each time with the labels since the time before it, or up to the next where a time comes first."""
+    """Runs and times of one clause: each time with the labels since the time before it, or up to the next where a time comes
+    first.
+    """
     if len(clause.runs) == 1:
         yield from ((clause.runs[0], time) for time in clause.times)
         return

@@ -1,8 +1,9 @@
 """Times in running text: positions and ranges in a recording, and durations, told apart.
 
-Read are 1:05, 1:02:03, 65 s, 1 min 5 s, minute 1, second 65, 11:50 pm, the last 30 seconds, and ranges of them (`0:05–0:12`, `from 5 to
-12 seconds`, `between 5 s and 12 s`, `start: 5 ... end: 12`), with the words of `languages/`. An amount of time is a position only after a
-word that leads to one (`at 5 s`); it is a duration after `for`, before `long` or alone in brackets, and else neither.
+Read are 1:05, 1:02:03, 65 s, 1 min 5 s, minute 1, second 65, 11:50 pm, the last 30 seconds, and ranges of them (`0:05–0:12`,
+`from 5 to 12 seconds`, `between 5 s and 12 s`, `start: 5 ... end: 12`), with the words of `languages/`. An amount of time is a
+position only after a word that leads to one (`at 5 s`); it is a duration after `for`, before `long` or alone in brackets, and
+else neither.
 """
 
 import re
@@ -22,8 +23,8 @@ WINDOW = 64  # characters before and after an amount that may say what it is
 class Time:
     """A time that a text names, at [start, end) characters: a range [onset, offset] in seconds, or a point where they are equal.
 
-    A range that ends before it begins goes over midnight, or is a mistake. One that counts from the end of the recording has a negative
-    onset and ends at 0.
+    A range that ends before it begins goes over midnight, or is a mistake. One that counts from the end of the recording has a
+    negative onset and ends at 0.
     """
 
     start: int
@@ -135,7 +136,8 @@ class _Taken:
 def times(text: str) -> list[Time]:
     """The positions and ranges that a text names, in its order; durations are not among them.
 
-    >>> [(time.onset, time.offset) for time in times("A dog barks at 0:05 for 3 s, a car from 12 to 14.5 seconds and at 1 min 2 s.")]
+    >>> text = "A dog barks at 0:05 for 3 s, a car from 12 to 14.5 seconds and at 1 min 2 s."
+    >>> [(time.onset, time.offset) for time in times(text)]
     [(5.0, 5.0), (12.0, 14.5), (62.0, 62.0)]
     """
     found: list[Time] = []
@@ -160,7 +162,8 @@ def times(text: str) -> list[Time]:
 def durations(text: str) -> list[Duration]:
     """The durations that a text names, in its order.
 
-    >>> [(each.seconds, each.bound) for each in durations("Rain for about two minutes; a dog (3 s), every 5 s; at least 10 s long")]
+    >>> text = "Rain for about two minutes; a dog (3 s), every 5 s; at least 10 s long"
+    >>> [(each.seconds, each.bound) for each in durations(text)]
     [(120.0, ''), (3.0, ''), (10.0, 'least')]
     """
     found: list[Duration] = []
@@ -172,7 +175,7 @@ def durations(text: str) -> list[Duration]:
 
 
 def _duration(text: str, match: re.Match[str], goes_on: bool) -> Duration | None:
-    """An amount as a duration; `goes_on` after another one in its sentence: the beach lasts one minute, the street ten seconds."""
+    """An amount as a duration; `goes_on` after another in its sentence: the beach lasts one minute, the street ten seconds."""
     before, after = _around(text, match)
     is_one = (
         (goes_on and not LEAD_IN.search(before))

@@ -1,8 +1,8 @@
 """A section's text sentence by sentence: which sentences are wrong, why, and what of the section no sentence speaks of.
 
-What a repair needs. In come the text that someone wrote about a section and the section's rows; out comes one `Sentence` for each of
-its sentences, with the claims that it makes and, for each wrong one, the reason in plain English, to be shown to whoever wrote it.
-Deterministic; nothing is rewritten here.
+What a repair needs. In come the text that someone wrote about a section and the section's rows; out comes one `Sentence` for each
+of its sentences, with the claims that it makes and, for each wrong one, the reason in plain English, to be shown to whoever wrote
+it. Deterministic; nothing is rewritten here.
 
     table = section_table(rows)
     sentences = sentence_claims(answer, table)
@@ -42,8 +42,8 @@ class Sentence:
 def section_table(rows: Sequence[Row]) -> Table:
     """The table of a section's rows, one or more, in order of time; their times stay those of the recording.
 
-    What is said without a time is held against these rows alone: `no dog`, `three times` and `throughout` mean this section. A time
-    before its first row or after its last is wrong.
+    What is said without a time is held against these rows alone: `no dog`, `three times` and `throughout` mean this section. A
+    time before its first row or after its last is wrong.
     """
     return table_of(rows, onset=rows[0].onset)
 
@@ -51,9 +51,9 @@ def section_table(rows: Sequence[Row]) -> Table:
 def sentence_claims(text: str, table: Table) -> list[Sentence]:
     """Every sentence of `text`, in order, with its claims and the reasons why any are wrong.
 
-    Sentences are read together: a heading gives the sentences below it their scene, `it` is the label before. A claim belongs to the
-    sentence that it ends in. Any of the languages of the word tables is read, and several in one text. A text without words has no
-    sentences.
+    Sentences are read together: a heading gives the sentences below it their scene, `it` is the label before. A claim belongs to
+    the sentence that it ends in. Any of the languages of the word tables is read, and several in one text. A text without words
+    has no sentences.
     """
     sentences = [Sentence(start, end, text[start:end]) for start, end in _bounds(text)]
     starts = [sentence.start for sentence in sentences]
@@ -68,8 +68,8 @@ def sentence_claims(text: str, table: Table) -> list[Sentence]:
 def unspoken(sentences: Sequence[Sentence], table: Table, least_share: float = 0.0) -> list[str]:
     """The labels of the table that no right claim of these sentences speaks of, scenes first, each kind in alphabetical order.
 
-    A hypernym (`vehicles`) speaks of a label only where it can mean no other one of the table; a denial speaks of none. Events that sound
-    for less than `least_share` (0..1) of the table's time are passed over.
+    A hypernym (`vehicles`) speaks of a label only where it can mean no other one of the table; a denial speaks of none. Events
+    that sound for less than `least_share` (0..1) of the table's time are passed over.
     """
     spoken = {
         label

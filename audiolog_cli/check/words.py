@@ -1,8 +1,8 @@
 """Labels in running text: which words of a log stand for which labels of the table.
 
 `labels.tsv` lists concepts with their aliases in several languages (inflected forms are found by stem) and a few umbrella words
-(`vehicle`) with their members. A label of the table that no alias fits is matched by its own words. A concept that a log names and the
-table has not is an invented label: that is why the list is wider than any one table.
+(`vehicle`) with their members. A label of the table that no alias fits is matched by its own words. A concept that a log names
+and the table has not is an invented label: that is why the list is wider than any one table.
 """
 
 import re

@@ -82,7 +82,8 @@ def eval(
     decode: Annotated[
         Decode,
         typer.Option(
-            help="A segment is active where any part of it is, where its mean is, or by the rule of DCASE 2023 task 4B's baseline."
+            help="A segment is active where any part of it is, where its mean is, or by the rule of DCASE 2023 task 4B's "
+            "baseline."
         ),
     ] = Decode.any,
     threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Scores strictly above it are active."), ON_SCORES] = 0.5,

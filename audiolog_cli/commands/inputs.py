@@ -96,9 +96,9 @@ def jobs_of(
 ) -> Iterator[Job | InputError]:
     """The recordings that paths stand for, in order; an input that cannot be used is given as its error, in its place.
 
-    A path (or URL) is a recording, or a list of segments (told apart by its first bytes, unless it is said to be `raw` sound), or with
-    `recursive` a folder: then all files below it whose name fits `match`, or that end like sound files where it is empty. Of each recording
-    [start, end) seconds are taken; UsageError for segments, which say so themselves.
+    A path (or URL) is a recording, or a list of segments (told apart by its first bytes, unless it is said to be `raw` sound), or
+    with `recursive` a folder: then all files below it whose name fits `match`, or that end like sound files where it is empty. Of
+    each recording [start, end) seconds are taken; UsageError for segments, which say so themselves.
     """
     spans = stretch(start, end)
     for path in paths:

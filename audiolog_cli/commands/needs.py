@@ -7,9 +7,9 @@ A rule stands beside its option, in the words of the command line, and so does t
     split_files: Annotated[bool, typer.Option("--split-files"), not_with("--out")] = False
     weights: Annotated[Weights, heading("Model")] = "everyday"
 
-Only what stands on the command line is an error: an environment variable is a default for every command, and is passed over where it
-means nothing. The option that a rule asks for may come from anywhere. Where it takes the input itself to
-know what means nothing, a command calls `refuse`. `tests/test_needs.py` walks all rules of all commands.
+Only what stands on the command line is an error: an environment variable is a default for every command, and is passed over where
+it means nothing. The option that a rule asks for may come from anywhere. Where it takes the input itself to know what means
+nothing, a command calls `refuse`. `tests/test_needs.py` walks all rules of all commands.
 """
 
 import inspect
@@ -31,7 +31,7 @@ OTHER = "Other options"  # the heading of what every command has
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What an option needs, or does not go with; `others` as on the command line: `--out`, `--engine ray`, or an argument's name."""
+    """What an option needs or excludes; `others` as on the command line: `--out`, `--engine ray`, or an argument's name."""
 
     others: tuple[str, ...]  # one of them is enough
     is_needed: bool

@@ -49,7 +49,8 @@ class Precision(StrEnum):
 PrecisionOption = Annotated[
     Precision,
     typer.Option(
-        help="fp32; or, faster and a little different: bf16 (processors with AVX512_BF16 or AMX, GPUs), fp16 (GPUs), int8 (processors).",
+        help="fp32; or, faster and a little different: bf16 (processors with AVX512_BF16 or AMX, GPUs), fp16 (GPUs), int8 "
+        "(processors).",
     ),
 ]
 Jobs = Annotated[

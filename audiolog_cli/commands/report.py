@@ -141,7 +141,9 @@ def _parts(found: Sequence["Timeline"], audio: Sequence[str], log: str, output: 
 
 
 def _matched(found: Iterable["Timeline"], audio: Sequence[str]) -> dict[str, str]:
-    """The path of each recording's sound: by its whole name, by the last part, or without its ending; one alone belongs to one alone."""
+    """The path of each recording's sound: by its whole name, by the last part, or without its ending; one alone belongs to one
+    alone.
+    """
     filenames = [recording.filename for recording in found]
     if len(filenames) == len(audio) == 1:
         return {filenames[0]: audio[0]}
@@ -175,7 +177,8 @@ def _sound(path: str, recording: "Timeline", output: str, embed: float) -> "Soun
     measured = strip(path, with_picture=is_short)
     if abs(measured.duration - recording.duration / 1000) > TOLERANCE:
         terminal.say(
-            f"{path}: {measured.duration:.3f} s long, its cells end at {recording.duration / 1000:.3f} s; is it the same recording?"
+            f"{path}: {measured.duration:.3f} s long, its cells end at {recording.duration / 1000:.3f} s; is it the same "
+            f"recording?"
         )
     if is_short:
         return Sound(measured, f"data:audio/ogg;base64,{b64encode(opus(path)).decode('ascii')}")

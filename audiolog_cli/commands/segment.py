@@ -32,9 +32,9 @@ def segment(
 ) -> None:
     """Cut recordings into segments: filename, onset, offset of each.
 
-    The last segment ends with the recording. `audiolog tag` hears what the segments name: those that touch are one stretch, and where
-    nothing was left out it gives what it gives for the whole recording. A recording that cannot be read costs only itself: exit
-    code 3, or 1 if none could be.
+    The last segment ends with the recording. `audiolog tag` hears what the segments name: those that touch are one stretch, and
+    where nothing was left out it gives what it gives for the whole recording. A recording that cannot be read costs only itself:
+    exit code 3, or 1 if none could be.
 
     Example: audiolog segment --skip-quiet -50 night.wav | audiolog tag
     """

@@ -84,7 +84,8 @@ def summarize(
     by: Annotated[
         By,
         typer.Option(
-            help="Ask about the whole table in one piece or section by section; auto: whole where it fits and the model is not small.",
+            help="Ask about the whole table in one piece or section by section; auto: whole where it fits and the model is not "
+            "small.",
         ),
         needs("--llm"),
     ] = By.auto,
@@ -125,7 +126,8 @@ def summarize(
     check: Annotated[
         CheckMode | None,
         typer.Option(
-            help="Hold a log against its table. repair, for a language model the default, mends and completes it; warn marks what is wrong; "
+            help="Hold a log against its table. repair, for a language model the default, mends and completes it; warn marks "
+            "what is wrong; "
             "strict ends with exit code 5 as well; off, for the outline the default.",
             show_default=False,
         ),
@@ -147,8 +149,8 @@ def summarize(
 ) -> None:
     """Write a log of what was heard, and when.
 
-    Without --llm, `outline` writes it by rule, from the table alone. A language model gets the table and the question, never audio.
-    Keys come from OPENAI_API_KEY, QIANFAN_API_KEY, SPARK_API_PASSWORD or AUDIOLOG_API_KEY.
+    Without --llm, `outline` writes it by rule, from the table alone. A language model gets the table and the question, never
+    audio. Keys come from OPENAI_API_KEY, QIANFAN_API_KEY, SPARK_API_PASSWORD or AUDIOLOG_API_KEY.
 
     Example: audiolog tag rec.wav | audiolog summarize --prompt timing --llm ollama:llama3.2
     """
@@ -382,7 +384,8 @@ class Planner:
         else:
             yield "\n\n".join(request.text for request in requests) + "\n"
         terminal.say(
-            f"{recording.filename}: {len(requests)} calls of at most {tokens} tokens together, answers included, with a context of "
+            f"{recording.filename}: {len(requests)} calls of at most {tokens} tokens together, answers included, with a context "
+            f"of "
             f"{self.asking.budget.context}; repairs can double that"
         )
 
@@ -446,7 +449,8 @@ def _say_costs(asking: "Asking", seconds: float) -> None:
     cached = f" ({costs.cached_tokens} of them still known to the server)" if costs.cached_tokens else ""
     kept = f", {costs.kept} answers from disk" if costs.kept else ""
     terminal.say(
-        f"{asking.backend.name}: {costs.calls} calls, {costs.prompt_tokens} tokens sent{cached}, {costs.answer_tokens} received, {seconds:.1f} s{kept}"
+        f"{asking.backend.name}: {costs.calls} calls, {costs.prompt_tokens} tokens sent{cached}, {costs.answer_tokens} received, "
+        f"{seconds:.1f} s{kept}"
     )
 
 

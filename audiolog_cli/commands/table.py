@@ -40,7 +40,8 @@ def table(
     format: Annotated[
         TableFormat,
         typer.Option(
-            help="tsv, jsonl, csv and parquet are for programs, csv-excel for spreadsheets, github to latex for people, raven and "
+            help="tsv, jsonl, csv and parquet are for programs, csv-excel for spreadsheets, github to latex for people, raven "
+            "and "
             "audacity for editors of annotations, srt and vtt for films."
         ),
     ] = TableFormat.tsv,
@@ -80,7 +81,8 @@ def table(
             terminal.write_lines(_lines(rows, format, with_time, noted))
     if format is TableFormat.raven and noted.unmeasured:
         terminal.complain(
-            f"Begin Time (s) may be too early from the second recording on: the table does not say how long {noted.unmeasured} is "
+            f"Begin Time (s) may be too early from the second recording on: the table does not say how long {noted.unmeasured} "
+            f"is "
             "(it has no scenes and no end record); File Offset (s) is right"
         )
     if broken:

@@ -118,7 +118,8 @@ def tag(
         float,
         typer.Option(
             min=0.0,
-            help="Seconds from window to window, instead of the checkpoint's; below the window's length they overlap and are averaged.",
+            help="Seconds from window to window, instead of the checkpoint's; below the window's length they overlap and are "
+            "averaged.",
         ),
     ] = 0.0,
     cell: Annotated[float, typer.Option(min=0.001, help="Seconds of a cell."), heading("Cells")] = 1.0,
@@ -186,7 +187,8 @@ def tag(
         str,
         typer.Option(
             metavar="local|ray[:ADDRESS][,gpus=N]",
-            help="Who tags: this process, or the workers of a Ray cluster (ray:auto finds it on its own nodes, ray alone starts one here);"
+            help="Who tags: this process, or the workers of a Ray cluster (ray:auto finds it on its own nodes, ray alone starts "
+            "one here);"
             " gpus=0.25 puts four workers on a GPU.",
         ),
         heading("Cluster"),

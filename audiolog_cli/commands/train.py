@@ -19,7 +19,8 @@ def train(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="MAESTRO Real, TUT, a folder of audio with events.tsv, a pool made by `audiolog mix --windows`, or clips to mix.",
+            help="MAESTRO Real, TUT, a folder of audio with events.tsv, a pool made by `audiolog mix --windows`, or clips to "
+            "mix.",
         ),
     ],
     out: Annotated[

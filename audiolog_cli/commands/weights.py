@@ -94,7 +94,8 @@ def pull(
         file = download(entry, offline, terminal.progress_wanted())
         if entry.sha256 and len(entry.sha256) < SHA256:
             terminal.say(
-                f"{name}: only the first {len(entry.sha256)} digits of its SHA-256 are pinned, and fit: the file is whole, but a forger"
+                f"{name}: only the first {len(entry.sha256)} digits of its SHA-256 are pinned, and fit: the file is whole, but a "
+                f"forger"
                 f" could have made it so (SHA-256 {sha256_of(file)})"
             )
         if not entry.sha256:
@@ -132,8 +133,8 @@ def convert(
 ) -> None:
     """Make a checkpoint of audiolog's own format of another project's file.
 
-    Known are HTS-AT, AudioLog, EfficientAT (mnXX), and the sound networks of LAION-CLAP, msclap and transformers' CLAP, which have
-    no labels and serve as a start for `audiolog train --init`. Files are read without running anything that they contain.
+    Known are HTS-AT, AudioLog, EfficientAT (mnXX), and the sound networks of LAION-CLAP, msclap and transformers' CLAP, which
+    have no labels and serve as a start for `audiolog train --init`. Files are read without running anything that they contain.
 
     Example: audiolog weights convert mn04_as_mAP_432.pt --out mn04.safetensors
     """
@@ -156,7 +157,8 @@ def check(
     ],
     quiet: Quiet = False,
 ) -> None:
-    """Check checkpoints: every tensor there, in its shape and finite, labels and thresholds as many as outputs, one window scored.
+    """Check checkpoints: every tensor there, in its shape and finite, labels and thresholds as many as outputs, one window
+    scored.
 
     Prints a line for each that is valid. Exit code 2 for one that is not; of several, 3 if some are valid and 1 if none is.
 

@@ -1,7 +1,7 @@
 """Asking a language model: what stays the same from question to question, what it has cost, and several questions at a time.
 
-Answers are kept on disk (`answers.py`), so that a log that failed half-way goes on where it stopped; jobs run in parallel and come
-back in order.
+Answers are kept on disk (`answers.py`), so that a log that failed half-way goes on where it stopped; jobs run in parallel and
+come back in order.
 """
 
 import re

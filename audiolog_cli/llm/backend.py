@@ -1,8 +1,8 @@
 """What a language model is to the rest: something that answers a request, and says what that cost and what is wrong with it.
 
-`Backend` is the protocol; `ollama_backend.py` and `openai_backend.py` are its two clients, `endpoint.py` makes one from `--llm`. Here is
-what both share: the errors, retries while a server is busy, parameters that a server does not know, and the guards that tell a bad
-answer from a good one. A server that fails is an LLMError; a model that answers badly is a `Reply` with a flaw.
+`Backend` is the protocol; `ollama_backend.py` and `openai_backend.py` are its two clients, `endpoint.py` makes one from `--llm`.
+Here is what both share: the errors, retries while a server is busy, parameters that a server does not know, and the guards that
+tell a bad answer from a good one. A server that fails is an LLMError; a model that answers badly is a `Reply` with a flaw.
 """
 
 import re
@@ -143,7 +143,10 @@ def _collected(start: Callable[[], Stream], request: Request, name: str, say: Ca
         text += piece
         if is_repeating(text[-4000:]):
             stream.generator.close()
-            flaw = f"{name}: the model repeats itself without end ({printable(text[-12:])!r}); try another model or a lower --max-tokens"
+            flaw = (
+                f"{name}: the model repeats itself without end ({printable(text[-12:])!r}); try another model or a lower "
+                f"--max-tokens"
+            )
             return Reply(cleaned(text), Usage(None, None), flaw)
     text, usage = cleaned(text), stream.value
     if usage.is_cut:
@@ -153,7 +156,7 @@ def _collected(start: Callable[[], Stream], request: Request, name: str, say: Ca
 
 
 def retried(start: Callable[[], Stream], say: Callable[[str], None]) -> Stream:
-    """The stream of `start`, begun again after a while when the server is busy, and at once without parameters that it refuses."""
+    """The stream of `start`, retried after a while if the server is busy, and at once without parameters that it refuses."""
     waits = iter(WAITS)
     refused: set[str] = set()
     while True:
@@ -201,7 +204,8 @@ def one_line(text: str) -> str:
 # What servers say
 
 OVERFLOWS = re.compile(  # Ollama, llama-cpp-python, vLLM, SGLang, LM Studio, TGI
-    r"context[ _](?:length|window|size)|context the overflows|maximum context|n_ctx|(?:prompt|input) is too long|max_new_tokens`? must be",
+    r"context[ _](?:length|window|size)|context the overflows|maximum context|n_ctx|(?:prompt|input) is too "
+    r"long|max_new_tokens`? must be",
     re.IGNORECASE,
 )
 BOTH_LENGTHS = (  # (context, prompt) and (prompt, context)

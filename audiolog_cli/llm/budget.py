@@ -44,6 +44,7 @@ class Budget:
         """UsageError if the answer leaves no room for a prompt."""
         if self.room < 256:
             raise UsageError(
-                f"--context {self.context} with --max-tokens {self.max_tokens} leaves {self.room} tokens for the table, at least 256 are needed; "
+                f"--context {self.context} with --max-tokens {self.max_tokens} leaves {self.room} tokens for the table, at least "
+                f"256 are needed; "
                 "raise --context or lower --max-tokens"
             )

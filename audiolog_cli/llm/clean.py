@@ -1,7 +1,7 @@
 """A model's raw answer in, text that can be printed and checked out: no thoughts, no control characters, no halves of characters.
 
-Thinking models put their thoughts before the answer: between `<think>` tags, before a bare closing tag (where the server's template has
-opened it), or in a channel of their own (gpt-oss). An answer of thoughts alone is empty.
+Thinking models put their thoughts before the answer: between `<think>` tags, before a bare closing tag (where the server's
+template has opened it), or in a channel of their own (gpt-oss). An answer of thoughts alone is empty.
 """
 
 import re
@@ -32,7 +32,8 @@ def cleaned(answer: str) -> str:
 def without_thoughts(answer: str) -> str:
     """The answer without thoughts and without the marks of a chat template.
 
-    >>> without_thoughts("<|channel|>analysis<|message|>A cat?<|end|><|start|>assistant<|channel|>final<|message|>A bird.<|return|>")
+    >>> answer = "<|start|>assistant<|channel|>final<|message|>A bird.<|return|>"
+    >>> without_thoughts("<|channel|>analysis<|message|>A cat?<|end|>" + answer)
     'A bird.'
     """
     *_, final = FINAL.split(answer)

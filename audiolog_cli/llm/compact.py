@@ -1,7 +1,7 @@
 """Rows as the text that is sent to a language model: the paper's table, the same facts grouped, or totals of equal stretches.
 
-The first two are exact: every scene, event, quiet stretch and stretch that was not analysed is in them, with its times. `grouped` says
-each label once per scene and is a half to a third as long. Totals are for questions over tables that fit in neither way.
+The first two are exact: every scene, event, quiet stretch and stretch that was not analysed is in them, with its times. `grouped`
+says each label once per scene and is a half to a third as long. Totals are for questions over tables that fit in neither way.
 Where the caller has bridged pauses or dropped short events, that is said.
 """
 
@@ -37,7 +37,8 @@ def rows_text(rows: Iterable[Row]) -> str:
 def grouped_text(rows: Sequence[Row]) -> str:
     """Scene by scene: its times, then each label with all its times in seconds.
 
-    >>> print(grouped_text([Row("a", 0, 1, "street", ("dog",)), Row("a", 1, 2, "street", ()), Row("a", 2, 3, "street", ("dog",))]))
+    >>> rows = [Row("a", 0, 1, "street", ("dog",)), Row("a", 1, 2, "street", ()), Row("a", 2, 3, "street", ("dog",))]
+    >>> print(grouped_text(rows))
     Start(s)-End(s) scene, and below it each event with its start-end times
     0-3 street
      dog: 0-1, 2-3
@@ -57,7 +58,8 @@ def grouped_text(rows: Sequence[Row]) -> str:
 
 
 def totals_text(rows: Sequence[Row], seconds: float) -> str:
-    """How long each scene and event lasts, and how often an event begins, in each stretch of so many seconds; a row counts where it begins.
+    """How long each scene and event lasts, and how often an event begins, in each stretch of so many seconds; a row counts where
+    it begins.
 
     >>> rows = [Row("a", 0, 2, "street", ("dog",)), Row("a", 2, 3, "street", ()), Row("a", 61, 63, "park", ("dog", "car"))]
     >>> print(totals_text(rows, 60.0))

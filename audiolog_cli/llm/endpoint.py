@@ -5,8 +5,8 @@
     URL#MODEL                               any OpenAI-compatible server
     gguf:PATH  local                        a model file, or an installed package's, on llama.cpp's server (`local_server.py`)
 
-Keys come from the environment that the caller passes in, each to its own service; AUDIOLOG_API_KEY goes to whatever is named, but not to
-a server of our own. Nothing is sent from here.
+Keys come from the environment that the caller passes in, each to its own service; AUDIOLOG_API_KEY goes to whatever is named, but
+not to a server of our own. Nothing is sent from here.
 """
 
 import re

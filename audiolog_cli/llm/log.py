@@ -1,7 +1,8 @@
 """A finished log: its lines, who wrote each, what it cost and how the check went; and the JSON document of all that.
 
-`by_outline` and `by_model` make one from a recording, whatever writes it; `document` is the object of `--format json`, valid against
-`log.schema.json`. A language model writes in one piece (`whole`) or unit by unit (`units.py`), and is repaired (`repair.py`) or not.
+`by_outline` and `by_model` make one from a recording, whatever writes it; `document` is the object of `--format json`, valid
+against `log.schema.json`. A language model writes in one piece (`whole`) or unit by unit (`units.py`), and is repaired
+(`repair.py`) or not.
 """
 
 from bisect import bisect_left, bisect_right
@@ -97,9 +98,9 @@ def section_parts(rows: Iterable[Row]) -> list[Part]:
 def by_model(recording: Recording, asking: Asking, by: str, repair: bool, retries: int, checked: bool) -> Writing:
     """The log that a model writes.
 
-    `by`: "whole", in one piece; "section", unit by unit, given as they come; "auto", whole where the table fits and the model is not small,
-    by section where not, or where the answer is bad. `repair`: only what the rows bear out, and all that they hold. `retries`: how often
-    an answer in one piece that is `checked` and has wrong claims is asked for again.
+    `by`: "whole", in one piece; "section", unit by unit, given as they come; "auto", whole where the table fits and the model is
+    not small, by section where not, or where the answer is bad. `repair`: only what the rows bear out, and all that they hold.
+    `retries`: how often an answer in one piece that is `checked` and has wrong claims is asked for again.
     """
     log = Log(recording.filename, asking.backend.name, asking.prompt.name)
     part = None
@@ -291,7 +292,10 @@ def _is_good(answer: str, report: Report, request: Request) -> bool:
 
 def _verdict(name: str, report: Report) -> str:
     if report.wrong:
-        return f"{name}: the answer has {len(report.wrong)} wrong claims, the first {report.wrong[0].text!r}: {report.wrong[0].problem}"
+        return (
+            f"{name}: the answer has {len(report.wrong)} wrong claims, the first {report.wrong[0].text!r}: "
+            f"{report.wrong[0].problem}"
+        )
     return f"{name}: the answer is no log, or an echo of the table"
 
 

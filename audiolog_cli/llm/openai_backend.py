@@ -1,8 +1,8 @@
 """A model behind an OpenAI-compatible endpoint: ChatGPT, ERNIE Bot (Qianfan), Spark, llama.cpp's server, vLLM, LM Studio.
 
-One strict client on httpx. An answer counts as whole only after a `finish_reason` or `[DONE]`; a stream with neither, an empty one and
-an error inside a 200 are errors with a cause. A parameter that the service refuses is left out from then on. Keys go into one
-header and are cut out of every message.
+One strict client on httpx. An answer counts as whole only after a `finish_reason` or `[DONE]`; a stream with neither, an empty
+one and an error inside a 200 are errors with a cause. A parameter that the service refuses is left out from then on. Keys go into
+one header and are cut out of every message.
 """
 
 import json
@@ -263,7 +263,8 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def events(lines: Iterator[str]) -> Iterator[str]:
-    """The data of server-sent events (WHATWG HTML, 9.2): `data` lines up to an empty line, joined; comments and other fields passed over.
+    """The data of server-sent events (WHATWG HTML, 9.2): `data` lines up to an empty line, joined; comments and other fields
+    passed over.
 
     >>> list(events(iter(["data: a", "", ": ping", "data: b", "data: c", ""])))
     ['a', 'b\\nc']

@@ -3,8 +3,8 @@
 In comes one recording, out come the lines of a log, each as soon as it is known; deterministic, nothing invented, and the same
 memory for a day as for a minute: of every label only counts, extremes and the first few times are kept. Three forms, after the
 paper's three prompts: `timing` (scenes in order, when each sound was heard), `overview` (scene by scene, how often and when),
-`brief` (a few sentences without times). All three end with a summary. Each line is made as a `Fact`, which says what labels it speaks
-of: `units.py` puts a language model's words in its place.
+`brief` (a few sentences without times). All three end with a summary. Each line is made as a `Fact`, which says what labels it
+speaks of: `units.py` puts a language model's words in its place.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -332,7 +332,10 @@ def _course(totals: Totals) -> str:
     if len(totals.order) <= SCENE_CHANGES:
         return f"The recording starts in the scene {named[0]}, then comes {', then '.join(named[1:])}."
     by_time = sorted((section for scene, section in totals.scenes.items() if scene), key=lambda section: -section.when.seconds)
-    return f"The recording changes often between scenes; most of it is {join([words(str(section.scene)) for section in by_time[:3]])}."
+    return (
+        f"The recording changes often between scenes; most of it is "
+        f"{join([words(str(section.scene)) for section in by_time[:3]])}."
+    )
 
 
 def share(heard: Heard, seconds: float) -> str:

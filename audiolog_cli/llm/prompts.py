@@ -9,7 +9,10 @@ from pathlib import Path
 
 from audiolog_cli.errors import UsageError
 
-GENERAL = "The above table provides a description of acoustic events and scenes from an audio clip, along with their start and end times in seconds."
+GENERAL = (
+    "The above table provides a description of acoustic events and scenes from an audio clip, along with their start and "
+    "end times in seconds."
+)
 BUILT_IN = Path(__file__).parent / "prompt_files"
 KEYS = ("name", "description", "language")
 

@@ -1,8 +1,8 @@
 """A stream of cells or rows, cut into recordings: one `Recording` per file, its rows still a stream.
 
-In come the records of `reading.read_records` (cells, rows, ends, failures; several files one after the other); out come recordings, each to
-be used up before the next. What only cells know (scores) and only JSON Lines know (duration, failure) is noted on the way past.
-Nothing is held but one row.
+In come the records of `reading.read_records` (cells, rows, ends, failures; several files one after the other); out come
+recordings, each to be used up before the next. What only cells know (scores) and only JSON Lines know (duration, failure) is
+noted on the way past. Nothing is held but one row.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -135,7 +135,8 @@ def together(each: Iterable[Recording]) -> Recording:
     for (recording, own), shift in zip(held, shifts, strict=True):
         if rows and own[0].onset + shift < rows[-1].offset:
             raise InputError(
-                f"{recording.filename} begins before the recording before it has ended; give them one log each, without --together"
+                f"{recording.filename} begins before the recording before it has ended; give them one log each, without "
+                f"--together"
             )
         rows += [_moved(row, whole.filename, shift) for row in own]
         whole.duration = max(recording.duration or 0.0, own[-1].offset) + shift

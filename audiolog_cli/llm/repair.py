@@ -1,8 +1,8 @@
 """A model's answer about a unit comes in, lines that the table bears out come out: what a log is made of after `--check repair`.
 
 Every sentence is held against the unit's rows. Kept are those that claim something, claim nothing wrong, and do not say much more
-than they claim. The wrong ones are asked for again once, with their mistakes; what no kept sentence speaks of is said in the outline's
-own lines. So a log is complete and true whoever wrote it; how much of it is the model's is counted.
+than they claim. The wrong ones are asked for again once, with their mistakes; what no kept sentence speaks of is said in the
+outline's own lines. So a log is complete and true whoever wrote it; how much of it is the model's is counted.
 """
 
 import re
@@ -61,7 +61,9 @@ def repaired(unit: Unit, answer: str, ask_again: AskAgain) -> list[Line]:
 
 
 def _joined(unit: Unit, kept: list[Sentence], candidates: Iterable[Sentence], table: Table) -> list[Sentence]:
-    """The sentences of `kept`, and those candidates that tell something more and are right also where they stand, behind the others."""
+    """The sentences of `kept`, and those candidates that tell something more and are right also where they stand, behind the
+    others.
+    """
     for sentence in candidates:
         more = [*kept, sentence]
         is_news = unit.form == "closing" or untold(more, table, unit.form) < untold(kept, table, unit.form)
@@ -81,8 +83,8 @@ def _paragraph(unit: Unit, kept: Sequence[Sentence]) -> str:
 def repaired_whole(unit: Unit, answer: str, ask_again: AskAgain, is_own_question: bool) -> list[Line]:
     """The same for an answer about a whole recording: its layout stays, wrong sentences are cut out of it.
 
-    Sentences without a claim stay, unless hardly any has one. An answer to a question of one's own need not speak of everything: only what
-    it said wrongly is said by the table.
+    Sentences without a claim stay, unless hardly any has one. An answer to a question of one's own need not speak of everything:
+    only what it said wrongly is said by the table.
     """
     table = unit_table(unit)
     sentences = sentence_claims(answer, table)
@@ -129,7 +131,9 @@ def unit_table(unit: Unit) -> Table:
 
 
 def _sorted(unit: Unit, answer: str, table: Table) -> tuple[list[Sentence], list[Sentence]]:
-    """The sentences of an answer, read below the unit's title, each once: those that may stand in a log, also alone, and the wrong ones."""
+    """The sentences of an answer, read below the unit's title, each once: those that may stand in a log, also alone, and the
+    wrong ones.
+    """
     found = {sentence.text.casefold(): sentence for sentence in reversed(_read(unit, answer, table))}
     each = sorted(found.values(), key=lambda sentence: sentence.start)
     kept = [
@@ -151,7 +155,8 @@ def _read(unit: Unit, answer: str, table: Table) -> list[Sentence]:
 def _loose(sentence: Sentence, table: Table) -> Iterator[str]:
     """What the check lets pass because a unit's scene is always around: `in the street, birds from 0:06 to 0:11`.
 
-    In a log such a range may be the scene's, with the birds somewhere in it; in a unit a range is the sound's own, or all of the scene.
+    In a log such a range may be the scene's, with the birds somewhere in it; in a unit a range is the sound's own, or all of the
+    scene.
     """
     for claim in sentence.claims:
         if claim.problem or claim.denied or claim.onset is None or claim.offset is None or claim.onset == claim.offset:
@@ -163,10 +168,11 @@ def _loose(sentence: Sentence, table: Table) -> Iterator[str]:
 
 
 def _is_kept(sentence: Sentence, unit: Unit) -> bool:
-    """Whether a sentence may stand in a log by itself: it claims something of a sound, all of it right, and is not much longer than that.
+    """Whether a sentence may stand in a log by itself: it claims something of a sound, all of it right, and is not much longer
+    than that.
 
-    In `timing` it says when of each sound, in `overview` of one; without a heading, in `brief`, it says where. Nothing is denied, as only the
-    whole log can tell.
+    In `timing` it says when of each sound, in `overview` of one; without a heading, in `brief`, it says where. Nothing is denied,
+    as only the whole log can tell.
     """
     said = len(re.findall(r"\w+", sentence.text))
     labels = {label for claim in sentence.claims for label in claim.labels}

@@ -1,6 +1,7 @@
 """A recording in units that a language model is asked about one by one: small, independent, each with all its facts.
 
-In come the rows and the prompt's form, out come `Unit`s in the order of the log, the first ones while the table is still being read:
+In come the rows and the prompt's form, out come `Unit`s in the order of the log, the first ones while the table is still being
+read:
 
     timing      a unit for each section of the outline (a scene, at most an hour); too long a one is cut at a pause
     overview    a unit for each scene, with all of the recording's time in it
@@ -41,9 +42,12 @@ from audiolog_cli.wording import clock, length
 WRITTEN_OUT = 4  # times of one sound that a model is told; of more, only how many and between when and when
 
 INSTRUCTIONS = {
-    "timing": "Write what is heard in this part of a recording, one short sentence for each sound, with the times as they stand. Use only these facts.",
-    "overview": "Write what is heard in this place of a recording, one short sentence for each sound, with the times as they stand. Use only these facts.",
-    "brief": "Write what is heard in this place of a recording in one or two short sentences, without times. Use only these facts.",
+    "timing": "Write what is heard in this part of a recording, one short sentence for each sound, with the times as they stand. "
+    "Use only these facts.",
+    "overview": "Write what is heard in this place of a recording, one short sentence for each sound, with the times as they "
+    "stand. Use only these facts.",
+    "brief": "Write what is heard in this place of a recording in one or two short sentences, without times. Use only these "
+    "facts.",
     "closing": "Write one or two short sentences that sum up this recording. Use only these facts.",
 }
 EXAMPLES = {  # facts, and a good answer

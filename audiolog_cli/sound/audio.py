@@ -215,8 +215,9 @@ def windows_at(
 ) -> Iterator[Window]:
     """Cut windows, one every `hop_seconds`, that cover what [onset, offset) spans in seconds name, and hear nothing else.
 
-    Spans come in order of onset; those that touch or overlap are one stretch. Where they leave nothing out, the windows are those of
-    `windows` to the byte; what lies past the end of the recording is left out. Raises ValueError where an onset is before the one before it.
+    Spans come in order of onset; those that touch or overlap are one stretch. Where they leave nothing out, the windows are those
+    of `windows` to the byte; what lies past the end of the recording is left out. Raises ValueError where an onset is before the
+    one before it.
     """
     n_window, n_hop = sample_at(window_seconds, sample_rate), sample_at(hop_seconds, sample_rate)
     in_samples = ((sample_at(onset, sample_rate), sample_at(offset, sample_rate)) for onset, offset in spans)

@@ -51,7 +51,8 @@ AFTER = re.compile(
     r"(?:[.,](?P<fraction>\d+))?"
     r"\s?(?P<zone>[Zz](?![^\W_])|(?:UTC|GMT)?(?P<offset>[+-]\d{2}(?:[:-]?\d{2})?)(?!\d)|(?:UTC|GMT)(?![^\W_]))?"
 )
-# What must not follow that: what could be an offset or a fraction, half a day, a zone's abbreviation (of which many mean two zones).
+# What must not follow that: what could be an offset or a fraction, half a day, a zone's abbreviation (of which many mean two
+# zones).
 NOT_UNDERSTOOD = re.compile(
     r"\s?[-+]\d|[.,:]\d|\s?[AaPp]\.?[Mm]\b|[\s_]?(?:UTC|GMT)"
     r"|[\s_]?(?:[ECMP][DS]T|(?:AK|A[CEW]|NZ)[DS]T|[BHJK]ST|CES?T|EES?T|WET|MES?Z|MSK|SAST)(?![^\W_])"
@@ -118,8 +119,8 @@ def start_of(path: str, source: TimeSource, say: Callable[[str], None] = lambda 
 def zoned(start: datetime, zone: tzinfo | None, path: str, say: Callable[[str], None]) -> datetime:
     """The time in `zone`: put into it where it has none, else shown in it.
 
-    Of an hour that the clock passes twice, the first is taken, and that is said. Raises AudioError for one that it leaves out: such a
-    recorder is not set to that zone.
+    Of an hour that the clock passes twice, the first is taken, and that is said. Raises AudioError for one that it leaves out:
+    such a recorder is not set to that zone.
     """
     if zone is None:
         return start
@@ -241,7 +242,8 @@ def dated(match: re.Match[str], century: int = 0, is_in_name: bool = True) -> da
     if may_be_a_number or NOT_UNDERSTOOD.match(text, after.end()):
         tail = text[match.end() :]
         raise ValueError(
-            f"{match[0]} is followed by {tail[:20]!r}, which is not understood; expected nothing, a fraction of a second, Z or an offset "
+            f"{match[0]} is followed by {tail[:20]!r}, which is not understood; expected nothing, a fraction of a second, Z or "
+            f"an offset "
             "such as +01:00; a pattern for --name-time, such as %Y%m%d_%H%M%S, says which digits count"
         )
     microseconds = int((after["fraction"] or "").ljust(6, "0")[:6])
@@ -411,7 +413,7 @@ def guano_start(chunk: bytes) -> Start:
 
 
 def wamd_start(chunk: bytes) -> Start:
-    """Wildlife Acoustics' metadata: entries of a number, a length and that many bytes; the start is `2026-11-22 06:00:00+01:00`."""
+    """Wildlife Acoustics' metadata: entries of a number, a length and that many bytes; a start is `2026-11-22 06:00:00+01:00`."""
     at = 0
     while at + 6 <= len(chunk):
         number, size = struct.unpack_from("<HI", chunk, at)

@@ -139,8 +139,8 @@ def open_track(source: Source, raw: RawFormat | None = None, number: int = 0) ->
 def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -> Generator[SoundTrack]:
     """Open a sound track of a source, and those of the WAVs that follow it there, each when the one before it is used up.
 
-    `number` counts sound tracks from 1; 0 is the one that the file marks as its default, else the first. Raises AudioError when it
-    cannot be read, is no sound file of a known container, or has no such track.
+    `number` counts sound tracks from 1; 0 is the one that the file marks as its default, else the first. Raises AudioError when
+    it cannot be read, is no sound file of a known container, or has no such track.
     """
     name = source_name(source)
     with open_bytes(source) as file:
@@ -226,8 +226,9 @@ def declared_seconds(container: InputContainer, stream: AudioStream) -> float | 
 def mp3_padding(head: bytes) -> range | None:
     """The samples that pad the end of an MP3, from its Xing or Info tag with the encoder's delays; None where it has none.
 
-    `head` begins where the file or an ID3 tag before its sound ends. Counted after the samples that the decoder skips at the start.
-    libavformat cuts them only in files it can seek in. Format: the MP3 Info tag (Gabriel Bouvigne's specification of the LAME tag).
+    `head` begins where the file or an ID3 tag before its sound ends. Counted after the samples that the decoder skips at the
+    start. libavformat cuts them only in files it can seek in. Format: the MP3 Info tag (Gabriel Bouvigne's specification of the
+    LAME tag).
     """
     start = next((at for at in range(len(head) - 4) if head[at] == 0xFF and head[at + 1] & 0xE6 == 0xE2), -1)  # MPEG, layer III
     if start < 0:

@@ -1,7 +1,7 @@
 """An open sound track in, mono float32 at the track's own rate out, with every sample at its right time.
 
-Frames that cannot be decoded (packets.py) and stretches that are missing become silence of the same length, so that what
-follows keeps its time; what was done is reported as `Damage`. Encoder delay and padding are cut as the container says. Time zero is the
+Frames that cannot be decoded (packets.py) and stretches that are missing become silence of the same length, so that what follows
+keeps its time; what was done is reported as `Damage`. Encoder delay and padding are cut as the container says. Time zero is the
 first sample, or a film's own. Nothing is resampled here, and at most a fraction of a second is held.
 """
 
@@ -254,7 +254,8 @@ def to_mono(frame: AudioFrame, channel: str, name: str, cancelling: Cancelling) 
     return total
 
 
-# ITU-R BS.775-3, annex 4: front centre and surround at -3 dB in each of two channels, whose mean is ours; no low-frequency effects.
+# ITU-R BS.775-3, annex 4: front centre and surround at -3 dB in each of two channels, whose mean is ours; no low-frequency
+# effects.
 SURROUND = {
     "FL": 0.5,
     "FR": 0.5,

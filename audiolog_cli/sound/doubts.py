@@ -1,7 +1,7 @@
 """Sound that is there and says nothing, found while it is decoded: silence of zeros, channels that cancel, mains hum, ultrasound.
 
-In: blocks of samples as they go by. Out: `Damage` for a report, with a cause of its own for each; the samples are not changed. What is
-found is said once a recording, at its end, and long silence where it ends: nothing here needs memory or a second look.
+In: blocks of samples as they go by. Out: `Damage` for a report, with a cause of its own for each; the samples are not changed.
+What is found is said once a recording, at its end, and long silence where it ends: nothing here needs memory or a second look.
 """
 
 from dataclasses import dataclass, field

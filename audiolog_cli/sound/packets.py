@@ -147,8 +147,8 @@ def start_of(packet: SoundPacket, items: list[AudioFrame | Lost]) -> int:
 def restamp(frames: list[AudioFrame | Lost], packet: SoundPacket, end: int, is_late: bool = False) -> None:
     """Let the frame of a packet end at `end`, in ticks of the packet; with `is_late` only if that is later than it did.
 
-    Of Vorbis, where blocks change their size, libavformat has only the ends of packets right: a short block after a long one gives
-    more samples than its duration says.
+    Of Vorbis, where blocks change their size, libavformat has only the ends of packets right: a short block after a long one
+    gives more samples than its duration says.
     """
     if len(frames) != 1 or isinstance(frames[0], Lost) or packet.pts is None or packet.time_base is None:
         return

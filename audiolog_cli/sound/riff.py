@@ -1,9 +1,9 @@
 """The chunks of RIFF, RF64, BW64 and W64 files (WAV): which of their bytes are sound, whatever their headers say.
 
-In: a file, or a pipe that is read once. Out: for libavformat, a WAV without end made of the format and the bytes of sound (`Wave`);
-for clock times, the chunks of a file that can be seeked (`chunks`). Sound goes on past a size that is too small: sizes that wrapped
-at 4 GB, that stand for "unknown", that a crashed recorder left behind, a second `data` chunk. What follows a `data` chunk is a chunk,
-another WAV, zeros that fill the file, or sound. Nothing is decoded here.
+In: a file, or a pipe that is read once. Out: for libavformat, a WAV without end made of the format and the bytes of sound
+(`Wave`); for clock times, the chunks of a file that can be seeked (`chunks`). Sound goes on past a size that is too small: sizes
+that wrapped at 4 GB, that stand for "unknown", that a crashed recorder left behind, a second `data` chunk. What follows a `data`
+chunk is a chunk, another WAV, zeros that fill the file, or sound. Nothing is decoded here.
 
 Formats: Microsoft's RIFF, EBU Tech 3306 (RF64), ITU-R BS.2088 (BW64), Sony's Wave64.
 """
@@ -24,9 +24,8 @@ MADE_UP = (range(1), range(0x7FFF_0000, 0x8000_1000), range(0xFFFF_F000, 0x1_000
 LARGEST = 1 << 62  # bytes; a larger size in 64 bits is made up as well
 KNOWN = frozenset(
     b"LIST|fact|bext|iXML|cue |plst|smpl|inst|id3 |ID3 |JUNK|junk|PAD |FLLR|guan|wamd|axml|chna|umid|minf|elm1|regn|ovwf|levl|"
-    b"afsp|SAUR|_PMX|acid|strc|DISP|cart|aXML|link|slnt|note|labl|PEAK|LGWV|SMED|DGDA|ResU|bmrk|MD5 |Fake|qlty|mext|R64m|wavl".split(
-        b"|"
-    )
+    b"afsp|SAUR|_PMX|acid|strc|DISP|cart|aXML|link|slnt|note|labl|PEAK|LGWV|SMED|DGDA|ResU|bmrk|MD5 "
+    b"|Fake|qlty|mext|R64m|wavl".split(b"|")
 )
 TAGS = (b"TAG", b"APETAGEX", b"ID3\x03", b"ID3\x04")  # of MP3s, at the end of some WAVs
 FEW = 512  # bytes after the sound that are no chunk and too few to be sound
@@ -315,7 +314,7 @@ class Wave:
         return False
 
     def _is_believed(self, chunk: tuple[bytes, int], offset: int) -> bool:
-        """Whether four letters and a number after the sound are a chunk: of a known name, or one that ends where another begins."""
+        """Whether four letters and a number after the sound are a chunk: a known name, or one that ends where another begins."""
         name, size = chunk
         if name in KNOWN or name == b"data":  # as `_is_known`
             return True
@@ -326,7 +325,9 @@ class Wave:
         return left - end in (0, 1) or self._is_chunk_at(end) or self._is_chunk_at(end + size % self._dialect.align)
 
     def _goes_on_without_chunk(self, head: bytes, pad: int, is_after_chunk: bool) -> bool:
-        """Zeros, the tag of an MP3, a few bytes, what follows a chunk: no sound. Else the header's size was too small, and sound goes on."""
+        """Zeros, the tag of an MP3, a few bytes, what follows a chunk: no sound. Else the header's size was too small, and sound
+        goes on.
+        """
         if head.startswith(TAGS) or head[pad:].startswith(TAGS):
             return False
         n_zeros = 0

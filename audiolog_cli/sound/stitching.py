@@ -29,8 +29,9 @@ def stitched(
 ) -> Iterator[tuple[Item, Iterator[Samples]] | InputError]:
     """Each group's first file and the sound of all its files; errors among the files pass through in place.
 
-    A group's stream must be used up, or given up, before the next group is asked for. A file that fails ends its group and is given as
-    an error after it, or raises it in the stream where it is the first: the files before it are whole. Those after it begin a new group.
+    A group's stream must be used up, or given up, before the next group is asked for. A file that fails ends its group and is
+    given as an error after it, or raises it in the stream where it is the first: the files before it are whole. Those after it
+    begin a new group.
     """
     queue = iter(files)
     waiting: list[Item | InputError] = []
@@ -68,10 +69,11 @@ def stitched(
 
 
 def _follows(start: datetime, group_start: datetime, group_seconds: float) -> bool:
-    """Whether a file that began at `start` goes on where a group of `group_seconds` ends; InputError where one time has no zone."""
+    """Whether a file begun at `start` continues a group of `group_seconds`; InputError where one time has no zone."""
     if (start.tzinfo is None) != (group_start.tzinfo is None):
         raise InputError(
-            f"clock times with and without a zone, {group_start.isoformat()} and {start.isoformat()}: whether the recording goes on"
+            f"clock times with and without a zone, {group_start.isoformat()} and {start.isoformat()}: whether the recording goes "
+            f"on"
             " cannot be told; give --tz"
         )
     return abs((in_utc(start) - in_utc(group_start)).total_seconds() - group_seconds) <= TOLERANCE

@@ -1,7 +1,7 @@
 """Recordings in, parts out, tagged by the nodes of a Ray cluster.
 
-Ray Data hands the list of recordings to a pool of actors (worker.py), as many as the cluster has cores, or GPUs, for. A recording is
-the unit of work: it is streamed inside one actor and its part is written there, so that nothing but names and outcomes comes
+Ray Data hands the list of recordings to a pool of actors (worker.py), as many as the cluster has cores, or GPUs, for. A recording
+is the unit of work: it is streamed inside one actor and its part is written there, so that nothing but names and outcomes comes
 through here, and memory depends on neither the length of recordings nor their number. An actor gets the next recording when it is
 done with the last (back-pressure); when a node is lost, its recordings are tagged anew by an actor that Ray starts elsewhere.
 """
@@ -41,7 +41,8 @@ def outcomes(
 ) -> Iterator[Outcome]:
     """What came of each recording, in any order, as `engine.outcomes` says it. `show` is told now and then how far it is.
 
-    UsageError where Ray is missing, where there is no such cluster, or no room for a worker in it; AudiologError when Ray stops the run.
+    UsageError where Ray is missing, where there is no such cluster, or no room for a worker in it; AudiologError when Ray stops
+    the run.
     """
     tasks = [Task(number, job, there.get(key_of(*job), ())) for number, job in enumerate(jobs)]
     if not tasks:
@@ -80,7 +81,8 @@ def _followed(ray: Any, outcomes: Iterator[dict[str, Any]]) -> Iterator[dict[str
         yield from outcomes
     except ray.exceptions.RayError as error:
         raise AudiologError(
-            f"--engine ray: Ray stopped the run: {_first_line(error)} (its log files say more{MODE_HINT}); what is done stays in --out, "
+            f"--engine ray: Ray stopped the run: {_first_line(error)} (its log files say more{MODE_HINT}); what is done stays in "
+            f"--out, "
             "the same command goes on"
         ) from None
 

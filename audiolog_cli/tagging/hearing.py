@@ -2,9 +2,9 @@
 
     job -> samples -> windows -> probabilities -> scores of cells -> cells -> cells with clock times
 
-The steps are `sound.audio` (samples, windows), `tagger` (probabilities), `cells` and `sound.clock`; here they are put in order, with
-what the options and the network's card say about each. On the way the scores of windows may be kept in a journal, and those of cells
-in a score file.
+The steps are `sound.audio` (samples, windows), `tagger` (probabilities), `cells` and `sound.clock`; here they are put in order,
+with what the options and the network's card say about each. On the way the scores of windows may be kept in a journal, and those
+of cells in a score file.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

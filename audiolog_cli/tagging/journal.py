@@ -3,7 +3,8 @@
 A journal is a folder with one file per recording, named by a hash of the recording's path, size and time of change. A file is a
 sequence of blocks, each with its length and checksum, written and fsynced one batch at a time: after a crash at any moment its
 good part ends with a whole block, and the rest is cut off. What is kept are the network's probabilities, before cells, thresholds
-or formats, so those may differ from run to run; a run with other parameters that change probabilities is refused (`parameters.py`).
+or formats, so those may differ from run to run; a run with other parameters that change probabilities is refused
+(`parameters.py`).
 """
 
 import hashlib
@@ -90,8 +91,8 @@ def resumed(
     """The scores of all windows of a recording: those in the file at `path` first, the others from `score`, noted as they come.
 
     A recording that is there to its end is not decoded again. Every window is handed to the system before it is passed on, so a
-    killed program loses none; the disk is told to write at most once a second, so a power cut loses no more than that. A batch that
-    was interrupted is analysed as a whole once more: the size of a batch may change the last bit of a score.
+    killed program loses none; the disk is told to write at most once a second, so a power cut loses no more than that. A batch
+    that was interrupted is analysed as a whole once more: the size of a batch may change the last bit of a score.
     """
     n_bytes, n_windows, is_complete = recover(path)
     if n_windows:

@@ -1,8 +1,8 @@
 """What decides the rows of a run: noted in the run's folder, and compared by the run that goes on there.
 
 In: the options of a run, of which every field counts, and the network. Out: `parameters.json` in a journal's folder or in that of
-`--out`, a path or a URL; or a refusal that names what differs. An option that is off is the same as one that an earlier version did
-not have. A lock keeps a second run out of a local folder.
+`--out`, a path or a URL; or a refusal that names what differs. An option that is off is the same as one that an earlier version
+did not have. A lock keeps a second run out of a local folder.
 """
 
 import hashlib
@@ -67,7 +67,9 @@ def changes(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 @contextmanager
 def locked(folder: Path, option: str) -> Iterator[None]:
-    """Keep a second run out of a folder; the system releases the lock however a process ends. UsageError while another run has it."""
+    """Keep a second run out of a folder; the system releases the lock however a process ends. UsageError while another run has
+    it.
+    """
     busy = f"{option} {folder}: another run is using it; wait for it, or name another folder"
     path = folder / "lock"
     try:

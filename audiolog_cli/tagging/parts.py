@@ -1,14 +1,16 @@
-"""A folder of parts: the cells of each recording in a file of their own, so that a season of recordings is many small, whole files.
+"""A folder of parts: the cells of each recording in a file of their own, so that a season of recordings is many small, whole
+files.
 
     OUT/rec1-0123456789ab-01234567.parquet     the recording's cells, as `tag` writes them: tsv, jsonl or parquet
-    OUT/failed/rec2-ba9876543210.parquet       a recording that failed: its cells up to there and an error row (tsv: the error alone)
+    OUT/failed/rec2-ba9876543210.parquet       a recording that failed: its cells so far and an error row (tsv: the error alone)
     OUT/parameters.json                        what decides the rows; a run with other values is refused
     OUT/lock                                   while a run has the folder (a local one)
     OUT/unfinished/...                         being written; a part gets its name when it is whole
 
-A part is named by its recording: the file's own name, a hash of its place (and of the stretches analysed), and one of its size and
-time of change. A part whose name is there is finished and not made again; that of an earlier version of the recording is replaced.
-OUT is a path or a URL for fsspec; where a file system knows no renaming, as S3, its copy takes that place and is as atomic.
+A part is named by its recording: the file's own name, a hash of its place (and of the stretches analysed), and one of its size
+and time of change. A part whose name is there is finished and not made again; that of an earlier version of the recording is
+replaced. OUT is a path or a URL for fsspec; where a file system knows no renaming, as S3, its copy takes that place and is as
+atomic.
 """
 
 import hashlib
@@ -53,8 +55,9 @@ class Parts:
     def opened(self, parameters: Parameters) -> Iterator[dict[str, tuple[str, ...]]]:
         """Make the folder or go on with it; gives the names of the parts in it by the `key_of` their recordings.
 
-        UsageError if it was made with other parameters, or while another run has it. What lost workers left unfinished is taken away at
-        the end. A remote folder has no lock: two runs there do the same work twice, and each part is the whole one of either.
+        UsageError if it was made with other parameters, or while another run has it. What lost workers left unfinished is taken
+        away at the end. A remote folder has no lock: two runs there do the same work twice, and each part is the whole one of
+        either.
         """
         system, folder = self._system
         if self.format == "parquet":
@@ -100,7 +103,8 @@ class Parts:
     def write(self, path: str, spans: Spans, there: Iterable[str], records: Records) -> Outcome:
         """Write a recording's part; `there` are the names of its earlier ones, which it replaces.
 
-        InputErrors among the records make it a failed one. What a recording that cannot be found had finished before stays as it is.
+        InputErrors among the records make it a failed one. What a recording that cannot be found had finished before stays as it
+        is.
         """
         system, folder = self._system
         key = key_of(path, spans)

@@ -74,8 +74,8 @@ def _write_parts(
 def _alone(jobs: Iterable[Job | InputError]) -> Iterator[Job | InputError]:
     """The same jobs; UsageError, before the first is heard, if there are several recordings, as --start-time speaks of one.
 
-    A second could follow the first only as soon as the first is heard to its end, and never where that one fails, in another order on
-    a cluster, or on a journal: it is refused instead.
+    A second could follow the first only as soon as the first is heard to its end, and never where that one fails, in another
+    order on a cluster, or on a journal: it is refused instead.
     """
     waiting: list[Job | InputError] = []
     for job in jobs:

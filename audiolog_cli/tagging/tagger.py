@@ -4,8 +4,8 @@
 
 Decoding runs in one thread, the network in `jobs` others, each on one core: the work is in native code that lets go of Python's
 lock, so threads share the weights and need no copies between processes. One batch per thread and as many again wait or are being
-analysed. A batch never depends on how fast the windows arrive, on how many threads there are or on where an interrupted run goes on:
-a second run gives the same bytes, and so do a file and a pipe where batches are equally large, as they are on a CPU.
+analysed. A batch never depends on how fast the windows arrive, on how many threads there are or on where an interrupted run goes
+on: a second run gives the same bytes, and so do a file and a pipe where batches are equally large, as they are on a CPU.
 """
 
 import os
@@ -34,8 +34,8 @@ from audiolog_cli.weights.find import find
 
 Item = TypeVar("Item")
 
-# Windows. On a CPU four at once take a seventh to a quarter less time, but a live pipe would wait for 40 s of sound before its first
-# line. On a GPU it is where to begin: what does not fit is halved, for good.
+# Windows. On a CPU four at once take a seventh to a quarter less time, but a live pipe would wait for 40 s of sound before its
+# first line. On a GPU it is where to begin: what does not fit is halved, for good.
 BATCH_SIZES = {"cpu": 1, "cuda": 64, "mps": 8}
 LIVE_BATCH_SIZE = 1  # of what comes through a pipe, on every device: no line waits for sound that is still to come
 GPU_JOBS = 2  # one copies while the other computes
@@ -71,8 +71,8 @@ class Tagger:
 def load(options: LoadOptions) -> Tagger:
     """Bring a checkpoint onto a device.
 
-    Raises WeightsError for a checkpoint that is not there or cannot be used, DeviceError for a device that is not there or has no use for
-    the precision, UsageError for a network that has none.
+    Raises WeightsError for a checkpoint that is not there or cannot be used, DeviceError for a device that is not there or has no
+    use for the precision, UsageError for a network that has none.
     """
     path = find(options.weights)
     where = find_device(options.device)
@@ -118,7 +118,9 @@ def find_device(name: str) -> torch.device:
 
 
 def score_windows(tagger: Tagger, windows: Iterable[Window], batch_size: int, hop: float) -> Iterator[WindowScores]:
-    """Score windows in order of their start, `hop` seconds apart or after the end of a stretch: that tells when a cell cannot change any more."""
+    """Score windows in order of their start, `hop` seconds apart or after the end of a stretch: that tells when a cell cannot
+    change any more.
+    """
     n_hop = round(hop * tagger.card.front_end.sample_rate)
     with ThreadPoolExecutor(tagger.jobs, initializer=_begin_thread, initargs=(tagger.device,)) as workers:
         submitted = ((batch, workers.submit(probabilities, tagger, batch)) for batch in batches(windows, batch_size))
