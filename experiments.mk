@@ -38,7 +38,7 @@ cnn-bigru_OPTIONS = $(joint_OPTIONS) --set model=cnn-bigru
 cnn_OPTIONS = $(joint_OPTIONS) --set model=cnn
 task4b_OPTIONS = --recipe task4b --set weight_decay=0.05
 
-.PHONY: compare weights weights-eval
+.PHONY: own-sounds compare weights weights-eval
 
 compare: $(foreach system,$(SYSTEMS),$(foreach seed,$(SEEDS),$(BUILD)/runs/$(system).$(seed)/model.safetensors)) ## the systems of Table 2 side by side on mixed windows (not the paper's data)
 	$(BIN)/python experiments/compare.py $(BUILD)/runs $(SYSTEMS)
@@ -94,3 +94,15 @@ weights-eval: $(COMPOSED) $(TUNING) ## the figures of the model card, and reliab
 	$(foreach material,$(MATERIALS),$(EVALUATE) $(EVALUATED) $(BUILD)/composed/$(material) $(CLIPS) &&) true
 	$(foreach material,$(MATERIALS),$(EVALUATE) $(EVALUATED) $(BUILD)/composed-train/$(material) &&) true
 	$(foreach material,$(MATERIALS),$(EVALUATE) $(TEACHER) $(BUILD)/composed/$(material) experiments/audioset_map.tsv $(BUILD)/tuning/$(material) &&) true
+
+OWN_SOUNDS = $(BIN)/python experiments/own_sounds.py $(DATA)
+OWN_WEIGHTS ?= weights/everyday.safetensors
+
+own-sounds: $(BUILD)/own/table.md ## how well a few clips teach a new sound: the table of docs/own_sounds.md
+
+$(BUILD)/own/runs.jsonl:
+	mkdir -p $(@D)
+	$(OWN_SOUNDS) $(OWN_WEIGHTS) $@ --cache $(BUILD)/cache
+
+$(BUILD)/own/table.md: $(BUILD)/own/runs.jsonl
+	$(BIN)/python experiments/own_sounds_table.py $^ > $@

@@ -30,6 +30,9 @@ Scores = NDArray[np.float32]
 Rule = Literal["max", "mean"]
 
 
+OWN_SCENE = 0.5  # score from which a scene with a score of its own is named
+
+
 @dataclass(frozen=True, slots=True)
 class WindowScores:
     """What the network said about one window."""
@@ -62,6 +65,9 @@ class Labels:
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)  # name -> scenes
     scene_bar: float = 0.0  # the lowest probability at which a scene is named
     group_bar: float = 1.0  # the same for a group, where no scene is named
+    n_own_scenes: int = (
+        0  # the last scenes have scores of their own, apart from the others': from OWN_SCENE on they are named first
+    )
 
 
 def cell_scores(windows: Iterable[WindowScores], cell: float, rule: Rule, sample_rate: int) -> Iterator[CellScores]:
@@ -236,9 +242,14 @@ def named(probabilities: Scores, labels: Labels, groups: Sequence[tuple[str, Seq
     ('nature', 0.875)
     ('', 0.0)
     """
-    if not len(labels.scenes):
+    n_shared = len(labels.scenes) - labels.n_own_scenes
+    if labels.n_own_scenes:
+        best = n_shared + int(probabilities[n_shared:].argmax())
+        if (probability := float(probabilities[best])) >= OWN_SCENE:
+            return labels.scenes[best], probability
+    if not n_shared:
         return "", 0.0
-    best = int(probabilities.argmax())
+    best = int(probabilities[:n_shared].argmax())
     if (probability := float(probabilities[best])) >= labels.scene_bar:
         return labels.scenes[best], probability
     for name, members in groups:

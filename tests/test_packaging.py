@@ -26,7 +26,7 @@ def test_the_wheel_brings_weights_and_data_files(tmp_path: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     tracked = subprocess.run(["git", "ls-files", "audiolog_cli"], cwd=ROOT, capture_output=True, text=True).stdout.split()
     assert {name for name in tracked if (ROOT / name).exists()} <= names
-    assert {"audiolog_cli/_weights/everyday.safetensors", "audiolog_cli/_weights/published.tsv"} <= names
+    assert {f"audiolog_cli/_weights/{name}" for name in ("everyday.safetensors", "everyday.else.npz", "published.tsv")} <= names
     pages = {name.rpartition("/")[2] for name in names if ".data/data/share/man/man1/" in name}
     assert {"audiolog.1", "audiolog-tag.1", "audiolog-weights-pull.1"} <= pages
     assert not [name for name in names if name.startswith("tests/")]

@@ -7,8 +7,8 @@ A line that starts with `$ ` is a command, run by bash in the checkout with the 
 what follows, up to the next command, is its output (stdout and stderr as a terminal shows them). A command goes on in the next
 line after a backslash, and after `<<'SQL'` up to the line `SQL`. A line `...` stands for any lines: such an output is compared,
 never written. Blocks of other kinds (```sh, indented) are not run, nor those of a document that says in a comment who runs them:
-<!-- console blocks are run by tests/test_eval.py -->. A block below the comment <!-- needs mlr --> stays as it is where there is
-no such program; stderr says so.
+<!-- console blocks are run by tests/test_eval.py -->. A block below the comment <!-- needs mlr /usr/share/sounds --> stays as
+it is where there is no such program or path; stderr says so.
 """
 
 import argparse
@@ -60,11 +60,16 @@ def fits(expected: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed) is not None
 
 
+def is_there(needed: str) -> bool:
+    """Whether a program can be run, or a path exists."""
+    return os.path.exists(needed) if "/" in needed else shutil.which(needed, path=PATH) is not None
+
+
 def refreshed(text: str, name: str) -> str:
     """The document with the outputs that its commands print now."""
 
     def block(match: re.Match[str]) -> str:
-        missing = [program for program in (match["needs"] or "").split() if shutil.which(program, path=PATH) is None]
+        missing = [needed for needed in (match["needs"] or "").split() if not is_there(needed)]
         if missing:
             print(f"{name}: a block was not run, there is no {', '.join(missing)} on this machine", file=sys.stderr)
             return match[0]

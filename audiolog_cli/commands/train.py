@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.needs import not_with, refuse
+from audiolog_cli.commands.needs import needs, not_with, refuse
 from audiolog_cli.commands.options import Quiet, complete_recipe, complete_weights
+from audiolog_cli.commands.teaching import extend_weights
 from audiolog_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,15 +21,54 @@ def train(
         typer.Argument(
             metavar="DATA",
             help="MAESTRO Real, TUT, a folder of audio with events.tsv, a pool made by `audiolog mix --windows`, or clips to "
-            "mix.",
+            "mix; with --extend a folder of clips for each label.",
         ),
     ],
+    recording: Annotated[
+        Path | None, typer.Argument(metavar="[RECORDING]", help="With --suggest: a long recording to look into.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Where last.pt, best.pt, model.safetensors and the test lists go.", rich_help_panel="Run"
+            metavar="DIR",
+            help="Where last.pt, best.pt, model.safetensors and the test lists go; with --extend the new checkpoint.",
+            rich_help_panel="Run",
         ),
     ] = None,
+    extend: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Teach these weights the sounds in DATA, beside those they know, in a minute: see docs/own_sounds.md.",
+            autocompletion=complete_weights,
+            rich_help_panel="Your own sounds",
+        ),
+        not_with("--check-data", "--recipe", "--set", "--init", "--resume", "--fold", "--lists", "--labels"),
+        not_with("--validation", "--cache", "--mixers", "--tensorboard"),
+    ] = "",
+    only: Annotated[
+        bool,
+        typer.Option("--only", help="Leave the labels out that the weights know already.", rich_help_panel="Your own sounds"),
+        needs("--extend"),
+    ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Let a label in DATA take the place of one that is known.", rich_help_panel="Your own sounds"
+        ),
+        needs("--extend"),
+        not_with("--only"),
+    ] = False,
+    suggest: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Print the N stretches of RECORDING that are least clear, as an Audacity track.",
+            rich_help_panel="Your own sounds",
+        ),
+        needs("--extend"),
+    ] = 0,
     check_data: Annotated[
         bool,
         typer.Option(
@@ -108,6 +148,11 @@ def train(
 
     Example: audiolog train maestro_real --fold 1 --recipe paper --set preset=small --out runs/first
     """
+    if not suggest:
+        refuse("recording", because="only --suggest looks into one")
+    if extend:
+        extend_weights(data, extend, out, suggest, recording, only=only, replace=replace, device=device)
+        return
     from audiolog_cli.datasets.folders import layout_of, read_dataset
 
     layout = layout_of(data)

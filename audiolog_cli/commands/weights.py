@@ -27,6 +27,10 @@ Labels = Annotated[
     ),
 ]
 
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Take what is on this machine already, also in the hub's cache; no network.")
+]
+
 
 def list_weights(quiet: Quiet = False) -> None:
     """List the checkpoints that have a name: those on this machine, then published ones that can be had.
@@ -72,9 +76,7 @@ def pull(
         str,
         typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows.", autocompletion=complete_published),
     ],
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Take what is on this machine already, also in the hub's cache; no network.")
-    ] = False,
+    offline: Offline = False,
     labels: Labels = "",
     quiet: Quiet = False,
 ) -> None:
@@ -178,7 +180,55 @@ def check(
     tally.end()
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"list": list_weights, "path": path, "pull": pull, "convert": convert, "check": check}
+def words(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FOLDER",
+            help="A CLAP of transformers' kind that can be pulled, or the folder of one.",
+            autocompletion=complete_published,
+        ),
+    ],
+    labels: Annotated[list[str], typer.Argument(metavar="WORDS...", help="What to listen for, a few words each, in quotes.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the new checkpoint goes.")],
+    contrast: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORDS", help="What a sound is held against instead of silence, wind, speech, ...; repeatable."),
+    ] = None,
+    span: Annotated[
+        float, typer.Option(min=0.0, help="Seconds that a score is of; 0 is the whole window of 10 s, as CLAP was trained.")
+    ] = 0.0,
+    calibrate: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RECORDING", help="Sound that mostly is none of it: thresholds are laid above its scores."),
+    ] = None,
+    offline: Offline = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a checkpoint whose events are words, with a CLAP's text tower (needs the extra `clap`; `tag` does not).
+
+    Example: audiolog weights words clap-htsat-unfused "chainsaw" "rifle shot" --calibrate night.flac --out forest.safetensors
+    """
+    from dataclasses import replace
+
+    from audiolog_cli.model import checkpoint
+    from audiolog_cli.tagging.options import LoadOptions
+    from audiolog_cli.tagging.tagger import load
+    from audiolog_cli.teaching.words import CONTRASTS, WordOptions, calibrated, make
+    from audiolog_cli.weights.pull import folder_of
+
+    folder = Path(name) if Path(name).is_dir() else folder_of(name, offline, terminal.progress_wanted())
+    network, card = make(folder, WordOptions(tuple(labels), tuple(contrast or CONTRASTS), span))
+    checkpoint.save(out, network, card)
+    if calibrate:
+        card = replace(card, thresholds=calibrated(load(LoadOptions(weights=str(out.absolute()))), calibrate, terminal.say))
+        checkpoint.save(out, network, card)
+    terminal.say(f"{out}: {_summary(network, card)}")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "list": list_weights, "path": path, "pull": pull, "convert": convert, "check": check, "words": words,
+}  # fmt: skip
 
 
 def _described(file: Path) -> list[str]:

@@ -77,7 +77,8 @@ class Joint(nn.Module):
         x = self.shared(x)  # (B, 128, 500, rows)
         output = Output(latent=x.mean(dim=(2, 3)))
         if self.config.n_events:
-            output.event_logits = self.sed_head(self.gru(x.transpose(1, 2).flatten(2))[0])
+            output.steps = self.gru(x.transpose(1, 2).flatten(2))[0]
+            output.event_logits = self.sed_head(output.steps)
         if self.config.n_scenes:
             output.scene_logits = self.asc_head(self.scene(x).flatten(1))
         return output
@@ -117,7 +118,7 @@ class TaskCRNN(nn.Module):
         steps = self.gru(x.transpose(1, 2).flatten(2))[0]
         activities = self.sed_head(steps)
         event_logits = activities if self.training else activities.clamp(MARGIN, 1 - MARGIN).logit()
-        return Output(latent=steps.mean(dim=1), event_logits=event_logits)
+        return Output(latent=steps.mean(dim=1), steps=steps, event_logits=event_logits)
 
 
 def dense(n_in: int, n_out: int, dropout: float) -> nn.Sequential:

@@ -21,13 +21,14 @@ from safetensors import safe_open
 from torch import Tensor
 
 from audiolog_cli.errors import WeightsError
-from audiolog_cli.model import baselines, crnn, efficientat, htsat, mobilenet
+from audiolog_cli.model import baselines, crnn, efficientat, extended, htsat, mobilenet
 from audiolog_cli.model.features import FrontEnd
 from audiolog_cli.weights.find import FORMAT, FORMAT_VERSION, Header, read_header
 
-Network = htsat.HTSAT | crnn.CRNN | mobilenet.MobileNet | efficientat.EfficientAT | baselines.Joint | baselines.TaskCRNN
+Base = htsat.HTSAT | crnn.CRNN | mobilenet.MobileNet | efficientat.EfficientAT | baselines.Joint | baselines.TaskCRNN
+Network = Base | extended.Extended
 
-ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
+ARCHITECTURES: dict[str, tuple[type[Any], type[Base]]] = {
     "htsat": (htsat.Config, htsat.HTSAT),
     "crnn": (crnn.Config, crnn.CRNN),
     "mobilenet": (mobilenet.Config, mobilenet.MobileNet),
@@ -47,8 +48,8 @@ class Card:
     architecture: str  # a name of ARCHITECTURES
     config: dict[str, Any]  # the fields of the architecture's Config
     front_end: FrontEnd = FrontEnd()
-    scenes: tuple[str, ...] = ()  # one label per scene output; empty: no scene branch
-    events: tuple[str, ...] = ()  # one label per event output; empty: a backbone to train from
+    scenes: tuple[str, ...] = ()  # one label per scene output, those of added heads last; empty: no scene branch
+    events: tuple[str, ...] = ()  # one label per event output, likewise; empty: a backbone to train from
     thresholds: tuple[float, ...] = ()  # one per event: the lowest score at which it is active
     provenance: dict[str, str] = field(default_factory=dict)  # source, licence, data, figures, ...
     window: float = WINDOW  # seconds that the network hears at once
@@ -59,9 +60,16 @@ class Card:
     scene_bar: float = 0.0  # the lowest probability at which a scene is named; 0 = the most probable one always is
     group_bar: float = 1.0  # the same for a group of scenes, where no scene is named
     sure_thresholds: tuple[float, ...] = ()  # one per event, for `tag --sure`; empty: it has no such thresholds
+    heads: tuple[extended.Head, ...] = ()  # added beside the network's own (`extended.py`)
+
+    @property
+    def n_own_scenes(self) -> int:
+        """How many of the scenes, the last ones, have scores of their own instead of a share in the network's choice."""
+        n_scenes, n_events = output_counts(self.config)
+        return extended.counts(n_events, n_scenes, self.heads)[2]
 
     @classmethod
-    def of(cls, network: Network, scenes: Iterable[str] = (), events: Iterable[str] = (), **more: Any) -> "Card":
+    def of(cls, network: Base, scenes: Iterable[str] = (), events: Iterable[str] = (), **more: Any) -> "Card":
         """The card of a network made here; thresholds are 0.5 unless given. `more` are other fields of the card."""
         name = next(name for name, (_, kind) in ARCHITECTURES.items() if type(network) is kind)
         events = tuple(events)
@@ -107,7 +115,8 @@ def build(path: Path, card: Card) -> Network:
     """A new network as the card at `path` describes it, with random weights."""
     config_type, network_type = ARCHITECTURES[card.architecture]
     try:
-        return network_type(config_type(**card.config), card.front_end)
+        base = network_type(config_type(**card.config), card.front_end)
+        return extended.Extended(base, card.heads) if card.heads else base
     except (TypeError, ValueError, ArithmeticError, RuntimeError, LookupError, AssertionError) as error:
         raise WeightsError(f"{path}: its configuration does not make a network of kind {card.architecture}: {error}") from None
 
@@ -143,12 +152,14 @@ def card_of(path: Path, header: Header) -> Card:
             "scene_bar": "0.0",
             "group_bar": "1.0",
             "sure_thresholds": "[]",
+            "heads": "[]",
         }
         metadata = {"smooth": smooth, **later, **metadata}
         fields = {entry.name: json.loads(metadata[entry.name]) for entry in dataclasses.fields(Card)}
         fields |= {name: tuple(fields[name]) for name in ("scenes", "events", "thresholds", "sure_thresholds")}
         fields["groups"] = {name: tuple(members) for name, members in fields["groups"].items()}
         fields["front_end"] = FrontEnd(**fields["front_end"])
+        fields["heads"] = extended.from_dicts(fields["heads"])
         fields["config"] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields["config"].items()}
         card = Card(**fields)
     except KeyError as error:
@@ -169,6 +180,8 @@ def check_card(path: Path, card: Card) -> None:
         known = ", ".join(ARCHITECTURES)
         raise WeightsError(f"{path}: a network of kind {card.architecture!r}; this program knows {known}: update audiolog")
     n_scenes, n_events = output_counts(card.config)
+    n_events, n_shared, n_own = extended.counts(n_events, n_scenes, card.heads)
+    n_scenes = n_shared + n_own
     found = {"scene labels": card.scenes, "event labels": card.events, "thresholds": card.thresholds}
     for (what, entries), expected in zip(found.items(), (n_scenes, n_events, n_events), strict=True):
         if len(entries) != expected:
@@ -217,11 +230,13 @@ def check_scores(path: Path, network: Network, card: Card) -> None:
     """Run the network on one window of noise; WeightsError unless every scene and event gets a finite score."""
     noise = torch.rand(1, round(card.window * card.front_end.sample_rate), generator=torch.Generator().manual_seed(0)) - 0.5
     output = network(noise)
-    for what, labels, logits in (("scenes", card.scenes, output.scene_logits), ("events", card.events, output.event_logits)):
-        n_found = 0 if logits is None else logits.shape[-1]
+    outputs = {"scenes": [output.scene_logits, output.own_scene_logits], "events": [output.event_logits]}
+    for what, labels in (("scenes", card.scenes), ("events", card.events)):
+        logits = [one for one in outputs[what] if one is not None]
+        n_found = sum(one.shape[-1] for one in logits)
         if n_found != len(labels):
             raise WeightsError(f"{path}: expected scores of {len(labels)} {what}, the network gives {n_found}")
-        if logits is not None and not bool(logits.isfinite().all()):
+        if not all(bool(one.isfinite().all()) for one in logits):
             raise WeightsError(f"{path}: its scores of {what} are not finite; get or train it again")
 
 

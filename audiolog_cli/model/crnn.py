@@ -108,7 +108,7 @@ class CRNN(nn.Module):
         return self._heads(self.dropout(on_even_steps(x, (n_frames - 1) / self.frames_per_step)))
 
     def _heads(self, x: Tensor) -> Output:
-        output = Output(latent=x.mean(dim=1))
+        output = Output(latent=x.mean(dim=1), steps=x)
         if self.config.n_classes:
             output.tag_logits = output.event_logits = self.tag_head(x)
         if self.config.n_events:

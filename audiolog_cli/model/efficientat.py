@@ -136,8 +136,8 @@ class EfficientAT(nn.Module):
         T = max(1, -(-(mel.shape[-1] - 1) // frames_per_second))
         probabilities, latents = zip(*(self._spans(mel, T, span * frames_per_second) for span in self.config.spans), strict=True)
         logits = torch.stack(probabilities).mean(dim=0).logit(eps=1e-7)
-        latent = torch.stack(latents).mean(dim=(0, 2))
-        return Output(latent=latent, event_logits=logits, tag_logits=logits)
+        steps = torch.stack(latents).mean(dim=0)  # (B, T, C)
+        return Output(latent=steps.mean(dim=1), steps=steps, event_logits=logits, tag_logits=logits)
 
     def _spans(self, mel: Tensor, T: int, n_frames: int) -> tuple[Tensor, Tensor]:
         """Probabilities (B, T, n_classes) and latents (B, T, C) of T stretches of n_frames, centred on their seconds."""

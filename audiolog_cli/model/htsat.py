@@ -62,8 +62,10 @@ class Output:
     """
 
     latent: Tensor  # (B, C) mean of the last feature map
+    steps: Tensor | None = None  # (B, T, C) features of each step: what heads added later read (`extended.py`); None without such
     event_logits: Tensor | None = None  # (B, T, n_events); the tag logits where there is no event branch
     scene_logits: Tensor | None = None  # (B, n_scenes)
+    own_scene_logits: Tensor | None = None  # (B, n) of scenes that were added, each apart from the others: sigmoid, not softmax
     event_embedding: Tensor | None = None  # (B, branch_dim), length 1
     scene_embedding: Tensor | None = None  # (B, branch_dim), length 1
     tag_logits: Tensor | None = None  # (B, T, n_classes) of the AudioSet head
@@ -149,7 +151,7 @@ class HTSAT(nn.Module):
         return x.reshape(B, C, self.n_rows, self.n_steps)
 
     def _heads(self, x: Tensor) -> Output:
-        output = Output(latent=x.mean(dim=(2, 3)))
+        output = Output(latent=x.mean(dim=(2, 3)), steps=x.mean(dim=2).transpose(1, 2))
         if self.config.n_classes:
             output.tag_logits = output.event_logits = self.tscam_conv(x).squeeze(2).transpose(1, 2)
         pooled = x.mean(dim=2, keepdim=True)  # (B, C, 1, n_steps)

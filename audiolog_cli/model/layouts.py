@@ -5,7 +5,7 @@
     EfficientAT  mnXX_as_mAP_*.pt, any width: 527 classes over time
     LAION-CLAP   *.pt, with and without `module.`       }
     msclap       CLAP_weights_2023.pth                  }  a backbone to train from: no heads, 48 kHz (msclap: 44.1 kHz)
-    transformers ClapModel, model.safetensors or *.bin  }
+    transformers ClapModel, model.safetensors or *.bin  }  with feature fusion too, which plays no part in 10 s
 
 A layout is recognised from its keys alone. Loading is strict: what the network needs must be there, and every key of the audio
 branch must be used or listed here as left out. The file's own mel filter bank is kept.
@@ -135,7 +135,21 @@ def _backbone(
 
 
 def _transformers(path: Path, tensors: dict[str, Tensor], labels: LabelList | None) -> tuple[Network, Card]:
-    return _backbone(CLAP_FRONT_END)(path, renamed_from_transformers(path, tensors), labels)
+    """Fusion is for sound longer than 10 s, which a window never is; but a CLAP with fusion hears other mel bands (its
+    `ClapFeatureExtractor`, `mel_filters`)."""
+    kept = {key: tensor for key, tensor in tensors.items() if not FUSION.match(key)}
+    if len(kept) < len(tensors):
+        kept["logmel_extractor.melW"] = _htk_bank(CLAP_FRONT_END)
+    return _backbone(CLAP_FRONT_END)(path, renamed_from_transformers(path, kept), labels)
+
+
+def _htk_bank(front_end: FrontEnd) -> Tensor:
+    """(n_fft // 2 + 1, n_mels) triangles on the HTK scale, not normed."""
+    from torchaudio.functional import melscale_fbanks  # here alone: it takes long to import
+
+    f = front_end
+    bank: Tensor = melscale_fbanks(f.n_fft // 2 + 1, f.fmin, f.fmax, f.n_mels, f.sample_rate, norm=None, mel_scale="htk")
+    return bank
 
 
 def _efficientat(path: Path, tensors: dict[str, Tensor], labels: LabelList | None) -> tuple[Network, Card]:

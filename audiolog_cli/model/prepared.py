@@ -20,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from audiolog_cli.errors import UsageError
 from audiolog_cli.model import crnn, htsat, mobilenet
+from audiolog_cli.model.extended import Extended
 from audiolog_cli.model.precision import LOWERED, Int8Conv2d, Int8Linear, PackedLinear, has_one_dnn, lowered
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -36,6 +37,8 @@ def prepared(network: Network, precision: str = "fp32") -> Network:
     device = next(network.parameters()).device
     if network.training:
         return network
+    if isinstance(network, Extended):
+        return network.over(prepared(network.base, precision))  # type: ignore[return-value]  # of the same kind as `network`
     if precision in LOWERED:
         return lowered(copy.deepcopy(network).requires_grad_(False), LOWERED[precision])
     if precision == "int8" and isinstance(network, mobilenet.MobileNet):

@@ -37,6 +37,7 @@ __all__ = [
     "decode",
     "duration",
     "exact_duration",
+    "native_rate",
     "read",
     "windows",
     "windows_at",
@@ -164,6 +165,12 @@ def duration(source: Source, options: DecodeOptions = DecodeOptions()) -> float 
                 file.seek(position)
                 n_samples = Wave(Stream(file)).counted_samples()
         return ceil(Fraction(n_samples, rate) * options.sample_rate) / options.sample_rate if n_samples else None
+
+
+def native_rate(source: Source) -> int:
+    """Hz at which a file was recorded; AudioError as `decode` raises it."""
+    with open_track(source) as track:
+        return int(track.stream.sample_rate)
 
 
 def exact_duration(source: Source, options: DecodeOptions = DecodeOptions(), report: Report = warn_of_damage) -> float:

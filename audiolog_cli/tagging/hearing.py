@@ -122,7 +122,7 @@ def labels_of(card: "Card", options: CellOptions) -> Labels:
     active = [options.thresholds.get(event, own) for event, own in zip(card.events, given, strict=True)]
     thresholds = [threshold if event in chosen else np.inf for event, threshold in zip(card.events, active, strict=True)]
     bar = 0.0 if options.scenes == "best" else card.scene_bar
-    return Labels(card.scenes, card.events, np.array(thresholds, np.float32), card.groups, bar, card.group_bar)
+    return Labels(card.scenes, card.events, np.array(thresholds, np.float32), card.groups, bar, card.group_bar, card.n_own_scenes)
 
 
 def _split(text: str, known: Sequence[str]) -> list[str]:

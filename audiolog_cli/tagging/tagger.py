@@ -177,6 +177,8 @@ def _forward(tagger: Tagger, waves: Scores) -> tuple[Scores, Scores]:
     scenes, events = np.zeros((len(waves), 0), np.float32), np.zeros((len(waves), 1, 0), np.float32)
     if output.scene_logits is not None:
         scenes = output.scene_logits.float().softmax(dim=-1).cpu().numpy()
+    if output.own_scene_logits is not None:
+        scenes = np.concatenate([scenes, output.own_scene_logits.float().sigmoid().cpu().numpy()], axis=1)
     if output.event_logits is not None:
         events = output.event_logits.float().sigmoid().cpu().numpy()
     return scenes, events

@@ -90,6 +90,40 @@ def download(entry: Published, offline: bool = False, show_progress: bool = Fals
     return _from_hub(entry, show_progress)
 
 
+def folder_of(name: str, offline: bool = False, show_progress: bool = False) -> Path:
+    """A published CLAP as transformers reads it, with its configuration and tokenizer, in the hub's own cache.
+
+    WeightsError as from `download`, and for one of another layout.
+    """
+    entry = by_name(name)
+    if not entry.layout.startswith("CLAP of transformers"):
+        raise WeightsError(
+            f"{name}: a checkpoint of {entry.layout}, which has no texts; expected a CLAP as transformers saves it"
+        )
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from huggingface_hub import errors, snapshot_download
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
+
+    wanted = [entry.filename, "*.json", "merges.txt"]
+    bar = tqdm if show_progress else _silent(tqdm)
+    try:
+        folder = Path(
+            snapshot_download(
+                entry.repo, revision=entry.revision, allow_patterns=wanted, local_files_only=offline, tqdm_class=bar
+            )
+        )
+    except errors.LocalEntryNotFoundError as error:
+        if offline:
+            raise WeightsError(f"{name}: {entry.repo} is not in the hub's cache, and --offline forbids to fetch it") from None
+        raise WeightsError(f"{name}: {_no_answer(error, entry)}") from None
+    except Exception as error:  # its HTTP library's errors are not the hub's
+        raise WeightsError(f"{name}: {_no_answer(error, entry)}") from None
+    if not (folder / entry.filename).is_file():
+        raise WeightsError(f"{name}: {entry.filename} is not in {folder}; pull it again with a network")
+    check_sum(entry, folder / entry.filename, stated_sum((folder / entry.filename).resolve().name))
+    return folder
+
+
 def _from_hub(entry: Published, show_progress: bool) -> Path:
     """Ask the hub for the file's checksum and size, then download it."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url

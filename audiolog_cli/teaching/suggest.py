@@ -1,0 +1,60 @@
+"""A long recording in, the few stretches of it that a person should listen to out: those that the new labels are least sure
+about.
+
+Uncertainty is the distance of a second's score from its threshold, in logits. Labels take turns, and stretches do not overlap,
+so that the answers tell something about every label and about different moments.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from audiolog_cli.cells import CellScores
+from audiolog_cli.records import Cell
+from audiolog_cli.tagging.hearing import Told, hearing, samples_of, scored
+from audiolog_cli.tagging.options import Job, TagOptions
+from audiolog_cli.tagging.tagger import Tagger
+
+STRETCH = 4.0  # seconds
+
+
+def suggestions(tagger: Tagger, recording: str, labels: Sequence[str], n_wanted: int, say: Callable[[str], None]) -> list[Cell]:
+    """The `n_wanted` stretches of a recording of which it is least clear whether they hold one of the labels, by time."""
+    told = Told(say)
+    heard = hearing(tagger.card, TagOptions())
+    cells = list(scored(tagger, heard, Job(recording), samples_of(recording, heard, told)))
+    queues = [iter(_unsure(cells, tagger, label)) for label in labels]
+    found: list[Cell] = []
+    while queues and len(found) < n_wanted:
+        queue = queues.pop(0)
+        stretch = next((one for one in queue if not any(_overlap(one, other) for other in found)), None)
+        if stretch is not None:
+            found.append(stretch._replace(filename=recording))
+            queues.append(queue)
+    return sorted(found, key=lambda cell: cell.onset)
+
+
+def _unsure(cells: Sequence[CellScores], tagger: Tagger, label: str) -> Iterator[Cell]:
+    """Stretches around the seconds of a recording, the least sure first."""
+    column = tagger.card.events.index(label)
+    scores = np.array([cell.events[column] for cell in cells], np.float64)
+    distance = np.abs(_logit(scores) - _logit(np.array(tagger.card.thresholds[column])))
+    end = cells[-1].offset
+    for index in np.argsort(distance, kind="stable").tolist():
+        onset = min(max(0.0, (cells[index].onset + cells[index].offset - STRETCH) / 2), max(0.0, end - STRETCH))
+        yield Cell("", round(onset, 3), round(min(end, onset + STRETCH), 3), "event", f"{label}?", float(scores[index]))
+
+
+def _logit(scores: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped))
+
+
+def _overlap(one: Cell, other: Cell) -> bool:
+    return one.onset < other.offset and other.onset < one.offset
+
+
+def track_lines(stretches: Sequence[Cell]) -> Iterator[str]:
+    """An Audacity label track, each label with a question mark: to be confirmed, corrected or deleted."""
+    for cell in stretches:
+        yield f"{cell.onset:.3f}\t{cell.offset:.3f}\t{cell.label}\n"
