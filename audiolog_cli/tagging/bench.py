@@ -7,10 +7,10 @@
     post       scores of windows to cells, and cells to lines of TSV
     whole      all of it, as `tag` runs it: decoding ahead in a thread, `jobs` batches at a time
 
-All but `whole` run in one thread. Each stage is run once to warm up, then all of them in turn, several times: whatever else the
-machine does meets all stages alike. Wall and processor time are taken; on a machine that is shared, the processor time is the one
-to go by. Operations are counted by torch (`FlopCounterMode`, a multiplication and an addition are two) on the plain network, so a
-network that is computed more cleverly does not count for less; the features' FFT is not counted.
+All but `whole` run in one thread. Each stage runs once to warm up, then all of them in turn, several times, so that other load on
+the machine affects all stages alike. Wall and processor time are measured; on a shared machine, go by the processor time.
+Operations are counted by torch (`FlopCounterMode`; a multiplication and an addition are two) on the plain network, so an
+optimized network is not credited with less work; the features' FFT is not counted.
 """
 
 import os
@@ -45,9 +45,9 @@ from audiolog_cli.tagging.tagger import Tagger
 
 GEMM_SIZE = 1024  # rows and columns: 4 MB a matrix, two gigaflop a product
 STAGE_WINDOWS = 6  # of the recording, for features and network, where the batch is no larger
-POST_WINDOWS = 60  # ten minutes of scores, made of those
+POST_WINDOWS = 60  # ten minutes of scores, made from those
 FORMAT_VERSION = 1  # of a saved run
-RATE = 44_100  # Hz, of the recording that is made up
+RATE = 44_100  # Hz, of the generated recording
 
 
 @dataclass(slots=True)
@@ -62,9 +62,9 @@ class Measured:
 
 
 def untrained(name: str, folder: Path) -> Path:
-    """A checkpoint in `folder` of a new network, for what is not trained yet or not at hand: eight scenes and thirty events.
+    """A checkpoint in `folder` of an untrained network, for when there is no trained one: eight scenes and thirty events.
 
-    `name` is a kind of network and its preset, as htsat:base; UsageError if there is none of that name.
+    `name` is an architecture and its preset, such as htsat:base; UsageError if there is no such network.
     """
     kind, _, preset = name.partition(":")
     known = [f"{kind}:{preset}" for kind, (_, presets) in networks.KINDS.items() for preset in presets]
@@ -118,13 +118,13 @@ def _take_time(measured: Measured, run: Callable[[], object], device: torch.devi
 
 
 def _passes(tagger: Tagger, recording: str) -> list[tuple[Measured, Callable[[], object]]]:
-    """Each stage with what a pass of it runs."""
+    """Each stage with the function that runs one pass of it."""
     card = tagger.card
     rate = card.front_end.sample_rate
     options = DecodeOptions(rate)
     n_samples = sum(len(chunk) for chunk in decode(recording, options))
     audio, hop = n_samples / rate, card.hop or card.window
-    n_windows = 1 + ceil(max(0.0, audio - card.window) / hop)  # of `whole`; the other stages hear windows side by side
+    n_windows = 1 + ceil(max(0.0, audio - card.window) / hop)  # of `whole`; in the other stages windows do not overlap
     gflop = network_gflop(tagger.path, card)
     batches = stage_batches(tagger, recording, options)
     features, network = halves(tagger.network)
@@ -153,7 +153,7 @@ def _passes(tagger: Tagger, recording: str) -> list[tuple[Measured, Callable[[],
 
 
 def drain(items: Iterable[object]) -> None:
-    """Use up what an iterable gives, and keep nothing."""
+    """Consume an iterable and keep nothing."""
     deque(items, maxlen=0)
 
 
@@ -165,7 +165,7 @@ def halves(network: Any) -> tuple[Callable[[torch.Tensor], torch.Tensor], Callab
 
 
 def network_gflop(path: Path, card: checkpoint.Card) -> float:
-    """Operations for one window, in 10^9, of the network that the card describes; `path` stands in messages."""
+    """Operations for one window, in 10^9, of the network that the card describes; `path` is for messages."""
     plain = checkpoint.build(path, card).eval()  # random weights: they do not change the count
     features, network = halves(plain)
     with torch.inference_mode():
@@ -176,7 +176,7 @@ def network_gflop(path: Path, card: checkpoint.Card) -> float:
 
 
 def stage_batches(tagger: Tagger, recording: str, options: DecodeOptions) -> list[torch.Tensor]:
-    """The first windows of the recording, over again where it is short, as whole batches on the device."""
+    """The first windows of the recording, repeated if it is short, as whole batches on the device."""
     size, card = tagger.batch_size, tagger.card
     heard = []
     for window in windows(decode(recording, options), card.window, card.window, options.sample_rate):
@@ -189,7 +189,7 @@ def stage_batches(tagger: Tagger, recording: str, options: DecodeOptions) -> lis
 
 
 def _scored(tagger: Tagger, recording: str, options: DecodeOptions) -> Iterator[WindowScores]:
-    """Scores of POST_WINDOWS windows side by side: the network's own for the first ones, over and over."""
+    """Scores of POST_WINDOWS windows that do not overlap: the network's scores of the first ones, repeated."""
     window, rate = tagger.card.window, options.sample_rate
     batches = model.batches(windows(decode(recording, options), window, window, rate), STAGE_WINDOWS)
     scenes, events = model.probabilities(tagger, next(batches))
@@ -209,13 +209,13 @@ def _tagged(tagger: Tagger, recording: str, options: DecodeOptions) -> Iterator[
     return tsv_lines(heard(tagger, hearing(tagger.card, TagOptions()), Job("bench.wav"), chunks, Told(drain)), CELL_COLUMNS)
 
 
-# What came out
+# Results
 
 
 def stage_report(measured: Measured, window: float, gemm_rate: float, on_gpu: bool) -> dict[str, Any]:
-    """A stage's figures, medians over its passes; `low` and `high` are the quickest and the slowest one.
+    """A stage's figures, medians over its passes; `low` and `high` are the fastest and the slowest pass.
 
-    GFLOP/s are per second of processor time, so that they are one core's whatever the number of jobs; on a GPU per second.
+    GFLOP/s are per second of processor time, that is, of one core whatever the number of jobs; on a GPU, per second of wall time.
     """
     seconds, processor = median(measured.wall), median(measured.processor)
     busy = seconds if on_gpu else processor
@@ -236,7 +236,7 @@ def stage_report(measured: Measured, window: float, gemm_rate: float, on_gpu: bo
 
 
 def report(tagger: Tagger, stages: Sequence[Measured], settings: dict[str, Any]) -> dict[str, Any]:
-    """Everything that is known of a run, as the object of `--format json`; `settings` are added to the tagger's own."""
+    """Everything known about a run, as the object of `--format json`; `settings` are added to the tagger's own."""
     on_gpu = tagger.device.type != "cpu"
     by_name = {stage.stage: stage for stage in stages}
     gemm, network, window = by_name["gemm"], by_name["network"], tagger.card.window
@@ -265,14 +265,14 @@ _PEAK_UNIT = 1 << 20 if sys.platform == "darwin" else 1 << 10  # of ru_maxrss: b
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """What the figures were taken on."""
+    """The machine on which the figures were measured."""
     return {
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
-        "load": round(os.getloadavg()[0], 2),  # processes that ran or waited in the last minute, this one among them
+        "load": round(os.getloadavg()[0], 2),  # processes running or waiting in the last minute, including this one
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -281,7 +281,7 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name, as Linux gives it, or at least its kind."""
+    """The processor's name as Linux gives it, or else its architecture."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

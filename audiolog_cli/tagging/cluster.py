@@ -1,9 +1,9 @@
 """Recordings in, parts out, tagged by the nodes of a Ray cluster.
 
-Ray Data hands the list of recordings to a pool of actors (worker.py), as many as the cluster has cores, or GPUs, for. A recording
-is the unit of work: it is streamed inside one actor and its part is written there, so that nothing but names and outcomes comes
-through here, and memory depends on neither the length of recordings nor their number. An actor gets the next recording when it is
-done with the last (back-pressure); when a node is lost, its recordings are tagged anew by an actor that Ray starts elsewhere.
+Ray Data hands the list of recordings to a pool of actors (worker.py), as many as the cluster's cores or GPUs allow. A recording
+is the unit of work: one actor streams it and writes its part, so that only names and outcomes pass through here, and memory
+depends on neither the length of recordings nor their number. An actor gets the next recording when it has finished the last
+(back-pressure); when a node is lost, an actor that Ray starts elsewhere tags its recordings again.
 """
 
 import os
@@ -23,10 +23,10 @@ from audiolog_cli.tagging.parts import Parts, key_of
 from audiolog_cli.tagging.worker import Ledger, Order, Task, Worker
 from audiolog_cli.tally import Outcome
 
-LOCAL_STORE = 256 << 20  # bytes of shared memory of a cluster that is started here: the weights and a few blocks of sound
+LOCAL_STORE = 256 << 20  # bytes of shared memory of a cluster started here: the weights and a few blocks of sound
 QUIET = {"RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_DATA_LOG_LEVEL": "ERROR"}
 MODE_HINT = "; a cluster with RAY_AUTH_MODE token or disabled needs the same here"  # Ray's own messages do not say so
-MAX_BLOCKS = 10_000  # of the list of recordings; Ray keeps account of each
+MAX_BLOCKS = 10_000  # of the list of recordings; Ray keeps track of each
 
 
 def outcomes(
@@ -39,10 +39,10 @@ def outcomes(
     load: LoadOptions,
     show: Callable[[str], None],
 ) -> Iterator[Outcome]:
-    """What came of each recording, in any order, as `engine.outcomes` says it. `show` is told now and then how far it is.
+    """The outcome of each recording, in any order, as from `engine.outcomes`. `show` is told now and then how far the run is.
 
-    UsageError where Ray is missing, where there is no such cluster, or no room for a worker in it; AudiologError when Ray stops
-    the run.
+    UsageError if Ray is missing, or if there is no such cluster or no room in it for a worker; AudiologError if Ray stops the
+    run.
     """
     tasks = [Task(number, job, there.get(key_of(*job), ())) for number, job in enumerate(jobs)]
     if not tasks:
@@ -52,7 +52,7 @@ def outcomes(
 
     with _connected(ray, cluster.address):
         n_workers = load.jobs or _room(ray, cluster.gpus)
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # no other node's loss ends it
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # only this node ends it
         ledger = ray.remote(Ledger).options(num_cpus=0, scheduling_strategy=here).remote()
         own = replace(load, weights=weights.name, device=cluster.device(load.device), jobs=1)
         order = Order(hearing, out, ray.put(weights.read_bytes()), own, os.getcwd(), decodes=not cluster.gpus, ledger=ledger)
@@ -76,19 +76,19 @@ def outcomes(
 
 
 def _followed(ray: Any, outcomes: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rows of Ray Data; what stops it becomes one line. Recordings that cannot be tagged do not: they are outcomes."""
+    """The rows of Ray Data; an error that stops it becomes one line. A recording that cannot be tagged is an outcome."""
     try:
         yield from outcomes
     except ray.exceptions.RayError as error:
         raise AudiologError(
-            f"--engine ray: Ray stopped the run: {_first_line(error)} (its log files say more{MODE_HINT}); what is done stays in "
-            f"--out, "
+            f"--engine ray: Ray stopped the run: {_first_line(error)} (its log files say more{MODE_HINT}); "
+            "what is done stays in --out, "
             "the same command goes on"
         ) from None
 
 
 def _ray() -> Any:
-    """Ray with its data library, which say no more than errors; UsageError where it is not installed."""
+    """Ray with its data library, both logging errors only; UsageError if it is not installed."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
@@ -109,7 +109,7 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
     with _ray_silenced():
         try:
             ray.init(**({"address": address} | settings))
-        except Exception as error:  # Ray raises plain ones where its processes do not start in time
+        except Exception as error:  # Ray raises a plain Exception if its processes do not start in time
             if not address:
                 raise UsageError(f"--engine ray: Ray did not start here: {_first_line(error)}") from None
             raise UsageError(f"--engine ray:{address}: no Ray cluster there: {_first_line(error)}{MODE_HINT}") from None
@@ -121,9 +121,9 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
 
 @contextmanager
 def _ray_silenced() -> Iterator[None]:
-    """Keep Ray off stdout, where it prints what happens to nodes, and off file descriptor 2, where its native part writes.
+    """Keep Ray off stdout, where it reports on its nodes, and off file descriptor 2, where its native code writes.
 
-    All of that stands in Ray's log files as well, and what stops a run is raised; our own messages still go to stderr.
+    All of that is in Ray's log files as well, and whatever stops a run is raised; our own messages still go to stderr.
     """
     with (
         open(os.devnull, "w") as nowhere,

@@ -1,7 +1,7 @@
 """Recordings in, records or parts out: by this process one after the other, or by the workers of a cluster.
 
-stream      to stdout: the records of all recordings in order; one that fails is a `Failure` where it stopped
-outcomes    to `--out`: each recording in a file of its own, unless it is there already
+stream      to stdout: the records of all recordings in order; one that fails ends in a `Failure`
+outcomes    to `--out`: each recording in a file of its own, unless that file exists already
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -50,11 +50,11 @@ def _alone(
 def _joined(
     jobs: Iterable[Job | InputError], hearing: Hearing, told: Told
 ) -> "Iterator[tuple[Job, Iterator[Samples]] | InputError]":
-    """The same for files that a recorder cut one recording into."""
+    """The same for files into which a recorder split one recording."""
     clock = hearing.clock
     assert clock is not None  # --split-files needs a source of clock times
     rate = hearing.decoding.sample_rate
-    name, n_samples = "", 0  # of the present recording
+    name, n_samples = "", 0  # of the current recording
 
     def sound_of(job: Job) -> "Iterator[Samples]":
         nonlocal n_samples
@@ -76,9 +76,9 @@ def outcomes(
     out: Parts,
     show: Callable[[str], None],
 ) -> Iterator[Outcome]:
-    """What came of each recording, in order; `there` are the names of the parts in the folder, by `key_of`.
+    """The outcome of each recording, in order; `there` are the names of the parts in the folder, by `key_of`.
 
-    `show` is told how far the present one is; errors that are not a recording's own are raised.
+    `show` is told how far the current one is; errors that are not a recording's own are raised.
     """
     told = Told(terminal.say)
     for job in jobs:

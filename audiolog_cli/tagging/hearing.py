@@ -1,10 +1,10 @@
-"""One recording in, its records out: the way of `tag`, the same for every engine.
+"""One recording in, its records out: the pipeline of `tag`, the same for every engine.
 
     job -> samples -> windows -> probabilities -> scores of cells -> cells -> cells with clock times
 
-The steps are `sound.audio` (samples, windows), `tagger` (probabilities), `cells` and `sound.clock`; here they are put in order,
-with what the options and the network's card say about each. On the way the scores of windows may be kept in a journal, and those
-of cells in a score file.
+The steps are `sound.audio` (samples, windows), `tagger` (probabilities), `cells` and `sound.clock`; here they are chained, each
+set up by the options and the network's card. On the way, the scores of windows may be kept in a journal, and those of cells in a
+score file.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Told:
-    """What is found out about recordings while they are heard: said at once, and kept for their records."""
+    """What is noticed about recordings while they are tagged: reported at once, and kept for their records."""
 
     say: Callable[[str], None]
-    remarks: list[Remark] = field(default_factory=list)  # that are not among the records yet
-    has_said_once: set[str] = field(default_factory=set)  # what is the same for all recordings of a run
+    remarks: list[Remark] = field(default_factory=list)  # not yet among the records
+    has_said_once: set[str] = field(default_factory=set)  # messages that hold for all recordings of a run
 
     def note(self, path: str, damage: Damage, name: str = "", shift: float = 0.0) -> None:
-        """Note what was found in the sound at `path`, which begins `shift` seconds after that of the recording called `name`."""
+        """Note what was found in the sound at `path`, which begins `shift` seconds into the recording called `name`."""
         onset, offset = damage.onset + shift, damage.offset + shift
         self.remarks.append(
             Remark(name or path, onset, offset, "note" if damage.is_note else "damage", damage.cause, damage.reason)
@@ -52,7 +52,7 @@ class Told:
             self.say(f"{path}: {damage.reason}; the same of others is not said again")
 
     def before(self, records: "Iterable[Cell | End]") -> "Iterator[Cell | End | Remark]":
-        """The records, and before each the remarks that were made meanwhile; none is lost where the recording fails."""
+        """The records, each preceded by the remarks made meanwhile; none is lost if the recording fails."""
         try:
             for record in records:
                 yield from self._taken()
@@ -71,7 +71,7 @@ ONCE = ("ultrasound",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hearing:
-    """How the recordings of a run are heard; made by `hearing`, which leaves nothing to defaults."""
+    """How the recordings of a run are tagged; made by `hearing`, which leaves nothing to defaults."""
 
     options: TagOptions
     decoding: DecodeOptions
@@ -82,7 +82,7 @@ class Hearing:
 
 
 def hearing(card: "Card", asked: TagOptions, scores_dir: Path | None = None) -> Hearing:
-    """What is asked, with what the network's card says where nothing is asked: the one place where defaults are resolved.
+    """The options asked for, completed from the network's card: the one place where defaults are resolved.
 
     UsageError for what the network cannot do or does not know.
     """
@@ -111,7 +111,7 @@ def hearing(card: "Card", asked: TagOptions, scores_dir: Path | None = None) -> 
 
 
 def labels_of(card: "Card", options: CellOptions) -> Labels:
-    """The card's labels with the scores from which they are written; UsageError for one that it does not know."""
+    """The card's labels with the scores from which they are written; UsageError for a label that it does not know."""
     chosen = _split(options.labels, card.events) if options.labels else card.events
     for option, names in (("--thresholds", options.thresholds), ("--labels", chosen)):
         if unknown := sorted(set(names) - set(card.events)):
@@ -126,7 +126,7 @@ def labels_of(card: "Card", options: CellOptions) -> Labels:
 
 
 def _split(text: str, known: Sequence[str]) -> list[str]:
-    """Labels with commas between them, of which some have a comma within.
+    """Split labels at commas; some labels contain a comma.
 
     >>> _split("Speech,Male speech, man speaking", ["Speech", "Male speech, man speaking"])
     ['Speech', 'Male speech, man speaking']
@@ -138,17 +138,17 @@ def _split(text: str, known: Sequence[str]) -> list[str]:
 
 
 def hear(tagger: "Tagger", hearing: Hearing, job: Job, told: Told) -> Iterator[Cell | End | Remark]:
-    """The records of one recording: its cells, then its `End`. InputErrors come where it fails; damage in it is told."""
+    """The records of one recording: its cells, then its `End`. InputError where it fails; `told` is told of damage in it."""
     return heard(tagger, hearing, job, samples_of(job.path, hearing, told), told)
 
 
 def samples_of(path: str, hearing: Hearing, told: Told, name: str = "", shift: float = 0.0) -> "Iterator[Samples]":
-    """A recording's samples, or those of a file that begins `shift` seconds into the recording `name`; damage in it is told."""
+    """A recording's samples, or those of a file that begins `shift` seconds into the recording `name`; damage goes to `told`."""
     return decode(path, hearing.decoding, lambda damage: told.note(path, damage, name, shift))
 
 
 def heard(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]", told: Told) -> Iterator[Cell | End | Remark]:
-    """The records of one recording from its samples. Stretches past its end are said."""
+    """The records of one recording from its samples. Stretches past its end are reported."""
     name = check_text(job.path, "file name")
     if job.spans:
         chunks = _with_its_end_noted(chunks, job, job.spans, hearing.decoding.sample_rate, told.say)
@@ -170,7 +170,7 @@ def scored(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Sampl
 
 
 def window_scores(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]") -> Iterator[WindowScores]:
-    """The probabilities of a recording's windows in order; those that a journal has are not computed again."""
+    """The probabilities of a recording's windows in order; those in a journal are not computed again."""
     from audiolog_cli.tagging.tagger import score_windows
 
     batch_size = tagger.live_batch_size if is_live(job.path) else tagger.batch_size
@@ -182,7 +182,7 @@ def window_scores(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterabl
 
 
 def windows_of(spans: Spans, chunks: "Iterable[Samples]", window: float, hop: float, sample_rate: int) -> Iterator[Window]:
-    """Windows over all of a recording, one every `hop` seconds, or over the stretches of it that are asked for."""
+    """Windows over a whole recording, one every `hop` seconds, or over the requested stretches of it."""
     if spans is None:
         return windows(chunks, window, hop, sample_rate)
     return windows_at(chunks, spans, window, hop, sample_rate)
@@ -191,7 +191,7 @@ def windows_of(spans: Spans, chunks: "Iterable[Samples]", window: float, hop: fl
 def _with_its_end_noted(
     chunks: "Iterable[Samples]", job: Job, spans: Sequence[tuple[float, float]], sample_rate: int, say: Callable[[str], None]
 ) -> "Iterator[Samples]":
-    """The chunks again; at the recording's end it is said which stretches lie past it."""
+    """The chunks unchanged; at the recording's end, the stretches that lie past it are reported."""
     n_samples = 0
     for chunk in chunks:
         n_samples += len(chunk)
@@ -203,14 +203,14 @@ def _with_its_end_noted(
 
 
 def timed(cells: Iterable[Cell], path: str, clock: TimeSource, say: Callable[[str], None]) -> Iterator[Cell]:
-    """Cells with the clock times of their onsets; what is doubtful about the start is said."""
+    """Cells with the clock times of their onsets; doubts about the start are passed to `say`."""
     start = start_of(path, clock, say)
     for cell in cells:
         yield cell._replace(time=at(start, cell.onset))
 
 
 def ended(cells: Iterable[Cell], name: str, weights: str) -> Iterator[Cell | End]:
-    """Cells, and the `End` that says how many they were."""
+    """Cells, then the `End` that counts them."""
     n_cells, last = 0, 0.0
     for cell in cells:
         n_cells, last = n_cells + 1, cell.offset

@@ -1,10 +1,9 @@
 """The journal of `tag --resume`: the scores of every window analysed so far, so that a crash costs a minute and not the night.
 
-A journal is a folder with one file per recording, named by a hash of the recording's path, size and time of change. A file is a
-sequence of blocks, each with its length and checksum, written and fsynced one batch at a time: after a crash at any moment its
-good part ends with a whole block, and the rest is cut off. What is kept are the network's probabilities, before cells, thresholds
-or formats, so those may differ from run to run; a run with other parameters that change probabilities is refused
-(`parameters.py`).
+A journal is a folder with one file per recording, named by a hash of the recording's path, size and modification time. A file is
+a sequence of blocks, each with its length and checksum, written and fsynced one batch at a time: whenever a crash comes, the
+valid part ends with a whole block, and the rest is cut off. It keeps the network's probabilities, before cells, thresholds or
+formats, so those may differ from run to run; a run whose parameters would change the probabilities is refused (`parameters.py`).
 """
 
 import hashlib
@@ -41,12 +40,12 @@ SYNC_EVERY = 1.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """An open journal: nobody else uses its folder meanwhile."""
+    """An open journal: no other run uses its folder meanwhile."""
 
     folder: Path
 
     def file_of(self, recording: str, spans: Spans) -> Path:
-        """Where the windows of a recording (or of spans of it) are kept; another size or time of change is another recording.
+        """Where the windows of a recording (or of spans of it) are kept; a file that has changed is a different recording.
 
         InputError for what cannot be read a second time.
         """
@@ -56,12 +55,12 @@ class Journal:
 
 
 def place(recording: str) -> str:
-    """Where a recording lies, the same however its path was spelled."""
+    """Where a recording lies, the same however its path is spelled."""
     return recording if is_url(recording) else os.path.abspath(recording)
 
 
 def check_regular(recording: str, option: str) -> None:
-    """InputError for what cannot be read a second time, as `option` needs it."""
+    """InputError for what cannot be read a second time, as `option` requires."""
     if recording == "-":
         raise InputError(f"-: standard input cannot be read again, {option} needs files")
     if is_live(recording):
@@ -69,13 +68,13 @@ def check_regular(recording: str, option: str) -> None:
 
 
 def is_live(recording: str) -> bool:
-    """Whether a recording comes through a pipe or from a device, and cannot be read a second time."""
+    """Whether a recording comes through a pipe or from a device, so that it cannot be read a second time."""
     return recording == "-" or (not is_url(recording) and os.path.exists(recording) and not os.path.isfile(recording))
 
 
 @contextmanager
 def open_journal(folder: Path, parameters: Parameters) -> Iterator[Journal]:
-    """Make or continue the journal in `folder`; UsageError while another run has it, or if it was made with other parameters."""
+    """Make or continue the journal in `folder`; UsageError while another run uses it, or if it was made with other parameters."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -88,11 +87,11 @@ def open_journal(folder: Path, parameters: Parameters) -> Iterator[Journal]:
 def resumed(
     path: Path, windows: Iterator[Window], score: Callable[[Iterator[Window]], Iterator[WindowScores]], batch_size: int
 ) -> Iterator[WindowScores]:
-    """The scores of all windows of a recording: those in the file at `path` first, the others from `score`, noted as they come.
+    """The scores of all windows of a recording: first those in the file at `path`, then the rest from `score`, noted on the way.
 
-    A recording that is there to its end is not decoded again. Every window is handed to the system before it is passed on, so a
-    killed program loses none; the disk is told to write at most once a second, so a power cut loses no more than that. A batch
-    that was interrupted is analysed as a whole once more: the size of a batch may change the last bit of a score.
+    A recording that is complete in the journal is not decoded again. Every window is handed to the system before it is passed on,
+    so a killed program loses none; fsync runs at most once a second, so a power cut loses no more than that. An interrupted batch
+    is analysed again as a whole: the size of a batch may change the last bit of a score.
     """
     n_bytes, n_windows, is_complete = recover(path)
     if n_windows:
@@ -112,10 +111,10 @@ def resumed(
 
 
 def append(file: FileIO, payload: bytes, to_disk: bool) -> None:
-    """Add a block, and wait for the disk to have it; AudiologError if there is no room for it."""
+    """Add a block and, with `to_disk`, wait until the disk has it; AudiologError if there is no room for it."""
     data = block(payload)
     try:
-        if file.write(data) < len(data):  # the disk took a part of it
+        if file.write(data) < len(data):  # the disk took only part of it
             raise OSError(ENOSPC, os.strerror(ENOSPC))
         if to_disk:
             os.fsync(file.fileno())
@@ -125,7 +124,7 @@ def append(file: FileIO, payload: bytes, to_disk: bool) -> None:
 
 
 def recover(path: Path) -> tuple[int, int, bool]:
-    """Cut off what is not whole at the end of a file; its bytes, its windows, and whether the recording's end is among them."""
+    """Cut off an incomplete last block; returns the file's bytes, its windows, and whether it holds the recording's end."""
     if not path.exists():
         return 0, 0, False
     n_bytes = n_windows = 0
@@ -149,7 +148,7 @@ def stored(file: BinaryIO, n_bytes: int) -> Iterator[WindowScores]:
 
 
 def blocks(file: BinaryIO) -> Iterator[bytes]:
-    """The payloads of a file's blocks, as far as they are whole."""
+    """The payloads of a file's blocks, up to the first that is not whole."""
     while len(head := file.read(BLOCK.size)) == BLOCK.size:
         magic, size, checksum = BLOCK.unpack(head)
         if magic != MAGIC or size > LARGEST_BLOCK:
@@ -171,14 +170,14 @@ def block(payload: bytes) -> bytes:
 
 
 def pack(scores: WindowScores) -> bytes:
-    """A window's scores as bytes, every bit of them."""
+    """A window's scores as bytes, to the bit."""
     n_frames, n_events = scores.events.shape
     head = WINDOW.pack(scores.start, scores.n_samples, scores.n_window, scores.settled, len(scores.scene), n_frames, n_events)
     return head + scores.scene.astype("<f4").tobytes() + scores.events.astype("<f4").tobytes()
 
 
 def unpack(payload: bytes) -> WindowScores:
-    """The scores that `pack` made bytes of."""
+    """The inverse of `pack`."""
     start, n_samples, n_window, settled, n_scenes, n_frames, n_events = WINDOW.unpack_from(payload)
     values = np.frombuffer(payload, "<f4", offset=WINDOW.size).astype(np.float32)
     return WindowScores(start, n_samples, n_window, settled, values[:n_scenes], values[n_scenes:].reshape(n_frames, n_events))

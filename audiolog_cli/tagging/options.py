@@ -1,7 +1,7 @@
-"""What a run of tagging is asked to do, as plain data: made by the command line and by Python callers alike, light to import.
+"""The options of a tagging run, as plain data: made by the command line and by Python callers alike, light to import.
 
-The options are grouped by the step that they belong to. What decides the rows of a recording is every field of `TagOptions` and
-nothing else beside the network, so that a run that is continued compares just these (`parameters.py`).
+The options are grouped by the step that they belong to. The rows of a recording depend on the network and the fields of
+`TagOptions` alone, so that a continued run compares just these (`parameters.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class Job(NamedTuple):
 
 
 def stretch(start: float, end: float | None) -> Spans:
-    """From `start` to `end` seconds of a recording, to its end where that is None; UsageError where nothing lies between."""
+    """From `start` to `end` seconds of a recording, None meaning its end; UsageError if nothing lies between."""
     if end is not None and end <= start:
         raise UsageError(f"--end {end:g}: expected more than --start {start:g}")
     return None if end is None and not start else [(start, FOREVER if end is None else end)]
@@ -38,8 +38,8 @@ class LoadOptions:
     weights: str = "everyday"  # a name or a path
     device: str = "auto"  # auto, cpu, cuda, cuda:N or mps
     precision: str = "fp32"  # one of `model.precision.PRECISIONS`
-    batch_size: int = 0  # windows analysed at once; 0 is the device's own
-    jobs: int = 0  # batches analysed at the same time, or workers of a cluster; 0 is as many as there is room for
+    batch_size: int = 0  # windows analysed at once; 0 is the device's default
+    jobs: int = 0  # batches analysed at the same time, or workers of a cluster; 0 is as many as fit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +47,15 @@ class SoundOptions:
     """How a recording becomes samples."""
 
     channel: str = "mix"  # mix, left, right, or a number from 1
-    track: int = 0  # of a film, counted from 1; 0 is the one that it marks as its default
+    track: int = 0  # of a film, counted from 1; 0 is its default track
     raw: str = ""  # RATE,CHANNELS,FORMAT of PCM without a header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowOptions:
-    """How windows are laid over it."""
+    """How windows are laid over a recording."""
 
-    hop: float = 0.0  # seconds from window to window; 0 is the checkpoint's own. Windows that overlap are averaged
+    hop: float = 0.0  # seconds from window to window; 0 is the checkpoint's. Overlapping windows are averaged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +64,13 @@ class CellOptions:
 
     cell: float = 1.0  # seconds of a cell
     pool: Literal["max", "mean"] = "max"  # over the frames of a cell
-    smooth: float | None = None  # seconds over which events' scores are averaged; None is the checkpoint's own
+    smooth: float | None = None  # seconds over which events' scores are averaged; None is the checkpoint's
     smooth_scene: float | None = None  # the same for scenes
-    threshold: float | None = None  # of all events; None is the checkpoint's own of each
-    thresholds: Mapping[str, float] = field(default_factory=dict)  # of single events, before that
-    sure: bool = False  # the checkpoint's thresholds of fewer and surer events
-    scenes: Literal["sure", "best"] = "sure"  # name places as precisely as they are known, or always the most probable one
-    labels: str = ""  # the events to write, with commas between them; none is all of them
+    threshold: float | None = None  # of all events; None is the checkpoint's for each
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # of single events, overriding that
+    sure: bool = False  # the checkpoint's thresholds for fewer and surer events
+    scenes: Literal["sure", "best"] = "sure"  # name a place only as precisely as it is known, or always the most probable one
+    labels: str = ""  # the events to write, separated by commas; "" is all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class TimeOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagOptions:
-    """Everything that decides the rows of a recording, beside the network."""
+    """Everything but the network that decides the rows of a recording."""
 
     sound: SoundOptions = SoundOptions()
     windows: WindowOptions = WindowOptions()
@@ -111,7 +111,7 @@ class TagOptions:
 
 
 class LoadKeywords(TypedDict, total=False):
-    """The fields of `LoadOptions` but the weights, for callers from Python."""
+    """The fields of `LoadOptions` except the weights, for Python callers."""
 
     device: str
     precision: str
@@ -120,7 +120,7 @@ class LoadKeywords(TypedDict, total=False):
 
 
 class TagKeywords(TypedDict, total=False):
-    """The fields of all groups of `TagOptions`."""
+    """The fields of all groups in `TagOptions`."""
 
     channel: str
     track: int
@@ -143,7 +143,7 @@ class TagKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """Where records go, and what is kept beside them."""
+    """Where records go, and what else is kept."""
 
     format: Literal["tsv", "jsonl", "parquet"] = "tsv"
     out: str = ""  # a folder or URL for one file per recording, instead of stdout
@@ -155,19 +155,19 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The Ray cluster that tags, instead of this process."""
+    """The Ray cluster that tags in place of this process."""
 
-    address: str  # "" starts one of this machine's cores
-    gpus: float  # of each worker, 0.25 for four on one; 0 is one core instead
+    address: str  # "" starts one on this machine's cores
+    gpus: float  # per worker, 0.25 for four on one; 0 is one core instead
 
     def device(self, asked: str) -> str:
-        """Where its workers run, if the run was asked for `asked`: each sees its own GPU, or none."""
+        """The device of its workers, given --device `asked`: each sees its own GPU, or none."""
         return asked if asked != "auto" else "cuda" if self.gpus else "cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """All that a run of `tag` is asked to do."""
+    """All options of a run of `tag`."""
 
     load: LoadOptions = LoadOptions()
     tag: TagOptions = TagOptions()
@@ -176,9 +176,9 @@ class RunOptions:
 
 
 def engine_of(text: str, device: str) -> Cluster | None:
-    """What `--engine local` or `--engine ray[:ADDRESS][,gpus=N]` names; None is this process. UsageError for anything else.
+    """The engine that `local` or `ray[:ADDRESS][,gpus=N]` names; None is this process. UsageError for anything else.
 
-    With --device cuda a worker has one GPU unless it is said how many.
+    With --device cuda a worker has one GPU unless `gpus` says otherwise.
 
     >>> engine_of("ray:10.0.0.1:6379,gpus=0.25", "auto")
     Cluster(address='10.0.0.1:6379', gpus=0.25)

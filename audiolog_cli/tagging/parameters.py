@@ -1,8 +1,8 @@
-"""What decides the rows of a run: noted in the run's folder, and compared by the run that goes on there.
+"""What decides the rows of a run: noted in the run's folder, and compared by a run that continues there.
 
-In: the options of a run, of which every field counts, and the network. Out: `parameters.json` in a journal's folder or in that of
-`--out`, a path or a URL; or a refusal that names what differs. An option that is off is the same as one that an earlier version
-did not have. A lock keeps a second run out of a local folder.
+In: the options of a run, every field of which counts, and the network. Out: `parameters.json` in a journal's folder or in that of
+`--out`, a path or a URL; or a refusal that names what differs. An option that is off equals one that an earlier version did not
+have. A lock keeps a second run out of a local folder.
 """
 
 import hashlib
@@ -31,13 +31,13 @@ def of_windows(weights: Path, device: str, precision: str, options: TagOptions) 
 
 
 def of_rows(windows: Parameters, options: TagOptions, output: OutputOptions) -> Parameters:
-    """What decides the rows, which the files in `--out` hold: all that decides windows, and what is made of them."""
+    """What decides the rows in the files of `--out`: all that decides the windows, and how rows are made from them."""
     own = {"scores": bool(output.scores_dir), "format": output.format}
     return windows | asdict(options.cells) | asdict(options.times) | own
 
 
 def agree(folder: str, option: str, parameters: Parameters) -> None:
-    """Note the parameters in a new folder; UsageError if those of an old one differ or cannot be read."""
+    """Note the parameters in a new folder; UsageError if those in an existing one differ or cannot be read."""
     system, place = file_system(folder)
     path = f"{place}/parameters.json"
     now = json.loads(json.dumps(parameters))
@@ -53,7 +53,7 @@ def agree(folder: str, option: str, parameters: Parameters) -> None:
 
 
 def changes(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Which parameters differ, in words; empty where none does. What is off and what is not there are the same.
+    """Which parameters differ, in words; empty if none does. Off and absent are the same.
 
     >>> changes({"hop": 10.0, "channel": "mix"}, {"hop": 5.0, "channel": "mix", "labels": []})
     'hop was 10.0, is 5.0'
@@ -67,9 +67,7 @@ def changes(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 @contextmanager
 def locked(folder: Path, option: str) -> Iterator[None]:
-    """Keep a second run out of a folder; the system releases the lock however a process ends. UsageError while another run has
-    it.
-    """
+    """Keep a second run out of a folder; UsageError while another run has it. The lock is released however a process ends."""
     busy = f"{option} {folder}: another run is using it; wait for it, or name another folder"
     path = folder / "lock"
     try:
@@ -77,7 +75,7 @@ def locked(folder: Path, option: str) -> Iterator[None]:
     except OSError as error:
         raise UsageError(f"{option} {folder}: {terminal.reason(error)}") from None
     with alone(path, busy):
-        if not path.exists():  # whoever had it has just taken it away
+        if not path.exists():  # its holder has just removed it
             raise UsageError(busy)
         yield
         path.unlink()

@@ -1,15 +1,14 @@
-"""A folder of parts: the cells of each recording in a file of their own, so that a season of recordings is many small, whole
-files.
+"""A folder of parts: the cells of each recording in a file of their own, so that a season of recordings is many small files.
 
     OUT/rec1-0123456789ab-01234567.parquet     the recording's cells, as `tag` writes them: tsv, jsonl or parquet
-    OUT/failed/rec2-ba9876543210.parquet       a recording that failed: its cells so far and an error row (tsv: the error alone)
+    OUT/failed/rec2-ba9876543210.parquet       a recording that failed: the cells so far and an error row (tsv: the error alone)
     OUT/parameters.json                        what decides the rows; a run with other values is refused
-    OUT/lock                                   while a run has the folder (a local one)
-    OUT/unfinished/...                         being written; a part gets its name when it is whole
+    OUT/lock                                   there while a run uses the folder (if local)
+    OUT/unfinished/...                         parts being written; each gets its name when it is complete
 
-A part is named by its recording: the file's own name, a hash of its place (and of the stretches analysed), and one of its size
-and time of change. A part whose name is there is finished and not made again; that of an earlier version of the recording is
-replaced. OUT is a path or a URL for fsspec; where a file system knows no renaming, as S3, its copy takes that place and is as
+A part is named after its recording: the file's own name, a hash of its location (and of the stretches analysed), and one of its
+size and modification time. A part that exists under its name is finished and is not made again; the part of an earlier version of
+the recording is replaced. OUT is a path or a URL for fsspec; where a file system cannot rename (S3), a copy is used, and is as
 atomic.
 """
 
@@ -45,7 +44,7 @@ class Parts:
     folder: str  # a path or URL
     format: str  # "tsv", "jsonl" or "parquet"
     with_time: bool  # whether cells carry clock times
-    run: str = field(default_factory=lambda: uuid4().hex)  # what this run has under `unfinished`
+    run: str = field(default_factory=lambda: uuid4().hex)  # names this run's files under `unfinished`
 
     @cached_property
     def _system(self) -> tuple[Any, str]:
@@ -53,15 +52,15 @@ class Parts:
 
     @contextmanager
     def opened(self, parameters: Parameters) -> Iterator[dict[str, tuple[str, ...]]]:
-        """Make the folder or go on with it; gives the names of the parts in it by the `key_of` their recordings.
+        """Make the folder or continue it; yields the names of the parts in it, by the `key_of` their recordings.
 
-        UsageError if it was made with other parameters, or while another run has it. What lost workers left unfinished is taken
-        away at the end. A remote folder has no lock: two runs there do the same work twice, and each part is the whole one of
-        either.
+        UsageError if it was made with other parameters, or while another run has it. What lost workers left unfinished is removed
+        at the end. A remote folder has no lock: two runs there do the same work twice, and each part comes whole from one of
+        them.
         """
         system, folder = self._system
         if self.format == "parquet":
-            parquet.pyarrow()  # said now, not after the first recording
+            parquet.pyarrow()  # fail now, not after the first recording
         try:
             with writing(self.folder, "--out"):
                 system.makedirs(folder, exist_ok=True)
@@ -84,26 +83,26 @@ class Parts:
                 system.rmdir(f"{folder}/unfinished")
 
     def _names(self, folder: str) -> list[str]:
-        """What is in a folder, by its name below OUT; an object store has no empty folders."""
+        """What a folder below OUT holds; an object store has no empty folders."""
         system, top = self._system
         with suppress(FileNotFoundError):
             return [str(name)[len(top) + 1 :] for name in system.ls(folder, detail=False, refresh=True)]
         return []
 
     def _unfinished(self) -> str:
-        """A name of its own for a file that is not whole yet."""
+        """A unique name for a file that is not complete yet."""
         return f"{self._system[1]}/unfinished/{self.run}/{uuid4().hex}"
 
     def finished(self, path: str, spans: Spans, there: Iterable[str]) -> bool:
-        """Whether the part of this version of a recording is among the names that are there."""
+        """Whether the part of this version of a recording is among the names in `there`."""
         with suppress(InputError):
             return self._name(path, spans) in there
         return False
 
     def write(self, path: str, spans: Spans, there: Iterable[str], records: Records) -> Outcome:
-        """Write a recording's part; `there` are the names of its earlier ones, which it replaces.
+        """Write a recording's part; `there` are the names of its earlier parts, which it replaces.
 
-        InputErrors among the records make it a failed one. What a recording that cannot be found had finished before stays as it
+        An InputError among the records makes it a failed part. The finished part of a recording that is now missing stays as it
         is.
         """
         system, folder = self._system
@@ -112,7 +111,7 @@ class Parts:
         try:
             name = self._name(path, spans)
         except InputError as error:
-            if any(not old.startswith("failed/") for old in there):  # a disk that is not mounted takes nothing away
+            if any(not old.startswith("failed/") for old in there):  # an unmounted disk must not remove anything
                 return Outcome(path, "failed", message=str(error))
             name, records = "", _raising(error)
         last: list[End | Failure] = []
@@ -148,7 +147,7 @@ PART = re.compile(r"(?:failed/)?(?P<key>.+-[0-9a-f]{12})(?:-[0-9a-f]{8})?\.(?:ts
 
 
 def key_of(path: str, spans: Spans) -> str:
-    """What the names of all parts of a recording begin with: its own name, as far as every file system can hold it, and a hash
+    """The prefix of the names of all parts of a recording: its own name, as far as every file system can hold it, and a hash
     of where it lies and of what is analysed."""
     own = re.sub(r"[^A-Za-z0-9_.]", "_", PurePosixPath(path).stem)[:80]
     what = f"{place(path)}\0{spans}"
@@ -167,7 +166,7 @@ def _raising(error: InputError) -> Iterator[Cell]:
 def _ended(
     records: Records, path: str, last: list[End | Failure], damaged: list[Remark]
 ) -> Iterator[Cell | End | Failure | Remark]:
-    """The records, the last one and damage also into the lists; an InputError among them becomes a `Failure`."""
+    """The records, with the last one and any damage also put into the lists; an InputError among them becomes a `Failure`."""
     try:
         for record in records:
             if isinstance(record, Remark):

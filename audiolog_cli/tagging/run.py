@@ -1,4 +1,4 @@
-"""A run of `tag`: recordings in, their records on stdout or in the files of `--out`; what came of them in a tally."""
+"""A run of `tag`: recordings in, their records on stdout or in the files of `--out` out, and a tally of their outcomes."""
 
 import shlex
 import sys
@@ -22,9 +22,9 @@ from audiolog_cli.tally import Tally
 
 
 def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> None:
-    """Tag recordings, here or on a cluster, and write what is heard; an input that fails is counted and costs only itself."""
+    """Tag recordings, here or on a cluster, and write what is heard; an input that fails is counted and the rest goes on."""
     output, cluster = options.output, options.cluster
-    # The workers of a cluster load the network for themselves; here only its card is looked at.
+    # The workers of a cluster load the network themselves; here only its card is read.
     tagger = load(LoadOptions(weights=options.load.weights, device="cpu") if cluster else options.load)
     how = hearing(tagger.card, options.tag, output.scores_dir)
     if not tagger.card.scenes:
@@ -52,7 +52,7 @@ def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> 
 def _write_parts(
     jobs: Iterable[Job], tagger: Tagger, how: Hearing, options: RunOptions, decisive: Parameters, tally: Tally
 ) -> None:
-    """Write each recording into a file of its own, and count what came of it."""
+    """Write each recording into a file of its own, and count its outcome."""
     folder = Parts(options.output.out, options.output.format, how.clock is not None)
 
     def show(text: str) -> None:
@@ -72,10 +72,10 @@ def _write_parts(
 
 
 def _alone(jobs: Iterable[Job | InputError]) -> Iterator[Job | InputError]:
-    """The same jobs; UsageError, before the first is heard, if there are several recordings, as --start-time speaks of one.
+    """The same jobs; UsageError, before the first is tagged, if there are several recordings: --start-time is for one.
 
-    A second could follow the first only as soon as the first is heard to its end, and never where that one fails, in another
-    order on a cluster, or on a journal: it is refused instead.
+    A second one's start would be known only once the first is tagged to its end, and never if the first fails, if a cluster takes
+    them in another order, or if a journal is continued: so it is refused.
     """
     waiting: list[Job | InputError] = []
     for job in jobs:
@@ -89,8 +89,8 @@ def _alone(jobs: Iterable[Job | InputError]) -> Iterator[Job | InputError]:
 
 
 def _acceptable(jobs: Iterable[Job | InputError], output: OutputOptions) -> Iterator[Job | InputError]:
-    """The same jobs; those that cannot be written are errors, in their places."""
-    taken: dict[Path, str] = {}  # score files, and whose they are
+    """The same jobs; those that cannot be written are replaced by errors."""
+    taken: dict[Path, str] = {}  # score files, and the recordings they belong to
     for job in jobs:
         yield job if isinstance(job, InputError) else _refused(job, output, taken) or job
 

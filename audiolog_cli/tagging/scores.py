@@ -21,7 +21,7 @@ def score_file(folder: Path, filename: str) -> Path:
 
 
 def written(scores: Iterable[CellScores], events: Sequence[str], path: Path) -> Iterator[CellScores]:
-    """Pass scores on and write their events to `path`, which appears, complete, when the last one has passed."""
+    """Pass scores on and write their events to `path`, which appears, complete, after the last one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
     with naming(str(unfinished)), unfinished.open("w", encoding="utf-8") as file:

@@ -2,10 +2,10 @@
 
     windows -> batches -> network -> WindowScores, of which cells.py makes cells
 
-Decoding runs in one thread, the network in `jobs` others, each on one core: the work is in native code that lets go of Python's
-lock, so threads share the weights and need no copies between processes. One batch per thread and as many again wait or are being
-analysed. A batch never depends on how fast the windows arrive, on how many threads there are or on where an interrupted run goes
-on: a second run gives the same bytes, and so do a file and a pipe where batches are equally large, as they are on a CPU.
+Decoding runs in one thread, the network in `jobs` others, each on one core: the work is in native code that releases the GIL, so
+threads share the weights and nothing is copied between processes. At most two batches per thread are waiting or being analysed. A
+batch never depends on how fast the windows arrive, on the number of threads or on where an interrupted run resumes: a second run
+gives the same bytes, and so do a file and a pipe if their batches are of one size, as they are on a CPU.
 """
 
 import os
@@ -34,30 +34,30 @@ from audiolog_cli.weights.find import find
 
 Item = TypeVar("Item")
 
-# Windows. On a CPU four at once take a seventh to a quarter less time, but a live pipe would wait for 40 s of sound before its
-# first line. On a GPU it is where to begin: what does not fit is halved, for good.
+# Windows. On a CPU, four at once take a seventh to a quarter less time, but a live pipe would wait for 40 s of sound before its
+# first line. On a GPU this is where to begin: a batch that does not fit is halved, for good.
 BATCH_SIZES = {"cpu": 1, "cuda": 64, "mps": 8}
-LIVE_BATCH_SIZE = 1  # of what comes through a pipe, on every device: no line waits for sound that is still to come
+LIVE_BATCH_SIZE = 1  # for pipes, on every device: no line waits for later sound
 GPU_JOBS = 2  # one copies while the other computes
 
 
 @dataclass(slots=True)
 class Room:
-    """How many windows at once the device has not refused yet; shared by the threads of a tagger."""
+    """The largest batch, in windows, that the device has not refused; shared by the threads of a tagger."""
 
     n_windows: int
 
 
 @dataclass(frozen=True, slots=True)
 class Tagger:
-    """A network ready to hear windows."""
+    """A network ready to score windows."""
 
     path: Path  # of the weights
     network: nn.Module
     card: checkpoint.Card
     device: torch.device
     batch_size: int  # windows
-    live_batch_size: int  # windows, of a recording that comes through a pipe
+    live_batch_size: int  # windows, for a recording that comes through a pipe
     jobs: int  # batches analysed at the same time
     precision: str  # of the network's products, one of `precision.PRECISIONS`
     room: Room
@@ -69,10 +69,10 @@ class Tagger:
 
 
 def load(options: LoadOptions) -> Tagger:
-    """Bring a checkpoint onto a device.
+    """Load a checkpoint onto a device.
 
-    Raises WeightsError for a checkpoint that is not there or cannot be used, DeviceError for a device that is not there or has no
-    use for the precision, UsageError for a network that has none.
+    Raises WeightsError for a checkpoint that is missing or cannot be used, DeviceError for a device that is missing or does not
+    support the precision, UsageError for a network that does not.
     """
     path = find(options.weights)
     where = find_device(options.device)
@@ -93,7 +93,7 @@ def load(options: LoadOptions) -> Tagger:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Work that is too small for several threads: they would wait for each other, and wait busily."""
+    """For work too small for several threads, which would busy-wait for each other."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -103,7 +103,7 @@ def one_thread() -> Iterator[None]:
 
 
 def find_device(name: str) -> torch.device:
-    """The device of that name; `auto` is the first there is of cuda, mps, cpu. Any other is that one or a DeviceError."""
+    """The device of that name; `auto` is the first available of cuda, mps, cpu. DeviceError if a named one is not available."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, is_there in there.items() if is_there))
@@ -118,9 +118,7 @@ def find_device(name: str) -> torch.device:
 
 
 def score_windows(tagger: Tagger, windows: Iterable[Window], batch_size: int, hop: float) -> Iterator[WindowScores]:
-    """Score windows in order of their start, `hop` seconds apart or after the end of a stretch: that tells when a cell cannot
-    change any more.
-    """
+    """Score windows in order of start, `hop` seconds apart or after the end of a stretch, which tells when a cell is final."""
     n_hop = round(hop * tagger.card.front_end.sample_rate)
     with ThreadPoolExecutor(tagger.jobs, initializer=_begin_thread, initargs=(tagger.device,)) as workers:
         submitted = ((batch, workers.submit(probabilities, tagger, batch)) for batch in batches(windows, batch_size))
@@ -133,7 +131,7 @@ def score_windows(tagger: Tagger, windows: Iterable[Window], batch_size: int, ho
 
 
 def _begin_thread(device: torch.device) -> None:
-    """One core for each thread; on a GPU a queue of its own, so that one's copies run beside the other's products."""
+    """One core per thread; on a GPU a stream of its own, so that one thread's copies overlap another's computation."""
     torch.set_num_threads(1)
     if device.type == "cuda":
         stream = torch.cuda.Stream(device)
@@ -144,7 +142,7 @@ def _begin_thread(device: torch.device) -> None:
 def probabilities(tagger: Tagger, batch: Sequence[Window]) -> tuple[Scores, Scores]:
     """Scene probabilities (B, S), softmax, and event probabilities (B, T, K), sigmoid, of B windows.
 
-    A batch that does not fit into memory is halved, and so are all later ones; DeviceError if not even one window fits.
+    A batch that does not fit into memory is halved, as are all later ones; DeviceError if not even one window fits.
     """
     waves = np.stack([window.samples for window in batch])
     parts: list[tuple[Scores, Scores]] = []
@@ -167,7 +165,7 @@ def probabilities(tagger: Tagger, batch: Sequence[Window]) -> tuple[Scores, Scor
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """torch.OutOfMemoryError is a RuntimeError; on a CPU only its message tells."""
+    """torch.OutOfMemoryError is a RuntimeError; on a CPU only the message tells."""
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
@@ -185,13 +183,13 @@ def _forward(tagger: Tagger, waves: Scores) -> tuple[Scores, Scores]:
 
 
 def _on_device(waves: Scores, device: torch.device) -> torch.Tensor:
-    """Samples where the network is; to a GPU from memory that stays in its place, so that the copy needs no core."""
+    """Samples on the network's device; copied to a GPU from pinned memory, so that the copy needs no core."""
     samples = torch.from_numpy(waves)
     return samples.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else samples.to(device)
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of `size` items, the last one shorter.
+    """Lists of `size` items; the last may be shorter.
 
     >>> list(batches("abcde", 2))
     [['a', 'b'], ['c', 'd'], ['e']]
@@ -202,7 +200,7 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def ahead(items: Iterable[Item], n_ahead: int) -> Generator[Item, None, None]:
-    """The same items, made up to `n_ahead` + 1 in advance by a thread; its errors are raised here. Close it to stop early."""
+    """The same items, made up to `n_ahead` + 1 in advance by a thread whose errors are raised here. Close it to stop early."""
     ready: queue.Queue[list[Item] | BaseException | None] = queue.Queue(maxsize=n_ahead)  # [an item], or how they end
     stopped = threading.Event()
 
@@ -221,7 +219,7 @@ def ahead(items: Iterable[Item], n_ahead: int) -> Generator[Item, None, None]:
                 put([item])
                 if stopped.is_set():
                     return
-        except BaseException as error:  # handed to the reader, which raises it
+        except BaseException as error:  # passed to the reader, which raises it
             end = error
         put(end)
 

@@ -1,8 +1,8 @@
-"""What runs on the nodes of a cluster: an actor that holds the network and tags one recording after the other into its part.
+"""What runs on the nodes of a cluster: an actor that holds the network and tags one recording after another, each into its part.
 
-A recording is streamed, never held. An actor on a CPU decodes what it tags, in a thread beside the network: all cores are at work
-either way, and samples, bulkier than the file, stay in one process. An actor with a GPU (or a part of one) takes them from a CPU
-task anywhere in the cluster, that decodes BLOCK_SECONDS at a time and waits when BLOCKS_AHEAD blocks are not yet used.
+A recording is streamed, never held whole. An actor on a CPU decodes what it tags, in a thread beside the network: all cores are
+busy either way, and samples, bulkier than the file, stay in one process. An actor with a GPU (or a part of one) gets its samples
+from a CPU task anywhere in the cluster, which decodes BLOCK_SECONDS at a time and waits while BLOCKS_AHEAD blocks are unused.
 """
 
 import os
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 BLOCK_SECONDS = 30.0  # 3.8 MB at 32 kHz
 BLOCKS_AHEAD = 4
-ATTEMPTS = 3  # workers that may die of one recording before it is given up
-NOTED_EVERY = 60.0  # seconds of sound between two notes of how far a recording is
+ATTEMPTS = 3  # workers that one recording may kill before it is given up
+NOTED_EVERY = 60.0  # seconds of sound between two progress notes
 
 
 class Task(NamedTuple):
@@ -50,21 +50,21 @@ class Order:
     hearing: Hearing
     parts: Parts
     weights: Any  # reference to the checkpoint's bytes in Ray's object store: every node has the same
-    load: LoadOptions  # `weights` is the file's name alone
-    folder: str  # where relative paths begin
-    decodes: bool  # whether a worker decodes for itself
+    load: LoadOptions  # `weights` is only the file's name
+    folder: str  # base of relative paths
+    decodes: bool  # whether a worker decodes what it tags
     ledger: Any  # handle of the run's `Ledger`
 
 
 class Ledger:
-    """A small actor beside the driver: how often each recording was begun, and how far it is."""
+    """A small actor beside the driver: how often each recording has been started, and how far it is."""
 
     def __init__(self) -> None:
         self._begun: dict[int, int] = {}
         self._seconds: dict[int, float] = {}
 
     def begin(self, number: int) -> int:
-        """Note that a worker begins with a recording; returns how many times that has happened by now."""
+        """Note that a worker starts a recording; returns how often it has been started by now."""
         self._begun[number] = self._begun.get(number, 0) + 1
         self._seconds[number] = 0.0
         return self._begun[number]
@@ -90,7 +90,7 @@ class Worker:
         return {"outcome": pickle.dumps(self.outcome(pickle.loads(row["task"])))}
 
     def outcome(self, task: Task) -> Outcome | BaseException:
-        """Tag a recording, unless its part is there; errors that are not the recording's own end the run."""
+        """Tag a recording, unless its part exists; errors that are not the recording's own end the run."""
         import ray
 
         notes: list[str] = []
@@ -132,7 +132,7 @@ class Worker:
 
 
 def _work_in(folder: str) -> None:
-    """Let relative paths begin there; on a node without that folder they are "no such file", one by one."""
+    """Resolve relative paths in `folder`; on a node without it each is reported as "no such file"."""
     with suppress(OSError):
         os.chdir(folder)
 
@@ -147,9 +147,9 @@ def _given_up(path: str) -> Iterator[Cell]:
 
 
 def decoded_elsewhere(path: str, decoding: DecodeOptions, told: Told) -> "Iterator[Samples]":
-    """A recording's samples, decoded by a CPU task; it runs at most BLOCKS_AHEAD blocks ahead of who asks.
+    """A recording's samples, decoded by a CPU task that runs at most BLOCKS_AHEAD blocks ahead of the reader.
 
-    A task whose process or node dies begins again elsewhere; InputError where that happened ATTEMPTS times.
+    A task whose process or node dies starts again elsewhere; InputError after ATTEMPTS times.
     """
     import ray
 
@@ -174,7 +174,7 @@ def decoded_elsewhere(path: str, decoding: DecodeOptions, told: Told) -> "Iterat
 def blocks(path: str, decoding: DecodeOptions, folder: str) -> "Iterator[Samples | Damage | InputError]":
     """A recording as blocks of BLOCK_SECONDS, with the damage in it between them; an error comes last, as an item.
 
-    A relative path begins in `folder`.
+    A relative path is resolved in `folder`.
     """
     _work_in(folder)
     damage: list[Damage] = []
