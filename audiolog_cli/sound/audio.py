@@ -2,9 +2,9 @@
 
 `decode` gives the whole recording at the model's sample rate, `windows` cuts it into windows that cover every sample, and
 `windows_at` lays such windows over the stretches that segment records name. A recording of n samples at r Hz has exactly
-ceil(n x 32000 / r) samples here: one for each instant k / 32000 s before its end. An output sample k is the sound at
-k / 32000 s: the resampler's delay is compensated. What is damaged is reported, never hidden (see decoding.py). Nothing here
-knows what a model is.
+ceil(n x 32000 / r) samples here: one for each instant k / 32000 s before its end. Output sample k is the sound at
+k / 32000 s: the resampler's delay is compensated. Damage is reported, never hidden (see decoding.py). Nothing here
+knows about models.
 """
 
 import re
@@ -53,7 +53,7 @@ class DecodeOptions:
     sample_rate: int = SAMPLE_RATE  # Hz, of the result
     channel: str = "mix"  # "mix" (of all channels), "left", "right", or a number counted from 1
     raw: RawFormat | None = None  # for PCM without a header
-    track: int = 0  # a film's sound track, counted from 1; 0 is the one that it marks as its default
+    track: int = 0  # a film's sound track, counted from 1; 0 is its default track
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"mix|left|right|[1-9][0-9]{0,2}", self.channel):
@@ -74,7 +74,7 @@ class Window:
 def decode(source: Source, options: DecodeOptions = DecodeOptions(), report: Report = warn_of_damage) -> Iterator[Samples]:
     """Yield a recording as chunks of mono float32 in [-1, 1], in constant memory, as its bytes arrive.
 
-    Raises AudioError when there is no sound to be had from the source. Damage inside is passed to `report`.
+    Raises AudioError if no sound can be read from the source. Damage in it is passed to `report`.
     """
     n_samples = 0
     hum = Hum(options.sample_rate)
@@ -89,7 +89,7 @@ def decode(source: Source, options: DecodeOptions = DecodeOptions(), report: Rep
 
 
 def all_blocks(tracks: Iterator[SoundTrack], options: DecodeOptions, report: Report) -> Iterator[tuple[int, Samples]]:
-    """(rate, samples) of the tracks of a source, one after the other; damage is reported at its time in all of it."""
+    """(rate, samples) of the tracks of a source, one after another; the times of damage count from the start of the first."""
     clock, silence = Clock(), Silence(report)
 
     def told(damage: Damage) -> None:
@@ -120,7 +120,7 @@ def all_blocks(tracks: Iterator[SoundTrack], options: DecodeOptions, report: Rep
 
 def resampled(blocks: Iterable[tuple[int, Samples]], sample_rate: int) -> Iterator[Samples]:
     """Bring (rate, samples) blocks to one rate; the chunks add up to ceil(seconds x sample_rate) samples."""
-    end = Fraction(0)  # seconds of input, to the end of the stretch
+    end = Fraction(0)  # seconds of input up to the end of the stretch
     n_out = 0
     for rate, stretch in groupby(blocks, key=lambda block: block[0]):
         resampler = None if rate == sample_rate else AudioResampler("flt", "mono", sample_rate)
@@ -138,7 +138,7 @@ def resampled(blocks: Iterable[tuple[int, Samples]], sample_rate: int) -> Iterat
 
 
 def convert(resampler: AudioResampler, samples: Samples | None, rate: int) -> Samples:
-    """Feed samples at `rate` to the resampler and return what it has ready; None asks for the rest."""
+    """Feed samples at `rate` to the resampler and return what it has ready; None flushes it."""
     frame = None
     if samples is not None:
         frame = AudioFrame.from_ndarray(samples[np.newaxis], "flt", "mono")
@@ -150,9 +150,9 @@ def convert(resampler: AudioResampler, samples: Samples | None, rate: int) -> Sa
 
 
 def duration(source: Source, options: DecodeOptions = DecodeOptions()) -> float | None:
-    """Seconds of sound as `decode` would give, from the header alone; None where only decoding can tell.
+    """Seconds of sound that `decode` would give, from the header alone; None if only decoding can tell.
 
-    Trusted are the headers of WAVs that are as long as they say, and of FLAC. A pipe is not read.
+    The headers of FLAC and of WAVs that are as long as they say are trusted. A pipe is not read.
     """
     with open_bytes(source) as file:
         if not is_seekable(file):
@@ -179,9 +179,9 @@ def exact_duration(source: Source, options: DecodeOptions = DecodeOptions(), rep
 
 
 def read(path: Source, onset: float, offset: float, options: DecodeOptions = DecodeOptions()) -> Samples:
-    """The samples of [onset, offset) seconds as one array, shorter where the recording ends before `offset`.
+    """The samples of [onset, offset) seconds as one array, shorter if the recording ends before `offset`.
 
-    Decoding starts at the beginning, so that the samples are those of `decode` to the bit.
+    Decoding starts at the beginning, so the samples equal those of `decode` to the bit.
     """
     start, end = sample_at(onset, options.sample_rate), sample_at(offset, options.sample_rate)
     chunks = decode(path, options)
@@ -220,11 +220,11 @@ def windows_at(
     hop_seconds: float,
     sample_rate: int = SAMPLE_RATE,
 ) -> Iterator[Window]:
-    """Cut windows, one every `hop_seconds`, that cover what [onset, offset) spans in seconds name, and hear nothing else.
+    """Cut windows, one every `hop_seconds`, that cover the [onset, offset) spans (in seconds) and nothing else.
 
-    Spans come in order of onset; those that touch or overlap are one stretch. Where they leave nothing out, the windows are those
-    of `windows` to the byte; what lies past the end of the recording is left out. Raises ValueError where an onset is before the
-    one before it.
+    Spans come in order of onset; those that touch or overlap are one stretch. If they leave nothing out, the windows equal those
+    of `windows` to the byte; whatever lies past the end of the recording is left out. Raises ValueError if onsets are out of
+    order.
     """
     n_window, n_hop = sample_at(window_seconds, sample_rate), sample_at(hop_seconds, sample_rate)
     in_samples = ((sample_at(onset, sample_rate), sample_at(offset, sample_rate)) for onset, offset in spans)
@@ -275,7 +275,7 @@ def cut(
 ) -> Iterator[Window]:
     """Cut [start, end) spans of samples out of a stream, holding one span at a time.
 
-    Spans that are open-ended go on for ever: they stop with the first that reaches the end of the stream.
+    Open-ended spans go on for ever: they stop with the first that reaches the end of the stream.
     """
     stream = Stretch(iter(chunks))
     index = last_start = last_end = 0
@@ -308,7 +308,7 @@ class Stretch:
         return self.start + len(self.samples)
 
     def move(self, start: int, end: int) -> None:
-        """Hold [start, end), or as much of it as there is; forget what lies before `start`."""
+        """Hold [start, end), or as much of it as there is; drop what lies before `start`."""
         held, n_held = deque([self.samples]), len(self.samples)
         first = self.start
         while first + n_held < end:

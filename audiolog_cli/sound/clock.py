@@ -1,9 +1,9 @@
 """When a recording began: from the command line, the file's name or its header; and the clock time of any second in it.
 
-In: a path and what the user said; out: a `datetime` and ISO 8601 texts. A zone is what the source itself says (`Z`, `+01:00`,
-Unix time, AudioMoth's `(UTC+2)`), else `--tz`, else none: then times carry no offset. Nothing is guessed: not from the file's
-modification time, not from this computer's zone. Where a time was asked for and none is found, that is an error; so is one with
-something after it that is not understood (`06:00:00-2`, `06:00:00 CET`): what was cut off would be a wrong time.
+In: a path and the user's options; out: a `datetime` and ISO 8601 texts. The zone is what the source itself says (`Z`, `+01:00`,
+Unix time, AudioMoth's `(UTC+2)`), else `--tz`, else none: then times carry no offset. Nothing is guessed, neither from the file's
+modification time nor from this computer's zone. If a time was asked for and none is found, that is an error; so is a time
+followed by something that is not understood (`06:00:00-2`, `06:00:00 CET`): without that part it would be a wrong time.
 
 Formats: AudioMoth, Song Meter, Zoom and BirdNET-Pi file names, AudioMoth's comments, EBU Tech 3285 (`bext`), GUANO 1.0, Wildlife
 Acoustics' `wamd`, ISO 8601.
@@ -23,7 +23,7 @@ from audiolog_cli.sound.remote import is_url, open_url
 
 Start = datetime | None
 
-# The digits of strftime codes that `--name-time` takes, as regular expressions.
+# The strftime codes that `--name-time` takes, as regular expressions.
 CODES = {
     "%Y": r"\d{4}",
     "%y": r"\d{2}",
@@ -51,39 +51,38 @@ AFTER = re.compile(
     r"(?:[.,](?P<fraction>\d+))?"
     r"\s?(?P<zone>[Zz](?![^\W_])|(?:UTC|GMT)?(?P<offset>[+-]\d{2}(?:[:-]?\d{2})?)(?!\d)|(?:UTC|GMT)(?![^\W_]))?"
 )
-# What must not follow that: what could be an offset or a fraction, half a day, a zone's abbreviation (of which many mean two
-# zones).
+# What must not follow that: a possible offset or fraction, am or pm, or a zone's abbreviation (many of which mean two zones).
 NOT_UNDERSTOOD = re.compile(
     r"\s?[-+]\d|[.,:]\d|\s?[AaPp]\.?[Mm]\b|[\s_]?(?:UTC|GMT)"
     r"|[\s_]?(?:[ECMP][DS]T|(?:AK|A[CEW]|NZ)[DS]T|[BHJK]ST|CES?T|EES?T|WET|MES?Z|MSK|SAST)(?![^\W_])"
 )
-UNIX = re.compile(r"(?<![\da-fA-F])(1\d{9}(?:\.\d+|\d{3})?)(?!\d)")  # 2001 to 2033: other numbers are no times
+UNIX = re.compile(r"(?<![\da-fA-F])(1\d{9}(?:\.\d+|\d{3})?)(?!\d)")  # 2001 to 2033: other numbers are not times
 UNIX_HEX = re.compile(r"[5-7][0-9A-F]{7}")  # 2012 to 2038: not a date such as 20261122
 AUDIOMOTH_COMMENT = re.compile(
     r"Recorded at (\d{2}):(\d{2}):(\d{2})(\.\d+)? (\d{2})/(\d{2})/(\d{4}) (?:\((UTC[^)]*)\) )?by AudioMoth"
 )
 OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d{2})?")
-SUFFIX = re.compile(r"\.(?:[A-Za-z]\w*|3g[p2])$")  # of a file's name; .25Z is none
-WAMD_TIMESTAMP = 5  # the entry of a `wamd` chunk that holds the start
+SUFFIX = re.compile(r"\.(?:[A-Za-z]\w*|3g[p2])$")  # of a file's name; .25Z is not one
+WAMD_TIMESTAMP = 5  # the entry of a `wamd` chunk with the start
 
 
 @dataclass(frozen=True, slots=True)
 class TimeSource:
-    """Where the start of a recording is to be found. Made by `time_source`."""
+    """Where to find the start of a recording. Made by `time_source`."""
 
-    start: Start  # said by the user
+    start: Start  # given by the user
     read_name: Callable[[str], Start] | None
     pattern: str  # as the user gave it, for messages
     header: bool  # the WAV header: AudioMoth's comment, GUANO, bext
-    zone: tzinfo | None  # of times that carry none
+    zone: tzinfo | None  # for times that carry none
 
 
 def time_source(start_time: str = "", name_time: str = "", header_time: bool = False, tz: str = "") -> TimeSource | None:
-    """What the options `--start-time`, `--name-time`, `--header-time` and `--tz` say; None if nothing was asked for.
+    """The source that `--start-time`, `--name-time`, `--header-time` and `--tz` describe; None if none of them is given.
 
     `start_time` is ISO 8601. `name_time` is `auto`, `audiomoth`, `songmeter`, `zoom`, `iso`, `unix`, or a pattern of strftime
-    codes that is searched for in the file's name (in the whole path if it holds a `/`). A header's time goes before a name's.
-    Raises UsageError for what is none of these, and for a start given twice.
+    codes that is searched for in the file's name (in the whole path if it holds a `/`). A header's time takes precedence over a
+    name's. Raises UsageError for anything else, and for a start given twice.
     """
     zone = parse_zone(tz) if tz else None
     if not (start_time or name_time or header_time):
@@ -97,9 +96,9 @@ def time_source(start_time: str = "", name_time: str = "", header_time: bool = F
 
 
 def start_of(path: str, source: TimeSource, say: Callable[[str], None] = lambda message: None) -> datetime:
-    """When the recording at `path` began. `say` is told of an hour that the clock passes twice.
+    """When the recording at `path` began. `say` is told if that falls into an hour that the clock passes twice.
 
-    Raises AudioError where the place that was named holds no time, a wrong one, or one that is not understood to its end.
+    Raises AudioError if the source holds no time, a wrong one, or one that is not understood to its end.
     """
     try:
         start = source.start
@@ -117,10 +116,10 @@ def start_of(path: str, source: TimeSource, say: Callable[[str], None] = lambda 
 
 
 def zoned(start: datetime, zone: tzinfo | None, path: str, say: Callable[[str], None]) -> datetime:
-    """The time in `zone`: put into it where it has none, else shown in it.
+    """The time in `zone`: placed in it if it has no zone, else converted to it.
 
-    Of an hour that the clock passes twice, the first is taken, and that is said. Raises AudioError for one that it leaves out:
-    such a recorder is not set to that zone.
+    Of an hour that the clock passes twice the first is taken, and that is reported. Raises AudioError for a time that the clock
+    skips: the recorder was not set to that zone.
     """
     if zone is None:
         return start
@@ -141,12 +140,12 @@ def zoned(start: datetime, zone: tzinfo | None, path: str, say: Callable[[str], 
 
 
 def in_utc(start: datetime) -> datetime:
-    """The same moment to count with: Python subtracts times of one zone on the wall clock, an hour off where clocks change."""
+    """The same moment, for arithmetic: Python subtracts times of one zone by wall clock, an hour off where clocks change."""
     return start if start.tzinfo is None else start.astimezone(UTC)
 
 
 def at(start: datetime, seconds: float) -> str:
-    """The clock time `seconds` after the start, ISO 8601 in milliseconds, with the offset that holds at that moment.
+    """The clock time `seconds` after the start, ISO 8601 to the millisecond, with the offset valid at that moment.
 
     AudioError past the year 9999.
 
@@ -164,11 +163,11 @@ def at(start: datetime, seconds: float) -> str:
         raise AudioError(f"{seconds:.3f} s after {start.isoformat()} no calendar goes on; is the start right?") from None
 
 
-# What the user says
+# What the user gives
 
 
 def parse_start(text: str) -> datetime:
-    """An ISO 8601 date and time; UsageError if it is none."""
+    """Parse an ISO 8601 date and time; UsageError if it is not one."""
     try:
         if len(text) <= 10:
             raise ValueError
@@ -178,7 +177,7 @@ def parse_start(text: str) -> datetime:
 
 
 def parse_zone(text: str) -> tzinfo:
-    """A zone by its IANA name or as an offset; UsageError if it is neither."""
+    """Parse a zone given by its IANA name or as an offset; UsageError if it is neither."""
     if text in ("UTC", "Z"):
         return UTC
     try:
@@ -192,7 +191,7 @@ def parse_zone(text: str) -> tzinfo:
 
 
 def offset_zone(sign: str, hours: str, minutes: str | None) -> timezone:
-    """A fixed offset from UTC; ValueError beyond the 14 hours that there are."""
+    """A fixed offset from UTC; ValueError beyond 14 hours, the largest in use."""
     offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
     if offset > timedelta(hours=14) or int(minutes or 0) > 59:
         raise ValueError(f"an offset of {sign}{hours}:{minutes or '00'} from UTC, expected at most 14 hours")
@@ -218,15 +217,15 @@ def on_stem(read: Callable[[str], Start]) -> Callable[[str], Start]:
 
 
 def first_of(*readers: Callable[[str], Start]) -> Callable[[str], Start]:
-    """The time that the first reader finds which finds any."""
+    """A reader that returns the time of the first of `readers` to find one."""
     return lambda name: next((start for read in readers if (start := read(name))), None)
 
 
 def dated(match: re.Match[str], century: int = 0, is_in_name: bool = True) -> datetime:
-    """The time that six matched numbers say, with the fraction of a second and the zone that follow them.
+    """The time in six matched numbers, with the fraction of a second and the zone that follow them.
 
-    Fractions are cut to microseconds. ValueError where there is no such time, or where what follows is not understood: in a name,
-    `-05` is so unless a T stands before the time, as it may be a number.
+    Fractions are cut to microseconds. ValueError if there is no such time, or if what follows is not understood; in a name that
+    includes `-05` unless a T stands before the time, as it may be just a number.
 
     >>> dated(ISO.match("2026-11-22 06:00:00.1234567 +01"))
     datetime.datetime(2026, 11, 22, 6, 0, 0, 123456, tzinfo=datetime.timezone(datetime.timedelta(seconds=3600)))
@@ -258,7 +257,7 @@ def dated(match: re.Match[str], century: int = 0, is_in_name: bool = True) -> da
 
 
 def iso_name(name: str) -> Start:
-    """ISO 8601, also with `-` or `_` where a file name cannot hold `:` or `T`.
+    """ISO 8601, also with `-` or `_` in place of the `:` or `T` that a file name cannot hold.
 
     >>> iso_name("garden_2026-11-22T06-00-00Z")
     datetime.datetime(2026, 11, 22, 6, 0, tzinfo=datetime.timezone.utc)
@@ -267,7 +266,7 @@ def iso_name(name: str) -> Start:
 
 
 def birdnet_pi_name(name: str) -> Start:
-    """BirdNET-Pi: 2026-11-22-birdnet-06:00:00, also with what was heard before it, or the stream's number.
+    """BirdNET-Pi: 2026-11-22-birdnet-06:00:00, also with the species in front, or the stream's number.
 
     >>> birdnet_pi_name("Common_Blackbird-85-2026-11-22-birdnet-RTSP_1-06:00:00")
     datetime.datetime(2026, 11, 22, 6, 0)
@@ -276,7 +275,7 @@ def birdnet_pi_name(name: str) -> Start:
 
 
 def audiomoth_name(name: str) -> Start:
-    """AudioMoth: 20261122_060000, with T at the end when triggered; Unix time in hexadecimal by firmware before 1.2.
+    """AudioMoth: 20261122_060000, with T at the end when triggered; Unix time in hexadecimal from firmware before 1.2.
 
     >>> audiomoth_name("24F319046055BD8B_20261122_060000T"), audiomoth_name("5BF1CAEC")
     (datetime.datetime(2026, 11, 22, 6, 0), datetime.datetime(2018, 11, 18, 20, 26, 20, tzinfo=datetime.timezone.utc))
@@ -323,7 +322,7 @@ def from_unix(seconds: float) -> datetime:
 
 
 def pattern_reader(pattern: str, known: str) -> Callable[[str], Start]:
-    """A reader for a pattern of strftime codes; UsageError where it could not give a date."""
+    """A reader for a pattern of strftime codes; UsageError if the pattern cannot yield a date."""
     codes = re.findall("%.?", pattern)
     if not codes:
         raise UsageError(f"--name-time {pattern}: expected one of {known}, or a pattern such as rec_%Y%m%d_%H%M%S")
@@ -343,7 +342,7 @@ def pattern_reader(pattern: str, known: str) -> Callable[[str], Start]:
             return None
         if "%s" in used:
             return from_unix(float(match["unix"]))
-        text, minutes = match[0], "00" if "%z" in used and len(match["zone"]) == 3 else ""  # strptime wants them
+        text, minutes = match[0], "00" if "%z" in used and len(match["zone"]) == 3 else ""  # strptime needs them
         end = match.end("zone") - match.start() if minutes else len(text)
         return datetime.strptime(text[:end] + minutes + text[end:], pattern)
 
@@ -370,7 +369,7 @@ def header_start(path: str) -> Start:
 def comment_start(chunk: bytes) -> Start:
     """`Recorded at 06:00:00 22/11/2026 (UTC+1) by AudioMoth ...`, or any ISO 8601 time in a comment.
 
-    AudioMoth's clock is UTC where its comment names no zone: firmware that knew others writes them.
+    AudioMoth's clock is UTC if its comment names no zone: firmware that supports other zones names them.
     """
     comment = text_of(chunk)
     match = AUDIOMOTH_COMMENT.search(comment)
@@ -390,12 +389,12 @@ def widened(zone: str) -> str:
 
 
 def text_of(chunk: bytes) -> str:
-    """The text in a chunk, up to the zeros that fill it."""
+    """The text in a chunk, up to its zero padding."""
     return chunk.split(b"\0")[0].decode("utf-8", "replace")
 
 
 def field_start(text: str) -> Start:
-    """A field that holds a time and nothing else; ValueError where something else stands in it."""
+    """The time in a field that holds nothing else; ValueError if there is more in it."""
     text = text.strip()
     if not text:
         return None

@@ -1,8 +1,8 @@
-"""Names and pipes in, open sound tracks out: where bytes come from and which container they are.
+"""Names and pipes in, open sound tracks out: where the bytes come from and which container holds them.
 
 A source is a path, `-` for standard input, or a binary file object; it may be a FIFO or a pipe that is still being
-written. Every path or URL is opened here and handed over as bytes, so nothing in a recording opens another file or URL, names
-that are not UTF-8 work, and the system's own errors become one line. No sample is decoded here.
+written. Every path or URL is opened here and handed on as bytes, so that nothing in a recording opens another file or URL, names
+that are not UTF-8 work, and system errors become one line. Nothing is decoded here.
 """
 
 import os
@@ -23,7 +23,7 @@ from audiolog_cli.sound.riff import NotWave, Stream, Wave, is_seekable, is_wave
 
 Source = str | os.PathLike[str] | BinaryIO
 
-# libavformat would otherwise also guess at subtitles, images and playlists (which open further files and URLs).
+# Otherwise libavformat would also try subtitles, images and playlists (which open further files and URLs).
 CONTAINERS = (
     "wav,w64,aiff,caf,au,voc,flac,mp3,aac,mov,mp4,m4a,3gp,3g2,mj2,ogg,matroska,webm,flv,asf,avi,mpegts,mpeg,ac3,eac3,"
     "dts,amr,ape,wv,tta,dsf,iff,gsm,sox"
@@ -32,18 +32,18 @@ PCM_FORMATS = ("u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be")
 RAW_FORMATS = (*PCM_FORMATS, "f32le", "f32be", "f64le", "f64be", "alaw", "mulaw")
 
 SIDE_INFORMATION = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}  # bytes; MPEG 1?, mono?
-RATES = range(100, 1_000_001)  # Hz; outside it is a damaged header, and the resampler's filter would fill the memory
-# Larger packets of PCM halve the work of decoding a file; from a pipe they would wait until they are full.
+RATES = range(100, 1_000_001)  # Hz; anything else is a damaged header, and the resampler's filter would fill the memory
+# Larger packets of PCM halve the work of decoding a file; in a pipe each would wait until it is full.
 FILE_OPTIONS = {"format_whitelist": CONTAINERS, "max_size": "65536"}
-# In a WAV, libavformat looks for DTS and S/PDIF in the first 5 MB again and again: a tenth of a second for every file.
+# In a WAV, libavformat scans the first 5 MB repeatedly for DTS and S/PDIF: a tenth of a second per file.
 WAV_FILE_OPTIONS = {**FILE_OPTIONS, "max_probe_packets": "2"}
 PIPE_OPTIONS = {"format_whitelist": CONTAINERS, "probesize": "32768", "analyzeduration": "500000"}
-HEAD = 1 << 16  # bytes at the start of a file that are searched for an MP3's tag
+HEAD = 1 << 16  # bytes at the start of a file that are searched for an MP3 tag
 
 
 @dataclass(frozen=True, slots=True)
 class RawFormat:
-    """How headerless PCM is laid out: what `--raw RATE,CHANNELS,FORMAT` says."""
+    """The layout of headerless PCM, as in `--raw RATE,CHANNELS,FORMAT`."""
 
     rate: int  # Hz
     channels: int
@@ -51,7 +51,7 @@ class RawFormat:
 
     @classmethod
     def parse(cls, text: str) -> "RawFormat":
-        """Read `RATE,CHANNELS,FORMAT`; raise UsageError where that is not what it says.
+        """Parse `RATE,CHANNELS,FORMAT`; raise UsageError for anything else.
 
         >>> RawFormat.parse("16000,1,s16le")
         RawFormat(rate=16000, channels=1, format='s16le')
@@ -75,13 +75,13 @@ class SoundTrack:
     container: InputContainer
     stream: AudioStream
     is_pipe: bool
-    seconds: float | None  # its length as the header declares it, where the header counts samples; the file may be shorter
-    padding: range | None  # samples (from the first that is decoded) to cut where libavformat cannot: the end of MP3 in a pipe
-    others: str  # what is said of the other sound tracks, empty where there is none
-    wave: Wave | None  # where the bytes of a WAV's sound come from
+    seconds: float | None  # its length by the header, if the header counts samples; the file may be shorter
+    padding: range | None  # decoded samples to cut where libavformat cannot: the end of an MP3 in a pipe
+    others: str  # a message about the other sound tracks, "" if there are none
+    wave: Wave | None  # the source of a WAV's sound
 
     def declared_end(self, seconds: float) -> float:
-        """Seconds of sound that the header promises where `seconds` were found."""
+        """Seconds of sound that the header promises, or `seconds`, those found, if it does not say."""
         if self.wave is None:
             return self.seconds or seconds
         if not self.wave.promised or not self.wave.given:
@@ -98,7 +98,7 @@ def source_name(source: Source) -> str:
 
 @contextmanager
 def open_bytes(source: Source) -> Iterator[BinaryIO]:
-    """Open a path, `-` or a file object for reading; AudioError names what is wrong with it."""
+    """Open a path, `-` or a file object for reading; AudioError says what is wrong with it."""
     name = source_name(source)
     if not isinstance(source, (str, os.PathLike)):
         yield source
@@ -112,7 +112,7 @@ def open_bytes(source: Source) -> Iterator[BinaryIO]:
 
 
 def open_path(path: str) -> BinaryIO:
-    """Open a file, a FIFO or a URL; one line for each way this can fail."""
+    """Open a file, a FIFO or a URL; each way this can fail has its own one-line message."""
     if is_url(path):
         return open_url(path)
     try:
@@ -137,10 +137,10 @@ def open_track(source: Source, raw: RawFormat | None = None, number: int = 0) ->
 
 
 def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -> Generator[SoundTrack]:
-    """Open a sound track of a source, and those of the WAVs that follow it there, each when the one before it is used up.
+    """Open a sound track of a source, then those of any WAVs that follow it, each when the one before it is used up.
 
-    `number` counts sound tracks from 1; 0 is the one that the file marks as its default, else the first. Raises AudioError when
-    it cannot be read, is no sound file of a known container, or has no such track.
+    `number` counts sound tracks from 1; 0 is the file's default track, else the first. Raises AudioError if the source cannot be
+    read, is not a sound file in a known container, or has no such track.
     """
     name = source_name(source)
     with open_bytes(source) as file:
@@ -162,7 +162,7 @@ def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -
 
 
 def opened(name: str, reader: "BinaryIO | Stream | Wave", raw: RawFormat | None, number: int) -> Iterator[SoundTrack]:
-    """The sound track of that number that libavformat finds in what it reads."""
+    """The sound track with that number, as libavformat finds it in `reader`."""
     is_pipe = reader.is_pipe if isinstance(reader, Wave) else not is_seekable(reader)
     with open_demuxer(name, reader, raw.format if raw else None, options_for(reader, raw)) as container:
         if not container.streams.audio:
@@ -178,7 +178,7 @@ def opened(name: str, reader: "BinaryIO | Stream | Wave", raw: RawFormat | None,
 
 
 def beginning(file: BinaryIO, first: int = 0) -> bytes:
-    """HEAD bytes of a file that can be seeked, which stays where it is."""
+    """HEAD bytes of a seekable file, whose position stays where it is."""
     position = file.tell()
     file.seek(first)
     head = file.read(HEAD)
@@ -187,7 +187,7 @@ def beginning(file: BinaryIO, first: int = 0) -> bytes:
 
 
 def after_id3(reader: "BinaryIO | Stream") -> bytes:
-    """The first bytes after the ID3 tags of a file, or of what was read of a pipe."""
+    """The first bytes after the ID3 tags of a file, or of what has been read from a pipe."""
     first = 0
     while True:
         head = bytes(reader.seen[first : first + HEAD]) if isinstance(reader, Stream) else beginning(reader, first)
@@ -198,7 +198,7 @@ def after_id3(reader: "BinaryIO | Stream") -> bytes:
 
 
 def chosen(container: InputContainer, number: int, name: str) -> tuple[AudioStream, str]:
-    """The sound track to hear, and what is to be said of the others."""
+    """The sound track to decode, and a message about the others."""
     tracks = container.streams.audio
     if number > len(tracks):
         raise AudioError(f"{name}: no sound track {number}, it has {len(tracks)}; without --track its default one is heard")
@@ -209,14 +209,14 @@ def chosen(container: InputContainer, number: int, name: str) -> tuple[AudioStre
         for at, other in enumerate(tracks, 1)
         if at != index + 1
     )
-    if track.codec_context is None:  # not as PyAV's stubs have it
+    if track.codec_context is None:  # PyAV's stubs deny that
         way_out = f"; --track hears another one ({others})" if others else ""
         raise AudioError(f"{name}: the codec of its sound track is unknown{way_out}")
     return track, f"sound track {index + 1} of {len(tracks)} is heard; --track hears another one ({others})" if others else ""
 
 
 def declared_seconds(container: InputContainer, stream: AudioStream) -> float | None:
-    """Length as the header gives it, for containers that count samples (others estimate it from the bit rate)."""
+    """The length in the header, for containers that count samples (others estimate it from the bit rate)."""
     container_format = container.format.name.split(",")[0]
     if container_format not in ("aiff", "caf", "au", "flac", "mov") or not stream.duration:
         return None
@@ -224,11 +224,11 @@ def declared_seconds(container: InputContainer, stream: AudioStream) -> float | 
 
 
 def mp3_padding(head: bytes) -> range | None:
-    """The samples that pad the end of an MP3, from its Xing or Info tag with the encoder's delays; None where it has none.
+    """The samples that pad the end of an MP3, from its Xing or Info tag with the encoder's delays; None if it has no such tag.
 
-    `head` begins where the file or an ID3 tag before its sound ends. Counted after the samples that the decoder skips at the
-    start. libavformat cuts them only in files it can seek in. Format: the MP3 Info tag (Gabriel Bouvigne's specification of the
-    LAME tag).
+    `head` begins with the file, or after an ID3 tag before its sound. Samples are counted from the first that the decoder does
+    not skip. libavformat cuts the padding only in seekable files. Format: the MP3 Info tag (Gabriel Bouvigne's specification of
+    the LAME tag).
     """
     start = next((at for at in range(len(head) - 4) if head[at] == 0xFF and head[at + 1] & 0xE6 == 0xE2), -1)  # MPEG, layer III
     if start < 0:
@@ -247,7 +247,7 @@ def mp3_padding(head: bytes) -> range | None:
 
 
 def id3_size(head: bytes) -> int:
-    """Bytes of the ID3v2 tag at the start of a file, 0 where there is none: text and pictures, in which any letters may stand.
+    """Bytes of the ID3v2 tag at the start of a file, 0 if there is none: text and pictures, which may hold any bytes.
 
     >>> id3_size(b"ID3\\x04\\0\\0\\0\\0\\x02\\x01")
     267
@@ -261,7 +261,7 @@ def id3_size(head: bytes) -> int:
 
 
 def open_demuxer(name: str, reader: Any, container_format: str | None, options: dict[str, str]) -> InputContainer:
-    """`av.open` with its errors in our words."""
+    """`av.open`, with its errors in our own words."""
     try:
         container: InputContainer = av.open(
             reader, format=container_format, container_options=options, metadata_errors="replace", buffer_size=65536

@@ -1,11 +1,11 @@
-"""What is wrong with a stretch of a recording, or doubtful, and how it is told: one `Damage` each, to a `Report`."""
+"""What is wrong with a stretch of a recording, or doubtful: one `Damage` each, passed to a `Report`."""
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 MERGE_WITHIN = 1.0  # seconds between two stretches of the same damage that are reported as one
-# Causes of what is no damage: the file is as it was recorded, and something is to be said of its sound all the same.
+# Causes that are not damage: the file is as it was recorded, but its sound deserves a remark.
 NOTES = ("more_sound", "not_heard", "digital_silence", "hum", "cancelling", "ultrasound", "other_tracks", "begins_late")
 
 
@@ -16,15 +16,15 @@ class Damage:
     onset: float  # seconds from the first sample
     offset: float
     reason: str
-    cause: str = "lost"  # the same in one word, for programs; docs/records.md lists them
+    cause: str = "lost"  # the reason in one word, for programs; docs/records.md lists them
 
     @property
     def is_note(self) -> bool:
-        """Whether the file is as it was recorded, and something is to be said of its sound all the same."""
+        """Whether this is not damage: the file is as it was recorded, but its sound deserves a remark."""
         return self.cause in NOTES
 
     def __str__(self) -> str:
-        """As it stands in a warning, after the file's name.
+        """As it appears in a warning, after the file's name.
 
         >>> str(Damage(1.5, 1.593, "broken frame, taken as silence"))
         '1.500-1.593 s: broken frame, taken as silence'
@@ -33,21 +33,21 @@ class Damage:
 
 
 class DamageWarning(UserWarning):
-    """Damage in a recording that no caller asked to be told about."""
+    """Damage in a recording for which the caller gave no `report`."""
 
 
 Report = Callable[[Damage], None]
 
 
 def warn_of_damage(damage: Damage) -> None:
-    """The default report: a Python warning of damage, so that nothing is hidden."""
+    """The default report: a Python warning, so that no damage is hidden."""
     if not damage.is_note:
         warnings.warn(str(damage), DamageWarning, stacklevel=2)
 
 
 @dataclass(slots=True)
 class MergedReport:
-    """Passes damage on to `report`, stretches that nearly touch as one; holds a single stretch. Call `close` at the end."""
+    """Passes damage on to `report`, merging stretches that nearly touch; holds one stretch at a time. Call `close` at the end."""
 
     report: Report
     held: Damage | None = None

@@ -1,8 +1,8 @@
 """An open sound track in, mono float32 at the track's own rate out, with every sample at its right time.
 
-Frames that cannot be decoded (packets.py) and stretches that are missing become silence of the same length, so that what follows
-keeps its time; what was done is reported as `Damage`. Encoder delay and padding are cut as the container says. Time zero is the
-first sample, or a film's own. Nothing is resampled here, and at most a fraction of a second is held.
+Frames that cannot be decoded (packets.py) and missing stretches become silence of the same length, so that what follows keeps its
+time; each is reported as `Damage`. Encoder delay and padding are cut as the container says. Time zero is the first sample, or a
+film's own zero. Nothing is resampled here, and at most a fraction of a second is held.
 """
 
 from collections.abc import Iterator
@@ -28,16 +28,16 @@ Samples = NDArray[np.float32]
 FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
 SAMPLE_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 LOUDEST = 2.0  # lossy decoders overshoot full scale a little; beyond this the file's scale is wrong
-EXACT_TOLERANCE = 0.005  # seconds a time stamp may be ahead before sound is held to be missing
+EXACT_TOLERANCE = 0.005  # seconds a time stamp may be ahead before sound counts as missing
 COARSE_TOLERANCE = 0.1  # where stamps are rounded to milliseconds and jitter: Matroska, FLV, ASF
 LONGEST_GAP = 3600.0  # seconds; a larger jump is a broken time stamp, not lost sound
-MOST_PADDING = 1 << 16  # bytes of zeros at the end of a file that are not worth a word
+MOST_PADDING = 1 << 16  # bytes of zeros at the end of a file that are not reported
 BLOCK = 0.125  # seconds gathered before they are passed on; a live stream lags behind by this much
 
 
 @dataclass(slots=True)
 class Clock:
-    """Where the output stands, in seconds, over changes of the sample rate."""
+    """The output's position in seconds, across changes of the sample rate."""
 
     rate: int = 0
     n_samples: int = 0  # at `rate`, since the last change
@@ -56,7 +56,7 @@ class Clock:
 
 
 def mono_blocks(track: SoundTrack, channel: str, report: Report) -> Iterator[tuple[int, Samples]]:
-    """Decode the first sound track to (rate in Hz, samples) blocks in [-1, 1], all finite.
+    """Decode a sound track to blocks of (rate in Hz, samples), all finite and in [-1, 1].
 
     `channel` is `mix` (see `mix_of`), `left`, `right` or a number from 1. Raises AudioError when the file
     cannot be read further or has no such channel.
@@ -73,7 +73,7 @@ def mono_blocks(track: SoundTrack, channel: str, report: Report) -> Iterator[tup
 
 
 def gathered(frames: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
-    """Join frames of the same rate to blocks of BLOCK seconds: frames alone cost more in calls than in arithmetic."""
+    """Join frames of the same rate into blocks of BLOCK seconds: single frames cost more in calls than in arithmetic."""
     pending: list[Samples] = []
     pending_rate = n_pending = 0
     for rate, samples in frames:
@@ -88,13 +88,13 @@ def gathered(frames: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Sampl
 
 
 def joined(parts: list[Samples]) -> Samples:
-    """One array of several, which is the array itself where there is one: a packet of a WAV is a block as it is."""
+    """Concatenate arrays; a single one is returned as it is, uncopied: a packet of a WAV is already a block."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def within_full_scale(samples: Samples, onset: float, rate: int, report: Report) -> Samples:
-    """Replace what is not a number by silence and clip to [-1, 1], reporting both; small overshoots are no damage."""
-    if not len(samples) or (samples.min() >= -1 and samples.max() <= 1):  # never true where there is one NaN
+    """Replace NaN by silence and clip to [-1, 1], reporting both; small overshoots are not damage."""
+    if not len(samples) or (samples.min() >= -1 and samples.max() <= 1):  # never true with a NaN among them
         return samples
     finite = np.isfinite(samples)
     if not finite.all():
@@ -136,7 +136,7 @@ def timed_frames(track: SoundTrack, channel: str, report: Report, cancelling: Ca
         if stamp is not None:
             start = stamp - clock.now if start is None else start
             gap = stamp - start - clock.now
-            if gap > EXACT_TOLERANCE or trouble:  # seldom; this loop's calls cost more than decoding where frames are short
+            if gap > EXACT_TOLERANCE or trouble:  # rare; with short frames, this loop's calls cost more than decoding
                 n_missing = missing_samples(gap, item, trouble, clock.now, report)
                 yield from silence(n_missing, rate)
                 clock.advance(n_missing, rate)
@@ -150,14 +150,14 @@ def timed_frames(track: SoundTrack, channel: str, report: Report, cancelling: Ca
 
 
 def checked_rate(rate: int, name: str) -> int:
-    """The sample rate in Hz, if it is one; AudioError otherwise."""
+    """The sample rate in Hz; AudioError if it cannot be one."""
     if rate not in RATES:
         raise AudioError(f"{name}: a sample rate of {rate} Hz, expected {RATES[0]} to {RATES[-1]}: is the file damaged?")
     return rate
 
 
 def without_padding(samples: Samples, n_before: int, padding: range | None) -> Samples:
-    """A frame that begins after `n_before` samples, less what of it is padding."""
+    """A frame that begins after `n_before` samples, without the padding in it."""
     if padding is None or n_before >= padding.stop or n_before + len(samples) <= padding.start:
         return samples
     first, last = max(0, padding.start - n_before), padding.stop - n_before
@@ -167,7 +167,7 @@ def without_padding(samples: Samples, n_before: int, padding: range | None) -> S
 def late_start(track: SoundTrack) -> int:
     """Samples of a film before its sound begins: its own clock runs from 0, or from its first picture or sound.
 
-    From 0 in Matroska and MP4 (unless that is hours away: a part of a live stream), which hold times of the whole film.
+    From 0 in Matroska and MP4, which hold times of the whole film (unless 0 is hours away, as in a part of a live stream).
     """
     start, stream = declared_start(track.stream), track.stream
     if start is None or track.container.format.name in ("wav", "mp3", "aac", "flac") or not stream.sample_rate:
@@ -180,14 +180,14 @@ def late_start(track: SoundTrack) -> int:
 
 
 def declared_start(stream: Stream) -> float | None:
-    """Where the container says that its sound begins, for files whose first frames are lost."""
+    """Where the sound begins according to the container, for files whose first frames are lost."""
     if stream.start_time is None or stream.time_base is None:
         return None
     return float(stream.start_time * stream.time_base)
 
 
 def missing_samples(gap: float, frame: AudioFrame, trouble: str, now: float, report: Report) -> int:
-    """How many samples of silence a frame that is `gap` seconds late needs before it; reports them."""
+    """How many samples of silence to put before a frame that is `gap` seconds late; reports them."""
     rate = frame.sample_rate
     is_coarse = frame.time_base is not None and frame.time_base > Fraction(1, rate)
     tolerance = COARSE_TOLERANCE if is_coarse else 1.5 / rate if trouble else EXACT_TOLERANCE
@@ -215,7 +215,7 @@ def index_hint(track: SoundTrack) -> str:
 
 
 def report_end(track: SoundTrack, now: float, trouble: str, report: Report) -> None:
-    """Report a recording that breaks off, or ends in data that cannot be read."""
+    """Report a recording that breaks off or ends in unreadable data."""
     declared = track.declared_end(now)
     if declared > now + 0.1:
         report(Damage(now, declared, "the file breaks off before the end that its header declares", "broken_off"))
@@ -240,7 +240,7 @@ def to_mono(frame: AudioFrame, channel: str, name: str, cancelling: Cancelling) 
     if kind == "u8":
         channels = [one - np.float32(FULL_SCALE["u8"]) for one in channels]
     is_mean = len(set(weights)) == 1
-    # Written out: mean(axis=1) over interleaved samples takes ten times as long.
+    # Spelled out: mean(axis=1) over interleaved samples takes ten times as long.
     if not is_mean:
         channels = [one * np.float32(weight) for one, weight in zip(channels, weights, strict=True)]
     total: Samples = channels[0] + channels[1] if len(channels) > 1 else channels[0]
@@ -249,12 +249,12 @@ def to_mono(frame: AudioFrame, channel: str, name: str, cancelling: Cancelling) 
     total *= np.float32((weights[0] if is_mean else 1) / FULL_SCALE[kind])
     if len(channels) > 1:
         cancelling.add(channels, total, (weights[0] if is_mean else 1) / FULL_SCALE[kind], frame.sample_rate)
-    if not is_mean:  # the parts of a surround mix may add up to more than full scale: that is no damage
+    if not is_mean:  # a surround mix may exceed full scale: that is not damage
         np.clip(total, -1, 1, out=total, where=np.isfinite(total))
     return total
 
 
-# ITU-R BS.775-3, annex 4: front centre and surround at -3 dB in each of two channels, whose mean is ours; no low-frequency
+# ITU-R BS.775-3, annex 4: front centre and surround at -3 dB in each of two channels, whose mean we take; no low-frequency
 # effects.
 SURROUND = {
     "FL": 0.5,
@@ -273,7 +273,7 @@ SIDE_OR_BACK = 0.5**1.5  # and above
 
 @lru_cache
 def mix_of(layout: str, n_channels: int) -> tuple[float, ...]:
-    """The weights of the channels in the mix: their mean, or ITU-R BS.775's where loudspeakers around a listener are named.
+    """The weights of the channels in the mix: equal ones, or those of ITU-R BS.775 if the layout is one of surround speakers.
 
     >>> [round(weight, 3) for weight in mix_of("5.1", 6)], mix_of("stereo", 2)
     ([0.5, 0.5, 0.707, 0.0, 0.354, 0.354], (0.5, 0.5))
@@ -285,8 +285,8 @@ def mix_of(layout: str, n_channels: int) -> tuple[float, ...]:
 
 
 def channels_of(frame: AudioFrame, sample_type: str) -> list[NDArray[Any]]:
-    """Each channel's samples where they lie in the frame: `to_ndarray` copies them, and takes longer than the decoder."""
-    # PyAV does not declare that a plane is a buffer.
+    """Each channel's samples in place in the frame: `to_ndarray` copies them, and takes longer than the decoder."""
+    # PyAV does not declare planes as buffers.
     if frame.format.is_planar:
         return [np.frombuffer(plane, sample_type, frame.samples) for plane in frame.planes]  # type: ignore[call-overload]
     n_channels = frame.layout.nb_channels
@@ -295,7 +295,7 @@ def channels_of(frame: AudioFrame, sample_type: str) -> list[NDArray[Any]]:
 
 
 def channel_index(channel: str, n_channels: int, name: str) -> int:
-    """Position of the chosen channel, counted from 0; AudioError where the recording has no such channel."""
+    """Position of the chosen channel, counted from 0; AudioError if the recording has no such channel."""
     index = {"left": 0, "right": 1}.get(channel)
     if index is None:
         index = int(channel) - 1

@@ -1,7 +1,7 @@
-"""Sound that is there and says nothing, found while it is decoded: silence of zeros, channels that cancel, mains hum, ultrasound.
+"""Intact sound with nothing to hear in it, found while decoding: digital silence, cancelling channels, mains hum, ultrasound.
 
-In: blocks of samples as they go by. Out: `Damage` for a report, with a cause of its own for each; the samples are not changed.
-What is found is said once a recording, at its end, and long silence where it ends: nothing here needs memory or a second look.
+In: blocks of samples as they go by. Out: `Damage` for a report, each kind with its own cause; the samples are not changed.
+Findings are reported once per recording, at its end, and long silence where it ends: nothing here needs memory or a second pass.
 """
 
 from dataclasses import dataclass, field
@@ -14,31 +14,31 @@ from audiolog_cli.sound.damage import Damage, Report
 
 Samples = NDArray[np.float32]
 
-LONG_SILENCE = 60.0  # seconds of one value that are said although there is sound before or after them
-SAME = 1e-7  # full scale is 1: below the last bit of 24
+LONG_SILENCE = 60.0  # seconds of one value that are reported even with sound before or after them
+SAME = 1e-7  # of full scale 1: less than the last of 24 bits
 PROBES = 10  # seconds looked at for hum at the start ...
-PROBE_EVERY = 30  # ... and then one in so many
+PROBE_EVERY = 30  # ... and after those, one second in this many
 MAINS = (50, 60)  # Hz
 N_HARMONICS = 10
 HUM_SHARE = 0.8  # of the power, and of the seconds
-ULTRASOUND_FROM = 192_000  # Hz, the sample rate of recorders of bats
+ULTRASOUND_FROM = 192_000  # Hz, a sample rate of bat recorders
 AUDIBLE = 1e-10  # mean square of a second that counts as sound: -100 dBFS
-CANCELLED = 0.03  # of the power that channels would give which have nothing to do with one another
+CANCELLED = 0.03  # of the power that uncorrelated channels would have
 
 
 def elsewhere(samples: Samples, value: float) -> NDArray[np.intp]:
-    """Where samples are not at a value."""
+    """Indices of samples that differ from a value."""
     return np.flatnonzero(np.abs(samples - np.float32(value)) > SAME)
 
 
 @dataclass(slots=True)
 class Silence:
-    """Whether samples stay at one value: zeros, or the offset of a converter that nothing is connected to."""
+    """Whether samples stay at one value: zero, or the offset of a converter with nothing connected."""
 
     report: Report
     value: float | None = None
-    start: float = 0.0  # seconds, where it began to stay
-    is_explained: bool = False  # by channels that cancel: there was sound
+    start: float = 0.0  # seconds, where the value set in
+    is_explained: bool = False  # by channels that cancel: there had been sound
 
     def add(self, samples: Samples, onset: float, rate: int) -> None:
         """Look at a block that begins at `onset` seconds."""
@@ -55,7 +55,7 @@ class Silence:
             self.value, self.start = float(last), onset + float(others[-1] + 1) / rate
 
     def close(self, end: float, is_end: bool = False) -> None:
-        """Say what lasted up to `end` seconds, if that was all of the recording, or long."""
+        """Report the silence up to `end` seconds, if it was long or the whole recording."""
         is_all = is_end and self.start == 0
         if self.value is not None and not self.is_explained and end > self.start and (is_all or end - self.start >= LONG_SILENCE):
             extent = "digital silence throughout" if is_all else "digital silence"
@@ -71,7 +71,7 @@ def hann(n_samples: int) -> Samples:
 
 @dataclass(slots=True)
 class Hum:
-    """Whether the sound is mains hum: 50 or 60 Hz and multiples of it, in nearly every second looked at."""
+    """Whether the sound is mains hum: 50 or 60 Hz and its multiples, in nearly every second examined."""
 
     rate: int  # Hz, of the samples
     n_samples: int = 0
@@ -80,7 +80,7 @@ class Hum:
     held: list[Samples] = field(default_factory=list)
 
     def add(self, samples: Samples) -> None:
-        """Look at a chunk, or pass it over."""
+        """Examine a chunk, or skip it."""
         second, within = divmod(self.n_samples, self.rate)
         self.n_samples += len(samples)
         if not self.held and (within + len(samples) < self.rate and within > 0.2 * self.rate):
@@ -99,11 +99,11 @@ class Hum:
             return
         for mains, shares in self.shares.items():
             harmonics = [float(spectrum[k * mains - 3 : k * mains + 4].sum()) for k in range(1, N_HARMONICS + 1)]
-            is_led = harmonics[0] + harmonics[1] >= sum(harmonics) / 2  # else a tone that happens to be a multiple
+            is_led = harmonics[0] + harmonics[1] >= sum(harmonics) / 2  # otherwise a tone that happens to be a multiple
             shares.append(sum(harmonics) / total if is_led else 0.0)
 
     def close(self, report: Report) -> None:
-        """Say whether it was hum."""
+        """Report it if it was hum."""
         for mains, shares in self.shares.items():
             n_hum = sum(share >= HUM_SHARE for share in shares)
             if n_hum and n_hum >= HUM_SHARE * len(shares):
@@ -115,11 +115,11 @@ class Hum:
 
 @dataclass(slots=True)
 class Cancelling:
-    """Whether channels cancel when they are mixed, counted in seconds with sound."""
+    """Whether channels cancel when mixed, counted in seconds with sound."""
 
-    seconds: float = 0.0  # looked at
-    n: int = 0  # samples of the present second
-    apart: float = 0.0  # sum of squares as if the channels had nothing to do with one another
+    seconds: float = 0.0  # examined
+    n: int = 0  # samples of the current second
+    apart: float = 0.0  # sum of squares as if the channels were uncorrelated
     mixed: float = 0.0
     sounding: float = 0.0  # seconds
     cancelling: float = 0.0
@@ -127,7 +127,7 @@ class Cancelling:
     offset: float = 0.0
 
     def add(self, channels: list[Samples], mix: Samples, gain: float, rate: int) -> None:
-        """Look at the channels of a frame, each as loud in the mix as `gain` makes it, and at the mix. Of two, one tells."""
+        """Compare a frame's channels, each scaled by `gain` in the mix, with the mix. Of two channels, one is enough."""
         apart = sum(float(np.dot(channel, channel)) for channel in (channels if len(channels) > 2 else channels[:1]))
         self.apart += gain * gain * apart
         self.mixed += float(np.dot(mix, mix))
@@ -147,7 +147,7 @@ class Cancelling:
         self.n, self.apart, self.mixed = 0, 0.0, 0.0
 
     def close(self, rate: int, report: Report) -> None:
-        """Say whether they did."""
+        """Report it if they did."""
         if self.n:
             self._count(rate)
         if self.cancelling > self.sounding / 20:
@@ -157,6 +157,6 @@ class Cancelling:
 
 
 def ultrasound(rate: int, heard: int, report: Report) -> None:
-    """Say of a recording at `rate` Hz that what lies above the band of sound at `heard` Hz is gone."""
+    """Report that a recording at `rate` Hz loses whatever lies above the band of sound at `heard` Hz."""
     if rate >= ULTRASOUND_FROM > heard:
         report(Damage(0.0, 0.0, f"sampled at {rate} Hz: what lies above {heard // 2} Hz is not heard", "ultrasound"))

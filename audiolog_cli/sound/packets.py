@@ -1,9 +1,8 @@
 """An open sound track in, decoded frames and losses out, in the order of the file.
 
-Reading goes on after a stretch that cannot be read or decoded; a `Lost` stands in its place. What time stamps get wrong after
-damage is put right here: the first packet of an Ogg page after a lost page, and streams whose stamps are only a count of the
-packets found (MP3, ADTS), where a damaged stretch of bytes counts as one packet however long it is. Silence is put in by
-decoding.py.
+Reading goes on after a stretch that cannot be read or decoded; a `Lost` takes its place. Time stamps that damage has made wrong
+are corrected here: those of the first packet of an Ogg page after a lost page, and of streams whose stamps only count the packets
+found (MP3, ADTS), where a damaged stretch of bytes counts as one packet however long it is. decoding.py puts in the silence.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,12 +33,12 @@ class Lost:
     """A stretch that could not be read or decoded."""
 
     reason: str
-    seconds: float = 0.0  # that the time stamps of what follows do not know of
+    seconds: float = 0.0  # not accounted for by the time stamps that follow
 
 
 def decoded(track: SoundTrack) -> Iterator[AudioFrame | Lost]:
-    """Frames in order, and a `Lost` where there should be one. Raises AudioError when the disk or the pipe fails."""
-    if track.stream.codec_context.name == "flac":  # by default a frame whose checksum is wrong counts as sound
+    """Frames in order, and a `Lost` where frames are missing. Raises AudioError if the disk or the pipe fails."""
+    if track.stream.codec_context.name == "flac":  # by default a frame with a wrong checksum is accepted
         track.stream.codec_context.options = {"err_detect": "crccheck+explode"}
     by_packet = frames_by_packet(track)
     for _, items in restamped(by_packet) if track.container.format.name == "ogg" else by_packet:
@@ -52,7 +51,7 @@ Decoded: TypeAlias = tuple[
 
 
 def frames_by_packet(track: SoundTrack) -> Iterator[Decoded]:
-    """Each packet with its frames, or with the `Lost` that stands for them."""
+    """Each packet with its frames, or with the `Lost` in their place."""
     sizes = PacketSizes()
     is_vorbis = track.stream.codec_context.name == "vorbis"
     for packet in packets(track):
@@ -75,10 +74,10 @@ def frames_by_packet(track: SoundTrack) -> Iterator[Decoded]:
 
 @dataclass(slots=True)
 class PacketSizes:
-    """The sizes of packets, which tell how long a stretch of broken ones was when their number does not."""
+    """The sizes of packets, which tell how long a broken stretch was when the number of packets does not."""
 
     mean: float = 0.0  # bytes of the last good packets
-    n_broken: int = 0  # packets in a row
+    n_broken: int = 0  # broken packets in a row
     n_bytes: int = 0  # of the broken packets
 
     def add_broken(self, packet: SoundPacket) -> None:
@@ -87,8 +86,8 @@ class PacketSizes:
         self.n_bytes += packet.size
 
     def add_good(self, packet: SoundPacket) -> int:
-        """Count a packet; returns how many more than their number the broken ones before it were (it may be negative)."""
-        if not packet.size:  # the end: what is broken before it is no sound
+        """Count a packet; returns how many packets the broken ones before it amount to beyond their number (may be negative)."""
+        if not packet.size:  # the end: broken data before it is not sound
             return 0
         n_uncounted = round(self.n_bytes / self.mean) - self.n_broken if self.n_broken and self.mean else 0
         self.n_broken = self.n_bytes = 0
@@ -102,7 +101,7 @@ def seconds_of(packet: SoundPacket) -> float:
 
 
 def packets(track: SoundTrack) -> Iterator[SoundPacket | Lost]:
-    """Packets of one stream to the end of the file, reading on after a broken stretch."""
+    """Packets of one stream to the end of the file, past any broken stretch."""
     n_errors = 0
     while n_errors < MAX_READ_ERRORS:
         try:
@@ -118,9 +117,9 @@ def packets(track: SoundTrack) -> Iterator[SoundPacket | Lost]:
 
 
 def restamped(stream: Iterable[Decoded]) -> Iterator[Decoded]:
-    """Ogg packets with the first of a page stamped by the second, where there is a jump between them.
+    """Ogg packets, with the first of a page restamped from the second if there is a jump between them.
 
-    Ogg stamps pages, at their end: libavformat takes the first packet after a lost page to follow the last one before it.
+    Ogg stamps pages, at their end: libavformat assumes that the first packet after a lost page follows the last one before it.
     """
     last_page: int | None = None
     held: Decoded | None = None  # the first of its page
@@ -145,10 +144,10 @@ def start_of(packet: SoundPacket, items: list[AudioFrame | Lost]) -> int:
 
 
 def restamp(frames: list[AudioFrame | Lost], packet: SoundPacket, end: int, is_late: bool = False) -> None:
-    """Let the frame of a packet end at `end`, in ticks of the packet; with `is_late` only if that is later than it did.
+    """Make the frame of a packet end at `end`, in ticks of the packet; with `is_late`, only if that moves it later.
 
-    Of Vorbis, where blocks change their size, libavformat has only the ends of packets right: a short block after a long one
-    gives more samples than its duration says.
+    For Vorbis, whose block size varies, libavformat gets only the ends of packets right: a short block after a long one gives
+    more samples than its duration says.
     """
     if len(frames) != 1 or isinstance(frames[0], Lost) or packet.pts is None or packet.time_base is None:
         return

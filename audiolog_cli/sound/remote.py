@@ -1,8 +1,8 @@
-"""Names that are URLs (`s3://bucket/rec.flac`, `https://...`, `memory://...`): opened, looked at, written below, through fsspec.
+"""Names that are URLs (`s3://bucket/rec.flac`, `https://...`, `memory://...`): opened, listed and written to through fsspec.
 
-In: a name; out: a binary file that can seek, or what tells one version of a file from the next. What a scheme needs beyond fsspec
-itself (s3fs, gcsfs, adlfs, aiohttp) is said by name when it is missing. Nothing here is reached unless a name holds `://`, and
-what lies behind it is handed on as bytes: nothing in a recording can make us open another URL.
+In: a name; out: a seekable binary file, or what tells one version of a file from the next. If a package that a scheme needs
+beyond fsspec (s3fs, gcsfs, adlfs, aiohttp) is missing, the error names it. Nothing here is reached unless a name holds `://`, and
+the content is handed on as bytes: nothing in a recording can make us open another URL.
 """
 
 import io
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 from audiolog_cli.errors import AudioError, AudiologError, InputError, UsageError
 
 URL = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*[a-z][a-z0-9+.-]+://")  # fsspec chains names: simplecache::s3://...
-CHANGES = ("ETag", "mtime", "LastModified", "last_modified", "updated", "created")  # what file systems call it, best first
+CHANGES = ("ETag", "mtime", "LastModified", "last_modified", "updated", "created")  # names that file systems give it, best first
 
 
 def is_url(name: str) -> bool:
@@ -28,9 +28,9 @@ def is_url(name: str) -> bool:
 
 
 def file_system(url: str) -> tuple[Any, str]:
-    """fsspec's file system for a URL (or a local path), and the name that stands for it there.
+    """fsspec's file system for a URL (or a local path), and its name there.
 
-    UsageError where the scheme is unknown, or needs a package that is not installed.
+    UsageError if the scheme is unknown, or needs a package that is not installed.
     """
     import fsspec
 
@@ -44,7 +44,7 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 def open_url(url: str) -> BinaryIO:
-    """Open what lies at a URL for reading; AudioError where it cannot be had."""
+    """Open a URL for reading; AudioError if that fails."""
     system, path = file_system(url)
     try:
         if system.info(path)["size"] == 0:
@@ -52,12 +52,12 @@ def open_url(url: str) -> BinaryIO:
         return cast(BinaryIO, io.BufferedReader(_Guarded(system.open(path, "rb"), url), 1 << 18))
     except AudioError:
         raise
-    except Exception as error:  # each file system has its own: botocore's, aiohttp's, ... many of them no OSError
+    except Exception as error:  # each file system has its own: botocore's, aiohttp's, ... many are not OSErrors
         raise AudioError(f"{url}: {_reason(error)}") from None
 
 
 def version(name: str) -> str:
-    """What changes when the file at a path or URL does: its size, and its time of change or entity tag.
+    """What changes when the file at a path or URL does: its size, and its modification time or entity tag.
 
     InputError where there is no such file.
     """
@@ -77,9 +77,9 @@ def version(name: str) -> str:
 
 @contextmanager
 def writing(url: str, option: str) -> Iterator[None]:
-    """Let what a remote place refuses be one line that names it, UsageError; OSErrors and ours are handed on as they are.
+    """Turn a remote file system's refusal into a UsageError that names the URL; OSErrors and our own errors pass unchanged.
 
-    Every file system has errors of its own (botocore's, aiohttp's, ...), many of them no OSError.
+    Every file system has errors of its own (botocore's, aiohttp's, ...), many of which are not OSErrors.
     """
     try:
         yield
@@ -95,7 +95,7 @@ def writing(url: str, option: str) -> Iterator[None]:
 
 
 def files_below(url: str) -> list[str]:
-    """The URLs of all files in a remote folder and below it, by name; InputError where it cannot be read."""
+    """The URLs of all files in a remote folder and below it, by name; InputError if it cannot be read."""
     system, path = file_system(url)
     try:
         return [str(system.unstrip_protocol(name)) for name in sorted(system.find(path))]
@@ -104,7 +104,7 @@ def files_below(url: str) -> list[str]:
 
 
 class _Guarded(io.RawIOBase):
-    """A remote file whose failures name it: a line that breaks in the middle costs this recording, not the run."""
+    """A remote file whose failures name it: a connection that breaks costs this recording, not the run."""
 
     def __init__(self, file: BinaryIO, url: str) -> None:
         self._file = file
@@ -136,7 +136,7 @@ class _Guarded(io.RawIOBase):
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong in one line."""
+    """What went wrong, in one line."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, PermissionError):

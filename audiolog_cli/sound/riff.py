@@ -1,9 +1,9 @@
-"""The chunks of RIFF, RF64, BW64 and W64 files (WAV): which of their bytes are sound, whatever their headers say.
+"""The chunks of RIFF, RF64, BW64 and W64 files (WAV): which of their bytes are audio, whatever their headers say.
 
-In: a file, or a pipe that is read once. Out: for libavformat, a WAV without end made of the format and the bytes of sound
-(`Wave`); for clock times, the chunks of a file that can be seeked (`chunks`). Sound goes on past a size that is too small: sizes
-that wrapped at 4 GB, that stand for "unknown", that a crashed recorder left behind, a second `data` chunk. What follows a `data`
-chunk is a chunk, another WAV, zeros that fill the file, or sound. Nothing is decoded here.
+In: a file, or a pipe that is read once. Out: for libavformat, an endless WAV made of the format and the bytes of audio (`Wave`);
+for clock times, the chunks of a seekable file (`chunks`). Audio goes on past a size that is too small: one that wrapped at 4 GB,
+that stands for "unknown" or that a crashed recorder left behind, or past the first of two `data` chunks. What follows a `data`
+chunk is a chunk, another WAV, zeros that fill the file, or audio. Nothing is decoded here.
 
 Formats: Microsoft's RIFF, EBU Tech 3306 (RF64), ITU-R BS.2088 (BW64), Sony's Wave64.
 """
@@ -14,27 +14,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
-UNKNOWN_SIZE = 0xFFFF_FFFF  # of a chunk whose size is in ds64, or of a stream without end
-LONGEST_CHUNK = 1 << 20  # bytes of a chunk that are read
+UNKNOWN_SIZE = 0xFFFF_FFFF  # of a chunk whose size is in ds64, or of an endless stream
+LONGEST_CHUNK = 1 << 20  # bytes read of a chunk
 MAGIC = (b"RIFF", b"RF64", b"BW64")
 W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")  # Wave64's identifiers: four letters, then the same twelve bytes
 W64_CHUNKS = (W64_RIFF[4:], bytes.fromhex("f3acd3118cd100c04f8edb8a"), bytes.fromhex("2f91cf11a5d628db04c10000"))
-# Sizes that programs write into a pipe because they cannot know better: 0, all ones (ffmpeg), about 2 GiB (arecord, sox).
+# Sizes that programs write into a pipe, where they cannot know the real one: 0, all ones (ffmpeg), about 2 GiB (arecord, sox).
 MADE_UP = (range(1), range(0x7FFF_0000, 0x8000_1000), range(0xFFFF_F000, 0x1_0000_0000))
-LARGEST = 1 << 62  # bytes; a larger size in 64 bits is made up as well
+LARGEST = 1 << 62  # bytes; a larger 64-bit size is made up as well
 KNOWN = frozenset(
     b"LIST|fact|bext|iXML|cue |plst|smpl|inst|id3 |ID3 |JUNK|junk|PAD |FLLR|guan|wamd|axml|chna|umid|minf|elm1|regn|ovwf|levl|"
     b"afsp|SAUR|_PMX|acid|strc|DISP|cart|aXML|link|slnt|note|labl|PEAK|LGWV|SMED|DGDA|ResU|bmrk|MD5 "
     b"|Fake|qlty|mext|R64m|wavl".split(b"|")
 )
-TAGS = (b"TAG", b"APETAGEX", b"ID3\x03", b"ID3\x04")  # of MP3s, at the end of some WAVs
-FEW = 512  # bytes after the sound that are no chunk and too few to be sound
+TAGS = (b"TAG", b"APETAGEX", b"ID3\x03", b"ID3\x04")  # MP3 tags, at the end of some WAVs
+FEW = 512  # bytes after the audio that are not a chunk and too few to be audio
 ANOTHER = re.compile(rb"(?:RIFF|RF64|BW64)....WAVE(?:fmt |ds64|JUNK|bext|LIST)", re.DOTALL)
 ZEROS = bytes(1 << 20)
 
 
 class Stream:
-    """A file, or what a pipe holds right now: live sound must not lag behind until a block is full."""
+    """A file, or what a pipe holds right now: live sound must not wait until a block is full."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -47,11 +47,11 @@ class Stream:
 
     @property
     def left(self) -> int | None:
-        """How many bytes come; None where only reading tells."""
+        """How many bytes are left; None if only reading can tell."""
         return None if self._end is None else self._end - self._file.tell() + len(self._head)
 
     def peek(self, size: int) -> bytes:
-        """The first `size` bytes (fewer only at the end), which `read` will give again."""
+        """The next `size` bytes (fewer only at the end), which `read` will give again."""
         while len(self._head) < size and (data := self._read(size - len(self._head))):
             self._head += data
         return self._head[:size]
@@ -67,12 +67,12 @@ class Stream:
         return data
 
     def rewind(self) -> None:
-        """Put a file back to where it stood before `peek`."""
+        """Move a file back to where it was before `peek`."""
         self._file.seek(-len(self._head), os.SEEK_CUR)
         self._head = b""
 
     def unread(self, data: bytes) -> None:
-        """Let these bytes come once more."""
+        """Push bytes back, to be read again."""
         self._head = data + self._head
 
     def read(self, size: int) -> bytes:
@@ -86,7 +86,7 @@ class Stream:
         return data
 
     def skip(self, size: int) -> int:
-        """Pass over bytes; returns how many there were."""
+        """Skip bytes; returns how many there were."""
         if (left := self.left) is not None:
             size = min(size, left)
             self._file.seek(size - len(self._head), os.SEEK_CUR)
@@ -98,7 +98,7 @@ class Stream:
         return n_skipped
 
     def skip_zeros(self) -> int:
-        """Pass over zeros, the holes of a sparse file at once; returns how many there were."""
+        """Skip zeros, holes of a sparse file in one step; returns how many there were."""
         n_zeros = 0
         while True:
             if not self._head and self._end is not None and (hole := self._hole()):
@@ -113,7 +113,7 @@ class Stream:
             n_zeros += len(data)
 
     def _hole(self) -> int:
-        """Bytes that the file system knows to be zeros here."""
+        """How many bytes from here on the file system knows to be zeros."""
         try:
             descriptor, position = self._file.fileno(), self._file.tell()
             before = os.lseek(descriptor, 0, os.SEEK_CUR)
@@ -123,17 +123,17 @@ class Stream:
                 data = os.lseek(descriptor, 0, os.SEEK_END)
             os.lseek(descriptor, before, os.SEEK_SET)
             return data - position
-        except (OSError, AttributeError):  # no file of this system
+        except (OSError, AttributeError):  # not a file of this system
             return 0
 
     def forget(self) -> None:
-        """Let go of what was read, and keep no more of it."""
+        """Drop what was read, and stop keeping it."""
         self._is_seeing = False
         self.seen = bytearray()
 
 
 def is_seekable(file: Any) -> bool:
-    """Whether the file can be read again from another place; pipes, FIFOs and terminals cannot."""
+    """Whether the file can seek; pipes, FIFOs and terminals cannot."""
     return bool(getattr(file, "seekable", bool)())
 
 
@@ -158,7 +158,7 @@ class Dialect(NamedTuple):
 
     n_name: int  # bytes of a name
     n_head: int  # of name and size
-    align: int  # chunks begin at multiples of so many bytes
+    align: int  # chunks begin at multiples of this many bytes
     counts_head: bool  # whether a chunk's size counts its own head
 
 
@@ -167,11 +167,11 @@ W64 = Dialect(16, 24, 8, True)
 
 
 class NotWave(Exception):
-    """The header holds no format, or breaks off before the sound."""
+    """The header holds no format, or breaks off before the audio."""
 
 
 class Wave:
-    """One WAV in a stream: `read` gives libavformat its format and its sound, as one `data` chunk without end."""
+    """One WAV in a stream: `read` gives libavformat its format and its audio, as one endless `data` chunk."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -180,22 +180,22 @@ class Wave:
         self._dialect = W64 if is_w64 else RIFF
         stream.skip(40 if is_w64 else 12)
         self.format = b""  # the contents of the `fmt ` chunk
-        self.promised: int | None = 0  # bytes of sound by the header; None where it does not say
+        self.promised: int | None = 0  # bytes of audio by the header; None if it does not say
         self.given = 0  # bytes of sound
-        self.heard_from: int | None = None  # bytes of sound that the header knew of, where there are more
-        self.unheard = 0  # bytes after the sound that are no chunk and were not heard
+        self.heard_from: int | None = None  # bytes of audio by the header, if there are more
+        self.unheard = 0  # bytes after the audio that are not a chunk and were not decoded
         self.is_followed = False  # whether another WAV begins where this one ends
         self._wide_size = UNKNOWN_SIZE  # from ds64
         self._size = 0  # of the last data chunk
         self._left: int | None = 0  # of it; None to the end of the stream
-        self._n_zeros = 0  # bytes to give that were passed over
+        self._n_zeros = 0  # skipped zeros, still to be given
         self._last = b""
         self._find_data()
         body = self.format + bytes(len(self.format) % 2)
         self._out = b"RIFF\xff\xff\xff\xffWAVEfmt " + len(body).to_bytes(4, "little") + body + b"data\xff\xff\xff\xff"
 
     def _find_data(self) -> None:
-        """Read up to the first chunk of sound."""
+        """Read up to the first `data` chunk."""
         while (chunk := self._chunk(self._stream.peek(self._dialect.n_head))) is not None:
             name, size = chunk
             self._stream.skip(self._dialect.n_head)
@@ -215,7 +215,7 @@ class Wave:
         raise NotWave
 
     def _chunk(self, head: bytes) -> tuple[bytes, int] | None:
-        """The name and the size of the contents of the chunk that begins with these bytes; None where none begins."""
+        """The name and content size of the chunk that begins with these bytes; None if none does."""
         if len(head) < self._dialect.n_head:
             return None
         name = head[:4]
@@ -228,7 +228,7 @@ class Wave:
         return name, max(0, int.from_bytes(head[16:24], "little") - 24)
 
     def _begin(self, size: int) -> None:
-        """Begin with a data chunk of which the header says that it has `size` bytes."""
+        """Begin a data chunk of `size` bytes by its header."""
         if self._dialect is RIFF and size == UNKNOWN_SIZE:
             size = self._wide_size
         self._size = size
@@ -249,11 +249,11 @@ class Wave:
         self._left = size
 
     def _is_chunk_at(self, offset: int) -> bool:
-        """Whether a chunk of a known name begins there in the file."""
+        """Whether a chunk with a known name begins there in the file."""
         return self._is_known(self._stream.peek_at(offset, self._dialect.n_head))
 
     def _is_known(self, head: bytes) -> bool:
-        """Whether a chunk of a known name begins with these bytes."""
+        """Whether a chunk with a known name begins with these bytes."""
         chunk = self._chunk(head)
         return chunk is not None and (chunk[0] in KNOWN or chunk[0] == b"data")
 
@@ -276,7 +276,7 @@ class Wave:
                 return data
 
     def _up_to_another(self, data: bytes) -> bytes:
-        """The bytes before the next WAV's header; of one that begins between two reads, up to 15 bytes were given as sound."""
+        """The bytes before the next WAV's header; if that straddles two reads, up to 15 bytes of it were given as audio."""
         if found := ANOTHER.search(self._last + data):
             first = found.start() - len(self._last)
             self._stream.unread((self._last + data)[found.start() :])
@@ -286,7 +286,7 @@ class Wave:
         return data
 
     def _goes_on(self) -> bool:
-        """Whether sound comes after a data chunk; what is no sound is passed over."""
+        """Whether audio follows a data chunk; anything else is skipped."""
         if self._left is None or self._left > 0:  # the stream has ended
             return False
         pad = -self._size % self._dialect.align
@@ -325,8 +325,8 @@ class Wave:
         return left - end in (0, 1) or self._is_chunk_at(end) or self._is_chunk_at(end + size % self._dialect.align)
 
     def _goes_on_without_chunk(self, head: bytes, pad: int, is_after_chunk: bool) -> bool:
-        """Zeros, the tag of an MP3, a few bytes, what follows a chunk: no sound. Else the header's size was too small, and sound
-        goes on.
+        """Whether audio goes on, the header's size being too small: not before an MP3 tag, zeros to the end or a last few bytes,
+        nor after another chunk.
         """
         if head.startswith(TAGS) or head[pad:].startswith(TAGS):
             return False
@@ -347,7 +347,7 @@ class Wave:
         return True
 
     def counted_samples(self) -> int | None:
-        """Samples of each channel of PCM, found without reading them; None where the header is not to be trusted with that."""
+        """Samples per channel of PCM, found without reading them; None if the header cannot be trusted with that."""
         n_channels, n_bits = (int.from_bytes(self.format[at : at + 2], "little") for at in (2, 14))
         while self.promised is not None and self._left is not None and self._stream.skip(self._left) == self._left:
             self._left = 0
@@ -364,13 +364,13 @@ class Wave:
 class Chunk:
     """A chunk of a RIFF file."""
 
-    name: str  # four characters; those of a LIST are named LIST/INAM and so on
-    start: int  # of its contents, in bytes from the start of the file
-    size: int  # bytes, as the header says
+    name: str  # four characters; chunks in a LIST are named LIST/INAM and so on
+    start: int  # of its content, in bytes from the start of the file
+    size: int  # bytes, by the header
 
 
 def chunks(file: BinaryIO) -> Iterator[Chunk]:
-    """The chunks in order, LIST chunks opened; none where the file is not RIFF, up to where it breaks off. Its position moves."""
+    """The chunks in order up to where the file breaks off, LIST chunks opened; none if it is not RIFF. Moves its position."""
     file.seek(0)
     head = file.read(12)
     if head[:4] not in MAGIC or head[8:12] != b"WAVE":

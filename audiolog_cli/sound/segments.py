@@ -1,9 +1,9 @@
-"""A recording's length, or its sound, in; the stretches to analyse out, as [onset, offset) seconds.
+"""A recording's length, or its samples, in; the stretches to analyse out, as [onset, offset) seconds.
 
-Windows stand on a grid: one every `hop` seconds, the last is the first that reaches the end. `--skip-quiet` leaves windows of
-that grid out, so that what is analysed is analysed as without it. Window and hop are whole milliseconds, which three decimals
-hold exactly; only the end of a recording need not be one, and it is rounded up: readers stop where the sound stops, and no
-sample is lost on the way through a table. Nothing here opens a file.
+Windows lie on a grid: one every `hop` seconds; the last is the first that reaches the end. `--skip-quiet` drops windows from that
+grid, so that the rest is analysed as it would be without it. Window and hop are whole milliseconds, which three decimals hold
+exactly; only the end of a recording may not be, and it is rounded up: readers stop where the sound stops, and no sample is lost
+on the way through a table. Nothing here opens a file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,9 +17,9 @@ from audiolog_cli.errors import UsageError
 if TYPE_CHECKING:
     from audiolog_cli.sound.decoding import Samples
 
-BLOCK_MS = 100  # the level is measured over this long
+BLOCK_MS = 100  # the level is measured over this length
 HYSTERESIS_DB = 6.0  # sound ends when it has fallen this far below the level at which it begins ...
-HOLD_MS = 1000  # ... and stayed there for this long, so that a pause between two words does not end it
+HOLD_MS = 1000  # ... and stayed there this long, so that a pause between words does not end it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class SegmentOptions:
 
 
 def milliseconds(seconds: float, option: str) -> int:
-    """Seconds as whole milliseconds; UsageError naming the option where they are not, or not more than none."""
+    """Seconds as whole milliseconds; UsageError naming the option if they are not whole, or not above 0."""
     exact = seconds * 1000
     if not isfinite(exact) or abs(exact - round(exact)) >= 1e-6 or round(exact) < 1:
         raise UsageError(f"{option} {seconds:g}: expected whole milliseconds, 0.001 or more")
@@ -55,7 +55,7 @@ def milliseconds(seconds: float, option: str) -> int:
 
 
 def end_in_ms(n_samples: int, sample_rate: int) -> int:
-    """The first whole millisecond at which a recording is over.
+    """The end of a recording, rounded up to whole milliseconds.
 
     >>> end_in_ms(320_000, 32_000), end_in_ms(320_001, 32_000)
     (10000, 10001)
@@ -64,12 +64,12 @@ def end_in_ms(n_samples: int, sample_rate: int) -> int:
 
 
 def from_duration(duration: float, options: SegmentOptions) -> Iterator[tuple[float, float]]:
-    """The (onset, offset) spans in seconds of a recording `duration` seconds long; `skip_quiet` plays no part.
+    """The (onset, offset) spans in seconds of a recording `duration` seconds long; `skip_quiet` is ignored.
 
     >>> list(from_duration(24.5, SegmentOptions(window=10, hop=10)))
     [(0.0, 10.0), (10.0, 20.0), (20.0, 24.5)]
     """
-    end = ceil(round(duration * 1000, 6))  # a sample is 0.03 ms: the sixth decimal is only the float's own error
+    end = ceil(round(duration * 1000, 6))  # a sample is 0.03 ms: beyond six decimals there is only the float's error
     return kept([(end, True)] if end else [], options)
 
 
@@ -79,9 +79,9 @@ def from_sound(chunks: Iterable["Samples"], sample_rate: int, options: SegmentOp
 
 
 def kept(blocks: Iterable[tuple[int, bool]], options: SegmentOptions) -> Iterator[tuple[float, float]]:
-    """Windows of the grid that touch a loud block; blocks follow each other and are given by their end in ms."""
+    """Windows of the grid that touch a loud block; blocks are contiguous and given by their end in ms."""
     stream = iter(blocks)
-    end = loud_end = 0  # of what was read, and of its last loud block
+    end = loud_end = 0  # of the blocks read, and of the last loud one
     is_over = False
     for start in count(0, options.hop_ms):
         window_end = start + options.window_ms
@@ -102,8 +102,8 @@ def kept(blocks: Iterable[tuple[int, bool]], options: SegmentOptions) -> Iterato
 def levels(chunks: Iterable["Samples"], sample_rate: int) -> Iterator[tuple[int, float]]:
     """(end in ms, level in dBFS) of blocks of BLOCK_MS; the last may be shorter.
 
-    The level is the root mean square without the block's mean, so that a microphone's constant offset is not taken for
-    sound. A sine at full scale has -3.01 dBFS.
+    The level is the root mean square after the block's mean is subtracted, so that a constant offset does not count as sound. A
+    full-scale sine has -3.01 dBFS.
     """
     import numpy as np
 
@@ -131,7 +131,7 @@ def loud_blocks(blocks: Iterable[tuple[int, float]], begin: float | None) -> Ite
 
     A sound lasts until it has been HYSTERESIS_DB below `begin` for HOLD_MS.
     """
-    heard_end: int | None = None  # until when the present sound was last heard
+    heard_end: int | None = None  # when the current sound was last heard
     for end, level in blocks:
         if begin is None or level >= begin or (heard_end is not None and level >= begin - HYSTERESIS_DB):
             heard_end = end

@@ -1,8 +1,8 @@
-"""Files that a recorder cut one recording into, joined again: the hours of a night as one stream of sound.
+"""Files into which a recorder split one recording, joined again: the hours of a night as one stream of sound.
 
 In: recordings in order, and when each began. Out: groups of files whose clock times follow one another, each as one stream under
-the first file's name, so that an event across a cut is one event and windows run on over it. A file belongs to the group before
-it if it begins within TOLERANCE of where the group's sound ends; the times of a group are therefore never further off than that.
+the first file's name, so that an event across a cut is one event and windows run across it. A file belongs to the group before it
+if it begins within TOLERANCE of where the group's sound ends, so the times in a group are never further off than that.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,11 +27,11 @@ def stitched(
     decode: Callable[[Item], Iterator[Samples]],
     sample_rate: int,
 ) -> Iterator[tuple[Item, Iterator[Samples]] | InputError]:
-    """Each group's first file and the sound of all its files; errors among the files pass through in place.
+    """Each group's first file and the samples of all its files; errors among the files pass through in place.
 
-    A group's stream must be used up, or given up, before the next group is asked for. A file that fails ends its group and is
-    given as an error after it, or raises it in the stream where it is the first: the files before it are whole. Those after it
-    begin a new group.
+    A group's stream must be used up, or abandoned, before the next group is requested. A file that fails ends its group, and its
+    error comes after the group, or is raised in the stream if it is the first file: the files before it are complete. Those after
+    it begin a new group.
     """
     queue = iter(files)
     waiting: list[Item | InputError] = []
