@@ -1,1 +1,1 @@
-"""What a log claims, against the table it was written from. Deterministic; no language model in it."""
+"""A log's claims, checked against the table it was written from. Deterministic; no language model is involved."""

@@ -1,11 +1,11 @@
-"""The check of a finished log: every claim that it makes, against the table.
+"""The check of a finished log: every claim in it, against the table.
 
-Deterministic, no model. In come a text and the table; out come its claims, each with a verdict: labels at times, denials, counts
-and durations, `throughout`, `only`, `mostly`, and orders. `check` adds how much of the table the log speaks of. A time may be
-TOLERANCE off; `about` and whole minutes may be more. The time it takes grows with the text, not with text times table.
+Deterministic, no model. In: a text and the table. Out: its claims, each with a verdict: labels at times, denials, counts and
+durations, `throughout`, `only`, `mostly`, and order. `check` adds how much of the table the log covers. A time may be TOLERANCE
+off; `about` and whole minutes may be off by more. The running time grows with the text, not with text times table.
 
-What it cannot see: loudness, distance, causes, moods and anything else that is not a label at a time; a claim whose label it
-cannot read (unknown words, `it` across lines) is not counted.
+It cannot see loudness, distance, causes, moods or anything else that is not a label at a time; a claim whose label it cannot read
+(unknown words, `it` across lines) is not counted.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,14 +21,14 @@ from audiolog_cli.check.words import MISSING, QUIET, Mention
 from audiolog_cli.wording import clock
 
 __all__ = ["TOLERANCE", "Claim", "Report", "Table", "check", "claims_of", "covered", "marked", "table_of", "wrong_claims"]
-MOST_VISITS = 20  # scenes of which `the first minute` may be one's
-GENERAL = {"people", "nature", "city", "indoors", "outdoors"}  # what is said of these without a time may be concluded from sounds
+MOST_VISITS = 20  # scene changes from which `the first minute` may count
+GENERAL = {"people", "nature", "city", "indoors", "outdoors"}  # untimed claims about these may be inferred from sounds
 Position = tuple[float, float]  # onset and offset in seconds of the recording
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One claim of a log and what the table says to it."""
+    """One claim of a log, with its verdict."""
 
     start: int  # in the log's text
     end: int
@@ -37,10 +37,10 @@ class Claim:
     offset: float | None
     labels: tuple[str, ...]
     problem: str = ""  # "" if the table bears it out
-    denied: bool = False  # the log says that the labels are not there
+    denied: bool = False  # the log says that the labels are absent
     named: tuple[
         str, ...
-    ] = ()  # those of the labels that its words name themselves: of `vehicles`, a label only if it is the only one
+    ] = ()  # the labels that its words name by themselves; `vehicles` names a label only if it is the only one
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Report:
     """A checked log."""
 
     claims: list[Claim]
-    rows_covered: float  # share of the table's rows with a right claim at a time of theirs, 0..1
+    rows_covered: float  # share of the table's rows with a correct claim at one of their times, 0..1
     labels_covered: float  # share of its labels that the log names, 0..1
     labels_missing: list[str] = field(default_factory=list)
 
@@ -64,17 +64,17 @@ class Report:
 
 
 def check(text: str, table: Table) -> Report:
-    """Hold every claim of a log against its table, and see how much of the table it speaks of."""
+    """Check every claim of a log against its table, and measure how much of the table it covers."""
     return covered(claims_of(text, table), table)
 
 
 def wrong_claims(text: str, table: Table) -> list[Claim]:
-    """The claims that the table does not bear out; the size of the table costs nothing."""
+    """The claims that the table does not bear out, in a time that does not depend on the size of the table."""
     return [claim for claim in claims_of(text, table) if claim.problem]
 
 
 def claims_of(text: str, table: Table) -> list[Claim]:
-    """Every claim of a log, in its order, with its verdict."""
+    """Every claim of a log, in order, with its verdict."""
     claims: dict[tuple[int, int, str], Claim] = {}
     place, denial = Place(), Denial()
     before: tuple[Mention, ...] = ()  # what was stated last
@@ -86,7 +86,7 @@ def claims_of(text: str, table: Table) -> list[Claim]:
             plain = [_without_silence(statement) for statement in plain]
         said = (
             [] if place.unnamed and place.time is None else qualities(sentence, before)
-        )  # how often in a section that is not known
+        )  # how often in a section without a known scene
         for statement in [*plain, *said]:
             for placed in place.placed(statement, sentence):
                 for claim in _claims(placed, text, table):
@@ -97,13 +97,13 @@ def claims_of(text: str, table: Table) -> list[Claim]:
 
 
 def _without_silence(statement: Statement) -> Statement:
-    """`Apart from a cough, nothing is heard until 1:00` says that there is a cough."""
+    """For `Apart from a cough, nothing is heard until 1:00`, which says that there is a cough."""
     others = tuple(mention for mention in statement.mentions if mention.concept != QUIET)
     return statement if len(others) == len(statement.mentions) else replace(statement, mentions=others, time=None)
 
 
 def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
-    """The claims of one statement: one for each of its labels, or one for a bare time, or for a quality."""
+    """The claims of one statement: one per label, or one for a bare time or a quality."""
     if statement.quality:
         yield from _quality_claims(statement, text, table)
         return
@@ -135,7 +135,7 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
 
 
 def _best(verdicts: Iterable[tuple[str, Position]]) -> tuple[str, Position | None]:
-    """The reading that holds, else the first."""
+    """The first reading that holds, else the first of all."""
     return min(verdicts, key=lambda verdict: verdict[0] != "")
 
 
@@ -148,7 +148,7 @@ def _claim(text: str, start: int, end: int, at: Position | None, labels: frozens
 
 
 def _positions(time: Time | None, statement: Statement, table: Table) -> list[Position]:
-    """What a time may mean in seconds of the recording; nothing if it is a time of a day whose clock the table does not know."""
+    """What a time may mean in seconds of the recording; empty for a time of day if the table has no clock times."""
     if time is None:
         return []
     edges = table.changes[:MOST_VISITS] if statement.scene or statement.spoken_of else ()
@@ -181,7 +181,7 @@ def _outside(time: Time, position: Position, table: Table) -> str:
 
 
 def _problem(statement: Statement, mention: Mention, labels: frozenset[str], position: Position, table: Table) -> str:
-    """What is wrong with the claim that one of `labels` is there at a position, "" if nothing is."""
+    """What is wrong with the claim that one of `labels` is there at a position; "" if nothing."""
     time, (onset, offset) = statement.time, position
     assert time is not None
     if outside := _outside(time, position, table):
@@ -198,7 +198,7 @@ def _problem(statement: Statement, mention: Mention, labels: frozenset[str], pos
 
 
 def _is_loose(statement: Statement, mention: Mention, position: Position, table: Table) -> bool:
-    """Whether a label need only be heard somewhere in the time of its statement.
+    """Whether a label need only be heard somewhere within the time of its statement.
 
     `From 0 to 16 s in the city center cars are heard`: the time is the scene's, the cars are somewhere in it. `Cars pass in the
     street from 0:05`: the time is the cars', the street is around it. In a row of a table the time is the scene's.
@@ -221,7 +221,7 @@ def _is_loose(statement: Statement, mention: Mention, position: Position, table:
 
 
 def _untimed_problem(statement: Statement, labels: frozenset[str], table: Table) -> str:
-    """Of a claim without a time: whether it is denied wrongly, or not heard in the scene that it stands under."""
+    """What is wrong with a claim without a time: denied wrongly, or not heard in the scene that it is stated under."""
     if not labels:
         return "" if statement.denied else "not in the table"
     scene = scene_of(statement, table)
@@ -257,7 +257,7 @@ def _quality_claims(statement: Statement, text: str, table: Table) -> Iterator[C
 
 
 def _quality_problem(statement: Statement, labels: frozenset[str], table: Table) -> str:
-    """What is wrong with a quality, by its kind."""
+    """What is wrong with a quality, according to its kind."""
     kind = statement.quality.kind if statement.quality else ""
     readings = [_positions(time, statement, table) for time in statement.times]
     ranges = [each for reading in readings for each in reading]
@@ -292,7 +292,7 @@ def _quality_problem(statement: Statement, labels: frozenset[str], table: Table)
 
 
 def covered(claims: list[Claim], table: Table) -> Report:
-    """How much of the table claims speak of: the rows by right claims with times, the labels by any mention."""
+    """How much of the table the claims cover: its rows by correct claims with times, its labels by any mention."""
     pairs: dict[str, list[Position]] = {}
     named: set[str] = set()
     for claim in claims:
@@ -320,7 +320,7 @@ def covered(claims: list[Claim], table: Table) -> Report:
 
 
 def marked(text: str, report: Report) -> str:
-    """The log with every wrong claim marked behind its words.
+    """The log with a mark after the words of every wrong claim.
 
     >>> marked("A dog at 0:45.", Report([Claim(2, 13, "dog at 0:45", 45.0, 45.0, ("dog",), "not at that time")], 0.0, 1.0))
     'A dog at 0:45 [dog: not at that time].'

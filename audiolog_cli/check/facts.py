@@ -1,7 +1,6 @@
-"""What a table says, ready to be asked: when each label is heard, and how often and how long inside any part of the recording.
+"""What a table says, ready for queries: when each label is heard, and how often and how long in any part of the recording.
 
-In come rows in order of time; `Table` answers in logarithmic time, so that a log of thousands of claims is checked in linear
-time.
+In: rows in order of time. `Table` answers in logarithmic time, so that a log of thousands of claims is checked in linear time.
 """
 
 import re
@@ -35,26 +34,26 @@ class Spans:
 
     @cached_property
     def lengths(self) -> list[float]:
-        """How long they are, in seconds, the shortest first."""
+        """Their lengths in seconds, shortest first."""
         return sorted(offset - onset for onset, offset in self.pairs())
 
     @cached_property
     def pauses(self) -> list[float]:
-        """How long it is from one to the next, in seconds, the shortest first."""
+        """The gaps between one and the next, in seconds, shortest first."""
         return sorted(onset - offset for onset, offset in zip(self.onsets[1:], self.offsets, strict=False))
 
     def meets(self, onset: float, offset: float) -> bool:
-        """Whether one of them is there at some time after `onset` and before `offset`."""
+        """Whether one of them overlaps (onset, offset)."""
         index = bisect_right(self.offsets, onset)
         return index < len(self.onsets) and self.onsets[index] < offset
 
     def meeting(self, onset: float, offset: float) -> list[tuple[float, float]]:
-        """Those that are there at some time after `onset` and before `offset`, whole."""
+        """Those that overlap (onset, offset), uncut."""
         first, last = bisect_right(self.offsets, onset), bisect_left(self.onsets, offset)
         return [(self.onsets[index], self.offsets[index]) for index in range(first, last)]
 
     def covers(self, onset: float, offset: float, tolerance: float) -> bool:
-        """Whether a single one of them is there from `onset` to `offset`."""
+        """Whether a single one of them lasts from `onset` to `offset`."""
         index = bisect_right(self.onsets, onset + tolerance) - 1
         return index >= 0 and offset <= self.offsets[index] + tolerance
 
@@ -63,7 +62,7 @@ class Spans:
         return _is_near(self.onsets, onset, tolerance) and _is_near(self.offsets, offset, tolerance)
 
     def within(self, region: "Spans") -> "Spans":
-        """What of them lies in a region."""
+        """The parts of them that lie in a region."""
         found = []
         for since, until in region.pairs():
             found += [(max(onset, since), min(offset, until)) for onset, offset in self.meeting(since, until)]
@@ -76,7 +75,7 @@ def _is_near(positions: Sequence[float], position: float, tolerance: float) -> b
 
 
 def spans_of(pairs: Iterable[tuple[float, float]]) -> Spans:
-    """Intervals in any order as `Spans`; those that overlap or touch become one.
+    """Intervals in any order, as `Spans`; those that overlap or touch are merged.
 
     >>> list(spans_of([(5, 7), (0, 2), (2, 3), (6, 8)]).pairs())
     [(0, 3), (5, 8)]
@@ -93,10 +92,10 @@ def spans_of(pairs: Iterable[tuple[float, float]]) -> Spans:
 
 
 def holds(spans: Spans, onset: float, offset: float, tolerance: float, edge: str = "") -> bool:
-    """Whether something that sounds in `spans` is rightly said to be there from `onset` to `offset` seconds.
+    """Whether it is correct that something heard in `spans` is there from `onset` to `offset` seconds.
 
-    A range is right inside one span, or from the beginning of one to the end of one; a point inside a span, or at its beginning
-    or end where `edge` ("onset", "offset") says so.
+    A range is correct inside one span, or from the start of one span to the end of one; a point is correct inside a span, or at
+    its start or end if `edge` ("onset", "offset") says so.
 
     >>> spans = spans_of([(5.0, 7.0), (12.0, 20.0)])
     >>> [holds(spans, *times, tolerance=1.0) for times in ((5, 7), (5, 20), (13, 15), (6, 6), (9, 9), (9, 14))]
@@ -111,20 +110,20 @@ def holds(spans: Spans, onset: float, offset: float, tolerance: float, edge: str
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What the rows say."""
+    """What the rows say, ready for queries."""
 
-    heard: dict[str, Spans]  # label -> when; QUIET and MISSING too
+    heard: dict[str, Spans]  # label -> when; including QUIET and MISSING
     scenes: frozenset[str]
     events: frozenset[str]
-    scene_concepts: frozenset[str]  # words of a log that mean nothing but scenes of the table
-    doubles: frozenset[str]  # words that mean a scene at the head of a section, and an event elsewhere: rain
+    scene_concepts: frozenset[str]  # words of a log that can only mean scenes of the table
+    doubles: frozenset[str]  # words that mean a scene in a section's heading and an event elsewhere: rain
     changes: Sequence[float]  # seconds at which the scene changes
     onset: float  # seconds at which the table begins: 0 for a whole recording, its own onset for a section
     end: float  # seconds
-    clocks: Sequence[tuple[float, float]]  # (position, second of the day there) wherever the clock is set anew; none if not known
+    clocks: Sequence[tuple[float, float]]  # (position, second of the day there) wherever the clock is reset; empty if unknown
     rows: Sequence[Row]
     known: Lexicon
-    kept: dict[object, Spans] = field(default_factory=dict)  # answers given before
+    kept: dict[object, Spans] = field(default_factory=dict)  # cached answers
 
     @property
     def labels(self) -> list[str]:
@@ -132,12 +131,12 @@ class Table:
         return sorted(self.scenes | self.events)
 
     def variants(self, label: str) -> list[str]:
-        """A label, and itself as a scene and as an event where it is both: rain."""
+        """A label, plus its scene and event variants if it is both: rain."""
         return [label, *(name for name in (_as("scene", label), _as("event", label)) if name in self.heard)]
 
     @property
     def whole(self) -> Spans:
-        """All of its time."""
+        """All of the table's time."""
         return spans_of([(self.onset, self.end)])
 
     def when(self, labels: frozenset[str]) -> Spans:
@@ -149,7 +148,7 @@ class Table:
         return self.kept[labels]
 
     def when_cut(self, labels: frozenset[str]) -> Spans:
-        """The same, cut where the scene changes: a sound that goes on into the next scene ends, for this one, with the scene."""
+        """The same, cut at scene changes: a sound that goes on into the next scene counts once in each."""
         key = ("cut", labels)
         if key not in self.kept:
             pieces: list[float] = []
@@ -162,7 +161,7 @@ class Table:
         return self.kept[key]
 
     def when_within(self, labels: frozenset[str], region: Spans, key: object = None) -> Spans:
-        """When they are heard inside a region; kept under the region's key if it has one."""
+        """When they are heard inside a region; cached under the region's key if it has one."""
         if key is None:
             return self.when(labels).within(region)
         whole_key = ("within", key, labels)
@@ -171,11 +170,11 @@ class Table:
         return self.kept[whole_key]
 
     def positions(self, second_of_day: float) -> list[float]:
-        """Where in the recording it is that time of day, on every day; a position past the end if nowhere."""
+        """Where in the recording it is that time of day, once per day; a position past the end if nowhere."""
         found: list[float] = []
         ends = [position for position, _ in self.clocks[1:]] + [self.end]
         for (position, at), end in zip(self.clocks, ends, strict=True):
-            first = position + (second_of_day - at + 60) % DAY - 60  # up to a minute before it begins is not a day later
+            first = position + (second_of_day - at + 60) % DAY - 60  # up to a minute before the start is not a day later
             found += [
                 first + DAY * day for day in range(int(max(0.0, end + 60 - first) // DAY) + 1) if first + DAY * day <= end + 60
             ]
@@ -183,9 +182,9 @@ class Table:
 
 
 def table_of(rows: Sequence[Row], duration: float | None = None, onset: float = 0.0) -> Table:
-    """The table of rows in order of time; `duration` in seconds if it is known to be longer than the last row.
+    """The table of rows in order of time; `duration` in seconds, if it is known to go past the last row.
 
-    With an `onset` in seconds it is the table of a section: a log of it speaks of nothing before. Times stay the recording's own.
+    With an `onset` in seconds it is the table of a section: a log of it covers nothing earlier. Times stay the recording's own.
     """
     heard: dict[str, list[tuple[float, float]]] = {}
     scenes = frozenset(row.scene for row in rows if row.scene)
@@ -222,12 +221,12 @@ def table_of(rows: Sequence[Row], duration: float | None = None, onset: float = 
 
 
 def _as(kind: str, label: str) -> str:
-    """The name in `heard` of a label as a scene, or as an event, where it is both."""
+    """The key in `heard` of a label that is both a scene and an event, for one of the two."""
     return f"\x02{kind} {label}"
 
 
 def _clocks(rows: Sequence[Row]) -> list[tuple[float, float]]:
-    """Where the clock of the rows' own times is set: at the first, and wherever it goes faster or slower than the recording."""
+    """Where the rows' clock is set: at the first, and wherever it departs from the recording's own time."""
     found: list[tuple[float, float]] = []
     for row in rows:
         match = re.search(r"[T ](\d{2}):(\d{2}):(\d{2}(?:\.\d+)?)", row.time or "")

@@ -1,7 +1,7 @@
-"""How a quality that a log states is held against the table: one function for each kind of `qualities.py`.
+"""Checks of the qualities that a log states, against the table: one function for each kind in `qualities.py`.
 
-Each gets the labels, the statement and the table, and returns what is wrong, "" if nothing is. Where a sentence may be read in
-several ways (in this scene, or in the whole recording; each of the labels, or all together) it is right if one of them is.
+Each takes the labels, the statement and the table, and returns what is wrong, "" if nothing. A sentence that may be read in
+several ways (in this scene or in the whole recording; each of the labels or all together) is correct if one of them is.
 """
 
 from bisect import bisect_left, bisect_right
@@ -13,14 +13,14 @@ from audiolog_cli.check.words import MISSING, QUIET, Mention, phrase
 from audiolog_cli.wording import clock, length
 
 TOLERANCE = 1.0  # seconds that a time may be off before it is wrong
-MOSTLY_SHARE = 0.4  # of the time, or of what is heard most: less than that is not "mostly"
-THROUGHOUT_SHARE = 0.6  # from the first to the last time that a sound is heard "throughout"
-GOES_ON_SHARE = 0.5  # of the time that a sound is there "all night"
-NEAR = 4.0  # seconds that a point may be from a sound whose length is told with it
-OPENING_SHARE = 0.25  # of the recording, at whose beginning, or end, it is "begun", or "ended", with a sound
+MOSTLY_SHARE = 0.4  # of the time, or of what is heard most: less is not "mostly"
+THROUGHOUT_SHARE = 0.6  # of the region, from the first to the last time that a sound is heard, for "throughout"
+GOES_ON_SHARE = 0.5  # of the time, for a sound that is there "all night"
+NEAR = 4.0  # seconds between a point and a sound whose length is given with it
+OPENING_SHARE = 0.25  # of the recording, at its start or end, for a sound it "begins" or "ends" with
 
 Pair = tuple[float, float]  # onset and offset in seconds
-Region = tuple[Spans, object]  # a part of the recording, and its key in `Table.when_within`, None if it has none
+Region = tuple[Spans, object]  # a part of the recording, and its key in `Table.when_within` or None
 
 
 def labels_of(mention: Mention, table: Table) -> frozenset[str]:
@@ -31,7 +31,7 @@ def labels_of(mention: Mention, table: Table) -> frozenset[str]:
 
 
 def scene_of(statement: Statement, table: Table) -> frozenset[str]:
-    """The scenes that a statement stands under: those that the words name, `nature`; else those that it is a group of."""
+    """The scenes that a statement is made under: those that its words name (`nature`), else those in the group that they name."""
     if statement.scene is None:
         return frozenset()
     return table.known.named.get(statement.scene.concept, frozenset()) & table.scenes or labels_of(statement.scene, table)
@@ -64,7 +64,7 @@ def regions(statement: Statement, table: Table, ranges: Sequence[Pair]) -> list[
 def _choices(
     labels: frozenset[str], statement: Statement, table: Table, regions: Sequence[Region]
 ) -> Iterator[tuple[Spans, Spans]]:
-    """(when a label, or all of them, are heard in a region, the region) in every reading."""
+    """For every reading: when a label, or all of them together, are heard in a region; and the region."""
     groups = {
         labels,
         labels - table.scenes or labels,
@@ -76,7 +76,7 @@ def _choices(
 
 
 def counts(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region], n_times: int) -> str:
-    """Heard so many times; pauses no longer than the tolerance may be passed over, and times that are listed may be counted."""
+    """Heard that many times; pauses within the tolerance may be ignored, and listed times may be counted."""
     quality = statement.quality
     assert quality is not None
     if quality.bound != "least" and n_times == quality.value > 1:
@@ -91,7 +91,7 @@ def counts(labels: frozenset[str], statement: Statement, table: Table, within: S
 
 
 def _agrees(least: float, most: float, quality: Quality) -> bool:
-    """Whether a value said agrees with one that lies from `least` to `most`."""
+    """Whether a stated value agrees with one between `least` and `most`."""
     if quality.bound == "least":
         return most >= quality.value - quality.slack
     if quality.bound == "most":
@@ -100,7 +100,7 @@ def _agrees(least: float, most: float, quality: Quality) -> bool:
 
 
 def lasts(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region], points: Sequence[float]) -> str:
-    """So long: one time that it is heard, or all of them together; the one at a point that the clause names."""
+    """Lasts that long: one time that it is heard, or all together; or the time at a point that the clause names."""
     quality = statement.quality
     assert quality is not None
     longest = 0.0
@@ -118,7 +118,7 @@ def lasts(labels: frozenset[str], statement: Statement, table: Table, within: Se
 
 
 def _some_agree(lengths: Sequence[float], quality: Quality) -> bool:
-    """Whether one of these lengths, in ascending order, agrees with what is said."""
+    """Whether one of these lengths, in ascending order, agrees with the stated one."""
     if not lengths:
         return False
     if quality.bound:
@@ -129,14 +129,14 @@ def _some_agree(lengths: Sequence[float], quality: Quality) -> bool:
 
 
 def recording_lasts(statement: Statement, table: Table) -> str:
-    """So long the recording is."""
+    """The recording lasts that long."""
     quality, seconds = statement.quality, table.end - table.onset
     assert quality is not None
     return "" if _agrees(seconds - TOLERANCE, seconds + TOLERANCE, quality) else f"the recording lasts {length(seconds)}"
 
 
 def throughout(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region]) -> str:
-    """From near the beginning to near the end of the region, perhaps with pauses."""
+    """Heard from near the start to near the end of the region, perhaps with pauses."""
     for spans, region in _choices(labels, statement, table, within):
         if spans and region and spans.offsets[-1] - spans.onsets[0] >= THROUGHOUT_SHARE * (region.offsets[-1] - region.onsets[0]):
             return ""
@@ -146,7 +146,7 @@ def throughout(labels: frozenset[str], statement: Statement, table: Table, withi
 
 
 def goes_on(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region]) -> str:
-    """For most of the region."""
+    """Heard for most of the region."""
     is_there = any(
         spans.seconds >= GOES_ON_SHARE * region.seconds for spans, region in _choices(labels, statement, table, within)
     )
@@ -154,7 +154,7 @@ def goes_on(labels: frozenset[str], statement: Statement, table: Table, within: 
 
 
 def mostly(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region]) -> str:
-    """More than the other events of the region, or for much of its time."""
+    """Heard more than the other events of the region, or for much of its time."""
     problem = ""
     for region, key in within:
         seconds = table.when_within(labels, region, key).seconds
@@ -164,14 +164,14 @@ def mostly(labels: frozenset[str], statement: Statement, table: Table, within: S
         if seconds >= MOSTLY_SHARE * region.seconds or (others and seconds >= MOSTLY_SHARE * max(others.values())):
             return ""
         if not others and labels <= table.events and seconds:
-            return ""  # nothing else to be heard
+            return ""  # nothing else is heard
         most = max(others, key=lambda event: others[event], default="")
         problem = problem or (f"{_words(most)} more, says the table" if most else "not for most of the time")
     return problem
 
 
 def mostly_then(labels: frozenset[str], table: Table, ranges: Sequence[Pair]) -> str:
-    """Mostly inside the ranges."""
+    """Heard mostly inside the ranges."""
     spans = table.when(labels)
     inside = spans.within(spans_of((onset - TOLERANCE, offset + TOLERANCE) for onset, offset in ranges)).seconds
     return "" if inside >= MOSTLY_SHARE * spans.seconds else "mostly at other times, says the table"
@@ -191,7 +191,7 @@ def only(labels: frozenset[str], statement: Statement, table: Table, within: Seq
         ]
         others = [
             event for event in others if not any(set(phrase(event)) & set(phrase(label)) for label in named)
-        ]  # metros leave
+        ]  # as in `metros leave`
         if not others:
             return ""
         problem = problem or f"{_words(others[0])} is there too, says the table"
@@ -210,7 +210,7 @@ def only_then(labels: frozenset[str], table: Table, ranges: Sequence[Pair], with
 
 
 def comes_before(labels: frozenset[str], statement: Statement, table: Table) -> str:
-    """One time that the labels are heard begins before one that the others are; before every one of them with the bound "all"."""
+    """The labels are heard at least once before the others; with the bound "all", before every time that these are heard."""
     quality = statement.quality
     assert quality is not None
     others = labels_of(quality.others[0], table)
@@ -224,7 +224,7 @@ def comes_before(labels: frozenset[str], statement: Statement, table: Table) -> 
 
 
 def opens(labels: frozenset[str], statement: Statement, table: Table) -> str:
-    """There at the beginning: a scene the first, an event near it or the first of all."""
+    """There at the start: a scene is the first one, an event is near the start or the first of all."""
     if labels & {QUIET, MISSING}:
         return ""
     first = table.when(labels).onsets[0]

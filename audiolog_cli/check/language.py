@@ -1,7 +1,7 @@
-"""Words of time, number, order and denial in the languages that logs are written in: one table a language, `languages/*.toml`.
+"""Words of time, number, order and denial in the languages of logs: one table per language, `languages/*.toml`.
 
 A table lists the phrases of each kind (`seconds`, `denied`, `then`, ...); `*` stands for any letters. The tables of all languages
-are read together, for a log may mix them: a new language is a new file. Out come regular expressions, to be compiled with
+are read together, since a log may mix them: a new language is a new file. Out: regular expressions, to be compiled with
 re.IGNORECASE.
 """
 
@@ -22,9 +22,9 @@ def _tables() -> tuple[dict[str, Any], ...]:
 
 
 def any_of(*kinds: str) -> str:
-    """A group that matches any phrase of these kinds as whole words; Chinese has no blanks, its phrases are found as they stand.
+    """A group that matches any phrase of these kinds as whole words; Chinese has no spaces, so its phrases match anywhere.
 
-    A digit may stand beside a word: 5s. A kind that no table has matches nothing.
+    A digit may touch a word: 5s. A kind that no table has matches nothing.
 
     >>> bool(re.search(any_of("seconds"), "5s", re.IGNORECASE)), bool(re.search(any_of("denied"), "knot")), any_of("seconds")[:3]
     (True, False, '(?:')
@@ -47,7 +47,7 @@ def numbers(kind: str = "numbers") -> dict[str, float]:
 
 
 def value(text: str) -> float:
-    """What a number in digits, or a word of `numbers` or `counts`, stands for; ValueError for anything else.
+    """The value of a number in digits, or of a word of `numbers` or `counts`; ValueError for anything else.
 
     >>> value("2,5"), value("Three"), value("twice"), value("twenty-five")
     (2.5, 3, 2, 25)

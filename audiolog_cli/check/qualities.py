@@ -1,9 +1,7 @@
-"""What a sentence says of its labels beyond that they are there: how often, how long, how much of the time, alone, and in which
-order.
+"""What a sentence says about its labels beyond their presence: how often, how long, how much of the time, alone, in which order.
 
-In comes a `Sentence`, out come statements with a `Quality`. The words are those of `languages/`; a quality whose label is in
-doubt is passed over, and so is every one of a sentence that denies or supposes something: a right sentence must not be found
-fault with.
+In: a `Sentence`. Out: statements with a `Quality`. The words are those of `languages/`; a quality whose label is in doubt is
+skipped, as is every quality of a sentence that denies or supposes something: a correct sentence must never be called wrong.
 """
 
 import re
@@ -53,7 +51,7 @@ FEW_WORDS = _compiled(r"[^\x01\x04,.:;()]{0,40}\Z")
 
 
 def qualities(sentence: Sentence, before: Sequence[Mention]) -> Iterator[Statement]:
-    """The statements of qualities that a sentence makes; `before` is the last thing that was stated to be there before it."""
+    """The statements of qualities that a sentence makes; `before` is what was last stated to be there before it."""
     line = sentence.line
     if SUPPOSED.search(line) or DENIED.search(line) or "?" in line:
         return
@@ -108,7 +106,7 @@ def _counts(sentence: Sentence) -> Iterator[Quality]:
         before = sentence.masked[max(sentence.start, match.start() - 24) : match.start()]
         is_conjunction = not before.strip() and not re.match(r"\s*,", sentence.masked[match.end() : match.end() + 4])
         if match["count"] and is_conjunction:
-            continue  # once outside, cars pass
+            continue  # as in `once outside, cars pass`
         if match["several"]:
             yield Quality("counts", match.start(), match.end(), 2, 0, "least")
             continue
@@ -124,7 +122,7 @@ def _counts(sentence: Sentence) -> Iterator[Quality]:
 
 
 def _amounts(sentence: Sentence) -> Iterator[Statement]:
-    """Counts and durations with the label that they are of."""
+    """Counts and durations, each with its label."""
     for quality in [*_counts(sentence), *_durations(sentence)]:
         owner = _owner(sentence, quality.start)
         if owner:
@@ -140,7 +138,7 @@ def _clause_of(sentence: Sentence, position: int) -> Clause:
 
 
 def _owner(sentence: Sentence, position: int) -> tuple[Clause, list[Mention]] | None:
-    """The labels that an amount at `position` is of: before it in its clause, else after it, else those of a neighbour."""
+    """The labels that an amount at `position` refers to: before it in its clause, else after it, else those of a neighbour."""
     clause = _clause_of(sentence, position)
     index = sentence.clauses.index(clause)
     if clause.runs:
@@ -161,12 +159,12 @@ def _owner(sentence: Sentence, position: int) -> tuple[Clause, list[Mention]] | 
 
 
 def _events(run: Sequence[Mention], sentence: Sentence) -> list[Mention]:
-    """The labels of a run that are no scenes."""
+    """The labels of a run that are not scenes."""
     return [mention for mention in run if mention.concept not in sentence.scenes]
 
 
 def _run_after(sentence: Sentence, position: int) -> list[Mention] | None:
-    """The labels that follow a position with nothing but articles between."""
+    """The labels that follow a position with only articles between."""
     for run in sentence.runs:
         if run[0].start >= position:
             return run if JOINING.fullmatch(sentence.masked, position, run[0].start) else None
@@ -180,7 +178,7 @@ def _shares(sentence: Sentence) -> Iterator[Statement]:
     for match in THROUGHOUT.finditer(sentence.masked, sentence.start, sentence.end):
         owner = _owner(sentence, match.start())
         if any(owner and owner[0].start <= each.start < owner[0].end for each in sentence.durations):
-            continue  # for 5 s without a break
+            continue  # as in `for 5 s without a break`
         if owner and not owner[0].times and owner[1][0].start < match.end() + 80:
             quality = Quality("goes_on" if match["entire"] else "throughout", match.start(), match.end())
             yield from (_statement((mention,), quality) for mention in owner[1])
@@ -211,7 +209,7 @@ def _alone(sentence: Sentence) -> Iterator[Statement]:
             continue  # not only
         run = _run_after(sentence, match.end())
         if run and re.search(r"[,;]", sentence.masked[match.end() : run[0].start]):
-            run = None  # on the street only, and ...
+            run = None  # as in `on the street only, and ...`
         subject = [run for run in sentence.runs if run[-1].end <= match.start() and run[0] in events]
         if match["sound"] and subject and IS.fullmatch(sentence.masked[subject[-1][-1].end : match.start()]):
             yield _statement(subject[-1], Quality("only", *where, others=tuple(events)), sentence.times)
@@ -232,7 +230,7 @@ def _alone(sentence: Sentence) -> Iterator[Statement]:
 
 
 def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
-    """A before B: from what stands between two neighbouring labels, or before the first."""
+    """A before B: from the words between two neighbouring labels, or before the first."""
     runs = [run for run in sentence.runs if not any(mention.concept in (QUIET, MISSING) for mention in run)]
     runs = [_events(run, sentence) or run for run in runs]
     if not runs:
@@ -259,7 +257,7 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
 
 
 def _near(pattern: re.Pattern[str], gap: str) -> re.Match[str] | None:
-    """Its words, where they stand right before the label that follows."""
+    """The match, if it comes right before the label that follows."""
     match = pattern.search(gap)
     if match is None or RELATIVE.search(gap[: match.start()]):
         return None  # `the street that follows` says nothing of what comes next in the sentence
@@ -267,7 +265,7 @@ def _near(pattern: re.Pattern[str], gap: str) -> re.Match[str] | None:
 
 
 def _gaps(sentence: Sentence, runs: Sequence[list[Mention]]) -> Iterator[tuple[tuple[list[Mention], list[Mention]], str]]:
-    """Neighbouring runs with the text between them."""
+    """Neighbouring runs, with the text between them."""
     for first, second in zip(runs, runs[1:], strict=False):
         yield (first, second), sentence.masked[first[-1].end : second[0].start]
 

@@ -1,9 +1,9 @@
-"""What a log states: which labels, when, how often, how long, in which order, and whether they are denied.
+"""What a log states: which labels, when, how often, how long, in which order, and whether it denies them.
 
-A log is read line by line and clause by clause. Inside a sentence a time belongs to the labels of its own clause; a clause with
-times only belongs to the labels before it, or after it where the sentence begins with a time; a sentence or bullet with times
-only belongs to the heading above it. `qualities.py` adds what a sentence says beyond labels and times; `claims.py` holds the
-statements against the table.
+A log is read line by line and clause by clause. Inside a sentence a time belongs to the labels of its own clause. A clause with
+only times belongs to the labels before it, or after it if the sentence begins with a time; a sentence or bullet with only times
+belongs to the heading above it. `qualities.py` adds what a sentence says beyond labels and times; `claims.py` checks it against
+the table.
 """
 
 import re
@@ -21,8 +21,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
 
 
-# Stand-ins, one for each character: \x01 a time, \x03 a scene without a name, \x04 a duration
-NAMES = re.compile(r"^Log of .*$|\b[\w-]+\.(?:wav|flac|mp3|m4a|aac|ogg|opus|webm|mp4)\b", re.MULTILINE)  # of files: no claims
+# Placeholders, one for each character: \x01 a time, \x03 a scene without a name, \x04 a duration
+NAMES = re.compile(r"^Log of .*$|\b[\w-]+\.(?:wav|flac|mp3|m4a|aac|ogg|opus|webm|mp4)\b", re.MULTILINE)  # of files: not claims
 DATES = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 MARKUP = re.compile(r"[*`#>\"“”‘_]")
 IDIOMS = _compiled(any_of("idioms"))
@@ -42,7 +42,7 @@ RATHER = _compiled(rf"{any_of('rather')}\s+\Z")
 CLAUSE_END = _compiled(rf"[,，、|\t:：]|{any_of('clause')}")
 JOINING = _compiled(rf"(?:[\s,，、&/+*\"“”]|{any_of('joining')})*")
 DENIED = _compiled(rf"{any_of('denied', 'denied_next')}(?!\s+{any_of('not_denying')})")
-RESTRICTED = _compiled(rf"{any_of('restricting')}|{any_of('elsewhere')}(?!\s+{any_of('heard')})")  # no birds are heard there
+RESTRICTED = _compiled(rf"{any_of('restricting')}|{any_of('elsewhere')}(?!\s+{any_of('heard')})")  # `no birds are heard there`
 DENIED_NEXT = _compiled(any_of("denied_next"))
 SUPPOSED = _compiled(any_of("supposed"))
 EXCEPT = _compiled(any_of("except"))
@@ -51,9 +51,9 @@ HEADING_BEFORE = _compiled(rf"\W*(?:{any_of('scene_word')}\W*)?")
 HEADING_AFTER = _compiled(rf"(?:[\s\x01\[\](),\d]|{any_of('scene_word')})*[:：]")
 BESIDE_TIMES = _compiled(
     rf"{any_of('beside_times')}|\W|\d|[\x01\x04]"
-)  # what a clause of times may hold and still speak of the label before
+)  # what a clause of times may hold and still refer to the label before it
 PART = re.compile(r"\W*(?:\d+\.)?[^\w\x01]*\x01+[\s)\]]*[:：|\u2013\u2014·-]")  # a line that begins with a time
-PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?=[^\s\-•\d])")  # a blank line, and no list or heading after it
+PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?=[^\s\-•\d])")  # a blank line without a list or heading after it
 THEN = _compiled(any_of("then", "next"))
 SCENE_TIME = re.compile(r"\s*[(\[]\s*\x01")
 BRACKET = re.compile(r"\s*[(\[]\s*")
@@ -63,33 +63,33 @@ LATER = _compiled(any_of("later"))
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What a log says of labels beyond that they are there: `kind` is one of the functions of `holding.py`."""
+    """What a log says about labels beyond their presence: `kind` names a function of `holding.py`."""
 
     kind: str
     start: int  # of its words in the text
     end: int
     value: float = 0.0  # a count, or seconds
-    slack: float = 0.0  # what the value may be off
-    bound: str = ""  # "least" or "most" of a value; "all" of an order that holds for every time
-    others: tuple[Mention, ...] = ()  # the labels that come after these, in an order; those that are not excluded, with `only`
+    slack: float = 0.0  # how far the value may be off
+    bound: str = ""  # "least" or "most" for a value; "all" for an order that holds every time
+    others: tuple[Mention, ...] = ()  # for an order, the labels that come later; for `only`, those not excluded
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One thing that a log says: these labels, at this time, or anywhere, or not at all."""
+    """One thing that a log says: these labels are there at this time, or anywhere, or not at all."""
 
-    mentions: tuple[Mention, ...]  # each is stated; none for a time without a label
+    mentions: tuple[Mention, ...]  # each is stated; empty for a time without a label
     time: Time | None
     denied: bool
-    supposed: bool  # suggests, perhaps: not a claim when it names no time
-    of_all: bool = False  # speaks of the whole recording
-    scene: Mention | None = None  # the scene that the sentence, or the heading above it, speaks of
-    scene_time: Time | None = None  # where that heading names a time
+    supposed: bool  # `suggests`, `perhaps`: not a claim unless it names a time
+    of_all: bool = False  # about the whole recording
+    scene: Mention | None = None  # the scene of the sentence, or of the heading above it
+    scene_time: Time | None = None  # if that heading names a time
     in_part: bool = False  # `16:40–19:40: the phone rings, and someone talks`: the events are somewhere in the time
-    spoken_of: Mention | None = None  # the scene that was named last before the sentence, in a heading or not
-    in_its_scene: bool = False  # the scene stands before the labels in the sentence itself
-    quality: Quality | None = None  # what is stated of the labels, if more than that they are there
-    times: tuple[Time, ...] = ()  # of a quality: those that its clause names
+    spoken_of: Mention | None = None  # the last scene named before the sentence, in a heading or not
+    in_its_scene: bool = False  # the sentence itself names the scene before the labels
+    quality: Quality | None = None  # what is stated about the labels beyond their presence
+    times: tuple[Time, ...] = ()  # for a quality: those that its clause names
 
 
 @dataclass(slots=True)
@@ -98,27 +98,27 @@ class Clause:
 
     start: int
     end: int
-    runs: list[list[Mention]] = field(default_factory=list)  # labels that are joined by nothing but `and` and commas
+    runs: list[list[Mention]] = field(default_factory=list)  # labels joined only by `and` and commas
     times: list[Time] = field(default_factory=list)
 
     @property
     def labels(self) -> list[Mention]:
-        """Those of all runs."""
+        """The labels of all runs."""
         return [mention for run in self.runs for mention in run]
 
 
 @dataclass(slots=True)
 class Sentence:
-    """A sentence with what was found in it, and what stands before it."""
+    """A sentence with what was found in it, and its context."""
 
-    masked: str  # the whole text, with stand-ins
+    masked: str  # the whole text, with placeholders
     start: int
     end: int
     mentions: list[Mention]
     times: list[Time]
     durations: list[Duration]
     scenes: frozenset[str]  # concepts
-    heading: list[Mention]  # what it speaks of if it names no label itself
+    heading: list[Mention]  # what it is about if it names no label itself
     clauses: list[Clause] = field(default_factory=list)
 
     @property
@@ -128,7 +128,7 @@ class Sentence:
 
     @property
     def runs(self) -> list[list[Mention]]:
-        """Those of all clauses."""
+        """The runs of all clauses."""
         return [run for clause in self.clauses for run in clause.runs]
 
 
@@ -166,7 +166,7 @@ def _masked(text: str, items: Sequence[Time] | Sequence[Duration], mark: str) ->
 
 
 def _all_mentions(masked: str, known: Lexicon) -> list[Mention]:
-    """Mentions of labels and of the two pseudo-labels, which are blanked out so that their `no` denies nothing."""
+    """Mentions of labels and of the two pseudo-labels; the latter are blanked out so that their `no` denies nothing."""
     found: list[Mention] = []
     for concept, pattern in PSEUDO:
         for match in pattern.finditer(masked):
@@ -191,7 +191,7 @@ def _bounds(masked: str) -> Iterator[tuple[int, int]]:
 
 
 def _clauses(sentence: Sentence) -> list[Clause]:
-    """A sentence cut into clauses; not between labels, or between times, that only `and` and commas join."""
+    """A sentence split into clauses, but not between labels, or times, joined only by `and` and commas."""
     items: list[Mention | Time] = [*sentence.mentions, *sentence.times]
     items.sort(key=lambda item: item.start)
     starts, ends = [item.start for item in items], [item.end for item in items]
@@ -226,7 +226,7 @@ def _clauses(sentence: Sentence) -> list[Clause]:
             joined = clause.runs and JOINING.fullmatch(masked[clause.runs[-1][-1].end : mention.start])
             is_heading = mention.concept in sentence.scenes and SCENE_TIME.match(
                 masked, mention.end
-            )  # birds and the street (1:00)
+            )  # as in `birds and the street (1:00)`
             if joined and not is_heading:
                 clause.runs[-1].append(mention)
             else:
@@ -235,9 +235,7 @@ def _clauses(sentence: Sentence) -> list[Clause]:
 
 
 def _has_own_times(items: Sequence[Mention | Time], n_before: int) -> bool:
-    """Whether, in a sentence that begins with a time, the labels before and the labels after each stand beside a time: T L, and L
-    T.
-    """
+    """Whether, in a sentence that begins with a time, the labels before and those after each have a time: T L, and L T."""
     if not isinstance(items[0], Time) or isinstance(items[n_before - 1], Time):
         return False
     follows = any(isinstance(item, Time) for item in items[n_before:])
@@ -267,7 +265,7 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
 
 
 def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> bool:
-    """Whether a `no` stands before these labels, or a `not` behind them, with nothing but a scene following."""
+    """Whether a `no` comes before these labels, or a `not` after them with nothing but a scene following."""
     labels = clause.labels
     if any(mention.concept in (QUIET, MISSING) for mention in run):
         return False
@@ -281,12 +279,12 @@ def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> boo
             if before[-1] in run:
                 return True
         elif after and after[0] in run and not (is_verbal and after[0].concept in sentence.scenes):
-            return True  # `but not in the park` denies what stands before
+            return True  # `but not in the park` denies what comes before
     return False
 
 
 def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, list[Mention], Time | None]]:
-    """Every run of labels with its times, or with none."""
+    """Every run of labels with each of its times, or with None."""
     frames = [clause for clause in clauses if _is_frame(clause, masked)]
     if frames:
         yield from ((clause, run, None) for clause in frames for run in clause.runs)
@@ -308,7 +306,7 @@ def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, li
             own = pending or ([] if times_first or not follows or follows[0].runs else follows[0].times)
             if own is pending and pending:
                 yield from ((clause, clause.labels, time) for time in pending)
-                pending = [time for time in pending if time.onset != time.offset]  # a point is of what follows it alone
+                pending = [time for time in pending if time.onset != time.offset]  # a point belongs only to what follows it
             elif not own:
                 yield from ((clause, run, None) for run in clause.runs)
             last = (clause, clause.labels)
@@ -319,7 +317,7 @@ def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, li
 
 
 def _is_frame(clause: Clause, masked: str) -> bool:
-    """Whether labels only say when something else is: `after the conversation, at 3:20, ...`."""
+    """Whether labels only tell when something else happens: `after the conversation, at 3:20, ...`."""
     start = clause.start - 12
     return bool(clause.runs) and not clause.times and FRAMING.search(masked[max(0, start) : clause.runs[0][0].start]) is not None
 
@@ -330,9 +328,7 @@ def speaks_of_something_else(masked: str, clause: Clause) -> bool:
 
 
 def _inside(clause: Clause, masked: str) -> Iterator[tuple[list[Mention], Time | None]]:
-    """Runs and times of one clause: each time with the labels since the time before it, or up to the next where a time comes
-    first.
-    """
+    """Runs and times of one clause: each time with the labels since the last time, or up to the next if a time comes first."""
     if len(clause.runs) == 1:
         yield from ((clause.runs[0], time) for time in clause.times)
         return
@@ -357,7 +353,7 @@ def _inside(clause: Clause, masked: str) -> Iterator[tuple[list[Mention], Time |
 class Denial:
     """A heading or question that denies what follows it: `What cannot be heard? Music, rain.`, `Not heard:` and a list."""
 
-    reached: int = -1  # where it, or the last line of its list, ended; -1 if there is none
+    reached: int = -1  # where it or the last line of its list ended; -1 if there is none
 
     def applied(self, stated: Iterable[Statement], sentence: Sentence) -> Iterator[Statement]:
         """The statements of the next sentence, denied where it stands under a denial."""
@@ -384,17 +380,17 @@ class Denial:
 
 @dataclass(slots=True)
 class Place:
-    """The scene that the text speaks of while it is read: named by the last heading, with the heading's time if it has one."""
+    """The scene that the text is about at this point: the last heading's, with the heading's time if it has one."""
 
     scene: Mention | None = None
     time: Time | None = None
     spoken_of: Mention | None = None  # the last scene named before the sentence
-    now: Mention | None = None  # the last one named up to its end
+    now: Mention | None = None  # the last one named up to the end of the sentence
     unnamed: bool = False  # in a section whose scene has no name
     reached: int = -1  # where the last sentence below the heading ended; -1 if there was none
 
     def follow(self, sentence: Sentence, doubles: frozenset[str]) -> None:
-        """Go on to a sentence: it may be a heading, or end the section of the last one. `doubles` are scenes in headings only."""
+        """Move on to a sentence: it may be a heading, or end the last one's section. `doubles` are scenes only in headings."""
         if self.reached >= 0 and PARAGRAPH.search(sentence.masked, self.reached, sentence.start + 1):
             self.scene = None  # a paragraph of its own
         before, self.scene = self.scene, _scene_of(sentence, self.scene, doubles)
@@ -419,7 +415,7 @@ class Place:
             self.time = sentence.times[0]
 
     def placed(self, statement: Statement, sentence: Sentence) -> Iterator[Statement]:
-        """A statement with the nearest scene before it; one that names no time is split into its labels, each with its own."""
+        """A statement with the nearest scene before it; one without a time is split by label, each with its own scene."""
         if statement.time is not None or statement.quality is not None:
             yield self._with_scene(statement, statement.mentions[0], sentence) if statement.mentions else statement
         elif statement.of_all and not statement.denied:
@@ -432,7 +428,7 @@ class Place:
         own = [each for each in sentence.mentions if each.concept in sentence.scenes]
         before = [scene for scene in own if scene.start < mention.start]
         if before and THEN.search(sentence.masked, before[-1].end, mention.start):
-            before = []  # and then somewhere else
+            before = []  # ... and then elsewhere
         is_before = bool(before)
         after = [scene for scene in own if scene.start > mention.start][:1]
         is_near = after and not CLAUSE_END.search(sentence.masked, mention.end, after[0].start)
@@ -449,7 +445,7 @@ class Place:
 
 
 def _scene_of(sentence: Sentence, current: Mention | None, doubles: frozenset[str]) -> Mention | None:
-    """The scene whose heading a sentence stands under: the one it begins with, else the current one, else none."""
+    """The scene whose heading a sentence belongs to: the one it begins with, else the current one, else None."""
     line, inside = sentence.line, sentence.mentions
     own = [mention for mention in inside if mention.concept in sentence.scenes]
     if inside and inside[0].concept in doubles | sentence.scenes and own in ([], inside[:1]):
@@ -468,7 +464,7 @@ def _scene_of(sentence: Sentence, current: Mention | None, doubles: frozenset[st
 
 
 def _time_of(scene: Mention | None, sentence: Sentence) -> Time | None:
-    """The range beside the scene of a heading: `Kitchen (0:40-1:10)`."""
+    """The range next to the scene in a heading: `Kitchen (0:40-1:10)`."""
     others = [mention.start for mention in sentence.mentions if mention is not scene]
     ranges = [time for time in sentence.times[:1] if time.onset < time.offset and all(time.start < other for other in others)]
     return ranges[0] if scene and ranges else None

@@ -1,9 +1,9 @@
 """Times in running text: positions and ranges in a recording, and durations, told apart.
 
-Read are 1:05, 1:02:03, 65 s, 1 min 5 s, minute 1, second 65, 11:50 pm, the last 30 seconds, and ranges of them (`0:05–0:12`,
+It reads 1:05, 1:02:03, 65 s, 1 min 5 s, minute 1, second 65, 11:50 pm, the last 30 seconds, and ranges of them (`0:05–0:12`,
 `from 5 to 12 seconds`, `between 5 s and 12 s`, `start: 5 ... end: 12`), with the words of `languages/`. An amount of time is a
-position only after a word that leads to one (`at 5 s`); it is a duration after `for`, before `long` or alone in brackets, and
-else neither.
+position only after a word that leads to one (`at 5 s`); it is a duration after `for`, before `long` or alone in brackets;
+otherwise it is neither.
 """
 
 import re
@@ -16,15 +16,15 @@ from audiolog_cli.check.language import any_of, value
 HALF_MINUTE = 30.0  # seconds that "minute 5" may be off
 VAGUE = 3.0  # seconds that "about 5 s" may be off, beyond the usual tolerance
 VAGUE_CLOCK = 900.0  # seconds that "around midnight" may be off
-WINDOW = 64  # characters before and after an amount that may say what it is
+WINDOW = 64  # characters before and after an amount that may tell what it is
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
     """A time that a text names, at [start, end) characters: a range [onset, offset] in seconds, or a point where they are equal.
 
-    A range that ends before it begins goes over midnight, or is a mistake. One that counts from the end of the recording has a
-    negative onset and ends at 0.
+    A range that ends before it begins crosses midnight, or is a mistake. One counted from the end of the recording has a negative
+    onset and ends at 0.
     """
 
     start: int
@@ -32,10 +32,10 @@ class Time:
     onset: float
     offset: float
     slack: float = 0.0  # seconds of vagueness beyond the usual tolerance
-    edge: str = ""  # "onset" or "offset" for a point that is said to be one
-    in_row: bool = False  # two columns of a table: the events beside it are somewhere in that range
-    from_edge: bool = False  # the first minute, the last 30 seconds: what stands beside it is somewhere in that range
-    of_day: tuple[float, float] | None = None  # onset and offset in seconds after midnight, where it may be a time of day
+    edge: str = ""  # "onset" or "offset" for a point that is stated to be one
+    in_row: bool = False  # two columns of a table: the row's events are somewhere in that range
+    from_edge: bool = False  # the first minute, the last 30 seconds: what it goes with is somewhere in that range
+    of_day: tuple[float, float] | None = None  # onset and offset in seconds after midnight, if it may be a time of day
     day_slack: float = 0.0  # seconds of vagueness as a time of day
     only_of_day: bool = False  # 11 pm
     clock_of_day: bool = False  # HH:MM:SS, the form of a time of day to the second
@@ -98,7 +98,7 @@ CLOCK_PARTS = _compiled(
     rf"(?:(?P<am>{any_of('am')})|(?P<pm>{any_of('pm')})|{any_of('oclock')})?|(?P<midnight>{any_of('midnight')})|{any_of('noon')})\s*"
 )
 
-# What stands before and after; searched in WINDOW characters.
+# What comes before and after; searched for in WINDOW characters.
 BETWEEN = _compiled(rf"{any_of('between')}\W*{FILLER}(?:{SECONDS}\s*)?\Z")
 FROM = _compiled(rf"{any_of('from', 'between')}\W*\Z")
 LEAD_IN = _compiled(rf"{any_of('at')}\s*{FILLER}[:@(]?\s*\Z|@\s*\Z")
@@ -108,7 +108,7 @@ FOR = _compiled(rf"{any_of('for')}[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
 NOT_FOR = _compiled(rf"{any_of('not_for')}[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
 LONG = _compiled(rf"\s*(?:{any_of('long')})")
 NOT_LONG, AWAY = _compiled(rf"\s*(?:{any_of('not_long')})"), _compiled(rf"\s*(?:{any_of('away')})")
-AFTER = _compiled(rf"{any_of('after_a_while')}\s*{FILLER}\Z")  # what leads to a position in words: after two minutes
+AFTER = _compiled(rf"{any_of('after_a_while')}\s*{FILLER}\Z")  # leads to a position in words: after two minutes
 MORE, LESS = _compiled(rf"{any_of('more_than')}\s*\Z"), _compiled(rf"{any_of('less_than')}\s*\Z")
 BRACKET_BEFORE, BRACKET_AFTER = _compiled(rf"[(,]\s*{FILLER}\Z"), re.compile(r"\s*[),;]")
 EDGES = (
@@ -120,7 +120,7 @@ FOLLOWS_TIME = _compiled(rf"(?:{QUANTITY})\s*(?:,|{AND})\s*(?:{AND}\s*)?\Z")
 
 
 class _Taken:
-    """The stretches of a text that are read already, disjoint."""
+    """The stretches of a text that have been read, disjoint."""
 
     def __init__(self) -> None:
         self.bounds: list[tuple[int, int]] = []
@@ -134,7 +134,7 @@ class _Taken:
 
 
 def times(text: str) -> list[Time]:
-    """The positions and ranges that a text names, in its order; durations are not among them.
+    """The positions and ranges in a text, in order; durations are not among them.
 
     >>> text = "A dog barks at 0:05 for 3 s, a car from 12 to 14.5 seconds and at 1 min 2 s."
     >>> [(time.onset, time.offset) for time in times(text)]
@@ -160,7 +160,7 @@ def times(text: str) -> list[Time]:
 
 
 def durations(text: str) -> list[Duration]:
-    """The durations that a text names, in its order.
+    """The durations in a text, in order.
 
     >>> text = "Rain for about two minutes; a dog (3 s), every 5 s; at least 10 s long"
     >>> [(each.seconds, each.bound) for each in durations(text)]
@@ -234,11 +234,11 @@ def _listed(text: str, match: re.Match[str]) -> list[Time]:
 
 
 def _first_or_last(text: str, match: re.Match[str]) -> list[Time]:
-    """The range of `the first 30 seconds`; the last ones count back from the end."""
+    """The range of `the first 30 seconds`; `the last` ones count back from the end."""
     amount = match["amount"]
     length = seconds(amount if re.match(rf"\s*{NUMBER}", amount, re.IGNORECASE) else f"1 {amount}")
     if length <= 1 or NOT_LONG.match(_around(text, match)[1]):
-        return []  # the first second is hardly meant: `the first second-hand shop`
+        return []  # hardly meant as a time: `the first second-hand shop`
     is_first = re.fullmatch(any_of("first"), match["which"], re.IGNORECASE)
     return [
         Time(match.start(), match.end(), 0.0 if is_first else -length, length if is_first else 0.0, 0.05 * length, from_edge=True)
@@ -261,7 +261,7 @@ def _point(text: str, match: re.Match[str]) -> list[Time]:
 
 
 def _leads_to(before: str, after: str, said: str) -> bool:
-    """Whether an amount of time is a position, by what stands around it."""
+    """Whether an amount of time is a position, judging by its context."""
     if FOR.search(before) or NOT_FOR.search(before) or re.match(r"-(?=[a-z])", after):
         return False
     if any(pattern.match(after) for pattern in (LONG, NOT_LONG, AWAY)) or (said[0].isalpha() and not AFTER.search(before)):
@@ -279,7 +279,7 @@ def _is_clock(quantity: str) -> bool:
 
 
 def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None, float, bool, bool]:
-    """Two times as a range of the day, its slack in seconds, whether it can be nothing else, and whether both are HH:MM:SS."""
+    """Two times as a range of the day, its slack in seconds, whether it can only be that, and whether both are HH:MM:SS."""
     onset, offset = _second_of_day(first), _second_of_day(last)
     if onset is None or offset is None:
         return None, 0.0, False, False
@@ -290,7 +290,7 @@ def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None
 
 
 def _second_of_day(quantity: str) -> float | None:
-    """Seconds after midnight, None for what is no time of day."""
+    """Seconds after midnight; None for what is not a time of day."""
     parts = CLOCK_PARTS.fullmatch(quantity)
     if parts is None or (":" not in quantity and not re.search(r"[^\W\d_]", quantity)):
         return None
@@ -305,7 +305,7 @@ def _second_of_day(quantity: str) -> float | None:
 
 
 def _slack(before: str, *quantities: str) -> float:
-    """How much vaguer than to the second a time is said."""
+    """How vague a time is, in seconds beyond the usual tolerance."""
     units = [match for quantity in quantities if not _is_clock(quantity) for match in UNIT.finditer(quantity)]
     in_minutes = len(quantities) > 0 and not any(_is_clock(quantity) for quantity in quantities) and units
     whole_minutes = in_minutes and not any(match["s"] for match in units)

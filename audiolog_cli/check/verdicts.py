@@ -1,8 +1,8 @@
-"""A section's text sentence by sentence: which sentences are wrong, why, and what of the section no sentence speaks of.
+"""A section's text, sentence by sentence: which sentences are wrong, why, and what of the section no sentence covers.
 
-What a repair needs. In come the text that someone wrote about a section and the section's rows; out comes one `Sentence` for each
-of its sentences, with the claims that it makes and, for each wrong one, the reason in plain English, to be shown to whoever wrote
-it. Deterministic; nothing is rewritten here.
+This is what a repair needs. In: a text about a section, and the section's rows. Out: one `Sentence` for each of its sentences,
+with its claims and, for each wrong one, the reason in plain English, to be shown to the writer. Deterministic; nothing is
+rewritten here.
 
     table = section_table(rows)
     sentences = sentence_claims(answer, table)
@@ -30,30 +30,30 @@ SHOWN = 4  # times of a label that a reason lists
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence, or one line of a list, and what the table says to it."""
+    """One sentence, or one line of a list, with its verdict."""
 
     start: int  # in the text, in characters; text[start:end] is `text`
     end: int
-    text: str  # without the blanks around it; with its full stop
-    claims: list[Claim] = field(default_factory=list)  # none where it says nothing that a table could bear out
-    reasons: list[str] = field(default_factory=list)  # one for each wrong claim, a whole English sentence each
+    text: str  # without surrounding whitespace; with its full stop
+    claims: list[Claim] = field(default_factory=list)  # empty if it says nothing that a table could confirm
+    reasons: list[str] = field(default_factory=list)  # for each wrong claim, a whole English sentence
 
 
 def section_table(rows: Sequence[Row]) -> Table:
     """The table of a section's rows, one or more, in order of time; their times stay those of the recording.
 
-    What is said without a time is held against these rows alone: `no dog`, `three times` and `throughout` mean this section. A
-    time before its first row or after its last is wrong.
+    Claims without a time are checked against these rows alone: `no dog`, `three times` and `throughout` mean this section. A time
+    before its first row or after its last is wrong.
     """
     return table_of(rows, onset=rows[0].onset)
 
 
 def sentence_claims(text: str, table: Table) -> list[Sentence]:
-    """Every sentence of `text`, in order, with its claims and the reasons why any are wrong.
+    """Every sentence of `text`, in order, with its claims and the reasons why any of them are wrong.
 
-    Sentences are read together: a heading gives the sentences below it their scene, `it` is the label before. A claim belongs to
-    the sentence that it ends in. Any of the languages of the word tables is read, and several in one text. A text without words
-    has no sentences.
+    Sentences are read together: a heading gives the sentences below it their scene, and `it` is the label before. A claim belongs
+    to the sentence that it ends in. Every language of the word tables is read, even several in one text. A text without words has
+    no sentences.
     """
     sentences = [Sentence(start, end, text[start:end]) for start, end in _bounds(text)]
     starts = [sentence.start for sentence in sentences]
@@ -66,10 +66,10 @@ def sentence_claims(text: str, table: Table) -> list[Sentence]:
 
 
 def unspoken(sentences: Sequence[Sentence], table: Table, least_share: float = 0.0) -> list[str]:
-    """The labels of the table that no right claim of these sentences speaks of, scenes first, each kind in alphabetical order.
+    """The labels of the table that no correct claim of these sentences covers, scenes first, each kind in alphabetical order.
 
-    A hypernym (`vehicles`) speaks of a label only where it can mean no other one of the table; a denial speaks of none. Events
-    that sound for less than `least_share` (0..1) of the table's time are passed over.
+    A hypernym (`vehicles`) covers a label only if it can mean no other label of the table; a denial covers none. Events heard for
+    less than `least_share` (0..1) of the table's time are left out.
     """
     spoken = {
         label
@@ -105,7 +105,7 @@ def _when(label: str, table: Table) -> str:
 
 
 def _bounds(text: str) -> Iterator[tuple[int, int]]:
-    """Where the sentences of a text lie, without the blanks around them."""
+    """The (start, end) of each sentence of a text, without surrounding whitespace."""
     start = 0
     for match in SENTENCE_END.finditer(text):
         if match.group().startswith(".") and NO_END.search(text[start : match.start()]):

@@ -1,8 +1,8 @@
-"""Labels in running text: which words of a log stand for which labels of the table.
+"""Labels in running text: which words of a log mean which labels of the table.
 
 `labels.tsv` lists concepts with their aliases in several languages (inflected forms are found by stem) and a few umbrella words
 (`vehicle`) with their members. A label of the table that no alias fits is matched by its own words. A concept that a log names
-and the table has not is an invented label: that is why the list is wider than any one table.
+but the table lacks is an invented label, which is why the list is wider than any one table.
 """
 
 import re
@@ -15,28 +15,28 @@ from audiolog_cli.check.language import CJK
 
 QUIET = "\x02quiet"  # stands for "no event recognised", a concept of its own
 MISSING = "\x02missing"  # stands for "not analysed"
-DOUBTFUL = "?"  # behind the member of an umbrella that not everybody would count as one
-NOTHING = "-"  # the concept of phrases that hold a label's word and name no sound: phone call, way home
+DOUBTFUL = "?"  # follows a member of an umbrella that not everybody would count as one
+NOTHING = "-"  # the concept of phrases that hold a label's word but name no sound: phone call, way home
 CONCEPTS = Path(__file__).parent / "labels.tsv"
 TOKENS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 SKIPPED = frozenset({"a", "an", "the", "of"})  # inside a phrase: knocking on a door
-FOREIGN = re.compile(r"([^\W\d_])\1e$")  # Welle is no form of `well`: an ending that English has not is left on
+FOREIGN = re.compile(r"([^\W\d_])\1e$")  # Welle is not a form of `well`: an ending foreign to English is kept
 LONGEST_PHRASE = 5  # words
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Words of a text that stand for a concept, at [start, end) characters."""
+    """Words of a text that mean a concept, at [start, end) characters."""
 
     start: int
     end: int
     concept: str
-    has_verb: bool = False  # `birds sing`: several words, not all in the form of the label's own
+    has_verb: bool = False  # `birds sing`: several words, not all of them in the label's own form
 
 
 @cache
 def stem(word: str) -> str:
-    """A word without its English endings, so that barks, barked and barking are one; other languages mostly stay as they are.
+    """A word without its English endings, so that barks, barked and barking are one; other languages mostly stay unchanged.
 
     >>> [stem(word) for word in ("barks", "Barking", "drilling", "buses", "glass", "leaves")]
     ['bark', 'bark', 'dril', 'bus', 'glas', 'leav']
@@ -69,7 +69,7 @@ def _words(text: str) -> tuple[str, ...]:
 def vocabulary() -> tuple[dict[tuple[str, ...], str], dict[str, str], dict[str, frozenset[str]]]:
     """(phrase -> concept, CJK alias -> concept, umbrella concept -> its members), from labels.tsv.
 
-    A phrase stands there as it is written and as stems: `crowing` is a rooster's, `crows` are crows.
+    Each phrase is a key both as written and as stems: `crowing` means a rooster, `crows` means crows.
     """
     exact: dict[tuple[str, ...], str] = {}
     stems: dict[tuple[str, ...], str] = {}
@@ -91,12 +91,12 @@ def vocabulary() -> tuple[dict[tuple[str, ...], str], dict[str, str], dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The words that stand for the labels of one table, and for labels that it does not have."""
+    """The words for the labels of one table, and for labels that it does not have."""
 
     phrases: dict[tuple[str, ...], str]  # words or stems -> concept
-    labels: dict[str, frozenset[str]]  # concept -> labels of the table that it may mean; none for one that the table lacks
-    firm: dict[str, frozenset[str]]  # the same without doubtful members: `no vehicles` is no lie about a siren
-    named: dict[str, frozenset[str]]  # the same without the members of an umbrella: `bird` is named by birds, `crow` is not
+    labels: dict[str, frozenset[str]]  # concept -> labels of the table that it may mean; empty if the table lacks it
+    firm: dict[str, frozenset[str]]  # the same without doubtful members: `no vehicles` is not wrong about a siren
+    named: dict[str, frozenset[str]]  # the same without the members of an umbrella: `birds` names `bird`, not `crow`
 
 
 def lexicon(labels: Iterable[str]) -> Lexicon:
@@ -126,7 +126,7 @@ def _frozen(found: dict[str, set[str]]) -> dict[str, frozenset[str]]:
 
 
 def _members(umbrella: str, umbrellas: dict[str, frozenset[str]], is_firm: bool = True) -> Iterator[tuple[str, bool]]:
-    """The members of an umbrella, and theirs, and whether they are so beyond doubt."""
+    """The members of an umbrella, their own members, and whether each is one beyond doubt."""
     for member in umbrellas.get(umbrella, ()):
         name, firm = member.removesuffix(DOUBTFUL), is_firm and not member.endswith(DOUBTFUL)
         yield name, firm
@@ -153,7 +153,7 @@ def mentions(text: str, known: Lexicon) -> list[Mention]:
             exact = known.phrases.get(tuple(word[2] for word in part))
             concept = exact or known.phrases.get(tuple(word[3] for word in part))
             if concept and not re.search(r"[.,;:!?()\n|]", text[start:end]):
-                if concept != NOTHING and not text.startswith("-like", end):  # a seagull-like cry
+                if concept != NOTHING and not text.startswith("-like", end):  # as in `a seagull-like cry`
                     found.append(Mention(start, end, concept, has_verb=size > 1 and exact is None))
                 index += size
                 break
@@ -163,7 +163,7 @@ def mentions(text: str, known: Lexicon) -> list[Mention]:
 
 
 def _cjk_mentions(text: str) -> Iterator[Mention]:
-    """Chinese has no spaces: its aliases are found as they stand, longest first."""
+    """Mentions in Chinese, which has no spaces: aliases match anywhere, longest first."""
     if not CJK.search(text):
         return
     _, characters, _ = vocabulary()
