@@ -1,7 +1,7 @@
-"""Finished answers on disk, so that a long summary that failed half-way goes on where it stopped.
+"""Finished answers on disk, so that a long summary that failed half-way can resume where it stopped.
 
-One file per answer, named by a hash of everything that was asked (model, turns, limits): the same question is never paid for
-twice, and a changed one never gets an old answer. A file holds the answer's text and its cost, no key.
+One file per answer, named by a hash of the whole request (model, turns, limits): the same question is never paid for twice, and
+a changed one never gets an old answer. A file holds the answer's text and its cost, but no key.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ def name_of(model: str, request: Request) -> str:
 
 
 def load(folder: Path, name: str) -> Reply | None:
-    """A kept answer, or None if there is none that can be read."""
+    """A kept answer, or None if there is no readable one."""
     try:
         kept = json.loads((folder / name).read_text(encoding="utf-8"))
         return Reply(str(kept["text"]), Usage(**kept["usage"]), str(kept["flaw"]))
@@ -31,7 +31,7 @@ def load(folder: Path, name: str) -> Reply | None:
 
 
 def keep(folder: Path, name: str, reply: Reply) -> None:
-    """Write an answer whole or not at all: an interrupt leaves no half file under its name."""
+    """Write an answer completely or not at all: an interrupt leaves no partial file under its name."""
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f"{name}.{os.getpid()}.{hashlib.sha256(reply.text.encode()).hexdigest()[:8]}"
     draft.write_text(json.dumps(asdict(reply)), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Asking a language model: what stays the same from question to question, what it has cost, and several questions at a time.
+"""Asking a language model: what stays the same from question to question, the costs so far, and several questions at a time.
 
-Answers are kept on disk (`answers.py`), so that a log that failed half-way goes on where it stopped; jobs run in parallel and
-come back in order.
+Answers are kept on disk (`answers.py`), so that a log that failed half-way can resume where it stopped; jobs run in parallel, and
+their results come back in order.
 """
 
 import re
@@ -18,9 +18,9 @@ from audiolog_cli.llm.backend import Backend, Reply, Request
 from audiolog_cli.llm.budget import Budget, estimate
 from audiolog_cli.llm.prompts import Prompt
 
-LONGEST_TOKEN = 16  # characters that a token of a table has on average at the very most; longer messages need no counting
-SMALL = 2e9  # parameters; a smaller model loses its way in a whole table
-AHEAD = 4  # answers for each slot that may wait for one before them
+LONGEST_TOKEN = 16  # characters per token of a table on average, at the very most; longer messages need no counting
+SMALL = 2e9  # parameters; a smaller model gets lost in a whole table
+AHEAD = 4  # finished answers per slot that may wait for an earlier one
 SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([mb])(?![a-z])", re.IGNORECASE)
 SENTENCE_END = re.compile(r".*[.!?。！？\n]", re.DOTALL)
 T = TypeVar("T")
@@ -28,17 +28,17 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Costs:
-    """What a log has cost so far; requests of several threads add to it."""
+    """What a log has cost so far; several threads add to it."""
 
     calls: int = 0
     kept: int = 0  # answers taken from disk instead
     prompt_tokens: int = 0
-    cached_tokens: int = 0  # of these, what the server still knew from the question before
+    cached_tokens: int = 0  # those of them that the server had cached from the question before
     answer_tokens: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, reply: Reply, request: Request, from_disk: bool) -> None:
-        """Count one answer; estimated where the server did not say."""
+        """Count one answer; tokens are estimated if the server did not count them."""
         with self.lock:
             if from_disk:
                 self.kept += 1
@@ -51,7 +51,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Everything that asking needs and that stays the same from question to question."""
+    """Everything needed for asking that stays the same from question to question."""
 
     backend: Backend
     budget: Budget
@@ -59,20 +59,20 @@ class Asking:
     parallel: int  # requests at a time
     folder: Path | None  # where answers are kept; None keeps none
     say: Callable[[str], None]
-    note: str = ""  # what was left out of the table, see compact.note
+    note: str = ""  # what was left out of the table; see compact.note
     costs: Costs = field(default_factory=Costs)
 
     def request(self, *turns: str, max_tokens: int | None = None) -> Request:
-        """Turns as a request; an answer of at most `max_tokens`, else of what the budget keeps free."""
+        """Turns as a request, for an answer of at most `max_tokens`, by default what the budget keeps free."""
         return Request(turns, self.budget.context, min(max_tokens or self.budget.max_tokens, self.budget.max_tokens))
 
     def size(self, request: Request) -> int:
-        """Tokens of a request: the server's own count where it counts, else an estimate on the safe side."""
+        """Tokens of a request: the server's count if it counts, else a high estimate."""
         exact = self.backend.count_tokens(request)
         return estimate(request.text) if exact is None else exact
 
     def fits(self, request: Request) -> bool:
-        """Whether a request leaves room for its answer. Asks the server only where the estimate says no."""
+        """Whether a request leaves room for its answer. Asks the server only if the estimate says no."""
         if len(request.text) > self.budget.room * LONGEST_TOKEN:
             return False
         return estimate(request.text) <= self.budget.room or self.size(request) <= self.budget.room
@@ -89,7 +89,7 @@ class Asking:
 
 
 def is_small(model: str) -> bool:
-    """Whether a model's name says that it is too small to be trusted with a whole table.
+    """Whether a model is, by its name, too small to be trusted with a whole table.
 
     >>> [is_small(name) for name in ("ollama:smollm2:135m", "llama3.2-1B", "qwen2.5:0.5b", "llama3.1:8b", "openai:gpt-4o-mini")]
     [True, True, True, False, False]
@@ -99,7 +99,7 @@ def is_small(model: str) -> bool:
 
 
 def whole_sentences(reply: Reply) -> str:
-    """What can be used of an answer: all of it, or the sentences before the one in which it was cut off.
+    """The usable part of an answer: all of it, or the sentences before the one in which it was cut off.
 
     >>> from audiolog_cli.llm.backend import Usage
     >>> whole_sentences(Reply("A dog at 0:05. A bi", Usage(None, None), "cut off"))
@@ -112,9 +112,9 @@ def whole_sentences(reply: Reply) -> str:
 
 
 def in_order(jobs: Iterator[Callable[[], T]], parallel: int) -> Iterator[T]:
-    """The results of jobs in their order, `parallel` of them at work at a time; a job's error is raised in its place.
+    """The results of jobs, in order, `parallel` of them running at a time; a job's error is raised in its place.
 
-    The threads are daemons: whoever stops asking, or the program's end, waits for no answer.
+    The threads are daemons: neither a caller that stops early nor the program's exit waits for an answer.
     """
     pending: deque[Future[T]] = deque()
     for job in jobs:
@@ -136,7 +136,7 @@ def _started(job: Callable[[], T]) -> "Future[T]":
     def run() -> None:
         try:
             result = job()
-        except BaseException as error:  # the reader's to see
+        except BaseException as error:  # raised by the reader
             future.set_exception(error)
         else:
             future.set_result(result)

@@ -1,8 +1,8 @@
-"""What a language model is to the rest: something that answers a request, and says what that cost and what is wrong with it.
+"""The language model as the rest sees it: something that answers a request, and says what that cost and what is wrong with it.
 
-`Backend` is the protocol; `ollama_backend.py` and `openai_backend.py` are its two clients, `endpoint.py` makes one from `--llm`.
-Here is what both share: the errors, retries while a server is busy, parameters that a server does not know, and the guards that
-tell a bad answer from a good one. A server that fails is an LLMError; a model that answers badly is a `Reply` with a flaw.
+`Backend` is the protocol; `ollama_backend.py` and `openai_backend.py` are its two clients; `endpoint.py` makes one from `--llm`.
+Both share what is here: the errors, retries while a server is busy, dropping parameters that a server does not know, and the
+guards that tell a bad answer from a good one. A server that fails is an LLMError; a bad answer is a `Reply` with a flaw.
 """
 
 import re
@@ -15,17 +15,17 @@ from uuid import uuid4
 from audiolog_cli.errors import LLMError
 from audiolog_cli.llm.clean import cleaned, printable
 
-WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the next try when the server does not say
-LONGEST_WAIT = 60.0  # seconds; who asks for more is not waited for
-REPEATS = 12  # the same few characters so often in a row are a model that has lost its way
-SMALLEST_CONTEXT = 256  # tokens; a server that cuts a prompt fills its context, and none has a smaller one
+WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the next try if the server does not say
+LONGEST_WAIT = 60.0  # seconds; a server that asks for more is not waited for
+REPEATS = 12  # the same few characters this often in a row mean that the model is stuck in a loop
+SMALLEST_CONTEXT = 256  # tokens; a server that truncates a prompt fills its context, and none has a smaller one
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One question."""
 
-    turns: tuple[str, ...]  # what the user says, what the model answered, what the user says, ...
+    turns: tuple[str, ...]  # of user and model in turn, the user's first
     context: int  # tokens, all turns and the answer together
     max_tokens: int  # for the answer
 
@@ -36,17 +36,17 @@ class Request:
 
     @property
     def messages(self) -> list[dict[str, str]]:
-        """The turns as both protocols want them."""
+        """The turns in the form that both protocols use."""
         return [{"role": ("user", "assistant")[turn % 2], "content": text} for turn, text in enumerate(self.turns)]
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer cost, in tokens, as far as the server says, and whether it reached its limit."""
+    """What an answer cost in tokens, as far as the server says, and whether it reached its limit."""
 
     prompt_tokens: int | None
     answer_tokens: int | None
-    cached_tokens: int = 0  # of the prompt, those that the server still knew
+    cached_tokens: int = 0  # prompt tokens that the server had cached
     is_cut: bool = False
 
 
@@ -56,11 +56,11 @@ Stream = Generator[str, None, Usage]  # pieces of text, then what they cost
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: text that can be printed, without the model's thoughts."""
+    """An answer: printable text, without the model's thoughts."""
 
     text: str
     usage: Usage
-    flaw: str = ""  # "" for an answer that ended by itself and says something, else what is wrong, for a person to read
+    flaw: str = ""  # what is wrong, for a person to read; "" for an answer that ended by itself and is not empty
 
 
 class Backend(Protocol):
@@ -71,13 +71,13 @@ class Backend(Protocol):
         """As in --llm."""
 
     def answer(self, request: Request) -> Reply:
-        """The model's answer. LLMError with a cause if the server does not give it."""
+        """The model's answer. LLMError with a cause if the server gives none."""
 
     def count_tokens(self, request: Request) -> int | None:
-        """The exact length of all turns in tokens, or None where the server does not count."""
+        """The exact length of all turns in tokens, or None if the server does not count."""
 
     def max_context(self) -> int | None:
-        """The longest context that the server gives this model, or None where it does not say."""
+        """The longest context that the server gives this model, or None if it does not say."""
 
 
 class ContextOverflow(LLMError):
@@ -101,10 +101,10 @@ class Unknown(LLMError):
 
 
 def answered(chat: Callable[[Request], Stream], request: Request, name: str, say: Callable[[str], None]) -> Reply:
-    """The reply to `request`: whole, sane and printable, or with its flaw.
+    """The reply to `request`: complete, sane and printable, or with its flaw.
 
-    ContextOverflow for a prompt that the server cut in silence. Where a server counts only the tokens that it did not still know,
-    the prompt is sent once more, with a new beginning and for one token of answer: then every token is read and counted.
+    ContextOverflow for a prompt that the server silently truncated. If a server counts only the tokens that it had not cached,
+    the prompt is sent again, with a new beginning and for one token of answer: then every token is read and counted.
     """
     reply = _collected(lambda: chat(request), request, name, say)
     fewest = fewest_tokens(request.text)
@@ -126,7 +126,7 @@ def _looks_cut(usage: Usage, fewest: int) -> bool:
 
 @dataclass(slots=True)
 class Pieces(Generic[Value]):
-    """The pieces of a text as they come and, after the last, the `value` that their generator returns."""
+    """The pieces of a text as they come and, after the last, the `value` that their generator returned."""
 
     generator: Generator[str, None, Value]
     value: Value = field(init=False)
@@ -136,7 +136,7 @@ class Pieces(Generic[Value]):
 
 
 def _collected(start: Callable[[], Stream], request: Request, name: str, say: Callable[[str], None]) -> Reply:
-    """All of a stream, given up where it repeats itself."""
+    """All of a stream, abandoned if it repeats itself."""
     text = ""
     stream = Pieces(retried(start, say))
     for piece in stream:
@@ -191,7 +191,7 @@ def is_repeating(text: str) -> bool:
 
 
 def fewest_tokens(prompt: str) -> int:
-    """A length in tokens that no vocabulary goes below: a token per word, and one for every three digits in a row."""
+    """A lower bound of the length in tokens for any vocabulary: one per word, and one for every three digits in a row."""
     return len(re.findall(r"[^\W\d_]+|\d{1,3}", prompt)) * 9 // 10
 
 
@@ -201,7 +201,7 @@ def one_line(text: str) -> str:
     return line if len(line) <= 300 else line[:300] + "…"
 
 
-# What servers say
+# Error messages of servers
 
 OVERFLOWS = re.compile(  # Ollama, llama-cpp-python, vLLM, SGLang, LM Studio, TGI
     r"context[ _](?:length|window|size)|context the overflows|maximum context|n_ctx|(?:prompt|input) is too "
@@ -216,9 +216,9 @@ BOTH_LENGTHS = (  # (context, prompt) and (prompt, context)
 
 
 def read_overflow(error: object) -> tuple[int | None, int | None] | None:
-    """(prompt tokens, context) from a server's error about a prompt that is too long, None if it is about something else.
+    """(prompt tokens, context) from a server's error about a prompt that is too long; None for any other error.
 
-    The numbers are None where the server does not name them.
+    A number that the server does not name is None.
     """
     known: dict[str, Any] = error if isinstance(error, dict) else {}
     if "exceed_context_size_error" in (known.get("type"), known.get("code")):

@@ -1,7 +1,7 @@
-"""How many tokens a text is, and how many fit: the arithmetic of a model's context.
+"""How many tokens a text has, and how many fit: the arithmetic of a model's context.
 
-`estimate` never asks anyone. On tables the usual "four characters a token" is two to four times too low, because every digit,
-comma and line break is a token of its own; this count is made to err on the high side, so that what it lets through fits.
+`estimate` never asks a server. On tables the usual "four characters per token" is two to four times too low, because every digit,
+comma and line break is a token of its own; this count errs on the high side, so that what it lets through fits.
 """
 
 import re
@@ -10,14 +10,14 @@ from math import ceil
 
 from audiolog_cli.errors import UsageError
 
-SAFETY = 1.25  # over a count that came out right or high on five vocabularies
-TEMPLATE_TOKENS = 48  # what a chat template puts around one message
+SAFETY = 1.25  # times a count that was right or too high on five vocabularies
+TEMPLATE_TOKENS = 48  # that a chat template adds to one message
 PIECES = re.compile(r"[A-Za-z]+|[^\w\s]|[\d_\n\t]|[^\W\d_]")  # words, then single marks, digits, breaks, other letters
-FIRST_CJK = "\u2e80"  # from here on (radicals, kana, hanzi, hangul) a character may be two tokens
+FIRST_CJK = "\u2e80"  # from here on (radicals, kana, hanzi, hangul), a character may take two tokens
 
 
 def estimate(text: str) -> int:
-    """Tokens of `text` in any common vocabulary, at most: digits, marks and breaks one each, words a fourth of their letters.
+    """At most how many tokens `text` has in any common vocabulary: one per digit, mark and break, one per four letters of a word.
 
     >>> estimate("0\\t16\\tcity_center\\tcar\\n")
     15
@@ -30,14 +30,14 @@ def estimate(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a model can hold, in tokens."""
+    """How many tokens a model can hold."""
 
     context: int  # prompt and answer together
     max_tokens: int  # kept free for the answer
 
     @property
     def room(self) -> int:
-        """What is left for the prompt."""
+        """Tokens left for the prompt."""
         return self.context - self.max_tokens - TEMPLATE_TOKENS
 
     def check(self) -> None:

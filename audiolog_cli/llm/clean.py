@@ -1,7 +1,7 @@
-"""A model's raw answer in, text that can be printed and checked out: no thoughts, no control characters, no halves of characters.
+"""A model's raw answer in, printable and checkable text out: no thoughts, no control characters, no half characters.
 
-Thinking models put their thoughts before the answer: between `<think>` tags, before a bare closing tag (where the server's
-template has opened it), or in a channel of their own (gpt-oss). An answer of thoughts alone is empty.
+Thinking models put their thoughts before the answer: between `<think>` tags, before a bare closing tag (if the server's template
+opened it), or in a channel of their own (gpt-oss). An answer that is all thoughts is empty.
 """
 
 import re
@@ -21,7 +21,7 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2
 
 
 def cleaned(answer: str) -> str:
-    """What a model says, without its thoughts, fit to be printed; "" if it only thought.
+    """An answer without its thoughts, fit to be printed; "" if there were only thoughts.
 
     >>> cleaned("<think>A cat? No.</think>\\n\\nA bird at 0:02."), cleaned("A cat? No.</think> A bird."), cleaned("<think>A cat")
     ('A bird at 0:02.', 'A bird.', '')
@@ -44,7 +44,7 @@ def without_thoughts(answer: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Text that does to a terminal nothing but appear: halves of characters joined, escape sequences and other controls left out.
+    """Text that is harmless to a terminal: half characters joined, escape sequences and other control characters removed.
 
     >>> printable("A \\ud83d\\udc26 at 0:02.\\x1b[2J\\x1b]0;title\\x07\\r\\nB \\ud83d")
     'A \U0001f426 at 0:02.\\nB \ufffd'

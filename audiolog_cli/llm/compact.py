@@ -1,8 +1,8 @@
-"""Rows as the text that is sent to a language model: the paper's table, the same facts grouped, or totals of equal stretches.
+"""Rows as text for a language model: the paper's table, the same facts grouped, or totals over equal stretches.
 
-The first two are exact: every scene, event, quiet stretch and stretch that was not analysed is in them, with its times. `grouped`
-says each label once per scene and is a half to a third as long. Totals are for questions over tables that fit in neither way.
-Where the caller has bridged pauses or dropped short events, that is said.
+The first two are exact: they hold every scene, event, quiet stretch and unanalysed stretch with its times. `grouped` names each
+label once per scene and is a half to a third as long. Totals are for tables that fit in neither form. If the caller has bridged
+pauses or dropped short events, the text says so.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,8 +58,7 @@ def grouped_text(rows: Sequence[Row]) -> str:
 
 
 def totals_text(rows: Sequence[Row], seconds: float) -> str:
-    """How long each scene and event lasts, and how often an event begins, in each stretch of so many seconds; a row counts where
-    it begins.
+    """How long each scene and event lasts and how often events begin, per stretch of `seconds`; a row counts where it begins.
 
     >>> rows = [Row("a", 0, 2, "street", ("dog",)), Row("a", 2, 3, "street", ()), Row("a", 61, 63, "park", ("dog", "car"))]
     >>> print(totals_text(rows, 60.0))
@@ -83,7 +82,7 @@ def totals_text(rows: Sequence[Row], seconds: float) -> str:
 
 
 def layouts(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    """The table as text, ever shorter: what it has been merged into ("" while it is exact), and the text."""
+    """The table as ever shorter text: the kind of totals it has become ("" while it is exact), and the text."""
     yield "", rows_text(rows)
     yield "", grouped_text(rows)
     for what, seconds in STRETCHES.items():
@@ -102,7 +101,7 @@ def _events(rows: Sequence[Row]) -> list[str]:
 
 
 def note(max_gap: float, min_duration: float) -> str:
-    """What was left out of the table before it was written, for the reader of the prompt; "" if nothing was."""
+    """What was left out of the table, for the reader of the prompt; "" if nothing was."""
     bridged = f"pauses of up to {plain(max_gap)} s inside an event are closed" if max_gap else ""
     dropped = f"events shorter than {plain(min_duration)} s are left out" if min_duration else ""
     said = " and ".join(part for part in (bridged, dropped) if part)

@@ -1,12 +1,11 @@
 """From `--llm` to a back end: which service, which model, which key.
 
-    ollama:MODEL                            a local Ollama (its host in OLLAMA_HOST)
-    openai:MODEL  qianfan:MODEL  spark:MODEL    the presets of `openai_backend.py`
-    URL#MODEL                               any OpenAI-compatible server
-    gguf:PATH  local                        a model file, or an installed package's, on llama.cpp's server (`local_server.py`)
+    ollama:MODEL                            a local Ollama (its host in OLLAMA_HOST) openai:MODEL  qianfan:MODEL  spark:MODEL
+    the presets of `openai_backend.py` URL#MODEL                               any OpenAI-compatible server gguf:PATH  local
+    a model file, or that of an installed package, on llama.cpp's server (`local_server.py`)
 
-Keys come from the environment that the caller passes in, each to its own service; AUDIOLOG_API_KEY goes to whatever is named, but
-not to a server of our own. Nothing is sent from here.
+Keys come from the environment that the caller passes in, each for its own service; AUDIOLOG_API_KEY goes to any server that is
+named, but not to one started here. Nothing is sent from here.
 """
 
 import re
@@ -31,13 +30,13 @@ class Connection:
 
     timeout: float = 300.0  # seconds without a byte; a model may be loading
     keep_alive: str = ""  # Ollama: how long the model stays in memory
-    parallel: int = 1  # requests at a time, for a server that is started here
-    context: int = 0  # tokens of each, for the same; 0 leaves it to us
+    parallel: int = 1  # requests at a time, for a server started here
+    context: int = 0  # tokens per request, for the same; 0 uses our default
 
 
 @contextmanager
 def open_backend(llm: str, connection: Connection, environ: Mapping[str, str], say: Callable[[str], None]) -> Iterator[Backend]:
-    """The back end that `llm` names, as long as it is open. UsageError if it names none, or its key is missing or no key."""
+    """The back end that `llm` names, while open. UsageError if it names none, or if its key is missing or invalid."""
     if llm != "local" and not llm.startswith("gguf:"):
         yield _remote(llm, connection, environ, say)
         return
@@ -65,7 +64,7 @@ def _remote(llm: str, connection: Connection, environ: Mapping[str, str], say: C
 
 
 def _meant(llm: str) -> str:
-    """What a bare name of a model probably stands for, "" if nobody can tell.
+    """What the bare name of a model probably means; "" if that is unclear.
 
     >>> _meant("gpt-4o-mini"), _meant("llama3.2:1b"), _meant("models/x.gguf"), _meant("ernie-4.0-8k"), _meant("what")
     ('openai:gpt-4o-mini', 'ollama:llama3.2:1b', 'gguf:models/x.gguf', 'qianfan:ernie-4.0-8k', '')

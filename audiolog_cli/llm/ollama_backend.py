@@ -1,8 +1,8 @@
-"""A model served by Ollama, through the `ollama` package and the native API.
+"""A model served by Ollama, through the `ollama` package and Ollama's own API.
 
-Three things the package leaves to us. Its client cannot send `truncate: false` and `shift: false`, without which Ollama cuts a
-long prompt in silence, so a transport adds them to each chat. It sends OLLAMA_API_KEY to any host, so the transport takes it off
-unless the host is ollama.com. And HTTP 200 is not success: how the answer ended is read from its last record.
+The package leaves three things to us. Its client cannot send `truncate: false` and `shift: false`, without which Ollama silently
+truncates a long prompt, so a transport adds them to each chat. It sends OLLAMA_API_KEY to any host, so the transport removes it
+unless the host is ollama.com. And HTTP 200 does not mean success: how the answer ended is read from its last record.
 """
 
 import json
@@ -81,7 +81,7 @@ class OllamaBackend:
         return self._end(last)
 
     def _end(self, last: "ollama.ChatResponse | None") -> Usage:
-        """The cost, from the last record; LLMError unless it says that the model had finished or reached its limit."""
+        """The cost, from the last record; LLMError unless that says that the model finished or reached its limit."""
         if last is None:
             raise LLMError(f"{self.name}: the server sent an empty answer")
         if last.done_reason == "length":
@@ -104,7 +104,7 @@ class OllamaBackend:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Whatever the package raises, as an LLMError with a cause."""
+        """Turn whatever the package raises into an LLMError with a cause."""
         import httpx
         import ollama
 
@@ -148,9 +148,9 @@ HALVES = re.compile(rb"(\\\\|\\u[dD][89aAbB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-
 
 
 def _transport() -> "httpx.BaseTransport":
-    """HTTP that asks Ollama not to truncate, keeps its API key from other hosts, and mends halves of characters in its answers.
+    """HTTP that asks Ollama not to truncate, withholds its API key from other hosts, and mends half characters in its answers.
 
-    The package refuses text with half a surrogate pair, which a server may send when a model writes an emoji in two pieces.
+    The package refuses text with half a surrogate pair, which a server may send if a model writes an emoji in two pieces.
     """
     import httpx
 

@@ -1,8 +1,8 @@
 """A model behind an OpenAI-compatible endpoint: ChatGPT, ERNIE Bot (Qianfan), Spark, llama.cpp's server, vLLM, LM Studio.
 
-One strict client on httpx. An answer counts as whole only after a `finish_reason` or `[DONE]`; a stream with neither, an empty
-one and an error inside a 200 are errors with a cause. A parameter that the service refuses is left out from then on. Keys go into
-one header and are cut out of every message.
+One strict client on httpx. An answer counts as complete only after a `finish_reason` or `[DONE]`; a stream with neither, an empty
+one and an error inside a 200 are errors with a cause. A parameter that the service refuses is omitted from then on. Keys go into
+one header only and are removed from every message.
 """
 
 import json
@@ -39,8 +39,8 @@ class Preset:
 
     base_url: str
     key_variable: str  # the environment variable that holds its key
-    context: int | None = None  # tokens that its smaller current models hold; None asks the server
-    temperature: float | None = 0.0  # None is not sent: some models take only their own
+    context: int | None = None  # tokens in the context of its smaller current models; None asks the server
+    temperature: float | None = 0.0  # None is not sent: some models accept only their default
     max_tokens_name: str = "max_tokens"
     unsent: frozenset[str] = frozenset({"cache_prompt"})  # parameters that the service is known to refuse
 
@@ -56,7 +56,7 @@ PRESETS = {
         unsent=frozenset({"cache_prompt", "stream_options"}),
     ),
 }
-LIMITS = ("max_tokens", "max_completion_tokens")  # two names of one parameter
+LIMITS = ("max_tokens", "max_completion_tokens")  # two names for one parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,13 @@ class OpenAIBackend:
         return answered(self._chat, request, self.name, self.say)
 
     def count_tokens(self, request: Request) -> int | None:
-        """llama.cpp's server counts; the others do not."""
+        """The count of llama.cpp's server; None from the others, which do not count."""
         if self.preset.context is not None or not _counts(self):
             return None
         return self.counted(request.messages)
 
     def counted(self, messages: list[dict[str, str]]) -> int | None:
-        """The server's answer to how long these messages are in tokens, None if it has none."""
+        """The length of these messages in tokens, as the server counts it; None if it does not."""
         body = {"model": self.model, "messages": messages}
         answer = self._ask("POST", self.preset.base_url + "/chat/completions/input_tokens", body)
         count = answer.get("input_tokens") if answer else None
@@ -113,14 +113,14 @@ class OpenAIBackend:
             limit: request.max_tokens,
             "temperature": self.preset.temperature,
             "stream_options": {"include_usage": True},
-            "cache_prompt": True,  # llama.cpp: what the prompt has in common with the one before is not read again
+            "cache_prompt": True,  # llama.cpp: the part in common with the last prompt is not read again
         }
         unsent = self.preset.unsent | self.refused | {""}
         known = {name: value for name, value in optional.items() if name not in unsent and value is not None}
         return {"model": self.model, "messages": request.messages, "stream": True, **known}
 
     def _answer(self, chunks: Iterator[Any]) -> Stream:
-        """The text of the chunks; the end must be said by finish_reason or [DONE]."""
+        """The text of the chunks; finish_reason or [DONE] must mark the end."""
         finish, seen, usage = "", False, dict[str, Any]()
         for chunk in chunks:
             if chunk is DONE:
@@ -184,7 +184,7 @@ class OpenAIBackend:
         return one_line(text.replace(self.key, "***") if self.key else text)
 
     def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """The JSON object at `url`, or None where the server has nothing there."""
+        """The JSON object at `url`, or None if the server has nothing there."""
         with self._errors():
             response = self._client().request(method, url, json=body)
             if response.status_code in (404, 405, 501):
@@ -199,7 +199,7 @@ class OpenAIBackend:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Whatever httpx raises, as an LLMError with a cause."""
+        """Turn whatever httpx raises into an LLMError with a cause."""
         import httpx
 
         try:
@@ -218,7 +218,7 @@ class OpenAIBackend:
 
 @cache
 def _counts(backend: OpenAIBackend) -> bool:
-    """Whether a server counts tokens; asked once. False also where it cannot be reached: the question itself will say so."""
+    """Whether a server counts tokens; asked once. False also if it cannot be reached: the question itself will say so."""
     try:
         return backend.counted([{"role": "user", "content": ""}]) is not None
     except LLMError:
@@ -227,20 +227,19 @@ def _counts(backend: OpenAIBackend) -> bool:
 
 @cache
 def client_for(base_url: str, key: str, timeout: float) -> "httpx.Client":
-    """The client of one service: made once, as it loads the machine's certificates, and used by all threads."""
+    """The client of one service: made once, since it loads the machine's certificates, and shared by all threads."""
     import httpx
 
     return httpx.Client(
         base_url=base_url,
         headers={"Authorization": f"Bearer {key}"} if key else {},
         timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
-        trust_env=httpx.URL(base_url).host
-        not in ("localhost", "127.0.0.1", "::1"),  # a local server is not asked through a proxy
+        trust_env=httpx.URL(base_url).host not in ("localhost", "127.0.0.1", "::1"),  # no proxy for a local server
     )
 
 
 NEEDED = {"model", "messages", "stream"}  # parameters without which there is no question
-DONE = object()  # the chunk that `data: [DONE]` stands for
+DONE = object()  # stands for the chunk `data: [DONE]`
 
 
 def _chunks(response: "httpx.Response") -> Iterator[Any]:
@@ -263,8 +262,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def events(lines: Iterator[str]) -> Iterator[str]:
-    """The data of server-sent events (WHATWG HTML, 9.2): `data` lines up to an empty line, joined; comments and other fields
-    passed over.
+    """The data of server-sent events (WHATWG HTML, 9.2): `data` lines up to an empty line, joined; all else is skipped.
 
     >>> list(events(iter(["data: a", "", ": ping", "data: b", "data: c", ""])))
     ['a', 'b\\nc']
@@ -282,7 +280,7 @@ def events(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _text(content: Any) -> str:
-    """The text of an answer's content: a string, or a list of parts of which the texts count and the thoughts do not."""
+    """The text of an answer's content: a string, or a list of parts, of which texts count and thoughts do not."""
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict) and part.get("type") == "text")
     return content if isinstance(content, str) else ""

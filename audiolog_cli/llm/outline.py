@@ -1,10 +1,10 @@
-"""`outline`: a log written from the rows by rule, without a language model; the embedded default.
+"""`outline`: a log written from the rows by rule, without a language model; the built-in default.
 
-In comes one recording, out come the lines of a log, each as soon as it is known; deterministic, nothing invented, and the same
-memory for a day as for a minute: of every label only counts, extremes and the first few times are kept. Three forms, after the
-paper's three prompts: `timing` (scenes in order, when each sound was heard), `overview` (scene by scene, how often and when),
-`brief` (a few sentences without times). All three end with a summary. Each line is made as a `Fact`, which says what labels it
-speaks of: `units.py` puts a language model's words in its place.
+In: one recording. Out: the lines of a log, each as soon as it is known; deterministic, nothing invented, and the same memory for
+a day as for a minute: for every label only counts, extremes and the first few times are kept. Three forms, after the paper's
+three prompts: `timing` (scenes in order, when each sound was heard), `overview` (scene by scene, how often and when), `brief` (a
+few sentences without times). All three end with a summary. Each line is made as a `Fact`, which names the labels it is about, so
+that `units.py` can replace it with a language model's words.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ LONGEST_SECTION = 3600.0  # seconds: a whole night in one bedroom is told hour b
 
 
 class Fact(NamedTuple):
-    """A line of an outline, and the labels that it speaks of."""
+    """A line of an outline, and the labels that it is about."""
 
     line: str
     labels: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class Fact(NamedTuple):
 
 @dataclass(slots=True)
 class Heard:
-    """When one label was heard, in constant memory; intervals are added in order and grow together where they touch."""
+    """When one label was heard, in constant memory; intervals are added in order and merged if they touch."""
 
     count: int = 0
     seconds: float = 0.0
@@ -56,13 +56,13 @@ class Heard:
 
 @dataclass(slots=True)
 class Section:
-    """A stretch with one scene (None: not analysed), or all of a recording's time in it."""
+    """A stretch with one scene (None: not analysed), or a recording's whole time in one scene."""
 
     scene: str | None
     time: str | None = None  # ISO 8601, of its onset
     when: Heard = field(default_factory=Heard)
     events: dict[str, Heard] = field(default_factory=dict)
-    quiet: Heard = field(default_factory=Heard)  # analysed, and no event recognised
+    quiet: Heard = field(default_factory=Heard)  # analysed, but no event recognised
 
     def add(self, row: Row) -> None:
         """Note what `row` says."""
@@ -73,11 +73,11 @@ class Section:
             self.quiet.add(row.onset, row.offset)
 
     def in_order(self) -> list[tuple[str, Heard]]:
-        """Events, the one heard first first."""
+        """Events, in order of when each was first heard."""
         return sorted(self.events.items(), key=lambda item: (item[1].first[0], item[0]))
 
     def by_time(self) -> list[tuple[str, Heard]]:
-        """Events, the one heard longest first."""
+        """Events, in descending order of time heard."""
         return sorted(self.events.items(), key=lambda item: (-item[1].seconds, item[0]))
 
 
@@ -88,8 +88,8 @@ class Totals:
     scenes: dict[str, Section] = field(default_factory=dict)  # in order of first appearance
     whole: Section = field(default_factory=lambda: Section(None))  # events across scene changes
     missing: Heard = field(default_factory=Heard)  # not analysed, between the first and the last row
-    order: list[str] = field(default_factory=list)  # scenes as they follow each other, at most SCENE_CHANGES + 1
-    tells_all: bool = False  # whether a second in which nothing happens has a row, too: after `grep event` none has
+    order: list[str] = field(default_factory=list)  # scenes in sequence, at most SCENE_CHANGES + 1
+    tells_all: bool = False  # whether seconds in which nothing happens have rows too: after `grep event` they do not
 
     def add(self, row: Row) -> None:
         """Note what `row` says."""
@@ -103,7 +103,7 @@ class Totals:
 
 
 EVENTS_ALONE = "The table holds events alone: it says neither what was analysed nor what the scenes were."
-SCENE_CHANGES = 6  # more than these and `brief` does not list the scenes in their order
+SCENE_CHANGES = 6  # with more than these, `brief` does not list the scenes in order
 
 
 def outline(recording: Recording, form: str) -> Iterator[str]:
@@ -133,14 +133,14 @@ def outline(recording: Recording, form: str) -> Iterator[str]:
 
 
 def noting(rows: Iterable[Row], totals: Totals) -> Iterator[Row]:
-    """The rows as they are, each noted in `totals` on its way past."""
+    """The rows unchanged, each noted in `totals` as it passes."""
     for row in rows:
         totals.add(row)
         yield row
 
 
 def to_the_first_that_tells(rows: Iterator[Row], totals: Totals) -> Iterator[Row]:
-    """The rows again, read as far as one that tells of more than events: the first one of any table with scenes."""
+    """The rows unchanged, read ahead to the first that holds more than events: in a table with scenes, its first row."""
     read: list[Row] = []
     for row in rows:
         read.append(row)
@@ -150,7 +150,7 @@ def to_the_first_that_tells(rows: Iterator[Row], totals: Totals) -> Iterator[Row
 
 
 def events_alone(totals: Totals, form: str) -> Iterator[Fact]:
-    """How often and when each event was heard, the one heard longest first; nothing of the time between."""
+    """How often and when each event was heard, the one heard longest first; nothing about the time between."""
     for event, heard in totals.whole.by_time():
         yield Fact(f"{capital(words(event))}: {_amount(heard) if form == 'brief' else how_often(heard)}", (event,))
 
@@ -188,7 +188,7 @@ def _not_analysed(onset: float, offset: float) -> Section:
 
 
 def section_lines(section: Section) -> Iterator[str]:
-    """A section as `timing` tells it: its times and scene, then a line for each event."""
+    """A section in `timing`: its times and scene, then a line for each event."""
     return (fact.line for fact in section_facts(section))
 
 
@@ -216,7 +216,7 @@ def _silence(section: Section) -> str:
 
 
 def times(heard: Heard, within: Heard) -> str:
-    """When something was heard inside a section: its times, or `throughout`, and how often and long in all."""
+    """When something was heard inside a section: its times, or `throughout`, and how often and how long in all."""
     if (heard.onset, heard.offset, heard.count) == (within.onset, within.offset, 1):
         return "throughout"
     shown = join([span(*interval) for interval in heard.first])
@@ -236,7 +236,7 @@ def _overview(totals: Totals, recording: Recording) -> Iterator[Fact]:
 
 
 def overview_facts(section: Section, totals: Totals) -> Iterator[Fact]:
-    """All of a recording's time in one scene, as `overview` tells it."""
+    """A recording's whole time in one scene, in `overview`."""
     share = f"{length(section.when.seconds)}, {percent(section.when.seconds, totals.whole.when.seconds)} of the time"
     visits = f", in {section.when.count} stretches" if section.when.count > 1 else ""
     yield Fact(f"{capital(words(section.scene or '') or UNNAMED)} ({share}{visits})", (section.scene or "",))
@@ -247,7 +247,7 @@ def overview_facts(section: Section, totals: Totals) -> Iterator[Fact]:
 
 
 def how_often(heard: Heard) -> str:
-    """How many times something was heard, between when and when."""
+    """How many times something was heard, and between which times."""
     if heard.count == 1:
         return f"once, {span(*heard.first[0])}"
     return f"{heard.count} times between {clock(heard.first[0][0])} and {clock(heard.offset)}, {length(heard.seconds)} in all"
@@ -310,7 +310,7 @@ def _brief(totals: Totals, recording: Recording) -> Iterator[Fact]:
 
 
 def brief_fact(section: Section, totals: Totals) -> Fact:
-    """All of a recording's time in one scene, as `brief` tells it: a sentence without times."""
+    """A recording's whole time in one scene, in `brief`: a sentence without times."""
     heard = [f"{words(event)} {share(event_heard, section.when.seconds)}" for event, event_heard in section.by_time()]
     scene = section.scene or ""
     place = "" if list(totals.scenes) == [""] else f"{capital(words(scene) or UNNAMED)}: "
@@ -359,7 +359,7 @@ WRITERS: dict[str, Callable[[Totals, Recording], Iterator[Fact]]] = {
 
 
 def words(label: str) -> str:
-    """A label as a person writes it.
+    """A label as a person would write it.
 
     >>> words("city_center")
     'city center'
@@ -377,12 +377,12 @@ def number_of(count: int, noun: str) -> str:
 
 
 def capital(text: str) -> str:
-    """The text with a capital first letter; the others stay."""
+    """The text with its first letter capitalized, the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
 def join(parts: list[str]) -> str:
-    """A list in a sentence.
+    """A list, as in a sentence.
 
     >>> join(["a"]), join(["a", "b", "c"])
     ('a', 'a, b and c')
@@ -391,6 +391,6 @@ def join(parts: list[str]) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """A share in whole per cent, `under 1 %` instead of a 0 that is none."""
+    """A share in whole per cent; `under 1 %` if that would round a positive share to 0."""
     share = 100 * part / whole if whole else 0.0
     return "under 1 %" if 0 < share < 0.5 else f"{share:.0f} %"

@@ -1,7 +1,7 @@
-"""What an LLM is asked: the table, the paper's general prompt, and a question (AudioLog, section 3.3.2 and Table 3).
+"""What a language model is asked: the table, the paper's general prompt, and a question (AudioLog, section 3.3.2 and Table 3).
 
-A question is a Markdown file with a front matter of `key: value` lines. The three of the paper are such files in `prompt_files/`,
-word for word; a user's own file or `--ask` replaces the question, never the table or the general prompt.
+A question is a Markdown file with a front matter of `key: value` lines. The paper's three are such files in `prompt_files/`, word
+for word; a user's own file or `--ask` replaces the question, never the table or the general prompt.
 """
 
 from dataclasses import dataclass, replace
@@ -24,13 +24,13 @@ class Prompt:
     name: str
     question: str
     description: str = ""
-    language: str = ""  # of the answer, as a person names it; "" leaves it to the model
+    language: str = ""  # of the answer, in words such as German; "" leaves it to the model
 
 
 def find(name: str, folder: Path, language: str = "") -> Prompt:
     """The prompt called `name`: a built-in one, one of `folder` (`NAME.md`), or the file with that path.
 
-    `language` of the answer goes before the prompt's own. UsageError if there is none, or the file is not a prompt.
+    `language`, that of the answer, overrides the prompt's own. UsageError if there is no such prompt, or the file is not one.
     """
     for path in (BUILT_IN / f"{name}.md", folder / f"{name}.md", Path(name)):
         if path.is_file():

@@ -1,8 +1,8 @@
-"""A stream of cells or rows, cut into recordings: one `Recording` per file, its rows still a stream.
+"""A stream of cells or rows, split into recordings: one `Recording` per file, its rows still a stream.
 
-In come the records of `reading.read_records` (cells, rows, ends, failures; several files one after the other); out come
-recordings, each to be used up before the next. What only cells know (scores) and only JSON Lines know (duration, failure) is
-noted on the way past. Nothing is held but one row.
+In: the records of `reading.read_records` (cells, rows, ends, failures; several files one after another). Out: recordings, each to
+be used up before the next. What only cells hold (scores) or only JSON Lines hold (duration, failure) is noted as it passes. Only
+one row is held.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,14 +28,14 @@ class Recording:
     duration: float | None = None  # seconds, from an `end` record
     failure: str | None = None  # the message of an `error` record
     surest: dict[str, tuple[float, float]] = field(default_factory=dict)  # event -> (highest score, its onset in seconds)
-    title: str = ""  # what heads its log: the file's own name, or where an earlier recording has that, its whole path
+    title: str = ""  # the heading of its log: the file's own name, or its whole path if an earlier recording has that name
 
     def __post_init__(self) -> None:
         self.title = self.title or self.filename
 
 
 def recordings(records: Iterable[Record], options: TableOptions = PLAIN) -> Iterator[Recording]:
-    """The recordings of a stream, in its order. RecordError for segments, and for rows that go back in time.
+    """The recordings of a stream, in order. RecordError for segments, and for rows that go back in time.
 
     `options` says which pauses are bridged and which short events dropped.
     """
@@ -65,7 +65,7 @@ def _rows(group: Iterator[Record], recording: Recording, options: TableOptions) 
 
 
 def _scored(records: Iterator[Record], recording: Recording) -> Iterator[Cell | End | Failure]:
-    """Cells as they are, with the best score of each event noted."""
+    """Cells unchanged, with the best score of each event noted."""
     surest = recording.surest
     for record in records:
         if isinstance(record, Cell):
@@ -108,10 +108,10 @@ def _in_order(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def together(each: Iterable[Recording]) -> Recording:
-    """Recordings on one time line, in the order of their absolute times where all have one, else as they come, end to end.
+    """Recordings on one time line, ordered by their absolute times if all have them, else in the order given, end to end.
 
-    Times count from the start of the first. Holds all rows. InputError if two recordings were made at the same time, or if some
-    times have a zone and others none: how far they are apart cannot be told.
+    Times count from the start of the first. Holds all rows in memory. InputError if two recordings overlap in time, or if some
+    times have a zone and others do not: how far apart they are is then unknown.
     """
     read = [(recording, list(recording.rows)) for recording in each]
     held = [(recording, rows) for recording, rows in read if rows]

@@ -1,8 +1,8 @@
-"""A model's answer about a unit comes in, lines that the table bears out come out: what a log is made of after `--check repair`.
+"""A model's answer about a unit in, lines that the table bears out out: what a log is made of after `--check repair`.
 
-Every sentence is held against the unit's rows. Kept are those that claim something, claim nothing wrong, and do not say much more
-than they claim. The wrong ones are asked for again once, with their mistakes; what no kept sentence speaks of is said in the
-outline's own lines. So a log is complete and true whoever wrote it; how much of it is the model's is counted.
+Every sentence is checked against the unit's rows. A sentence is kept if it claims something, claims nothing wrong, and does not
+say much more than it claims. Wrong ones are asked for again once, with their mistakes; what no kept sentence covers is told in
+the outline's own lines. So a log is complete and true whichever model wrote it; how much of it is the model's is counted.
 """
 
 import re
@@ -16,11 +16,11 @@ from audiolog_cli.check.words import MISSING, QUIET
 from audiolog_cli.llm.outline import SHOWN, Fact, capital
 from audiolog_cli.llm.units import Unit
 
-MOST_WORDS = 15  # for each claim of a sentence: what says more is chatter, or no language
+MOST_WORDS = 15  # for each claim of a sentence: anything longer is chatter, or not language
 ENDED = re.compile(r"[.!?。！？][)\"'”»_]*$")
 BULLET = re.compile(r"^(?:[-*•#]+|\d+[.)])\s+")
 SUMMARY = "In summary:"  # begins the closing paragraph: what follows is about all of the recording
-FROM_TABLE = "From the table:"  # above what is added to a log that was written in one piece
+FROM_TABLE = "From the table:"  # above what is added to a log written in one piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Line:
 
     text: str
     by: str  # "model" or "table"
-    labels: tuple[str, ...]  # that it speaks of
+    labels: tuple[str, ...]  # that it is about
     n_sentences: int = 1
 
 
@@ -42,7 +42,7 @@ def by_table(unit: Unit) -> list[Line]:
 
 
 def repaired(unit: Unit, answer: str, ask_again: AskAgain) -> list[Line]:
-    """The lines of a unit: the model's sentences that the rows bear out, then the outline's on what these pass over."""
+    """The lines of a unit: the model's sentences that the rows bear out, then the outline's lines on what these leave out."""
     table = unit_table(unit)
     candidates, wrong = _sorted(unit, answer, table)
     kept = _joined(unit, [], candidates, table)
@@ -61,9 +61,7 @@ def repaired(unit: Unit, answer: str, ask_again: AskAgain) -> list[Line]:
 
 
 def _joined(unit: Unit, kept: list[Sentence], candidates: Iterable[Sentence], table: Table) -> list[Sentence]:
-    """The sentences of `kept`, and those candidates that tell something more and are right also where they stand, behind the
-    others.
-    """
+    """The sentences of `kept`, plus those candidates that add something and are still correct when placed after the others."""
     for sentence in candidates:
         more = [*kept, sentence]
         is_news = unit.form == "closing" or untold(more, table, unit.form) < untold(kept, table, unit.form)
@@ -73,7 +71,7 @@ def _joined(unit: Unit, kept: list[Sentence], candidates: Iterable[Sentence], ta
 
 
 def _paragraph(unit: Unit, kept: Sequence[Sentence]) -> str:
-    """A unit's title and its sentences as they are printed."""
+    """A unit's title and its sentences, as printed."""
     prose = " ".join(_prose(sentence.text) for sentence in kept)
     if unit.form == "closing":
         return f"{SUMMARY} {prose}"
@@ -81,10 +79,10 @@ def _paragraph(unit: Unit, kept: Sequence[Sentence]) -> str:
 
 
 def repaired_whole(unit: Unit, answer: str, ask_again: AskAgain, is_own_question: bool) -> list[Line]:
-    """The same for an answer about a whole recording: its layout stays, wrong sentences are cut out of it.
+    """The same for an answer about a whole recording: its layout stays, and wrong sentences are cut out.
 
-    Sentences without a claim stay, unless hardly any has one. An answer to a question of one's own need not speak of everything:
-    only what it said wrongly is said by the table.
+    Sentences without a claim stay, unless hardly any has one. An answer to a user's own question need not cover everything: the
+    table only supplies what it got wrong.
     """
     table = unit_table(unit)
     sentences = sentence_claims(answer, table)
@@ -107,7 +105,7 @@ def repaired_whole(unit: Unit, answer: str, ask_again: AskAgain, is_own_question
 
 
 def _without_wrong(answer: str, table: Table) -> tuple[str, list[Sentence]]:
-    """An answer without its wrong sentences, and without those that are wrong once these are gone; and all of them."""
+    """An answer without its wrong sentences or those that become wrong without them; and all the sentences removed."""
     gone: list[Sentence] = []
     while wrong := [sentence for sentence in sentence_claims(answer, table) if sentence.reasons]:
         for sentence in reversed(wrong):
@@ -122,7 +120,7 @@ def is_dense(answer: str, n_claims: int) -> bool:
 
 
 def unit_table(unit: Unit) -> Table:
-    """What a unit's sentences are held against."""
+    """What a unit's sentences are checked against."""
     if unit.form in ("whole", "closing"):
         return table_of(unit.rows, unit.duration)
     table = section_table(unit.rows)
@@ -131,9 +129,7 @@ def unit_table(unit: Unit) -> Table:
 
 
 def _sorted(unit: Unit, answer: str, table: Table) -> tuple[list[Sentence], list[Sentence]]:
-    """The sentences of an answer, read below the unit's title, each once: those that may stand in a log, also alone, and the
-    wrong ones.
-    """
+    """The sentences of an answer, read below the unit's title, each once: those fit for a log, also alone, and the wrong ones."""
     found = {sentence.text.casefold(): sentence for sentence in reversed(_read(unit, answer, table))}
     each = sorted(found.values(), key=lambda sentence: sentence.start)
     kept = [
@@ -153,10 +149,9 @@ def _read(unit: Unit, answer: str, table: Table) -> list[Sentence]:
 
 
 def _loose(sentence: Sentence, table: Table) -> Iterator[str]:
-    """What the check lets pass because a unit's scene is always around: `in the street, birds from 0:06 to 0:11`.
+    """Mistakes that the check lets pass because a unit's scene is always there: `in the street, birds from 0:06 to 0:11`.
 
-    In a log such a range may be the scene's, with the birds somewhere in it; in a unit a range is the sound's own, or all of the
-    scene.
+    In a log such a range may be the scene's, with the birds somewhere in it; in a unit it is the sound's own, or the whole scene.
     """
     for claim in sentence.claims:
         if claim.problem or claim.denied or claim.onset is None or claim.offset is None or claim.onset == claim.offset:
@@ -168,11 +163,10 @@ def _loose(sentence: Sentence, table: Table) -> Iterator[str]:
 
 
 def _is_kept(sentence: Sentence, unit: Unit) -> bool:
-    """Whether a sentence may stand in a log by itself: it claims something of a sound, all of it right, and is not much longer
-    than that.
+    """Whether a sentence may stand alone in a log: it makes claims about a sound, all correct, and says little else.
 
-    In `timing` it says when of each sound, in `overview` of one; without a heading, in `brief`, it says where. Nothing is denied,
-    as only the whole log can tell.
+    In `timing` it says when each sound was heard, in `overview` when one was; in `brief`, without a heading, it says where. It
+    denies nothing, as only the whole log can tell.
     """
     said = len(re.findall(r"\w+", sentence.text))
     labels = {label for claim in sentence.claims for label in claim.labels}
@@ -185,7 +179,7 @@ def _is_kept(sentence: Sentence, unit: Unit) -> bool:
 
 
 def untold(sentences: Sequence[Sentence], table: Table, form: str) -> set[str]:
-    """The labels of the table that no sentence speaks of; in `timing`, a sound is told when its first SHOWN times are."""
+    """The labels of the table that no sentence covers; in `timing`, a sound is covered once its first SHOWN times are told."""
     left = set(unspoken(sentences, table))
     if form == "timing":
         claims = [claim for sentence in sentences for claim in sentence.claims if claim.onset is not None and not claim.denied]
@@ -218,6 +212,6 @@ def _labels(kept: Sequence[Sentence]) -> tuple[str, ...]:
 
 
 def _prose(sentence: str) -> str:
-    """A sentence, or an item of a list, as it stands in a paragraph."""
+    """A sentence, or an item of a list, as part of a paragraph."""
     plain = " ".join(BULLET.sub("", sentence.removeprefix(SUMMARY).strip()).replace("*", "").split())
     return plain if ENDED.search(plain) else plain + "."

@@ -1,14 +1,14 @@
-"""A recording in units that a language model is asked about one by one: small, independent, each with all its facts.
+"""A recording as units that a language model is asked about one by one: small, independent, each with all its facts.
 
-In come the rows and the prompt's form, out come `Unit`s in the order of the log, the first ones while the table is still being
-read:
+In: the rows and the prompt's form. Out: `Unit`s in the order of the log, the first ones while the table is still being read:
 
-    timing      a unit for each section of the outline (a scene, at most an hour); too long a one is cut at a pause
-    overview    a unit for each scene, with all of the recording's time in it
-    brief       the same, without times; how the scenes follow each other comes first
+    timing      a unit for each section of the outline (a scene, at most an hour); one that is too long is cut at a pause
+    overview    a unit for each scene, with the recording's whole time in it
+    brief       the same, without times; the sequence of scenes comes first
     closing     the summary that ends `timing` and `overview`, from the totals
 
-A unit holds its facts twice: as the outline's own lines, and as the model reads them. Units without sounds are not asked about.
+A unit holds its facts twice: as the outline's lines, and as the model reads them. The model is not asked about units without
+sounds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +39,7 @@ from audiolog_cli.llm.recording import Recording
 from audiolog_cli.records import Row
 from audiolog_cli.wording import clock, length
 
-WRITTEN_OUT = 4  # times of one sound that a model is told; of more, only how many and between when and when
+WRITTEN_OUT = 4  # times of one sound that a model is told; of more, only their number and the first and last time
 
 INSTRUCTIONS = {
     "timing": "Write what is heard in this part of a recording, one short sentence for each sound, with the times as they stand. "
@@ -50,7 +50,7 @@ INSTRUCTIONS = {
     "facts.",
     "closing": "Write one or two short sentences that sum up this recording. Use only these facts.",
 }
-EXAMPLES = {  # facts, and a good answer
+EXAMPLES = {  # facts and a good answer
     "timing": (
         "In the kitchen from 2:10 to 2:40.\n- music: from 2:12 to 2:31\n- door: from 2:35 to 2:36 and from 2:38 to 2:39",
         "In the kitchen, music plays from 2:12 to 2:31. A door is heard from 2:35 to 2:36 and again from 2:38 to 2:39.",
@@ -72,18 +72,18 @@ EXAMPLES = {  # facts, and a good answer
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A piece of a log, before it is written."""
+    """A piece of a log, yet to be written."""
 
     form: str  # of INSTRUCTIONS
     facts: tuple[Fact, ...]  # the outline's lines about it
-    told: str  # the same facts as a model reads them; "" asks nothing: the outline's lines are the log
-    rows: Sequence[Row]  # what its sentences are held against
+    told: str  # the same facts as a model reads them; with "" it is not asked, and the outline's lines are used
+    rows: Sequence[Row]  # what its sentences are checked against
     title: str = ""  # a line above it, always the table's own
-    scene: str = ""  # that it is about, if about one
-    duration: float | None = None  # seconds of the recording, where that is known
+    scene: str = ""  # the one it is about, if any
+    duration: float | None = None  # of the recording in seconds, if known
 
     def turns(self, language: str) -> tuple[str, ...]:
-        """The question: instruction and example first, which are the same in every request, then the facts."""
+        """The question: first instruction and example, the same in every request, then the facts."""
         instruction = INSTRUCTIONS[self.form] + (f" Write in {language}." if language else "")
         facts, answer = EXAMPLES[self.form]
         return (f"{instruction}\n\n{facts}", answer, f"{instruction}\n\n{self.told}")
@@ -93,7 +93,7 @@ Fits = Callable[[Unit], bool]  # whether a model can be asked about a unit
 
 
 def units(recording: Recording, rows: list[Row], form: str, fits: Fits) -> Iterator[Unit]:
-    """The units of a recording, in the order of its log. Its rows are read as they are needed and put into `rows`."""
+    """The units of a recording, in the order of its log. Its rows are read as needed and put into `rows`."""
     totals = Totals()
     reading = to_the_first_that_tells(noting(_keeping(recording, rows), totals), totals)
     if totals.whole.events and not totals.tells_all:
@@ -119,7 +119,7 @@ def _keeping(recording: Recording, rows: list[Row]) -> Iterator[Row]:
 
 
 def _events_alone_units(totals: Totals, rows: Sequence[Row], form: str) -> Iterator[Unit]:
-    """Of a table without scenes, nobody knows what was analysed: its events, in one unit."""
+    """The events in one unit, for a table without scenes, which does not tell what was analysed."""
     told = "\n".join(f"- {words(event)}: {_often(heard)}" for event, heard in totals.whole.by_time())
     yield Unit("overview", tuple(events_alone(totals, form)), "" if form == "brief" else told, rows)
     yield Unit("closing", (Fact(EVENTS_ALONE),), "", rows)
@@ -129,7 +129,7 @@ def _events_alone_units(totals: Totals, rows: Sequence[Row], form: str) -> Itera
 
 
 def _section_rows(rows: Iterator[Row]) -> Iterator[tuple[Section, list[Row]]]:
-    """The outline's sections, each with its rows; none for what was not analysed."""
+    """The outline's sections, each with its rows; no rows for what was not analysed."""
     held: list[Row] = []
 
     def reading() -> Iterator[Row]:
@@ -144,7 +144,7 @@ def _section_rows(rows: Iterator[Row]) -> Iterator[tuple[Section, list[Row]]]:
 
 
 def _timing_units(section: tuple[Section, list[Row]], fits: Fits) -> Iterator[Unit]:
-    """A section as a unit, or as several that fit; what is too long in one row is told by the table."""
+    """A section as a unit, or as several that fit; a row too long for the model is told by the table."""
     whole, rows = section
     title, *facts = section_facts(whole)
     unit = Unit("timing", tuple(facts), _timing_told(whole), rows, title.line, whole.scene or "")
@@ -157,7 +157,7 @@ def _timing_units(section: tuple[Section, list[Row]], fits: Fits) -> Iterator[Un
 
 
 def halves(rows: Sequence[Row]) -> tuple[Sequence[Row], Sequence[Row]]:
-    """Rows in two, before the pause that is nearest to the middle, else in the middle.
+    """Rows split in two, before the pause nearest to the middle, else in the middle.
 
     >>> [len(half) for half in halves([Row("a", n, n + 1, "park", ("bird",) * (n != 3)) for n in range(6)])]
     [3, 3]
@@ -224,7 +224,7 @@ def _closing_units(recording: Recording, totals: Totals, rows: Sequence[Row], fo
 
 
 def label_facts(rows: Sequence[Row], form: str) -> list[Fact]:
-    """A line for each label of a recording: what is added to a log that was written in one piece and passes a label over."""
+    """A line for each label of a recording, to be added to a log that was written in one piece and leaves the label out."""
     totals = Totals()
     for _ in noting(rows, totals):
         pass
