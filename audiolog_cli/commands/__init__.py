@@ -1,1 +1,1 @@
-"""The commands, one file each: parse, call, write. Heavy imports stay inside the functions."""
+"""The commands, one file each: parse, call, write. Heavy imports are inside the functions."""

@@ -68,7 +68,7 @@ def bench(
 
     Example: audiolog bench --format json > before.json; audiolog bench --compare before.json
     """
-    saved = read_run(compare) if compare else None  # a wrong file is said before anything is measured
+    saved = read_run(compare) if compare else None  # a wrong file fails before anything is measured
     from audiolog_cli.tagging import bench as measuring
     from audiolog_cli.tagging.tagger import load
 
@@ -87,7 +87,7 @@ def bench(
 
 
 def read_run(path: str) -> dict[str, Any]:
-    """A run that was saved with --format json; InputError if the file is something else."""
+    """A run saved with --format json; InputError for any other file."""
     with terminal.text_input(path) as (stream, name):
         text = stream.read()
     if not _is_run(text):
@@ -109,10 +109,10 @@ def _is_run(text: str) -> bool:
 
 
 def add_ratios(run: dict[str, Any], saved: dict[str, Any]) -> None:
-    """Put into each stage how many times the saved run's speed it has, 2 being twice as fast; say where the settings differ.
+    """Add to each stage its speed relative to the saved run, 2 being twice as fast; report where the settings differ.
 
-    Speed is work per second, a second of sound being the work; what opening a recording costs is in it, so that runs are best
-    compared at one length.
+    Speed is seconds of sound processed per second, including the cost of opening a recording, so it is best to compare runs of
+    the same length.
     """
     earlier = {stage["stage"]: stage for stage in saved["stages"]}
     for stage in run["stages"]:
@@ -129,7 +129,7 @@ def add_ratios(run: dict[str, Any], saved: dict[str, Any]) -> None:
 
 
 def _per_work(stage: dict[str, Any], column: str) -> float:
-    """Seconds for a second of sound, or for one pass of what hears none."""
+    """Seconds per second of sound, or per pass for a stage that processes no sound."""
     return float(stage[column]) / float(stage.get("audio") or 1.0)
 
 
@@ -144,7 +144,7 @@ def _lines(run: dict[str, Any], format: BenchFormat) -> Iterable[str]:
 
 
 def _page(run: dict[str, Any], columns: Iterable[str], rows: list[list[str]]) -> Iterator[str]:
-    """What it was, what it ran on, and the stages, for people."""
+    """The run, the machine and the stages, for people to read."""
     from tabulate import tabulate
 
     for title in ("settings", "machine"):

@@ -1,4 +1,4 @@
-"""`audiolog eval`: estimates against references, scored as the field does."""
+"""`audiolog eval`: estimates against references, scored by the field's standard metrics."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +29,7 @@ class Decode(StrEnum):
 
 
 class SceneUnit(StrEnum):
-    """What is counted for scenes."""
+    """The unit in which scenes are counted."""
 
     auto = "auto"
     second = "second"
@@ -168,7 +168,7 @@ def eval(
 
 
 def _material(files: list[str], reference: list[str], scores: str, durations: str, folds: str, options: "Options") -> "Material":
-    """Read everything; without files, stdin is the estimate unless there are scores."""
+    """Read all inputs; without files, stdin is the estimate unless there are scores."""
     from audiolog_cli.evaluation import references
     from audiolog_cli.evaluation.material import prepare
 
@@ -185,7 +185,7 @@ def _material(files: list[str], reference: list[str], scores: str, durations: st
 
 
 def _write_thresholds(path: str, material: "Material", results: "list[FileResult]") -> None:
-    """The file that `tag --thresholds` reads; labels that the reference lacks are not in it."""
+    """Write the file that `tag --thresholds` reads, without labels that the reference lacks."""
     from audiolog_cli.evaluation.report import tuned_thresholds
 
     tuned = tuned_thresholds(material, results)

@@ -78,7 +78,7 @@ AUDIO_SUFFIXES = frozenset(
         ".m2ts",
     ]
 )
-# Folders of systems and of network disks: what was thrown away, pictures of recordings, ...
+# Folders that systems and network disks make: trash, thumbnails, ...
 SYSTEM_FOLDERS = (
     "@eaDir",
     "@Recycle",
@@ -94,11 +94,11 @@ SYSTEM_FOLDERS = (
 def jobs_of(
     paths: Iterable[str], recursive: bool = False, match: str = "", raw: str = "", start: float = 0.0, end: float | None = None
 ) -> Iterator[Job | InputError]:
-    """The recordings that paths stand for, in order; an input that cannot be used is given as its error, in its place.
+    """The recordings that the paths mean, in order; an input that cannot be used is replaced by its error.
 
-    A path (or URL) is a recording, or a list of segments (told apart by its first bytes, unless it is said to be `raw` sound), or
-    with `recursive` a folder: then all files below it whose name fits `match`, or that end like sound files where it is empty. Of
-    each recording [start, end) seconds are taken; UsageError for segments, which say so themselves.
+    A path (or URL) is a recording or a list of segments (told apart by its first bytes, unless it is declared `raw` sound), or
+    with `recursive` a folder: all files below it whose names match `match`, or, if that is empty, that have the suffix of a sound
+    file. Of each recording, [start, end) seconds are used; UsageError if they are given for segments, which have their own.
     """
     spans = stretch(start, end)
     for path in paths:
@@ -124,7 +124,7 @@ def jobs_of(
 
 
 def _found(files: Iterable[str], folder: str, passed: Counter[str], spans: Spans) -> Iterator[Job]:
-    """The recordings of a folder; it is said if there are none, and how many files were passed over."""
+    """The recordings of a folder; reports if there are none, and how many files were skipped."""
     n_found = 0
     for n_found, file in enumerate(files, 1):  # noqa: B007
         yield Job(file, spans)
@@ -136,7 +136,7 @@ def _found(files: Iterable[str], folder: str, passed: Counter[str], spans: Spans
 
 
 def _passed_through(files: Iterable[str], folder: str, match: str, passed: Counter[str]) -> Iterator[str]:
-    """The files of a folder that are recordings by their names; the others are counted."""
+    """The files of a folder that are recordings, going by their names; the others are counted."""
     for path in files:
         parts = path.removeprefix(folder).split("/")
         if any(part.startswith(".") or part in SYSTEM_FOLDERS for part in parts):
@@ -148,9 +148,9 @@ def _passed_through(files: Iterable[str], folder: str, match: str, passed: Count
 
 
 def _files_below(folder: str) -> Iterator[str]:
-    """Files of a folder and its subfolders by name; links to folders are not followed, so a loop of them is no trap.
+    """Files of a folder and its subfolders, by name; links to folders are not followed, so that they cannot form a loop.
 
-    Pipes and devices are passed over: nobody may ever write to them. A link to nothing is given, and fails.
+    Pipes and devices are skipped: perhaps nobody ever writes to them. A broken link is yielded, and fails later.
     """
     for parent, subfolders, names in os.walk(folder):
         subfolders.sort()
@@ -161,7 +161,7 @@ def _files_below(folder: str) -> Iterator[str]:
 
 
 def _fits(path: str, match: str) -> bool:
-    """Whether a file's name fits the pattern, or ends like a sound file where there is none. TypeScript, too, ends in .ts."""
+    """Whether a name matches the pattern or, without one, has the suffix of a sound file. TypeScript too ends in .ts."""
     name = os.path.basename(path)
     if match:
         return fnmatch(name, match)
@@ -170,16 +170,16 @@ def _fits(path: str, match: str) -> bool:
 
 
 def _is_transport_stream(path: str) -> bool:
-    """Whether packets of 188 bytes begin with the letter G, as MPEG has it."""
+    """Whether the file consists of packets of 188 bytes that begin with the letter G, as in MPEG."""
     try:
         with open(path, "rb") as file:
             return file.read(189)[::188] == b"GG"
     except OSError:
-        return True  # the decoder says what is wrong
+        return True  # the decoder will say what is wrong
 
 
 def _holds_records(path: str) -> bool:
-    """Whether the first line is the header of a TSV of records or a segment, or JSON: no audio container starts like that."""
+    """Whether the first line is the header of a TSV of records, a segment, or JSON: no audio container starts like that."""
     if path == "-" and sys.stdin is None:
         return False
     if path == "-":
@@ -188,7 +188,7 @@ def _holds_records(path: str) -> bool:
         with open(path, "rb") as file:
             head = file.read(4096)
     else:
-        return False  # a FIFO cannot be looked into; what is missing, decoding reports
+        return False  # a FIFO cannot be peeked at; decoding reports a missing file
     first_line = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0]
     if has_segments(first_line.decode("utf-8", "surrogateescape")):
         return True
@@ -196,9 +196,9 @@ def _holds_records(path: str) -> bool:
 
 
 def _listed(records: Iterable[Record], name: str) -> Iterator[Job | InputError]:
-    """The recordings of a list of segments, and what failed when it was made (JSON Lines say so).
+    """The recordings of a list of segments, and those that failed when it was made (noted in JSON Lines).
 
-    The segments of one recording stand together, in order of onset.
+    The segments of one recording are adjacent, in order of onset.
     """
     kept = (record for record in records if not isinstance(record, End))
     for path, group in groupby(kept, key=attrgetter("filename")):
@@ -206,7 +206,7 @@ def _listed(records: Iterable[Record], name: str) -> Iterator[Job | InputError]:
         for record in group:
             if isinstance(record, Failure):
                 failures.append(InputError(record.message))
-            elif not isinstance(record, Remark):  # `tag` finds it again
+            elif not isinstance(record, Remark):  # `tag` will find it again
                 segment = _segment(record, name)
                 spans.append((segment.onset, segment.offset))
         if spans != sorted(spans):
@@ -228,7 +228,7 @@ Aside = Callable[[Remark], None]
 
 
 def say_remark(remark: Remark) -> None:
-    """Say on stderr what a table says beside its cells."""
+    """Print a remark that a table holds besides its cells to stderr."""
     terminal.say(f"{remark.filename}: {remark.onset:.3f}-{remark.offset:.3f} s: {remark.message}")
 
 
@@ -236,9 +236,9 @@ def say_remark(remark: Remark) -> None:
 def cell_input(
     paths: Sequence[str], is_tied: bool = False, aside: Aside = say_remark
 ) -> Iterator[Iterator[Cell | End | Failure]]:
-    """The cells in TSV, JSON Lines, Parquet or annotations of files, one after the other; - is stdin.
+    """The cells in files of TSV, JSON Lines, Parquet or annotations, one after another; - is stdin.
 
-    `is_tied`: output is written before more input is waited for, see `terminal.tied_input`.
+    `is_tied`: output is flushed before waiting for more input, see `terminal.tied_input`.
     """
     with record_input(paths, is_tied, aside) as records:
         yield cells_of(records, ", ".join("stdin" if path == "-" else path for path in paths))
@@ -246,7 +246,7 @@ def cell_input(
 
 @contextmanager
 def record_input(paths: Sequence[str], is_tied: bool = False, aside: Aside = say_remark) -> Iterator[Iterator[Record]]:
-    """The records of any kind in such files, without remarks, which `aside` is given."""
+    """The records of any kind in such files, except remarks, which go to `aside`."""
     twice = next((path for index, path in enumerate(paths) if path in paths[:index]), None)
     if twice is not None:
         raise UsageError(f"{twice}: named twice; give each table once")
@@ -275,7 +275,7 @@ def _records(paths: Sequence[str], is_tied: bool) -> Generator[Record, None, Non
 
 
 def thresholds_in(path: str) -> dict[str, float]:
-    """The threshold of each label in a file, as `eval --tune` writes it; none without one."""
+    """The threshold of each label in a file written by `eval --tune`; empty without a file."""
     if not path:
         return {}
     from audiolog_cli.tagging.scores import read_thresholds
@@ -285,7 +285,7 @@ def thresholds_in(path: str) -> dict[str, float]:
 
 
 def names_in(path: str) -> list[str]:
-    """The paths in a list of recordings, one a line; blank lines are passed over."""
+    """The paths in a list of recordings, one per line; blank lines are skipped."""
     if not path:
         return []
     with terminal.text_input(path) as (stream, name):

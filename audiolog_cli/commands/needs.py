@@ -1,15 +1,15 @@
-"""An option that does nothing where it is given is an error that says so; and help texts with their options under headings.
+"""An option that would have no effect is an error that says so; and help texts with their options under headings.
 
-A rule stands beside its option, in the words of the command line, and so does the heading that begins with it:
+A rule is declared with its option, in the words of the command line, and so is a heading that begins with that option:
 
     match: Annotated[str, typer.Option(metavar="PATTERN", help="..."), needs("--recursive")] = ""
     engine: Annotated[str, typer.Option(help="..."), needs("--out", when="ray", why="its workers write files")] = "local"
     split_files: Annotated[bool, typer.Option("--split-files"), not_with("--out")] = False
     weights: Annotated[Weights, heading("Model")] = "everyday"
 
-Only what stands on the command line is an error: an environment variable is a default for every command, and is passed over where
-it means nothing. The option that a rule asks for may come from anywhere. Where it takes the input itself to know what means
-nothing, a command calls `refuse`. `tests/test_needs.py` walks all rules of all commands.
+Only what is given on the command line is an error: an environment variable is a default for every command, and is ignored where
+it has no effect. The option that a rule requires may come from anywhere. If only the input tells which options have no effect, a
+command calls `refuse`. `tests/test_needs.py` goes through all rules of all commands.
 """
 
 import inspect
@@ -26,7 +26,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from audiolog_cli.errors import UsageError
 
-OTHER = "Other options"  # the heading of what every command has
+OTHER = "Other options"  # the heading for options that every command has
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Rule:
 
     others: tuple[str, ...]  # one of them is enough
     is_needed: bool
-    when: str  # the option's value that the rule is about; "" for any
+    when: str  # the option's value that the rule applies to; "" for any
     why: str
 
     def text(self, option: str) -> str:
-        """The rule as an error message of the option.
+        """The rule as an error message about the option.
 
         >>> needs("--name-time", "--header-time").text("--tz")
         '--tz needs --name-time or --header-time'
@@ -49,7 +49,7 @@ class Rule:
         return f"{option}{self.when and f' {self.when}'} {self._demand()}{self.why and f': {self.why}'}"
 
     def hint(self) -> str:
-        """The rule as the end of the option's help; empty for one about a single value of it."""
+        """The rule as the end of the option's help; empty for a rule about one value of it."""
         return "" if self.when else f"({self._demand()})"
 
     def _demand(self) -> str:
@@ -59,18 +59,18 @@ class Rule:
 
 
 def needs(*others: str, when: str = "", why: str = "") -> Rule:
-    """The option does something only beside one of the `others`."""
+    """The option has an effect only together with one of the `others`."""
     return Rule(others, True, when, why)
 
 
 def not_with(*others: str, when: str = "", why: str = "") -> Rule:
-    """The option does nothing, or the opposite, beside any of the `others`."""
+    """The option has no effect, or the opposite one, together with any of the `others`."""
     return Rule(others, False, when, why)
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What stands over an option and those after it in --help."""
+    """The heading over an option and those after it in --help."""
 
     text: str
 
@@ -86,7 +86,7 @@ def rules_of(command: Command) -> dict[str, list[Rule]]:
 
 
 def _annotations(command: Command) -> dict[str, tuple[object, ...]]:
-    """What stands beside the type of each parameter of a command's function."""
+    """The annotations beside the type of each parameter of a command's function."""
     if command.callback is None:
         return {}
     hints = get_type_hints(inspect.unwrap(command.callback), include_extras=True)
@@ -94,7 +94,7 @@ def _annotations(command: Command) -> dict[str, tuple[object, ...]]:
 
 
 def check(context: Context) -> None:
-    """UsageError for the options on the command line that do nothing there; those from variables are set to their defaults."""
+    """UsageError for options on the command line that have no effect; those from variables are set to their defaults."""
     broken: list[str] = []
     for parameter, rule in list(_broken(context)):
         if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
@@ -106,7 +106,7 @@ def check(context: Context) -> None:
 
 
 def _broken(context: Context) -> Iterator[tuple[Parameter, Rule]]:
-    """The options that were set, by whatever means, with the rules that they break."""
+    """The options that were set, by any means, with the rules that they break."""
     by_name = {parameter.name: parameter for parameter in context.command.params}
     for name, rules in rules_of(context.command).items():
         if context.get_parameter_source(name) is ParameterSource.DEFAULT:
@@ -118,7 +118,7 @@ def _broken(context: Context) -> Iterator[tuple[Parameter, Rule]]:
 
 
 def _holds(other: str, context: Context) -> bool:
-    """Whether an option is set, on the command line or by its variable, and to that value if the rule names one."""
+    """Whether an option is set, on the command line or by its variable, and to the rule's value if it names one."""
     name, _, value = other.partition(" ")
     parameter = next(each for each in context.command.params if name in (*each.opts, each.name))
     assert parameter.name
@@ -129,7 +129,7 @@ def _holds(other: str, context: Context) -> bool:
 
 
 def _is(found: object, value: str) -> bool:
-    """Whether a value is that one, or that one with more behind a colon or a comma, as `ray:auto`."""
+    """Whether a value is that one, or begins with it before a colon or comma, such as `ray:auto`."""
     return re.split("[:,]", str(found.value if isinstance(found, Enum) else found))[0] == value
 
 
@@ -140,9 +140,9 @@ def _shown(parameter: Parameter) -> str:
 
 
 def refuse(*names: str, because: str) -> None:
-    """UsageError if one of these parameters stands on the command line; `because` says what of the input leaves it nothing to do.
+    """UsageError if one of these parameters is on the command line; `because` says why it has no effect on this input.
 
-    Does nothing where a command is called from Python.
+    Does nothing if a command is called from Python.
     """
     context = get_current_context(silent=True)
     if context is None:
@@ -153,7 +153,7 @@ def refuse(*names: str, because: str) -> None:
 
 
 class AudiologCommand(TyperCommand):
-    """A command that holds its options to their rules, and lists them under their headings."""
+    """A command that enforces the rules of its options, and lists them under their headings."""
 
     def invoke(self, ctx: Context) -> object:
         """Check the options, then run the command."""
@@ -161,7 +161,7 @@ class AudiologCommand(TyperCommand):
         return super().invoke(ctx)
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """Arguments first, then options; each heading holds from its option on."""
+        """Arguments first, then options; each heading applies from its option on."""
         extras = _annotations(self)
         sections: dict[str, list[tuple[str, str]]] = {}
         title = "Options"
@@ -183,7 +183,7 @@ class AudiologCommand(TyperCommand):
 
 
 def _with_hints(text: str, hints: str) -> str:
-    """A help text with its hints before what the program adds in brackets."""
+    """A help text with its hints put before the part in brackets that the program adds."""
     if not hints:
         return text
     head, bracket, tail = text.partition("  [")
@@ -191,10 +191,10 @@ def _with_hints(text: str, hints: str) -> str:
 
 
 class AudiologGroup(TyperGroup):
-    """A group of commands whose help gives each command's first sentence whole."""
+    """A group of commands whose help shows each command's first sentence in full."""
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """One line, or as many as it takes, for each command."""
+        """One line, or as many as needed, for each command."""
         rows = [(name, " ".join((below.help or "").split("\n\n")[0].split())) for name, below in self.commands.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

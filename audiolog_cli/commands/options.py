@@ -1,6 +1,6 @@
-"""Options that several commands share, with one name and one meaning, and what a shell offers to complete their values.
+"""Options that several commands share, with one name and one meaning, and shell completion for their values.
 
-Functions that complete are called at each press of Tab: they import what they need, and that is light.
+Completion functions are called at each press of Tab: they import only what they need, and only light modules.
 """
 
 from enum import StrEnum
@@ -38,7 +38,7 @@ Thresholds = Annotated[str, typer.Option(metavar="FILE", help="Thresholds per la
 
 
 class Precision(StrEnum):
-    """What a network's products are computed in; `model/precision.py` says how."""
+    """The number format in which a network's products are computed; see `model/precision.py`."""
 
     fp32 = "fp32"
     bf16 = "bf16"
@@ -70,7 +70,7 @@ Format = Annotated[RecordFormat, typer.Option(help="tsv with a header, or jsonl:
 
 
 def complete_weights(incomplete: str) -> list[str]:
-    """Names of checkpoints on this machine; where none fits, the shell goes on with file names."""
+    """Names of checkpoints on this machine; if none fits, the shell goes on to file names."""
     from audiolog_cli.weights.find import present
 
     return [name for name in present() if name.startswith(incomplete)]
@@ -84,7 +84,7 @@ def complete_published(incomplete: str) -> list[str]:
 
 
 def complete_recipe(incomplete: str) -> list[str]:
-    """Names of the shipped recipes; where none fits, the shell goes on with file names."""
+    """Names of the built-in recipes; if none fits, the shell goes on to file names."""
     from pathlib import Path
 
     shipped = Path(__file__).parents[1] / "training" / "recipes"

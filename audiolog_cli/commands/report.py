@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from audiolog_cli.report.timeline import Timeline
 
 NOT_IN_PICTURES = not_with("--format svg", "--format png", why="a picture shows neither sound nor log")
-TOLERANCE = 1.5  # seconds that a recording and its cells may differ in length: a cell, and some rounding
+TOLERANCE = 1.5  # seconds by which a recording and its cells may differ in length: a cell, and some rounding
 
 
 class ReportFormat(StrEnum):
@@ -97,9 +97,9 @@ def _check_output(output: str, inputs: Iterable[str]) -> None:
 
 
 def _write(content: bytes, output: str) -> None:
-    """Write to stdout, or to a file under a name of its own first, so that a page is never half there.
+    """Write to stdout, or to a temporary file that is then renamed, so that there is never half a page.
 
-    A link stays one, and what is no file (a pipe, a device) is written to and not replaced.
+    A link stays a link, and anything but a file (a pipe, a device) is written to, not replaced.
     """
     if output == "-":
         with terminal.naming(terminal.STDOUT):
@@ -123,7 +123,7 @@ def _write(content: bytes, output: str) -> None:
 
 
 def _parts(found: Sequence["Timeline"], audio: Sequence[str], log: str, output: str, embed: float) -> Iterator["Part"]:
-    """What the page shows of each recording."""
+    """What the page shows for each recording."""
     from audiolog_cli.report.log import logs
     from audiolog_cli.report.page import Part
 
@@ -141,15 +141,13 @@ def _parts(found: Sequence["Timeline"], audio: Sequence[str], log: str, output: 
 
 
 def _matched(found: Iterable["Timeline"], audio: Sequence[str]) -> dict[str, str]:
-    """The path of each recording's sound: by its whole name, by the last part, or without its ending; one alone belongs to one
-    alone.
-    """
+    """The path of each recording's sound, matched by full name, last part or stem; a single path goes with a single recording."""
     filenames = [recording.filename for recording in found]
     if len(filenames) == len(audio) == 1:
         return {filenames[0]: audio[0]}
     matched: dict[str, str] = {}
     for path in audio:
-        ways = (str, os.path.basename, _stem)  # from the strictest; labels of editors know no more than the stem
+        ways = (str, os.path.basename, _stem)  # strictest first; editors' labels hold no more than the stem
         named = next((same for way in ways if (same := [name for name in filenames if _same(way(name), way(path))])), [])
         if len(named) != 1:
             reason = "no cells of a recording of this name" if not named else f"{len(named)} recordings have this name"

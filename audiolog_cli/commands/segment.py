@@ -50,7 +50,7 @@ def segment(
 
 
 def _records(files: Iterable[str], decoding: "DecodeOptions", options: "SegmentOptions") -> Iterator[Segment | End | Failure]:
-    """Segments of every file, then an `End` (which makes the header of a table without segments) or a `Failure`."""
+    """Segments of every file, then an `End` (which yields the header of a table without segments) or a `Failure`."""
     for path in files:
         try:
             name = check_text(path, "file name")
@@ -61,12 +61,12 @@ def _records(files: Iterable[str], decoding: "DecodeOptions", options: "SegmentO
 
 
 def _segments(path: str, decoding: "DecodeOptions", options: "SegmentOptions") -> Generator[Segment, None, float]:
-    """Segments from the header where it can be trusted and nothing is left out, else from the sound; returns its seconds."""
+    """Segments from the header if it can be trusted and nothing is left out, else from the sound; returns its seconds."""
     from audiolog_cli.sound.audio import Damage, decode, duration
     from audiolog_cli.sound.segments import from_duration, from_sound
 
     def report(damage: Damage) -> None:
-        if damage.cause not in ("digital_silence", "hum", "ultrasound"):  # of what is heard; `tag` says so
+        if damage.cause not in ("digital_silence", "hum", "ultrasound"):  # these are about the sound, and `tag` reports them
             terminal.say(f"{path}: {damage}")
 
     seconds = duration(path, decoding) if options.skip_quiet is None else None
@@ -79,7 +79,7 @@ def _segments(path: str, decoding: "DecodeOptions", options: "SegmentOptions") -
 
 
 class _Counted:
-    """Chunks, and how many samples have gone by."""
+    """Chunks, with a count of the samples that have passed."""
 
     def __init__(self, chunks: "Iterable[Samples]") -> None:
         self.chunks = chunks

@@ -1,4 +1,4 @@
-"""`audiolog summarize`: cells or rows in, a log in words out."""
+"""`audiolog summarize`: cells or rows in, a written log out."""
 
 import json
 import os
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from audiolog_cli.llm.recording import Recording
     from audiolog_cli.rows import TableOptions
 
-DEFAULT_CONTEXT = 8192  # tokens: what a local model can usually be given
+DEFAULT_CONTEXT = 8192  # tokens: what a local model can usually take
 SMALL_CONTEXT = 4096  # tokens: assumed of a server that does not say
 
 
@@ -37,7 +37,7 @@ class LogFormat(StrEnum):
 
 
 class CheckMode(StrEnum):
-    """What happens with a log that claims what the table does not say."""
+    """What to do with a log that claims what the table does not say."""
 
     off = "off"
     warn = "warn"
@@ -185,21 +185,21 @@ def summarize(
 
 @dataclass(slots=True)
 class Output:
-    """What is printed of logs, and what has come of them so far."""
+    """How logs are printed, and their outcomes so far."""
 
     format: LogFormat
     mode: CheckMode
-    logs: int = 0  # recordings that went well
+    logs: int = 0  # recordings that succeeded
     failed: int = 0  # recordings that had failed upstream
     wrong: list[str] = field(default_factory=list)  # recordings whose log claims what the table does not say
 
     @property
     def is_checked(self) -> bool:
-        """Whether logs are held against their tables."""
+        """Whether logs are checked against their tables."""
         return self.mode is not CheckMode.off
 
     def shown(self, log: "Log", asking: "Asking | None" = None) -> str:
-        """A finished log as it is printed; its check is said."""
+        """A finished log as it is printed; the result of its check is reported."""
         from audiolog_cli.check.claims import marked
         from audiolog_cli.llm.log import document
 
@@ -209,7 +209,7 @@ class Output:
         return (marked(log.text, log.report) if log.report else log.text) + "\n"
 
     def said(self, log: "Log") -> None:
-        """Say the check of a log in a line, and a line for each wrong claim."""
+        """Report the check of a log in one line, plus a line for each wrong claim."""
         report = log.report
         if report is None:
             return
@@ -223,7 +223,7 @@ class Output:
             self.wrong.append(log.filename)
 
     def end(self) -> None:
-        """The error or exit code that a run over all recordings comes to."""
+        """Raise the error or exit code of the run over all recordings."""
         from audiolog_cli.errors import CheckError, InputError
 
         if self.failed and not self.logs:
@@ -237,7 +237,7 @@ class Output:
 
 @dataclass(slots=True)
 class Queue:
-    """Recordings, each to be used up before the next, which can be asked whether they are several."""
+    """Recordings, each to be used up before the next; can tell whether there is more than one."""
 
     left: "Iterator[Recording]"
     taken: int = 0
@@ -250,7 +250,7 @@ class Queue:
         return recording
 
     def is_several(self) -> bool:
-        """Whether there is more than one; to be asked when the current one's rows have been read."""
+        """Whether there is more than one; to be called when the current one's rows have been read."""
         self.following = self.following or next(self.left, None)
         return self.taken > 1 or self.following is not None
 
@@ -264,7 +264,7 @@ class Writer(Protocol):
 
 
 def _all(recordings: "Iterator[Recording]", write: Writer, output: Output) -> Iterator[str]:
-    """The logs of all recordings, an empty line between two."""
+    """The logs of all recordings, separated by empty lines."""
     queue = Queue(recordings)
     recording = queue.next()
     if recording is None:
@@ -285,7 +285,7 @@ def _all(recordings: "Iterator[Recording]", write: Writer, output: Output) -> It
 
 @dataclass(frozen=True, slots=True)
 class Outliner:
-    """Writes the outline; line by line as the table is read, unless it is to be checked or put into JSON."""
+    """Writes the outline, line by line as the table is read, unless it is to be checked or put into JSON."""
 
     question: "Prompt"
     output: Output
@@ -316,7 +316,7 @@ class Outliner:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks the language model; what it writes section by section is printed as it comes, where nothing will be marked in it."""
+    """Asks the language model; text written section by section is printed as it comes, unless claims in it may be marked."""
 
     asking: "Asking"
     by: By
@@ -367,7 +367,7 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Prints the messages that would be sent first, and says how much asking there will be."""
+    """Prints the messages that would be sent first, and reports how many calls there would be."""
 
     asking: "Asking"
     by: By
@@ -391,7 +391,7 @@ class Planner:
 
 
 def _check_only(path: str, recordings: "Iterator[Recording]", output: Output) -> Iterator[str]:
-    """Checks a log from a file."""
+    """Check a log from a file."""
     from audiolog_cli.check.claims import check
     from audiolog_cli.check.facts import table_of
     from audiolog_cli.errors import UsageError
@@ -430,7 +430,7 @@ class Model:
 
 @contextmanager
 def _asking(model: Model, question: "Prompt", table: "TableOptions") -> "Iterator[Asking]":
-    """Everything that asking needs; a server that the model needs runs as long."""
+    """Everything needed for asking; a server that the model needs runs while the context is open."""
     from audiolog_cli.llm.asking import Asking
     from audiolog_cli.llm.budget import Budget
     from audiolog_cli.llm.compact import note
@@ -455,7 +455,7 @@ def _say_costs(asking: "Asking", seconds: float) -> None:
 
 
 def _context(backend: "Backend", wanted: int, offline: bool) -> int:
-    """The context to use: what is asked for, else what the server gives, at most DEFAULT_CONTEXT where it costs memory."""
+    """The context to use: the one asked for, else the server's, limited to DEFAULT_CONTEXT where it costs memory."""
     from audiolog_cli.errors import LLMError
 
     try:
@@ -484,5 +484,5 @@ def _cache(folder: str) -> Path | None:
 
 
 def _prompts_folder() -> Path:
-    """Where a user's own prompts are looked for by name."""
+    """The folder in which a user's own prompts are looked up by name."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "audiolog" / "prompts"

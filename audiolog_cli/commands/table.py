@@ -1,4 +1,4 @@
-"""`audiolog table`: cells in, rows out, in the format that the next program or person reads."""
+"""`audiolog table`: cells in, rows out, in the format that the next program or person needs."""
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -64,11 +64,11 @@ def table(
     tally = Tally()
     broken: list[InputError] = []
     noted = Noted()
-    remarks: list[Remark] = []  # JSON Lines hold them; of other formats they are said
+    remarks: list[Remark] = []  # JSON Lines include them; with other formats they are reported
     aside = remarks.append if format is TableFormat.jsonl else say_remark
     with cell_input(files or ["-"], True, aside) as found:
         records, with_time = _peek_time(_up_to_the_broken_line(found, broken))
-        if broken:  # in its first line: there is no table at all
+        if broken:  # in the first line: there is no table at all
             raise broken[0]
         rows = tally.passing(
             rows_of(noted.cells(records) if format is TableFormat.raven else records, options), (Row, End), "not in the table: "
@@ -91,7 +91,7 @@ def table(
 
 
 def _up_to_the_broken_line(records: Iterable[Cell | End | Failure], broken: list[InputError]) -> Iterator[Cell | End | Failure]:
-    """End the stream at a broken line or file, and keep the error for later: the rows before it are whole and are written."""
+    """End the stream at a broken line or file, and keep the error for later: the rows before it are complete and get written."""
     try:
         yield from records
     except InputError as error:
@@ -99,7 +99,7 @@ def _up_to_the_broken_line(records: Iterable[Cell | End | Failure], broken: list
 
 
 def _peek_time(records: Iterator[Cell | End | Failure]) -> tuple[Iterator[Cell | End | Failure], bool]:
-    """The records again, and whether the first cell among them carries a clock time."""
+    """The records unchanged, and whether the first cell among them carries a clock time."""
     from itertools import chain
 
     before: list[Cell | End | Failure] = []
@@ -111,7 +111,7 @@ def _peek_time(records: Iterator[Cell | End | Failure]) -> tuple[Iterator[Cell |
 
 
 def _with_remarks(records: Iterable[Record], remarks: list[Remark]) -> Iterator[Record]:
-    """The records, with what was put aside meanwhile before the one that is next."""
+    """The records, each preceded by the remarks put aside meanwhile."""
     for record in records:
         yield from remarks
         remarks.clear()

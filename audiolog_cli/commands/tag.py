@@ -1,4 +1,4 @@
-"""`audiolog tag`: recordings, or segments of them, in; cells out: the scene of every second and the events active in it."""
+"""`audiolog tag`: recordings, or segments of them, in; cells out: the scene of every second and its active events."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -36,7 +36,7 @@ from audiolog_cli.tally import Tally
 
 
 class Pooling(StrEnum):
-    """How the frames of a cell become its score."""
+    """How the frame scores of a cell are combined."""
 
     max = "max"
     mean = "mean"

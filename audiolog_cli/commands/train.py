@@ -157,7 +157,7 @@ def train(
 
     layout = layout_of(data)
     _refuse_what_does_nothing(layout, data)
-    made = layout in ("pool", "clips")  # by `audiolog mix`, or as it mixes
+    made = layout in ("pool", "clips")  # by `audiolog mix`, or mixed the same way during training
     if made and validation is None:
         raise UsageError(f"{data} is {KINDS[layout]}: it needs --validation POOL")
     dataset = None if made else read_dataset(data, lists, labels)
@@ -196,11 +196,11 @@ def train(
     terminal.write_lines(json.dumps(record) + "\n" for record in records)
 
 
-KINDS = {"pool": "a pool", "clips": "a folder of clips"}  # layouts that are no data set
+KINDS = {"pool": "a pool", "clips": "a folder of clips"}  # layouts that are not data sets
 
 
 def _refuse_what_does_nothing(layout: str, data: Path) -> None:
-    """UsageError for an option that means nothing to this kind of DATA."""
+    """UsageError for an option that has no effect with this kind of DATA."""
     if layout not in KINDS:
         refuse("validation", because=f"the folds of {data} say what validates")
         refuse("mixers", because=f"the windows of {data} are cut, not mixed")

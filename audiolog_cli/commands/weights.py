@@ -111,10 +111,10 @@ def pull(
 
 
 def _adopt(file: Path, target: Path, entry: "Published", labels: "LabelList | None") -> None:
-    """Write a published file as a checkpoint of our own format that says where it is from."""
+    """Write a published file as a checkpoint in our own format that says where it came from."""
     from dataclasses import replace
 
-    from audiolog_cli.model import checkpoint, layouts  # not before the download: a failed one should not wait for torch
+    from audiolog_cli.model import checkpoint, layouts  # after the download: a failed one should not wait for torch
     from audiolog_cli.weights.pull import origin_of
 
     network, card = layouts.read(file, labels)
@@ -232,7 +232,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def _described(file: Path) -> list[str]:
-    """The columns of `list` behind the name, for a file on this machine; a damaged file says so in its line."""
+    """The columns of `list` after the name, for a file on this machine; the line of a damaged file says so."""
     from audiolog_cli.weights.find import read_header
 
     try:
@@ -262,7 +262,7 @@ def _summary(network: "Network", card: "Card") -> str:
 
 
 def _label_list(name: str) -> "LabelList | None":
-    """The label list of that name, or of that file; None without one."""
+    """The label list of that name, or in that file; None if there is no name."""
     from audiolog_cli.weights.labels import lists, read_labels
 
     if not name:

@@ -1,8 +1,9 @@
 """From `--llm` to a back end: which service, which model, which key.
 
-    ollama:MODEL                            a local Ollama (its host in OLLAMA_HOST) openai:MODEL  qianfan:MODEL  spark:MODEL
-    the presets of `openai_backend.py` URL#MODEL                               any OpenAI-compatible server gguf:PATH  local
-    a model file, or that of an installed package, on llama.cpp's server (`local_server.py`)
+    ollama:MODEL                                a local Ollama (its host in OLLAMA_HOST)
+    openai:MODEL  qianfan:MODEL  spark:MODEL    the presets of `openai_backend.py`
+    URL#MODEL                                   any OpenAI-compatible server
+    gguf:PATH  local                            a model file, or an installed package's, on llama.cpp's server (`local_server.py`)
 
 Keys come from the environment that the caller passes in, each for its own service; AUDIOLOG_API_KEY goes to any server that is
 named, but not to one started here. Nothing is sent from here.
