@@ -1,5 +1,4 @@
-"""`audiolog train --extend`: a folder of sounds in, a checkpoint that knows them out; or what to listen to next in a long
-recording."""
+"""`audiolog train --extend`: a folder of sounds in; out, a checkpoint that knows them, or what to listen to next."""
 
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from audiolog_cli.errors import UsageError
 def extend_weights(
     folder: Path, weights: str, out: Path | None, suggest: int, recording: Path | None, *, only: bool, replace: bool, device: str
 ) -> None:
-    """Learn the folder's labels beside those of the weights; the table on stdout, or with `suggest` a label track."""
+    """Learn the folder's labels in addition to those of the weights; prints the table, or with `suggest` a label track."""
     if out is None and not suggest:
         raise UsageError("train --extend needs --out FILE, where the checkpoint goes, or --suggest N RECORDING")
     if suggest and recording is None:

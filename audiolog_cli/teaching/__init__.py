@@ -1,1 +1,1 @@
-"""A network taught sounds of the user's own: from a few clips in a minute, or from words; what to listen to next."""
+"""A network taught the user's own sounds, from a few clips in a minute or from words; and what to listen to next."""

@@ -1,8 +1,7 @@
-"""Everything else: features of thousands of sounds that nobody will teach, against which a new sound must stand out.
+"""Everything else: features of thousands of sounds outside the new labels, against which a new sound must stand out.
 
-A bank belongs to one network, whose compressed features it holds, and lies beside its weights as NAME.else.npz: 8-bit features
-of steps (events) and of whole windows (places), and the fingerprint of the network. It holds no audio, and none can be made of
-it.
+A bank belongs to one network, whose compressed features it holds, and lies beside its weights as NAME.else.npz: 8-bit features of
+steps (events) and of whole windows (places), and the network's fingerprint. It holds no audio, and none can be recovered from it.
 """
 
 import hashlib
@@ -24,20 +23,20 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """Features that are none of the labels."""
+    """Features of sounds that belong to none of the labels."""
 
     steps: Floats  # (n, C)
-    windows: Floats  # (m, C) means over windows
+    windows: Floats  # (m, C), means over windows
 
     @classmethod
     def empty(cls, n_features: int) -> "Bank":
-        """A bank that holds nothing."""
+        """A bank without features."""
         none = np.zeros((0, n_features), np.float32)
         return cls(none, none)
 
 
 def fingerprint(network: nn.Module) -> str:
-    """SHA-256 of a network's tensors, without heads that were added to it."""
+    """SHA-256 of a network's tensors, without any added heads."""
     base = network.base if isinstance(network, Extended) else network
     digest = hashlib.sha256()
     for name, tensor in sorted(base.state_dict().items()):
@@ -47,7 +46,7 @@ def fingerprint(network: nn.Module) -> str:
 
 
 def find_bank(network: nn.Module, weights: Path) -> Bank | None:
-    """The bank of a network: beside its weights, or beside any weights that have a name; None if there is none."""
+    """The bank of a network: beside its weights, or beside any named weights; None if there is none."""
     wanted = fingerprint(network)
     for folder in (weights.parent, *folders()):
         for path in sorted(folder.glob(f"*{SUFFIX}")):
@@ -57,7 +56,7 @@ def find_bank(network: nn.Module, weights: Path) -> Bank | None:
 
 
 def read_bank(path: Path, wanted: str) -> Bank | None:
-    """The bank in a file; None if it is of another network, WeightsError if it cannot be read."""
+    """The bank in a file; None if it belongs to another network, WeightsError if it cannot be read."""
     try:
         with open(path, "rb") as stream, np.load(stream) as file:
             if str(file["network"]) != wanted:

@@ -1,7 +1,7 @@
-"""Scores of sounds that were kept back in; for each label what it is worth, what it is taken for, and which clips are odd, out.
+"""Scores of held-out sounds in; how good each label is, what it is confused with, and which clips are odd, out.
 
-Nothing here learns. Scores are those of seconds as `tag` counts them; a threshold is the one of the best F1 in a world where
-the sound is rare (`RARE`), half of whose other seconds are as the windows of the lessons and half as the bank's sounds.
+Nothing here learns. Scores are per second, as in `tag`; a threshold is the one with the best F1 in a world where the sound is
+rare (`RARE`), with half of the other seconds like the windows of the lessons and half like the bank's sounds.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from audiolog_cli.teaching.targets import Floats, Targets
 
 RARE = 0.05  # share of seconds in which a sound is expected
 PLACE_RARE = 0.2  # the same for a place
-ALIKE = 0.995  # cosine of two clips' features, after the mean of all is taken off: they hardly differ
-SURE = 2000  # seconds without the sound for one in which it is named all the same
-CONFUSED = 0.1  # share of seconds from which a label is said to be taken for another
+ALIKE = 0.995  # cosine of two clips' features, less the mean of all, from which they hardly differ
+SURE = 2000  # seconds without the sound per false alarm
+CONFUSED = 0.1  # share of seconds from which a label counts as taken for another
 Bools = NDArray[np.bool_]
 
 
@@ -30,17 +30,17 @@ class Figure:
     average_precision: float
     f1: float  # at the threshold
     threshold: float
-    sure: float  # the threshold above which next to nothing else comes, for `tag --sure`
-    taken_for: tuple[tuple[str, float], ...]  # other labels, and the share of this one's seconds in which they are named too
-    found: tuple[float, ...]  # per clip: its highest score, learned without it
-    rival: tuple[str, ...]  # per clip: a label that its seconds are more like than their own; "" for none
+    sure: float  # the threshold that almost nothing else exceeds, for `tag --sure`
+    taken_for: tuple[tuple[str, float], ...]  # other labels, and the share of this one's seconds in which they are named
+    found: tuple[float, ...]  # per clip: its highest score, from training without it
+    rival: tuple[str, ...]  # per clip: a label that its seconds resemble more than their own; "" for none
     alike: tuple[tuple[str, str], ...]  # clips that hardly differ
 
 
 def event_figures(
     cells: Floats, found: Targets, others: Floats, lessons: Lessons, labels: tuple[str, ...], centres: dict[int, Floats]
 ) -> tuple[Figure, ...]:
-    """The figures of every event from scores of cells (N, n, L) that were learned without them, and of the bank (n_bank, L)."""
+    """The figures of every event, from held-out scores of cells (N, n, L) and those of the bank (n_bank, L)."""
     thresholds = [
         best_threshold(
             cells[..., label][found.known[..., label] > 0],
@@ -80,8 +80,7 @@ def _figure(
 
 
 def _of_clip(clip: int, label: int, thresholds: list[float], cells: Floats, found: Targets) -> tuple[float, int]:
-    """A clip's highest score as its label, and another label that is over its threshold in more of its seconds than its own;
-    -1: none."""
+    """A clip's highest score for its label, and a label that exceeds its threshold in more of the seconds than that; -1: none."""
     its = cells[found.clip == clip]
     if not len(its):
         return 0.0, -1
@@ -91,8 +90,7 @@ def _of_clip(clip: int, label: int, thresholds: list[float], cells: Floats, foun
 
 
 def best_threshold(scores: Floats, heard: Bools, others: Floats, share: float) -> float:
-    """The threshold of the best F1, if the sound is heard in `share` of all seconds and the rest is as the windows and the
-    bank are."""
+    """The threshold with the best F1, if the sound is heard in `share` of all seconds and the rest is like windows and bank."""
     if not heard.any():
         return 0.5
     candidates = np.unique(np.concatenate([scores[heard], [1.0]]))
@@ -102,13 +100,13 @@ def best_threshold(scores: Floats, heard: Bools, others: Floats, share: float) -
 
 
 def sure_threshold(threshold: float, unheard: Floats, others: Floats) -> float:
-    """A threshold that one in `SURE` of the seconds without the sound reaches, and no lower than the other one."""
+    """A threshold that one in `SURE` of the seconds without the sound reaches, but no lower than `threshold`."""
     quantiles = [float(np.quantile(scores, 1 - 1 / SURE)) for scores in (unheard, others) if len(scores)]
     return float(np.clip(max(threshold, *quantiles, 0.0), 0.01, 0.99))
 
 
 def _f1(named: Bools, heard: Bools, others: Bools, share: float) -> float:
-    """F1 with what is heard weighing `share` and what is not, windows and bank alike, the rest."""
+    """F1 in which heard seconds weigh `share` and the others the rest, windows and bank alike."""
     recall = float(named[heard].mean()) if heard.any() else 0.0
     false = float(named[~heard].mean()) if (~heard).any() else 0.0
     if len(others):
@@ -118,7 +116,7 @@ def _f1(named: Bools, heard: Bools, others: Bools, share: float) -> float:
 
 
 def centres_of(steps: Floats, found: Targets, lessons: Lessons) -> dict[int, Floats]:
-    """The mean features of each clip's steps, from the mean of all clips."""
+    """The mean features of each clip's steps, less the mean of all clips."""
     means = {index: steps[found.clip == index].mean(axis=0) for index in range(len(lessons.clips)) if (found.clip == index).any()}
     middle = np.mean(list(means.values()), axis=0) if means else 0.0
     return {index: mean - middle for index, mean in means.items()}

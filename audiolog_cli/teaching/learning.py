@@ -1,9 +1,8 @@
-"""A network and a folder of sounds in; the same network with new columns, and what cross-validation says of them, out.
+"""A network and a folder of sounds in; the same network with new columns, and their cross-validation, out.
 
     material -> lessons -> features of the frozen network -> regression, fold by fold, then on everything
 
-Each clip is tested by columns that were learned without it, in the units in which `tag` counts: seconds, smoothed as the
-weights ask.
+Each clip is tested with columns that were learned without it, in the units of `tag`: seconds, smoothed as the weights ask.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,27 +38,27 @@ BATCH = 4  # windows
 
 @dataclass(frozen=True, slots=True)
 class TeachOptions:
-    """What becomes of the labels that are there already."""
+    """What to do with existing labels."""
 
-    only: bool = False  # leave them out
-    replace: bool = False  # a label of the same name gives way
+    only: bool = False  # drop them
+    replace: bool = False  # drop one that has a new label's name
     device: str = "auto"
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """What came of it."""
+    """The result of teaching."""
 
     network: Extended  # to be saved
     card: Card
-    tagger: Tagger  # of the same, to tag with
+    tagger: Tagger  # with the same network
     figures: tuple[Figure, ...]
     remarks: tuple[str, ...]
 
 
 def teach(weights: Path, material: Material, options: TeachOptions, say: Say) -> Taught:
-    """Learn the material's labels beside those of the checkpoint at `weights`.
+    """Learn the material's labels in addition to those of the checkpoint at `weights`.
 
     UsageError for a label that exists already, WeightsError for a network without features over time, InputError for too few
     clips.
@@ -91,7 +90,7 @@ def _check_labels(card: Card, material: Material, options: TeachOptions) -> None
 
 
 def embed(tagger: Tagger, weights: Path, windows: Sequence[Floats]) -> Floats:
-    """(N, T, C) compressed features of the steps of N windows; WeightsError for a network that has none."""
+    """Compressed features (N, T, C) of the steps of N windows; WeightsError for a network that has none."""
 
     def heard(batch: list[Floats]) -> Floats:
         with torch.inference_mode():
@@ -124,7 +123,7 @@ def _learned_events(steps: Floats, lessons: Lessons, labels: tuple[str, ...], ba
     folds = np.array([lesson.fold for lesson in lessons.windows])
     of_steps = targets(lessons.windows, steps.shape[1], len(labels), card.window)
     bank_folds = np.arange(len(bank.steps)) % N_FOLDS
-    scores = np.zeros((*steps.shape[:2], len(labels)), np.float32)  # (N, T, L) of windows held back; -1 where they never are
+    scores = np.zeros((*steps.shape[:2], len(labels)), np.float32)  # (N, T, L) of held-out windows; -1 for those never held out
     others = np.zeros((len(bank.steps), len(labels)), np.float32)
     for fold in range(N_FOLDS):
         linear = _fitted(steps[folds != fold], _rows(of_steps, folds != fold), bank.steps[bank_folds != fold])
@@ -143,7 +142,7 @@ def _rows(found: Targets, chosen: NDArray[np.bool_]) -> Targets:
 
 
 def _fitted(steps: Floats, found: Targets, bank: Floats) -> Linear:
-    """Regression on windows and bank. Each clip weighs 1; the bank weighs as much as what is not heard in the windows."""
+    """Regression on windows and bank. Each clip weighs 1; the bank weighs as much as the steps where a label is not heard."""
     flat = (-1, found.heard.shape[2])
     weights = found.known * _per_clip(found.clip)[..., None]
     heard, weights = found.heard.reshape(flat), weights.reshape(flat)
@@ -154,8 +153,7 @@ def _fitted(steps: Floats, found: Targets, bank: Floats) -> Linear:
 
 
 def _per_clip(clip: NDArray[np.int64]) -> Floats:
-    """(N, T) weights: those of a clip's steps add up to 1; where there is none, a step weighs what the average one of a clip
-    does."""
+    """(N, T) weights: those of a clip's steps add up to 1; a step without a clip weighs as much as the average step of one."""
     weights = np.full(clip.shape, 1.0, np.float32)
     heard = clip >= 0
     if heard.any():
@@ -166,7 +164,7 @@ def _per_clip(clip: NDArray[np.int64]) -> Floats:
 
 
 def in_cells(scores: Floats, card: Card) -> Floats:
-    """(N, n_cells, L) of windows' scores (N, T, L): by second, smoothed, as `tag` does."""
+    """Windows' scores (N, T, L) by second (N, n_cells, L), smoothed as in `tag`."""
     rate = 1000  # of positions in a window; only their order matters
     n_window = round(card.window * rate)
     none = np.zeros(0, np.float32)
@@ -186,7 +184,7 @@ def _sigmoid(logits: Floats) -> Floats:
 
 
 def _learned_scenes(steps: Floats, lessons: Lessons, labels: tuple[str, ...], bank: Bank) -> Learned:
-    """Columns for places, from the mean features of windows; a score of 0.5 is where the best F1 lies."""
+    """Columns for places, from the mean features of windows; the best F1 is at a score of 0.5."""
     if not labels:
         return Learned(Linear(np.zeros((0, steps.shape[2]), np.float32), np.zeros(0, np.float32)), ())
     means = steps.mean(axis=1)
@@ -217,7 +215,7 @@ def _fitted_windows(means: Floats, heard: Floats, bank: Floats) -> Linear:
 
 
 def _extended(network: Network, card: Card, events: Learned, scenes: Learned, options: TeachOptions) -> Extended:
-    """The network with one more head, which holds the new columns."""
+    """The network with one more head for the new columns."""
     labels = {
         kind: tuple(figure.label.removeprefix(SCENE) for figure in one.figures) for kind, one in (("e", events), ("s", scenes))
     }
@@ -246,7 +244,7 @@ def _extended(network: Network, card: Card, events: Learned, scenes: Learned, op
 
 
 def _kept(old: tuple[str, ...], new: tuple[str, ...], options: TeachOptions) -> tuple[int, ...] | None:
-    """Which of the old labels stay; None is all."""
+    """Which of the old labels stay; None means all."""
     if options.only:
         return ()
     return tuple(index for index, label in enumerate(old) if label not in new) if set(old) & set(new) else None

@@ -1,9 +1,9 @@
-"""Clips and marked recordings in; windows to learn from out, with what is heard when in each of them.
+"""Clips and marked recordings in; windows to learn from out, each with what is heard when.
 
-A clip's sounding part is laid over the user's own background where there is one, and over noise of every colour, at levels
-from clear to faint, with sounds of other labels before and after it: a clip alone says how a sound is, not how it is told from
-what surrounds it. Marked recordings are heard as they are. A window holds clips of one fold only, so that a fold can be kept
-back.
+A clip's sounding part is mixed over the user's own background, if there is one, and over noise of every colour, at levels from
+clear to faint, with sounds of other labels before and after it: a clip alone shows what a sound is like, but not what tells it
+from its surroundings. Marked recordings are used as they are. A window holds clips of one fold only, so that a fold can be held
+out.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ from audiolog_cli.teaching.material import BACKGROUND, FEWEST, SCENE, Mark, Mate
 from audiolog_cli.teaching.sounding import BLOCK, sounding
 
 N_FOLDS = 5
-SNRS = (30.0, 18.0, 10.0, 5.0)  # dB over the background, one mix of every clip each
+SNRS = (30.0, 18.0, 10.0, 5.0)  # dB over the background; every clip is mixed once at each
 SNR_SPREAD = 3.0  # dB either way
-LONGEST = 8.0  # seconds of a clip that are used: those that sound most
-LONGEST_CLIP = 300.0  # seconds; what is longer is no clip of one sound
+LONGEST = 8.0  # seconds used of a clip: the loudest
+LONGEST_CLIP = 300.0  # seconds; anything longer is not a clip of one sound
 MOST_WINDOWS = 60  # of one marked recording or one recording of a place
 GAP = (0.4, 1.5)  # seconds between two sounds of a window
 NOISE_DB = (-60.0, -30.0)  # dBFS
@@ -34,13 +34,13 @@ COLOURS: tuple[NoiseColour, ...] = ("white", "pink", "brown")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What is known of a stretch of a window."""
+    """What is known about a stretch of a window."""
 
     onset: float  # seconds from the start of the window
     offset: float
     label: int  # of the events
-    clip: int  # the number of the clip or mark that it is from
-    is_heard: bool | None = True  # None: nothing is known about it
+    clip: int  # number of the clip or mark that it comes from
+    is_heard: bool | None = True  # None: unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class Lesson:
     spans: tuple[Span, ...]
     fold: int
     is_partial: bool = False  # nothing is known outside the spans
-    scene: int = -1  # of a recording of a place; its events are not known then
+    scene: int = -1  # for a recording of a place, whose events are unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One example, as the user would name it."""
+    """One example, as the user knows it."""
 
     label: int  # of the events; -1 for a place
     name: str  # of the file, with the time of a mark
@@ -75,7 +75,7 @@ class Sound:
 
 @dataclass(slots=True)
 class Lessons:
-    """Everything that is learned from, and what has to be said about it."""
+    """Everything to learn from, and what to report about it."""
 
     clips: list[Clip] = field(default_factory=list)
     windows: list[Lesson] = field(default_factory=list)
@@ -84,14 +84,14 @@ class Lessons:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """What the network hears."""
+    """The network's input."""
 
     sample_rate: int  # Hz
     window: float  # seconds
 
 
 def make_lessons(material: Material, hearing: Hearing, seed: int = 0) -> Lessons:
-    """Decode everything and mix the windows; InputError where too few clips of a label are left, or one is no clip.
+    """Decode everything and mix the windows; InputError if too few clips of a label are left, or if a file is not a clip.
 
     The same material gives the same windows for the same seed.
     """
@@ -139,7 +139,7 @@ def _sounds(material: Material, hearing: Hearing, lessons: Lessons) -> list[Soun
 
 
 def _decoded(path: Path, hearing: Hearing, lessons: Lessons) -> Wave | None:
-    """A clip's samples; what cannot be read is said and left out."""
+    """A clip's samples; one that cannot be read is reported and left out."""
     try:
         wave = _whole(path, hearing)
     except AudioError as error:
@@ -159,7 +159,7 @@ def _whole(path: Path, hearing: Hearing) -> Wave:
 
 
 def _sound(wave: Wave, path: Path, clip: int, label: int, hearing: Hearing) -> Sound | None:
-    """The loudest `LONGEST` seconds of what sounds; None for silence, InputError for what is no clip."""
+    """The loudest `LONGEST` seconds of what sounds; None for silence, InputError for a file that is not a clip."""
     rate = hearing.sample_rate
     if len(wave) > LONGEST_CLIP * rate:
         raise InputError(
@@ -184,7 +184,7 @@ def _sound(wave: Wave, path: Path, clip: int, label: int, hearing: Hearing) -> S
 
 
 def _marked(recording: Recording, material: Material, hearing: Hearing, lessons: Lessons) -> list[Wave]:
-    """Windows of a marked recording into `lessons`; returns the parts that hold none of the labels, if all of them are marked."""
+    """Add windows of a marked recording to `lessons`; returns the parts without any of the labels, if all of these are marked."""
     assert recording.marks is not None
     wave = _whole(recording.path, hearing)
     seconds = len(wave) / hearing.sample_rate
@@ -211,7 +211,7 @@ def _why_left(mark: Mark, seconds: float) -> str:
 
 
 def _onsets(marks: list[Mark], seconds: float, is_partial: bool, window: float) -> list[float]:
-    """Where windows begin: around each mark, and evenly over a recording that is marked throughout; `MOST_WINDOWS` at most."""
+    """Where windows begin: around each mark, and evenly over a fully marked recording; at most `MOST_WINDOWS`."""
     last = max(0.0, seconds - window)
     around = [min(last, max(0.0, (mark.onset + mark.offset - window) / 2)) for mark in marks]
     evenly = [] if is_partial else np.linspace(0.0, last, max(1, round(seconds / window))).tolist()
@@ -221,7 +221,7 @@ def _onsets(marks: list[Mark], seconds: float, is_partial: bool, window: float) 
 
 
 def _unmarked(wave: Wave, marks: list[Mark], hearing: Hearing) -> list[Wave]:
-    """The stretches of two seconds and more between the marks."""
+    """The stretches of at least two seconds between the marks."""
     borders = [0.0, *(time for mark in sorted(marks, key=lambda mark: mark.onset) for time in (mark.onset, mark.offset))]
     borders.append(len(wave) / hearing.sample_rate)
     rate = hearing.sample_rate
@@ -230,7 +230,7 @@ def _unmarked(wave: Wave, marks: list[Mark], hearing: Hearing) -> list[Wave]:
 
 
 def _of_place(wave: Wave, scene: int, clip: int, hearing: Hearing) -> Iterator[Lesson]:
-    """Windows spread evenly over a recording of a place; `clip` stands in its one span."""
+    """Windows spread evenly over a recording of a place; each has one span, of `clip`."""
     seconds = len(wave) / hearing.sample_rate
     n_windows = min(MOST_WINDOWS, max(1, int(seconds / hearing.window)))
     for onset in np.linspace(0.0, max(0.0, seconds - hearing.window), n_windows).tolist():
@@ -239,7 +239,7 @@ def _of_place(wave: Wave, scene: int, clip: int, hearing: Hearing) -> Iterator[L
 
 
 def _alone(backgrounds: Iterable[Wave], hearing: Hearing) -> Iterator[Lesson]:
-    """The backgrounds as they are, where nothing of what is learned is heard."""
+    """The backgrounds as they are, in which none of the labels is heard."""
     for wave in backgrounds:
         seconds = len(wave) / hearing.sample_rate
         for onset in np.arange(0.0, seconds, hearing.window)[:MOST_WINDOWS].tolist():
@@ -258,7 +258,7 @@ def _cut(wave: Wave, onset: float, hearing: Hearing) -> Wave:
 def _mixed(
     sounds: list[Sound], backgrounds: list[Wave], snr_db: float, fold: int, hearing: Hearing, rng: np.random.Generator
 ) -> Iterator[Lesson]:
-    """Every sound once, one after the other in random order, over as many windows as that takes."""
+    """Every sound once, one after another in random order, over as many windows as that takes."""
     n_window, rate = round(hearing.window * hearing.sample_rate), hearing.sample_rate
     queue = [sounds[index] for index in rng.permutation(len(sounds)).tolist()]
     while queue:
@@ -275,7 +275,7 @@ def _mixed(
 
 
 def _background(n_samples: int, backgrounds: list[Wave], rng: np.random.Generator) -> Wave:
-    """Two of three times a stretch of the user's own, where there is some; else noise."""
+    """Two times out of three a stretch of the user's own background, if there is one; else noise."""
     if backgrounds and rng.random() < 2 / 3:
         wave = backgrounds[int(rng.integers(len(backgrounds)))]
         start = int(rng.integers(max(1, len(wave) - n_samples)))
@@ -303,7 +303,7 @@ def _spans(sound: Sound, onset: float) -> list[Span]:
 
 
 def _folds(clips: list[Clip]) -> list[int]:
-    """A fold for each clip: the clips of a label in turn."""
+    """A fold for each clip, given out in turn within a label."""
     counts: dict[tuple[int, int], int] = defaultdict(int)
     folds = []
     for clip in clips:
@@ -313,8 +313,7 @@ def _folds(clips: list[Clip]) -> list[int]:
 
 
 def _of_one_fold(lesson: Lesson, folds: list[int]) -> Lesson:
-    """The window in the fold of its first clip, the clips of other folds unknown; in fold -1, never held back, where there is
-    none."""
+    """The window in the fold of its first clip, with clips of other folds unknown; without a clip in fold -1, never held out."""
     of_clips = [folds[span.clip] for span in lesson.spans if span.clip >= 0]
     if not of_clips:
         return lesson

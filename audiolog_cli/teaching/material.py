@@ -1,12 +1,12 @@
-"""What a person brings: a folder of sounds in; its labels, their clips and the marked recordings out. Nothing is decoded here.
+"""The user's material: a folder of sounds in; its labels, their clips and the marked recordings out. Nothing is decoded here.
 
-    my_sounds/kettle/*.wav            clips of a sound: the part that sounds is found by its level
+    my_sounds/kettle/*.wav            clips of a sound; the part that sounds is found by its level
     my_sounds/scene:kitchen/*.flac    recordings of a place
     my_sounds/background/*.flac       recordings in which none of the sounds is heard
-    my_sounds/day.flac + day.txt      a recording and the list of what is heard in it, of the same name: Audacity, Raven or TSV
+    my_sounds/day.flac + day.txt      a recording and a list of what is heard in it, by the same name: Audacity, Raven or TSV
 
-A list beside a clip in a label's folder works as well. What a list does not mark is none of the labels, unless it came from
-`--suggest` (a label in it ends with a question mark or begins with "not "): then only what is marked counts.
+A list beside a clip in a label's folder works as well. What a list does not mark holds none of the labels, unless the list came
+from `--suggest` (a label in it ends with a question mark or begins with "not "): then only what is marked counts.
 """
 
 from collections import Counter
@@ -22,12 +22,12 @@ BACKGROUND = "background"  # name of the folder without any of the sounds
 SCENE = "scene:"
 NOT, UNSURE = "not ", "?"
 LIST_SUFFIXES = (".txt", ".tsv", ".csv", ".jsonl")
-FEWEST = 3  # clips of a label: below, nothing can be held back to test on
+FEWEST = 3  # clips of a label; with fewer, none can be held out for testing
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A stretch of a recording and what a person said of it."""
+    """A stretch of a recording and what a person noted about it."""
 
     onset: float  # seconds
     offset: float
@@ -42,12 +42,12 @@ class Recording:
     path: Path
     label: str  # of its folder; "" in the folder itself
     marks: tuple[Mark, ...] | None  # None: no list, the file is a clip of its label
-    is_partial: bool = False  # what is not marked is not known
+    is_partial: bool = False  # what is not marked is unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """All of a folder."""
+    """Everything in a folder."""
 
     events: tuple[str, ...]  # labels to learn, in alphabetical order
     scenes: tuple[str, ...]  # the same for places, without "scene:"
@@ -59,7 +59,7 @@ class Material:
 
 
 def read_material(folder: Path, is_audio: Callable[[str], bool]) -> Material:
-    """The folder's material; UsageError or InputError where it cannot teach anything, with the way out.
+    """The folder's material; UsageError or InputError, with a way out, if nothing can be learned from it.
 
     `is_audio` tells a sound file by its name.
     """
@@ -103,7 +103,7 @@ def _recording(path: Path, folder: Path, is_audio: Callable[[str], bool]) -> Rec
 
 
 def _lists_of(path: Path) -> list[Path]:
-    """The lists beside a recording: of its stem, also as Raven names them (rec.Table.1.selections.txt)."""
+    """The lists beside a recording, with its stem or named the way Raven does (rec.Table.1.selections.txt)."""
     beside = (one for one in path.parent.glob(f"{_escaped(path.stem)}.*") if one.suffix.lower() in LIST_SUFFIXES)
     return sorted(one for one in beside if one.stem == path.stem or one.name.endswith("selections.txt"))
 
@@ -113,7 +113,7 @@ def _escaped(name: str) -> str:
 
 
 def _marks(path: Path, recording: Path) -> Iterable[Mark | None]:
-    """The stretches of a list that are of the recording, if it names several; None for one that is still a question."""
+    """The stretches of a list that belong to the recording, if it names several; None for one that is still a question."""
     annotations = read_annotations([str(path)])
     names = list(annotations.event_labels)
     tracks = annotations.events

@@ -1,8 +1,7 @@
-"""Regularised logistic regression: features of steps and what is heard in them in, a weight per feature and label out.
+"""Regularised logistic regression: features of steps and what is heard in them in; a weight per feature and label out.
 
-One problem for each label, solved together: they share the features and nothing else. Of a label's weight, `POSITIVE_SHARE`
-lies on what is heard, however many examples there are. Features are standardised for the solver; what comes out is for the
-features as they are.
+One problem per label, solved together: they share only the features. `POSITIVE_SHARE` of a label's weight is on what is heard,
+however many examples there are. Features are standardised for the solver; the result is for the features as they are.
 """
 
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ class Linear:
 
 
 def fit(features: Floats, heard: Floats, weights: Floats) -> Linear:
-    """Logistic regression on features (n, C), heard (n, L) of 0 and 1, weights (n, L), 0 where nothing is known.
+    """Logistic regression on features (n, C), heard (n, L) of 0 and 1, and weights (n, L), 0 where that is unknown.
 
     Every label needs something that is heard and something that is not.
     """

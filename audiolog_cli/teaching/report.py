@@ -7,7 +7,7 @@ from tabulate import tabulate
 from audiolog_cli.teaching.figures import Figure
 
 FEW = 10  # clips
-WEAK = 0.5  # F1 below which more clips are asked for
+WEAK = 0.5  # F1 below which to ask for more clips
 HEADER = ("label", "clips", "AP", "F1", "taken for")
 
 

@@ -1,22 +1,21 @@
-"""Where a clip sounds: samples in, the stretches that are louder than its own quiet out.
+"""Where a clip sounds: samples in; the stretches louder than its own quiet out.
 
-The level of blocks of 50 ms is held against the clip's loudest and its quietest. A sound that goes on from end to end (a drill, a
-drone) has no quiet, and all of it sounds.
+The levels of blocks of 50 ms are compared with the clip's loudest and quietest. A sound that lasts from end to end (a drill, a
+drone) has no quiet, so all of it sounds.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 0.05  # seconds
-BELOW_PEAK = 30.0  # dB: what is further below the loudest block than this is not the sound
-LEAST_RANGE = 10.0  # dB between the loudest and the quietest blocks, below which there is no quiet to tell from the sound
-SILENCE = -70.0  # dBFS: a clip that never rises above it is silent
+BELOW_PEAK = 30.0  # dB: a block further below the loudest than this is not part of the sound
+LEAST_RANGE = 10.0  # dB between the loudest and the quietest blocks; with less, there is no quiet
+SILENCE = -70.0  # dBFS: a clip that never exceeds it is silent
 PAUSE = 0.3  # seconds: a shorter pause belongs to the sound
 
 
 def sounding(wave: NDArray[np.float32], sample_rate: int) -> NDArray[np.bool_]:
-    """(n_blocks,) whether each block of `BLOCK` seconds sounds; all False for a silent clip. A rest at the end counts as a
-    block."""
+    """Whether each block of `BLOCK` seconds sounds (n_blocks,); all False for a silent clip. The last block may be shorter."""
     level = levels(wave, sample_rate)
     if not len(level) or level.max() < SILENCE:
         return np.zeros(len(level), bool)
@@ -28,7 +27,7 @@ def sounding(wave: NDArray[np.float32], sample_rate: int) -> NDArray[np.bool_]:
 
 
 def levels(wave: NDArray[np.float32], sample_rate: int) -> NDArray[np.float64]:
-    """(n_blocks,) dBFS of each block, without its constant offset."""
+    """The level of each block in dBFS (n_blocks,), without its constant offset."""
     n_block = round(BLOCK * sample_rate)
     n_blocks = -(-len(wave) // n_block)
     padded = np.pad(wave, (0, n_blocks * n_block - len(wave))).reshape(n_blocks, n_block).astype(np.float64)

@@ -1,8 +1,7 @@
-"""A long recording in, the few stretches of it that a person should listen to out: those that the new labels are least sure
-about.
+"""A long recording in; the few stretches that a person should listen to, where the new labels are least sure, out.
 
 Uncertainty is the distance of a second's score from its threshold, in logits. Labels take turns, and stretches do not overlap,
-so that the answers tell something about every label and about different moments.
+so that the answers cover every label and different moments.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,7 @@ STRETCH = 4.0  # seconds
 
 
 def suggestions(tagger: Tagger, recording: str, labels: Sequence[str], n_wanted: int, say: Callable[[str], None]) -> list[Cell]:
-    """The `n_wanted` stretches of a recording of which it is least clear whether they hold one of the labels, by time."""
+    """The `n_wanted` stretches of a recording that are least certain to hold or lack one of the labels, by time."""
     told = Told(say)
     heard = hearing(tagger.card, TagOptions())
     cells = list(scored(tagger, heard, Job(recording), samples_of(recording, heard, told)))
@@ -35,7 +34,7 @@ def suggestions(tagger: Tagger, recording: str, labels: Sequence[str], n_wanted:
 
 
 def _unsure(cells: Sequence[CellScores], tagger: Tagger, label: str) -> Iterator[Cell]:
-    """Stretches around the seconds of a recording, the least sure first."""
+    """Stretches around each second of a recording, the least certain first."""
     column = tagger.card.events.index(label)
     scores = np.array([cell.events[column] for cell in cells], np.float64)
     distance = np.abs(_logit(scores) - _logit(np.array(tagger.card.thresholds[column])))

@@ -1,4 +1,4 @@
-"""Lessons in; what is known of every step and every cell of their windows out, as arrays that scores can be held against."""
+"""Lessons in; what is known about every step and cell of their windows out, as arrays to compare scores with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 
 from audiolog_cli.teaching.lessons import Lesson
 
-MOSTLY = 0.6  # share of a step that a sound must fill for the step to be heard as it
+MOSTLY = 0.6  # share of a step that a sound must fill to count as heard in it
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What is known of N windows in T parts; L events."""
+    """What is known about N windows in T parts, for L events."""
 
     heard: Floats  # (N, T, L) 1 where a label is heard
-    known: Floats  # (N, T, L) 1 where that is known, 0 where nobody said, or a part is heard in half
+    known: Floats  # (N, T, L) 1 where that is known; 0 where it is not, or where a sound fills only some of a part
     clip: NDArray[np.int64]  # (N, T) the clip that is heard, -1 for none
 
 

@@ -1,9 +1,9 @@
-"""Words in, a checkpoint whose events are these words out: what a CLAP says of a sound and of a text, folded into one file.
+"""Words in; a checkpoint whose events are these words out: a CLAP's embeddings of sounds and of texts, combined in one file.
 
-CLAP (Wu et al., 2023) brings sounds and texts into one space. The text tower is needed once, for the embeddings of the words;
-what `tag` then needs is the sound tower (HTS-AT), its projection, the temperature and those embeddings. A cosine by itself
-says little, so each word is held against contrasts, texts of what is everywhere: a score is the softmax of the word among
-itself and them. Checkpoints are those of transformers' `ClapModel`; with and without fusion the scores are that model's (see
+CLAP (Wu et al., 2023) maps sounds and texts into one space. The text tower is needed once, for the embeddings of the words;
+`tag` then needs only the sound tower (HTS-AT), its projection, the temperature and those embeddings. A cosine by itself
+says little, so each word competes with contrasts, texts of what is heard everywhere: its score is the softmax over itself
+and them. Checkpoints are those of transformers' `ClapModel`; with and without fusion the scores are that model's (see
 tests/test_words.py).
 """
 
@@ -39,27 +39,27 @@ CONTRASTS = (
     "an engine running",
 )
 PROMPT = "This is a sound of {}."  # as in the evaluation of LAION-CLAP
-HOP = 2.5  # seconds: the score is of 10 s, so windows overlap
-STEPS = 32  # of a window, where scores are of less than all of it
+HOP = 2.5  # seconds; a score covers 10 s, so windows overlap
+STEPS = 32  # of a window, if scores cover less than all of it
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-SPREADS = 4.0  # a word counts from this many spreads above the middle of its scores on recordings that mostly are not it
+SPREADS = 4.0  # a word counts from this many spreads above its median score on recordings mostly without it
 MAD = 1.4826  # spread of a normal distribution in median absolute deviations
 
 
 @dataclass(frozen=True, slots=True)
 class WordOptions:
-    """What is asked for."""
+    """What to make a checkpoint of."""
 
     words: tuple[str, ...]
     contrasts: tuple[str, ...] = CONTRASTS
-    span: float = 0.0  # seconds that a score is of; 0: the whole window, as CLAP was trained
+    span: float = 0.0  # seconds that a score covers; 0: the whole window, as CLAP was trained
 
 
 def make(folder: Path, options: WordOptions) -> tuple[Extended, checkpoint.Card]:
-    """The network and card of a transformers CLAP in `folder` (config.json, weights, tokenizer) that scores words.
+    """Network and card that score words, from a transformers CLAP in `folder` (config.json, weights, tokenizer).
 
-    Raises UsageError for words that cannot be labels or without the extra `clap`, WeightsError for a folder that holds no such
-    CLAP.
+    Raises UsageError for words that cannot be labels or if the extra `clap` is missing, WeightsError for a folder without
+    such a CLAP.
     """
     _check_words(options)
     weights = next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
@@ -111,7 +111,7 @@ def _config(folder: Path) -> dict[str, Any]:
 def _head(
     tensors: dict[str, Tensor], path: Path, texts: Tensor, options: WordOptions, card: checkpoint.Card
 ) -> tuple[Head, WordHead]:
-    """The head of these texts (words, then contrasts) on the file's projection and temperature."""
+    """A head for these texts (words, then contrasts), with the file's projection and temperature."""
     named = {f"linear{layer}.{part}": f"audio_projection.linear{layer}.{part}" for layer in (1, 2) for part in ("weight", "bias")}
     named["logit_scale"] = "logit_scale_a"
     if missing := [name for name in named.values() if name not in tensors]:
@@ -130,7 +130,7 @@ def _head(
 
 @torch.inference_mode()
 def embed_texts(folder: Path, texts: Sequence[str]) -> Tensor:
-    """(n, dim) unit vectors of the texts, each in PROMPT; transformers' own tokenizer and text tower."""
+    """Unit vectors (n, dim) of the texts, each put into PROMPT, from transformers' own tokenizer and text tower."""
     try:
         from transformers import AutoTokenizer, ClapTextModelWithProjection
         from transformers.utils import logging
@@ -151,13 +151,13 @@ def embed_texts(folder: Path, texts: Sequence[str]) -> Tensor:
     return F.normalize(embeddings, dim=-1).clone()
 
 
-# Thresholds from sound that mostly is not it
+# Thresholds from sound that is mostly something else
 
 
 def calibrated(tagger: Tagger, recordings: Sequence[str], say: Callable[[str], None]) -> tuple[float, ...]:
-    """A threshold for each event, from its scores in every second of recordings that mostly do not hold it.
+    """A threshold for each event, from its scores in every second of recordings mostly without it.
 
-    Middle and spread of the logits are medians, which the few seconds that do hold the sound do not move.
+    Middle and spread of the logits are medians, which the few seconds with the sound hardly move.
     """
     told = Told(say)
     heard = hearing(tagger.card, TagOptions(cells=CellOptions(smooth=0.0)))
