@@ -175,7 +175,7 @@ def durations(text: str) -> list[Duration]:
 
 
 def _duration(text: str, match: re.Match[str], goes_on: bool) -> Duration | None:
-    """An amount as a duration; `goes_on` after another in its sentence: the beach lasts one minute, the street ten seconds."""
+    """An amount as a duration; `goes_on` if one precedes it: the beach lasts one minute, the street ten seconds."""
     before, after = _around(text, match)
     is_one = (
         (goes_on and not LEAD_IN.search(before))

@@ -156,7 +156,7 @@ def _collected(start: Callable[[], Stream], request: Request, name: str, say: Ca
 
 
 def retried(start: Callable[[], Stream], say: Callable[[str], None]) -> Stream:
-    """The stream of `start`, retried after a while if the server is busy, and at once without parameters that it refuses."""
+    """The stream of `start`, retried after a wait while the server is busy, and at once without parameters that it refuses."""
     waits = iter(WAITS)
     refused: set[str] = set()
     while True:

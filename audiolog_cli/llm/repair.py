@@ -1,4 +1,4 @@
-"""A model's answer about a unit in, lines that the table bears out out: what a log is made of after `--check repair`.
+"""A model's answer about a unit in; the lines of a log that the table confirms out, for `--check repair`.
 
 Every sentence is checked against the unit's rows. A sentence is kept if it claims something, claims nothing wrong, and does not
 say much more than it claims. Wrong ones are asked for again once, with their mistakes; what no kept sentence covers is told in

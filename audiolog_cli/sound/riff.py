@@ -314,7 +314,7 @@ class Wave:
         return False
 
     def _is_believed(self, chunk: tuple[bytes, int], offset: int) -> bool:
-        """Whether four letters and a number after the sound are a chunk: a known name, or one that ends where another begins."""
+        """Whether four letters and a number after the audio are a chunk: its name is known, or it ends where another begins."""
         name, size = chunk
         if name in KNOWN or name == b"data":  # as `_is_known`
             return True

@@ -69,7 +69,7 @@ def stitched(
 
 
 def _follows(start: datetime, group_start: datetime, group_seconds: float) -> bool:
-    """Whether a file begun at `start` continues a group of `group_seconds`; InputError where one time has no zone."""
+    """Whether a file begun at `start` continues a group of `group_seconds`; InputError if only one time has a zone."""
     if (start.tzinfo is None) != (group_start.tzinfo is None):
         raise InputError(
             f"clock times with and without a zone, {group_start.isoformat()} and {start.isoformat()}: whether the recording goes "

@@ -41,8 +41,7 @@ def outcomes(
 ) -> Iterator[Outcome]:
     """The outcome of each recording, in any order, as from `engine.outcomes`. `show` is told now and then how far the run is.
 
-    UsageError if Ray is missing, or if there is no such cluster or no room in it for a worker; AudiologError if Ray stops the
-    run.
+    UsageError if Ray or the cluster is missing, or if the cluster has no room for a worker; AudiologError if Ray stops the run.
     """
     tasks = [Task(number, job, there.get(key_of(*job), ())) for number, job in enumerate(jobs)]
     if not tasks:
