@@ -38,7 +38,7 @@ def test_task_4bs_baseline_hears_magnitudes_at_44100_hertz() -> None:
     assert (front_end.sample_rate, front_end.n_fft, front_end.hop_length, front_end.n_mels) == (44100, 17640, 8820, 64)
     assert own_front_end("task4b") == front_end
     with pytest.raises(
-        UsageError, match=r"--model task4b: hears other features .* make them with `audiolog mix --for-model task4b`"
+        UsageError, match=r"model task4b: hears other features .* make them with `audiolog mix --for-model task4b`"
     ):
         new_network("task4b", "small", 0, 17, front_end=FRONT_END)
 

@@ -110,22 +110,15 @@ class LogMel(nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         """Return decibels (B, n_frames, n_mels) of `wave` (B, n_samples) in [-1, 1]; n_frames = 1 + n_samples // hop_length."""
         with torch.autocast(wave.device.type, enabled=False):
-            mel = self.power(wave) @ self.melW
-            return 10.0 * mel.clamp(min=POWER_FLOOR).log10()
+            return 10.0 * self.bands(wave).clamp(min=POWER_FLOOR).log10()
+
+    def bands(self, wave: Tensor) -> Tensor:
+        """The power in each band, (B, n_frames, n_mels)."""
+        return self.power(wave) @ self.melW
 
     def power(self, wave: Tensor) -> Tensor:
         """Power spectra (B, n_frames, n_frequencies); ValueError for waves too short to be reflected at their ends."""
-        spectrum = torch.stft(
-            reflected(wave.float(), self.front_end.n_fft // 2),
-            self.front_end.n_fft,
-            self.front_end.hop_length,
-            window=self.window,
-            center=False,
-            return_complex=True,
-        ).transpose(1, 2)  # (B, n_frames, n_frequencies)
-        parts = torch.view_as_real(spectrum)
-        squares = parts * parts  # interleaved as they lie in memory; separating them first costs half as much again
-        return squares[..., 0] + squares[..., 1]
+        return power_spectra(wave.float(), self.front_end, self.window)
 
 
 def reflected(wave: Tensor, n: int) -> Tensor:
@@ -164,6 +157,22 @@ def kaldi_filter_bank(front_end: FrontEnd) -> Tensor:
     return torch.cat([triangles, torch.zeros(1, front_end.n_mels, dtype=torch.float64)]).float()
 
 
+def power_spectra(wave: Tensor, front_end: FrontEnd, window: Tensor) -> Tensor:
+    """Power spectra (B, n_frames, n_frequencies) of `wave` (B, n_samples), centred, its ends reflected."""
+    spectrum = torch.stft(
+        reflected(wave, front_end.n_fft // 2),
+        front_end.n_fft,
+        front_end.hop_length,
+        len(window),
+        window,
+        center=False,
+        return_complex=True,
+    ).transpose(1, 2)  # (B, n_frames, n_frequencies)
+    parts = torch.view_as_real(spectrum)
+    squares = parts * parts  # interleaved as they lie in memory; separating them first costs half as much again
+    return squares[..., 0] + squares[..., 1]
+
+
 class KaldiMel(nn.Module):
     """The spectrogram of EfficientAT (Schmid et al., 2023), computed in float32.
 
@@ -188,17 +197,15 @@ class KaldiMel(nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         """Return (B, n_frames, n_mels) of `wave` (B, n_samples) in [-1, 1]; n_frames = 1 + (n_samples - 1) // hop_length."""
         with torch.autocast(wave.device.type, enabled=False):
-            wave = wave.float()
-            emphasised = torch.sub(wave[:, 1:], wave[:, :-1], alpha=PRE_EMPHASIS)
-            spectrum = torch.stft(
-                reflected(emphasised, self.front_end.n_fft // 2), self.front_end.n_fft, self.front_end.hop_length, KALDI_WINDOW,
-                self.window, center=False, return_complex=True,
-            ).transpose(1, 2)  # (B, n_frames, n_frequencies)  # fmt: skip
-            parts = torch.view_as_real(spectrum)
-            squares = parts * parts
-            power = squares[..., 0] + squares[..., 1]
-            bands = [power[..., low:high] @ getattr(self, f"block{number}") for number, (low, high) in enumerate(self.ranges)]
-            return torch.cat(bands, dim=-1).add_(KALDI_FLOOR).log_().add_(KALDI_SHIFT).div_(KALDI_SCALE)
+            return self.bands(wave).add_(KALDI_FLOOR).log_().add_(KALDI_SHIFT).div_(KALDI_SCALE)
+
+    def bands(self, wave: Tensor) -> Tensor:
+        """The power in each band, (B, n_frames, n_mels), after pre-emphasis."""
+        wave = wave.float()
+        emphasised = torch.sub(wave[:, 1:], wave[:, :-1], alpha=PRE_EMPHASIS)
+        power = power_spectra(emphasised, self.front_end, self.window)
+        blocks = (getattr(self, f"block{number}") for number in range(KALDI_BLOCKS))
+        return torch.cat([power[..., low:high] @ block for (low, high), block in zip(self.ranges, blocks, strict=True)], dim=-1)
 
 
 Spectrogram = LogMel | KaldiMel
