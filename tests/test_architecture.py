@@ -1,6 +1,7 @@
 """The rules of ARCHITECTURE.md that a machine can hold: who imports whom, and what light commands leave alone."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,25 @@ def test_modules_stay_readable(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 600
     assert ast.get_docstring(ast.parse(text)), "a module opens with what goes in, what comes out"
+
+
+def functions(path: Path) -> set[str]:
+    return {node.name for node in ast.parse(path.read_text(encoding="utf-8")).body if hasattr(node, "name")}
+
+
+def test_the_paths_of_a_recording_and_a_window_name_what_there_is() -> None:
+    """Of ARCHITECTURE.md: `FILE.py  function, function` and `file.function`, each where it says."""
+    text = (PACKAGE.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    text = text[: text.index("## Records")]
+    listed = re.findall(r"^    (\S+\.py) +((?:\w+, )*\w+)  ", text, re.MULTILINE)
+    assert len(listed) > 10
+    for file, names in listed:
+        assert set(names.split(", ")) <= functions(PACKAGE / file), file
+    modules = {path.stem: path for path in MODULES}
+    dotted = [pair for pair in re.findall(r"\b(\w+)\.(\w+)\b", text) if pair[0] in modules and pair[1] not in ("py", "md")]
+    assert len(dotted) > 15
+    for module, name in dotted:
+        assert any(name in functions(path) for path in MODULES if path.stem == module), f"{module}.{name}"
 
 
 ONE_CELL = "filename\tonset\toffset\tkind\tlabel\tscore\na.wav\t0.000\t1.000\tscene\tpark\t0.900\n"

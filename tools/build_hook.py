@@ -19,7 +19,8 @@ class ManualPages(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Write the pages into a folder that lasts until the wheel is there."""
         self.folder = TemporaryDirectory()
-        settings = os.environ | {"PYTHONPATH": self.root}  # the package is not installed yet
+        # the package is not installed yet, and what the build needs is on the path of this process alone
+        settings = os.environ | {"PYTHONPATH": os.pathsep.join([self.root, *filter(None, sys.path)])}
         subprocess.run([sys.executable, "tools/man_pages.py", self.folder.name], cwd=self.root, check=True, env=settings)
         pages = sorted(Path(self.folder.name).iterdir())
         build_data["shared_data"] |= {str(page): f"share/man/man1/{page.name}" for page in pages}
