@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm local-model test lint slow soak faults bench docs llama-server clean
+.PHONY: help install demo demo-llm local-model test lint slow soak faults bench docs docs-check llama-server clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,8 +30,8 @@ demo-llm: $(VENV)/installed llama-server local-model ## the example's log in the
 	$(BIN)/audiolog tag examples/farm_morning.flac | AUDIOLOG_LLAMA_SERVER=build/llama-server/llama-server $(BIN)/audiolog summarize --prompt timing --llm local
 
 test: export OMP_NUM_THREADS = 1
-test: lint ## lint, type check and every test that is not slow, two files at a time
-	$(BIN)/pytest -m 'not slow' --numprocesses 2 --dist loadfile
+test: lint ## lint, type check and every test that is neither slow nor one of docs-check, two files at a time
+	$(BIN)/pytest -m 'not slow and not docs' --numprocesses 2 --dist loadfile
 
 slow: $(VENV)/installed-dev ## the tests that take minutes: recordings past 4 GB and the like
 	$(BIN)/pytest -m slow
@@ -51,6 +51,10 @@ bench: $(VENV)/installed ## how fast the light commands start, records flow and 
 docs: $(VENV)/installed-dev ## write what documents quote: the command reference, the output of console blocks
 	$(BIN)/python tools/command_docs.py > docs/commands.md
 	$(BIN)/python tools/console_blocks.py --write README.md $(wildcard docs/*.md)
+
+docs-check: $(VENV)/installed-dev ## recipes and completion with cron, systemd, GNU parallel, msmtp, zsh, fish and R, where these are installed
+	$(BIN)/pytest -m docs tests/test_recipes.py tests/test_completion.py
+	$(BIN)/python tools/console_blocks.py docs/records.md
 
 llama-server: build/llama-server/llama-server ## llama.cpp's own server for the tests that talk to one (Debian, x86-64)
 

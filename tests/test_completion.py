@@ -69,6 +69,7 @@ def test_installing_puts_it_into_the_next_bash(tmp_path: Path) -> None:
     assert "Usage: audiolog weights convert" in shown
 
 
+@pytest.mark.docs
 def test_zsh_completes(tmp_path: Path) -> None:
     needs("zsh")
     (tmp_path / ".zshrc").write_text('autoload -Uz compinit; compinit -u\neval "$(audiolog --show-completion)"\n')
@@ -76,6 +77,7 @@ def test_zsh_completes(tmp_path: Path) -> None:
     assert "Usage: audiolog weights convert" in shown
 
 
+@pytest.mark.docs
 def test_fish_completes(tmp_path: Path) -> None:
     needs("fish")
     line = "audiolog --show-completion | source; complete -C 'audiolog ta'; complete -C 'audiolog tag --pool '"

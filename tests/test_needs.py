@@ -72,6 +72,13 @@ def test_what_an_option_needs_may_come_from_its_variable() -> None:
     assert (done.code, done.stderr) == (1, "audiolog: nowhere/: no such file\n")
 
 
+def test_an_option_that_is_needed_does_not_count_at_its_default() -> None:
+    """--llm outline is no language model, whether written out, left out or in the variable."""
+    message = "audiolog: --parallel needs --llm: the outline asks no language model; see `audiolog summarize --help`\n"
+    assert audiolog("summarize --llm outline --parallel 4") == (2, "", message)
+    assert audiolog("summarize --parallel 4", AUDIOLOG_LLM="outline") == (2, "", message)
+
+
 def test_the_error_leads_to_the_help() -> None:
     assert audiolog("tag --match '*.wav' --tz UTC rec.wav") == (
         2,

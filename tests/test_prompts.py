@@ -107,7 +107,7 @@ def test_an_own_question_replaces_the_question_not_the_table(tmp_path: Path) -> 
 def test_the_outline_answers_no_question_of_ones_own(tmp_path: Path) -> None:
     done = audiolog("summarize --ask 'Is it loud?'", tmp_path, cells_tsv())
     assert (done.code, done.stdout) == (2, "")
-    assert done.stderr == "audiolog: --ask needs --llm; see `audiolog summarize --help`\n"
+    assert done.stderr == "audiolog: --ask needs --llm: the outline asks no language model; see `audiolog summarize --help`\n"
     (tmp_path / "loud.md").write_text("Is it loud?")
     done = audiolog("summarize --prompt loud.md", tmp_path, cells_tsv())
     assert (done.code, done.stdout) == (2, "")

@@ -80,6 +80,7 @@ def test_overnight(place: Place) -> None:
     assert place.run("./overnight.sh").stdout == "stopped; the same command goes on where it was\n"
 
 
+@pytest.mark.docs
 def test_gnu_parallel(place: Place) -> None:
     needs("parallel")
     place.recording("recordings/a b.wav")
@@ -127,6 +128,7 @@ def test_make(place: Place) -> None:
     assert not (out / "b.tsv").exists()
 
 
+@pytest.mark.docs
 def test_recording_and_tagging_over_the_cuts(place: Place) -> None:
     needs("ffmpeg")
     place.file("record.sh")
@@ -163,6 +165,7 @@ def mail_server() -> Iterator[tuple[int, list[bytes]]]:
             server.shutdown()
 
 
+@pytest.mark.docs
 def test_a_log_by_mail(place: Place) -> None:
     needs("msmtp")
     place.recording("recordings/20260504_060000.wav")
@@ -184,6 +187,7 @@ def test_a_log_by_mail(place: Place) -> None:
     assert log.startswith("Log of 20260504_060000.wav") and "20260505" not in log and "06:00" in log
 
 
+@pytest.mark.docs
 def test_cron_understands_its_lines(place: Place) -> None:
     needs("crontab")
     done = place.run(f"crontab -n {place.file('crontab')}")
@@ -203,6 +207,7 @@ def test_the_command_of_the_cron_line(place: Place) -> None:
     assert place.run("sh line.sh") == (0, yesterday, "")
 
 
+@pytest.mark.docs
 def test_systemd_understands_the_units(place: Place) -> None:
     needs("systemd-analyze")
     place.file("garden.service").chmod(0o644)

@@ -17,7 +17,8 @@ from tests.replay_server import Answer, Asked, answering
 from tests.shell import Result, audiolog, sh
 
 HINT = (
-    "audiolog: this log is an outline, written by rule; for a language model add --llm ollama:MODEL, openai:MODEL or URL#MODEL\n"
+    "audiolog: this log is an outline, written by rule; for a language model add --llm local, ollama:MODEL, openai:MODEL or "
+    "URL#MODEL\n"
 )
 SHORT = cells_tsv({"farm": [(0, 4)]}, {"dog_bark": [(1, 3)]})
 SHORT_LOG = (

@@ -8,8 +8,8 @@ A rule is declared with its option, in the words of the command line, and so is 
     weights: Annotated[Weights, heading("Model")] = "everyday"
 
 Only what is given on the command line is an error: an environment variable is a default for every command, and is ignored where
-it has no effect. The option that a rule requires may come from anywhere. If only the input tells which options have no effect, a
-command calls `refuse`. `tests/test_needs.py` goes through all rules of all commands.
+it has no effect. The option that a rule requires may come from anywhere; at its own default it does not count. If only the input
+tells which options have no effect, a command calls `refuse`. `tests/test_needs.py` goes through all rules of all commands.
 """
 
 import inspect
@@ -113,19 +113,23 @@ def _broken(context: Context) -> Iterator[tuple[Parameter, Rule]]:
             continue
         for rule in rules:
             is_meant = not rule.when or _is(context.params[name], rule.when)
-            if is_meant and any(_holds(other, context) for other in rule.others) is not rule.is_needed:
+            if is_meant and any(_holds(other, context, rule.is_needed) for other in rule.others) is not rule.is_needed:
                 yield by_name[name], rule
 
 
-def _holds(other: str, context: Context) -> bool:
-    """Whether an option is set, on the command line or by its variable, and to the rule's value if it names one."""
+def _holds(other: str, context: Context, is_needed: bool) -> bool:
+    """Whether an option is set, on the command line or by its variable, and to the rule's value if it names one.
+
+    A needed option at its own default does not count: `--llm outline` names no language model.
+    """
     name, _, value = other.partition(" ")
     parameter = next(each for each in context.command.params if name in (*each.opts, each.name))
     assert parameter.name
     found = context.params[parameter.name]
     if value:
         return _is(found, value)
-    return context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT and found not in (False, "", None)
+    idle = (False, "", None, parameter.get_default(context)) if is_needed else (False, "", None)
+    return context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT and found not in idle
 
 
 def _is(found: object, value: str) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CONTEXT = 8192  # tokens: what a local model can usually take
 SMALL_CONTEXT = 4096  # tokens: assumed of a server that does not say
+OF_A_MODEL = needs("--llm", why="the outline asks no language model")
 
 
 class LogFormat(StrEnum):
@@ -64,7 +65,7 @@ def summarize(
     ask: Annotated[
         str,
         typer.Option(metavar="TEXT", help="A question of your own instead of a prompt."),
-        needs("--llm"),
+        OF_A_MODEL,
         not_with("--prompt"),
     ] = "",
     list_prompts: Annotated[bool, typer.Option("--list-prompts", help="List the prompts and exit.")] = False,
@@ -87,18 +88,16 @@ def summarize(
             help="Ask about the whole table in one piece or section by section; auto: whole where it fits and the model is not "
             "small.",
         ),
-        needs("--llm"),
+        OF_A_MODEL,
     ] = By.auto,
-    language: Annotated[str, typer.Option(help="Language of the answer, as you would name it."), needs("--llm")] = "",
+    language: Annotated[str, typer.Option(help="Language of the answer, as you would name it."), OF_A_MODEL] = "",
     context: Annotated[
         int,
         typer.Option(min=0, help="Tokens the model holds, prompt and answer; 0 asks the server."),
-        needs("--llm"),
+        OF_A_MODEL,
     ] = 0,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens kept free for the answer."), needs("--llm")] = 1024,
-    timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds to wait for the server without a byte."), needs("--llm")
-    ] = 300.0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens kept free for the answer."), OF_A_MODEL] = 1024,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the server without a byte."), OF_A_MODEL] = 300.0,
     keep_alive: Annotated[
         str,
         typer.Option(help="How long the model stays in memory, as 5m."),
@@ -107,13 +106,13 @@ def summarize(
     parallel: Annotated[
         int,
         typer.Option(min=1, help="Requests at a time, section by section."),
-        needs("--llm"),
+        OF_A_MODEL,
         not_with("--by whole"),
     ] = 2,
     cache: Annotated[
         str,
         typer.Option(metavar="DIR", help="Where finished answers are kept; `off` keeps none."),
-        needs("--llm"),
+        OF_A_MODEL,
     ] = "",
     dry_run: Annotated[
         bool,
@@ -121,7 +120,7 @@ def summarize(
             "--dry-run",
             help="Print what would be sent first, say how many calls and tokens it takes at most, ask for no answer.",
         ),
-        needs("--llm"),
+        OF_A_MODEL,
     ] = False,
     check: Annotated[
         CheckMode | None,
@@ -142,7 +141,7 @@ def summarize(
     retry: Annotated[
         int,
         typer.Option(min=0, help="Ask again this often, with the list of mistakes, for an answer in one piece."),
-        needs("--llm"),
+        OF_A_MODEL,
         not_with("--by section", "--check off"),
     ] = 0,
     quiet: Quiet = False,
@@ -299,7 +298,8 @@ class Outliner:
                 f"the outline answers only the prompts {', '.join(WRITERS)}; for a question of your own name an LLM with --llm"
             )
         terminal.say(
-            "this log is an outline, written by rule; for a language model add --llm ollama:MODEL, openai:MODEL or URL#MODEL"
+            "this log is an outline, written by rule; for a language model add --llm local, ollama:MODEL, openai:MODEL or "
+            "URL#MODEL"
         )
 
     def __call__(self, recording: "Recording", queue: Queue) -> Iterator[str]:
