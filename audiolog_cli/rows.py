@@ -133,6 +133,9 @@ def disjoint(rows: Iterable[Row], reached: dict[str, float] | None = None) -> It
 _FOREVER = float("inf")
 
 
+SORT = r"sort by file and then by onset as a number: sort -s -t $'\t' -k1,1 -k2,2n"  # the way out
+
+
 def went_back(filename: str, onset: float, latest: float, first: float) -> str:
     """The message for a file whose records go back to `onset` after `latest` seconds, and began at `first`."""
     if onset <= first:
@@ -140,10 +143,7 @@ def went_back(filename: str, onset: float, latest: float, first: float) -> str:
             f"{filename}: begins again, {onset:.3f} s follows {latest:.3f} s: it was named twice, or two tables of it follow "
             "one another; give it once"
         )
-    return (
-        f"{filename}: out of order, {onset:.3f} s follows {latest:.3f} s; sort by file and then by onset as a number: "
-        r"sort -s -t $'\t' -k1,1 -k2,2n"
-    )
+    return f"{filename}: out of order, {onset:.3f} s follows {latest:.3f} s; {SORT}"
 
 
 def _slices(active: list[Row], until: float) -> Iterator[Row]:

@@ -242,6 +242,22 @@ def test_the_check_finds_no_fault_with_an_outline(made: list[Row], form: str) ->
         assert report.labels_missing == []
 
 
+def test_a_recording_in_pieces_is_refused() -> None:
+    """As `sort -k2` leaves a table: a log of each piece would call the time of the others not analysed."""
+    a, b, later, again = (
+        Row("a", 0.0, 1.0, "park", ()),
+        Row("b", 0.0, 1.0, "park", ()),
+        Row("a", 1.0, 2.0, "park", ()),
+        Row("a", 0.0, 1.0, "park", ()),
+    )
+    with pytest.raises(RecordError, match=r"^a: goes on at 1.000 s after another recording; sort by file and then by onset"):
+        first(iter([a, b, later]), "overview")
+    with pytest.raises(RecordError, match=r"^a: begins again, 0.000 s follows 0.000 s: it was named twice"):
+        first(iter([a, b, again]), "overview")
+    failed_first: list[Record] = [Failure("a", "no such file"), b, a]
+    assert first(iter(failed_first), "overview").count("Log of a") == 2
+
+
 def test_a_log_is_headed_by_the_files_own_name() -> None:
     """And by its whole path where an earlier recording has that name."""
     rows = [Row(name, 0.0, 1.0, "park", ()) for name in ("a/x.wav", "b/x.wav", "s3://bucket/y.flac", "-")]

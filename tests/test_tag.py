@@ -217,6 +217,8 @@ def test_only_some_labels_are_written(folder: Path) -> None:
     wrong = audiolog(f"{tag} --labels siren,bird", folder)
     message = "audiolog: --labels: unknown label 'bird'; this model's events are car, dog, siren, ...\n"
     assert (wrong.code, wrong.stderr) == (2, message)
+    for near in ("sirn", "Siren", "sir"):
+        assert audiolog(f"{tag} --labels {near}", folder).stderr.endswith(" siren, ...; did you mean siren?\n")
 
 
 def test_a_stretch_of_each_recording(folder: Path) -> None:

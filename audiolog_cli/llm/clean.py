@@ -17,6 +17,7 @@ FINAL = re.compile(r"<\|channel\|>\s*final\b[^<]*<\|message\|>", re.IGNORECASE) 
 CHANNEL = re.compile(r"<\|channel\|>.*\Z", re.DOTALL)
 MARKS = re.compile(r"<\|[a-z_]+\|>")  # of a chat template
 ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?")  # ECMA-48
+FENCED = re.compile(r"```[\w-]*\n((?:(?!```).)*)```", re.DOTALL)  # an answer that is one fenced block
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -25,8 +26,12 @@ def cleaned(answer: str) -> str:
 
     >>> cleaned("<think>A cat? No.</think>\\n\\nA bird at 0:02."), cleaned("A cat? No.</think> A bird."), cleaned("<think>A cat")
     ('A bird at 0:02.', 'A bird.', '')
+    >>> cleaned("```markdown\\nA bird at 0:02.\\n```")
+    'A bird at 0:02.'
     """
-    return printable(without_thoughts(answer)).strip()
+    text = printable(without_thoughts(answer)).strip()
+    whole = FENCED.fullmatch(text)
+    return whole[1].strip() if whole else text
 
 
 def without_thoughts(answer: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import PurePath
 
 from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, Segment
-from audiolog_cli.rows import TableOptions, bridge_gaps, drop_short, merge, table, went_back
+from audiolog_cli.rows import SORT, TableOptions, bridge_gaps, drop_short, merge, table, went_back
 
 PLAIN = TableOptions()
 
@@ -35,23 +35,41 @@ class Recording:
 
 
 def recordings(records: Iterable[Record], options: TableOptions = PLAIN) -> Iterator[Recording]:
-    """The recordings of a stream, in order. RecordError for segments, and for rows that go back in time.
+    """The recordings of a stream, in order. RecordError for segments, rows that go back in time, and recordings in pieces.
 
     `options` says which pauses are bridged and which short events dropped.
     """
     titles: set[str] = set()
+    spans: dict[str, tuple[float, float]] = {}  # filename -> the onset of its first row and that of its last, in seconds
     for filename, group in groupby(records, key=itemgetter(0)):  # by filename, the first field of every record
+        rest = iter(group)
+        head = next(rest)
+        if filename in spans and isinstance(head, Cell | Row):
+            raise RecordError(_in_pieces(head, *spans[filename]))
         own = PurePath(filename).name
         recording = Recording(filename, iter(()), title=filename if own in titles else own)
         titles.add(own)
-        recording.rows = _rows(group, recording, options)
+        recording.rows = _spanned(_rows(head, rest, recording, options), spans)
         yield recording
 
 
-def _rows(group: Iterator[Record], recording: Recording, options: TableOptions) -> Iterator[Row]:
+def _in_pieces(record: Cell | Row, first: float, latest: float) -> str:
+    """The message for a recording that comes again after others; its rows had begun at `first` and at `latest` seconds."""
+    if record.onset <= first:
+        return went_back(record.filename, record.onset, latest, first)
+    return f"{record.filename}: goes on at {record.onset:.3f} s after another recording; {SORT}"
+
+
+def _spanned(rows: Iterator[Row], spans: dict[str, tuple[float, float]]) -> Iterator[Row]:
+    """The rows as they are; the onsets of the first and the latest are noted in `spans`."""
+    for row in rows:
+        spans[row.filename] = spans.get(row.filename, (row.onset, 0.0))[0], row.onset
+        yield row
+
+
+def _rows(first: Record, rest: Iterator[Record], recording: Recording, options: TableOptions) -> Iterator[Row]:
     """The merged rows of one file; ends and failures are noted in `recording`."""
-    first = next(group)
-    stream = chain([first], group)
+    stream = chain([first], rest)
     if isinstance(first, Segment):
         raise RecordError(f"{first.filename}: expected cells or rows, got segments; `audiolog tag` turns segments into cells")
     if isinstance(first, Row):

@@ -9,6 +9,7 @@ score file.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,7 +116,11 @@ def labels_of(card: "Card", options: CellOptions) -> Labels:
     chosen = _split(options.labels, card.events) if options.labels else card.events
     for option, names in (("--thresholds", options.thresholds), ("--labels", chosen)):
         if unknown := sorted(set(names) - set(card.events)):
-            raise UsageError(f"{option}: unknown label {unknown[0]!r}; this model's events are {', '.join(card.events[:5])}, ...")
+            like = [event for event in card.events if unknown[0].lower().replace(" ", "_") in event.lower()]
+            like = like[:3] or get_close_matches(unknown[0], card.events, 1, 0.75)
+            meant = f"; did you mean {' or '.join(like)}?" if like else ""
+            first = ", ".join(card.events[:5])
+            raise UsageError(f"{option}: unknown label {unknown[0]!r}; this model's events are {first}, ...{meant}")
     if options.sure and not card.sure_thresholds:
         raise UsageError("--sure: these weights have no thresholds for it; --threshold sets one for all events")
     given = card.sure_thresholds if options.sure else card.thresholds
