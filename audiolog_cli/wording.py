@@ -34,6 +34,17 @@ def span(onset: float, offset: float) -> str:
     return f"{clock(onset)}–{clock(offset)}"
 
 
+def remarked(onset: float, offset: float, message: str) -> str:
+    """A remark about a stretch of a recording, about one moment, or, where both times are 0, about the whole of it.
+
+    >>> remarked(1.5, 1.593, "lost"), remarked(6, 6, "8 bytes not heard"), remarked(0, 0, "one track of two")
+    ('1.500-1.593 s: lost', '6.000 s: 8 bytes not heard', 'one track of two')
+    """
+    if onset < offset:
+        return f"{onset:.3f}-{offset:.3f} s: {message}"
+    return f"{onset:.3f} s: {message}" if onset else message
+
+
 def length(seconds: float) -> str:
     """A duration in words; from a minute on, in whole seconds.
 

@@ -109,7 +109,7 @@ def test_what_is_not_heard_is_said() -> None:
     for tail, n_bytes in ((bytes(100_000), 100_000), (AFTER["a list"] + noise(10, RATE).tobytes(), 1_280_000)):
         samples, said = heard(wav(SOUND[:RATE]) + tail)
         assert samples.tolist() == SOUND[:RATE].tolist()
-        assert said == [("not_heard", f"1.000-1.000 s: {n_bytes} bytes after the sound were not heard")]
+        assert said == [("not_heard", f"1.000 s: {n_bytes} bytes after the sound were not heard")]
 
 
 def test_two_data_chunks_are_one_sound() -> None:
@@ -143,7 +143,7 @@ def test_a_second_wav_that_breaks_off_is_damage_at_its_time() -> None:
         ("broken_off", "2.000-3.000 s: the file breaks off before the end that its header declares")
     ]
     assert heard(wav(SOUND[:RATE]) + wav(SOUND)[:20])[1] == [
-        ("lost", "1.000-1.000 s: what follows cannot be read (-: not a sound file that can be read)")
+        ("lost", "1.000 s: what follows cannot be read (-: not a sound file that can be read)")
     ]
 
 

@@ -21,6 +21,7 @@ from audiolog_cli.reading import cells_of, has_segments, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Remark, Segment
 from audiolog_cli.sound.remote import files_below, is_url
 from audiolog_cli.tagging.options import Job, Spans, stretch
+from audiolog_cli.wording import remarked
 
 AUDIO_SUFFIXES = frozenset(
     [
@@ -229,7 +230,7 @@ Aside = Callable[[Remark], None]
 
 def say_remark(remark: Remark) -> None:
     """Print a remark that a table holds besides its cells to stderr."""
-    terminal.say(f"{remark.filename}: {remark.onset:.3f}-{remark.offset:.3f} s: {remark.message}")
+    terminal.say(f"{remark.filename}: {remarked(remark.onset, remark.offset, remark.message)}")
 
 
 @contextmanager

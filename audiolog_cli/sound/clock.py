@@ -59,7 +59,7 @@ NOT_UNDERSTOOD = re.compile(
 UNIX = re.compile(r"(?<![\da-fA-F])(1\d{9}(?:\.\d+|\d{3})?)(?!\d)")  # 2001 to 2033: other numbers are not times
 UNIX_HEX = re.compile(r"[5-7][0-9A-F]{7}")  # 2012 to 2038: not a date such as 20261122
 AUDIOMOTH_COMMENT = re.compile(
-    r"Recorded at (\d{2}):(\d{2}):(\d{2})(\.\d+)? (\d{2})/(\d{2})/(\d{4}) (?:\((UTC[^)]*)\) )?by AudioMoth"
+    r"Recorded at (\d{2}):(\d{2}):(\d{2})(\.\d+)? (\d{2})/(\d{2})/(\d{4}) (?:\((UTC[^)]*)\) )?(?:by AudioMoth|during deployment)"
 )
 OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d{2})?")
 SUFFIX = re.compile(r"\.(?:[A-Za-z]\w*|3g[p2])$")  # of a file's name; .25Z is not one
@@ -369,6 +369,7 @@ def header_start(path: str) -> Start:
 def comment_start(chunk: bytes) -> Start:
     """`Recorded at 06:00:00 22/11/2026 (UTC+1) by AudioMoth ...`, or any ISO 8601 time in a comment.
 
+    A deployment's number, where one is set, stands in place of AudioMoth's own: `... (UTC+1) during deployment 24F3...`.
     AudioMoth's clock is UTC if its comment names no zone: firmware that supports other zones names them.
     """
     comment = text_of(chunk)

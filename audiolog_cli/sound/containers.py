@@ -205,7 +205,7 @@ def chosen(container: InputContainer, number: int, name: str) -> tuple[AudioStre
     index = number - 1 if number else next((at for at, track in enumerate(tracks) if Disposition.default in track.disposition), 0)
     track = tracks[index]
     others = "; ".join(
-        ", ".join(filter(None, (f"{at}", other.language, other.metadata.get("title"))))
+        ", ".join(filter(None, (f"{at}", (other.language or "").replace("und", ""), other.metadata.get("title"))))
         for at, other in enumerate(tracks, 1)
         if at != index + 1
     )

@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from audiolog_cli.wording import remarked
+
 MERGE_WITHIN = 1.0  # seconds between two stretches of the same damage that are reported as one
 # Causes that are not damage: the file is as it was recorded, but its sound deserves a remark.
 NOTES = ("more_sound", "not_heard", "digital_silence", "hum", "cancelling", "ultrasound", "other_tracks", "begins_late")
@@ -29,7 +31,7 @@ class Damage:
         >>> str(Damage(1.5, 1.593, "broken frame, taken as silence"))
         '1.500-1.593 s: broken frame, taken as silence'
         """
-        return f"{self.onset:.3f}-{self.offset:.3f} s: {self.reason}"
+        return remarked(self.onset, self.offset, self.reason)
 
 
 class DamageWarning(UserWarning):
