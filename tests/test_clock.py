@@ -182,6 +182,12 @@ def test_audiomoth_s_first_firmware_names_no_zone_and_knows_only_utc(tmp_path: P
     assert start(path, header_time=True, tz="Europe/Berlin").isoformat() == "2026-11-22T07:00:00+01:00"
 
 
+def test_a_z_behind_an_underscore_is_not_passed_over() -> None:
+    with pytest.raises(AudioError, match=r"followed by '_Z', which is not understood"):
+        start("20261122_060000_Z.wav", name_time="auto", tz="Europe/Berlin")
+    assert start("20261122_060000_zoo.wav", name_time="auto", tz="UTC").isoformat() == "2026-11-22T06:00:00+00:00"
+
+
 def test_audiomoth_s_comment_names_the_deployment_where_one_is_set(tmp_path: Path) -> None:
     comment = b"Recorded at 06:00:00 22/11/2026 (UTC+2) during deployment 24F319046055BD8B at medium gain while battery was 4.2V."
     path = recorder_wav(tmp_path / "a.wav", chunk(b"LIST", b"INFO" + chunk(b"ICMT", comment)))

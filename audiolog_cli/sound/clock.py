@@ -53,7 +53,7 @@ AFTER = re.compile(
 )
 # What must not follow that: a possible offset or fraction, am or pm, or a zone's abbreviation (many of which mean two zones).
 NOT_UNDERSTOOD = re.compile(
-    r"\s?[-+]\d|[.,:]\d|\s?[AaPp]\.?[Mm]\b|[\s_]?(?:UTC|GMT)"
+    r"\s?[-+]\d|[.,:]\d|\s?[AaPp]\.?[Mm]\b|[\s_]?(?:UTC|GMT)|_[Zz](?![^\W_])"
     r"|[\s_]?(?:[ECMP][DS]T|(?:AK|A[CEW]|NZ)[DS]T|[BHJK]ST|CES?T|EES?T|WET|MES?Z|MSK|SAST)(?![^\W_])"
 )
 UNIX = re.compile(r"(?<![\da-fA-F])(1\d{9}(?:\.\d+|\d{3})?)(?!\d)")  # 2001 to 2033: other numbers are not times
