@@ -3,8 +3,6 @@
 They are written by `man_pages.py` from the commands themselves, which needs the standard library and typer, nothing that tags.
 """
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,9 +17,11 @@ class ManualPages(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Write the pages into a folder that lasts until the wheel is there."""
         self.folder = TemporaryDirectory()
-        # the package is not installed yet, and what the build needs is on the path of this process alone
-        settings = os.environ | {"PYTHONPATH": os.pathsep.join([self.root, *filter(None, sys.path)])}
-        subprocess.run([sys.executable, "tools/man_pages.py", self.folder.name], cwd=self.root, check=True, env=settings)
+        # In this very process: pip gives its packages for building to no other, and what is being built is not installed yet.
+        sys.path[:0] = [self.root, str(Path(self.root) / "tools")]
+        from man_pages import write
+
+        write(Path(self.folder.name))
         pages = sorted(Path(self.folder.name).iterdir())
         build_data["shared_data"] |= {str(page): f"share/man/man1/{page.name}" for page in pages}
 

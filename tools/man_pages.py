@@ -97,8 +97,12 @@ def pages() -> dict[str, str]:
     return {f"{own}.1": page(context, [name for name in names if name != own]) for own, context in zip(names, found, strict=True)}
 
 
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
+def write(folder: Path) -> None:
+    """All pages into a folder, which is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     for file_name, content in pages().items():
         (folder / file_name).write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
