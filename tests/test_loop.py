@@ -90,7 +90,7 @@ def test_bf16_learns_what_fp32_learns(tmp_path: Path) -> None:
 
 
 def test_a_metric_that_the_windows_do_not_allow_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="metric macro_ap: the validation windows do not allow it"):
+    with pytest.raises(UsageError, match="metric macro_ap: the validation windows do not define it; use score"):
         trained(replace(QUICK, metric="macro_ap"), tmp_path)
 
 

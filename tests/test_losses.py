@@ -70,7 +70,13 @@ def test_total_is_the_papers_weighted_sum() -> None:
     torch.manual_seed(0)
     B, T, K, S = 4, 3, 5, 2
     scene, event = torch.nn.functional.normalize(torch.randn(2, B, 8), dim=-1)
-    output = Output(torch.randn(B, 6), torch.randn(B, T, K), torch.randn(B, S), event, scene)
+    output = Output(
+        latent=torch.randn(B, 6),
+        event_logits=torch.randn(B, T, K),
+        scene_logits=torch.randn(B, S),
+        event_embedding=event,
+        scene_embedding=scene,
+    )
     targets = Targets(events=torch.rand(B, T, K), scene=torch.tensor([0, 1, 1, 0]))
     scale = torch.tensor(1.0)
     terms = total_loss(output, targets, LossWeights(), scale)
