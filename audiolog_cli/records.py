@@ -2,7 +2,7 @@
 
     segment   filename onset offset                         written by `segment`, read by `tag`
     cell      filename onset offset kind label score        written by `tag`, read by `table`, `summarize`, `eval`, `report`
-    row       filename onset offset scene events            written by `table`, read by `summarize` and by people
+    row       filename onset offset scene events            written by `table`, read by `summarize`, `eval` and people
 
 Times are seconds from the start of the recording, intervals half-open [onset, offset), three decimals. The last column `time`
 (ISO 8601 with offset) is present when the recording's absolute start is known. JSON Lines also carry an `end` after each file, an

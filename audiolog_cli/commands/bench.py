@@ -46,18 +46,18 @@ def bench(
     weights: Annotated[Weights, not_with("--untrained")] = "everyday",
     untrained: Annotated[
         str,
-        typer.Option(metavar="MODEL:PRESET", help="A new network instead of weights, as htsat:base, the paper's."),
+        typer.Option(metavar="MODEL:PRESET", help="A new network instead of weights, such as htsat:base, the paper's."),
     ] = "",
     device: Device = "auto",
     precision: PrecisionOption = Precision.fp32,
     batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
     jobs: Jobs = 0,
     seconds: Annotated[int, typer.Option(min=1, max=21_600, help="Length of the noise."), not_with("file")] = 60,
-    repeats: Annotated[int, typer.Option(min=1, help="Passes that count, after one to warm up.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Measured passes, after one to warm up.")] = 5,
     compare: Annotated[
-        str, typer.Option(metavar="FILE", help="A run saved with --format json: adds how many times its speed this one has.")
+        str, typer.Option(metavar="FILE", help="A run saved with --format json: adds the speed relative to it.")
     ] = "",
-    format: Annotated[BenchFormat, typer.Option(help="table for people, tsv or json for programs.")] = BenchFormat.table,
+    format: Annotated[BenchFormat, typer.Option(help="table for people; tsv or json for programs.")] = BenchFormat.table,
     quiet: Quiet = False,
 ) -> None:
     """Say how fast this machine tags, and what limits it.

@@ -63,13 +63,15 @@ def eval(
         ),
     ] = "",
     durations: Annotated[
-        str, typer.Option(metavar="FILE", help="TSV filename, duration: all recordings, and where each ends.")
+        str, typer.Option(metavar="FILE", help="TSV filename, duration: all recordings, and when each ends.")
     ] = "",
-    labels: Annotated[str, typer.Option(metavar="FILE", help="The event labels to score, one a line; others are ignored.")] = "",
+    labels: Annotated[
+        str, typer.Option(metavar="FILE", help="The event labels to score, one per line; others are ignored.")
+    ] = "",
     folds: Annotated[
         str,
         typer.Option(
-            metavar="PATH", help="TSV filename, fold, or MAESTRO's folder of test lists: also each fold, and the mean of folds."
+            metavar="PATH", help="TSV filename, fold, or MAESTRO's folder of test lists: adds each fold and the mean of folds."
         ),
     ] = "",
     allow_unknown_labels: Annotated[
@@ -92,16 +94,16 @@ def eval(
         SceneUnit, typer.Option(help="Compare scenes by second or by file; auto: by file where both sides give whole files.")
     ] = SceneUnit.auto,
     by_class: Annotated[
-        bool, typer.Option("--by-class", help="Also a line per label and scene, and the confusion of scenes."), heading("Output")
+        bool, typer.Option("--by-class", help="Add a line per label and scene, and the confusion of scenes."), heading("Output")
     ] = False,
-    by_file: Annotated[bool, typer.Option("--by-file", help="Also a line per recording.")] = False,
+    by_file: Annotated[bool, typer.Option("--by-file", help="Add a line per recording.")] = False,
     confidence: Annotated[
         bool, typer.Option("--confidence", help="95 % intervals of error rate, F1 and accuracy, by resampling recordings.")
     ] = False,
     library: Annotated[
         bool,
         typer.Option(
-            "--library", help="Compute the figures with sed_eval and sed_scores_eval too, fail if they differ; adds PSDS."
+            "--library", help="Compute the figures with sed_eval and sed_scores_eval too, and fail if they differ; adds PSDS."
         ),
     ] = False,
     plot: Annotated[
@@ -110,12 +112,12 @@ def eval(
     tune: Annotated[
         str,
         typer.Option(
-            metavar="FILE", help="Write the thresholds that together give the highest F1 there, for `tag --thresholds`."
+            metavar="FILE", help="Write to FILE the thresholds that together give the highest F1, for `tag --thresholds`."
         ),
         needs("--scores-dir"),
     ] = "",
     format: Annotated[
-        FiguresFormat, typer.Option(help="tsv: one figure a line; json: everything; github: Markdown tables.")
+        FiguresFormat, typer.Option(help="tsv: one figure per line; json: everything; github: Markdown tables.")
     ] = FiguresFormat.tsv,
     quiet: Quiet = False,
 ) -> None:

@@ -1,6 +1,7 @@
 """Which recordings a command works on: paths, folders, lists of paths, lists of segments."""
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -23,73 +24,14 @@ from audiolog_cli.sound.remote import files_below, is_url
 from audiolog_cli.tagging.options import Job, Spans, stretch
 from audiolog_cli.wording import remarked
 
-AUDIO_SUFFIXES = frozenset(
-    [
-        ".wav",
-        ".wave",
-        ".w64",
-        ".rf64",
-        ".bwf",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".caf",
-        ".au",
-        ".snd",
-        ".voc",
-        ".flac",
-        ".wv",
-        ".ape",
-        ".tta",
-        ".mp3",
-        ".mp2",
-        ".mpga",
-        ".m4a",
-        ".m4b",
-        ".aac",
-        ".ac3",
-        ".eac3",
-        ".dts",
-        ".ogg",
-        ".oga",
-        ".ogv",
-        ".opus",
-        ".spx",
-        ".amr",
-        ".gsm",
-        ".wma",
-        ".dsf",
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".3gp",
-        ".3g2",
-        ".mka",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".flv",
-        ".wmv",
-        ".asf",
-        ".mpg",
-        ".mpeg",
-        ".vob",
-        ".ts",
-        ".mts",
-        ".m2ts",
-    ]
+_SUFFIXES = (
+    ".wav .wave .w64 .rf64 .bwf .aif .aiff .aifc .caf .au .snd .voc .flac .wv .ape .tta .mp3 .mp2 .mpga .m4a .m4b .aac .ac3 "
+    ".eac3 .dts .ogg .oga .ogv .opus .spx .amr .gsm .wma .dsf .mp4 .m4v .mov .3gp .3g2 .mka .mkv .webm .avi .flv .wmv .asf .mpg "
+    ".mpeg .vob .ts .mts .m2ts"
 )
-# Folders that systems and network disks make: trash, thumbnails, ...
-SYSTEM_FOLDERS = (
-    "@eaDir",
-    "@Recycle",
-    "#recycle",
-    "#snapshot",
-    "$RECYCLE.BIN",
-    "System Volume Information",
-    "lost+found",
-    "__MACOSX",
-)
+AUDIO_SUFFIXES = frozenset(_SUFFIXES.split())
+# Hidden files and folders, and those that systems and network disks make: trash, thumbnails, ...
+HIDDEN = re.compile(r"\..*|@eaDir|@Recycle|#recycle|#snapshot|\$RECYCLE\.BIN|System Volume Information|lost\+found|__MACOSX")
 
 
 def jobs_of(
@@ -140,7 +82,7 @@ def _passed_through(files: Iterable[str], folder: str, match: str, passed: Count
     """The files of a folder that are recordings, going by their names; the others are counted."""
     for path in files:
         parts = path.removeprefix(folder).split("/")
-        if any(part.startswith(".") or part in SYSTEM_FOLDERS for part in parts):
+        if any(HIDDEN.fullmatch(part) for part in parts):
             passed["hidden"] += 1
         elif _fits(path, match):
             yield path

@@ -15,11 +15,11 @@ def mix(
     clips: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders with clips.tsv and the sounds it names.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the recordings and lists, or the pool, go.")],
     recordings: Annotated[
-        int, typer.Option(min=0, help="Compose so many recordings."), heading("Recordings"), not_with("--windows")
+        int, typer.Option(min=0, help="How many recordings to compose."), heading("Recordings"), not_with("--windows")
     ] = 0,
     seconds: Annotated[float, typer.Option(min=1, help="Length of a recording."), needs("--recordings")] = 300.0,
     windows: Annotated[
-        int, typer.Option(min=0, help="Make a pool of so many windows of 10 s for `audiolog train`."), heading("Windows")
+        int, typer.Option(min=0, help="How many windows of 10 s to make, as a pool for `audiolog train`."), heading("Windows")
     ] = 0,
     style: Annotated[
         str,
@@ -30,24 +30,24 @@ def mix(
         str,
         typer.Option(
             metavar="MODEL",
-            help="Windows as this kind of network hears them: mobilenet, task4b, or any other.",
+            help="The kind of network that the windows are for: mobilenet, task4b, or any other.",
         ),
         needs("--windows"),
     ] = "htsat",
     teacher: Annotated[
         Path | None,
-        typer.Option(metavar="CHECKPOINT", help="A tagger whose opinion of each window is kept."),
+        typer.Option(metavar="CHECKPOINT", help="A tagger whose scores for each window are stored with it."),
         needs("--windows"),
         needs("--teacher-map"),
     ] = None,
     teacher_map: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="TSV: event, the teacher's classes that mean it."),
+        typer.Option(metavar="FILE", help="TSV: event, and the teacher's classes that mean it."),
         needs("--teacher"),
     ] = None,
     part: Annotated[
         str,
-        typer.Option(metavar="K/N", help="Make only every N-th window, from the K-th on; run N of them."),
+        typer.Option(metavar="K/N", help="Make only every N-th window, from the K-th on (from 0), to run N processes."),
         needs("--windows"),
     ] = "0/1",
     split: Annotated[str, typer.Option(help="Which clips: train, val or test."), heading("Clips")] = "train",
@@ -55,22 +55,22 @@ def mix(
         bool,
         typer.Option(
             "--all-labels",
-            help="The vocabulary is every label of the clips, not that of the default weights.",
+            help="Use all labels of the clips, not the vocabulary of the default weights.",
         ),
     ] = False,
     join: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="TSV: labels that are joined to one (kind, label, raw_label, becomes)."),
+        typer.Option(metavar="FILE", help="TSV of labels to merge: kind, label, raw_label, becomes."),
     ] = None,
     licences: Annotated[
         str,
-        typer.Option(metavar="PATTERN", help="Only clips whose licence this regular expression finds."),
+        typer.Option(metavar="PATTERN", help="Only clips whose licence matches this regular expression."),
     ] = "",
     cache: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Decoded clips, kept between runs [default: OUT/cache]."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same sounds.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same mixtures.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Mix isolated clips over scene recordings; onsets and offsets are known.

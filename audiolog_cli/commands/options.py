@@ -23,15 +23,13 @@ Files = Annotated[
     typer.Argument(metavar="[FILE|-]...", help="Cells as `audiolog tag` writes them; - is stdin.", show_default=False),
 ]
 Channel = Annotated[
-    str, typer.Option(help="mix (stereo: the mean, 5.1: as ITU-R BS.775 mixes), left, right, or a channel's number from 1.")
+    str, typer.Option(help="mix (stereo: the mean, 5.1: as in ITU-R BS.775), left, right, or a channel's number from 1.")
 ]
 Raw = Annotated[
     str,
     typer.Option(metavar="RATE,CHANNELS,FORMAT", help="The input is PCM without a header, such as 48000,2,s16le."),
 ]
-Track = Annotated[
-    int, typer.Option(min=0, help="A film's sound track, counted from 1; 0 is the one that it marks as its default.")
-]
+Track = Annotated[int, typer.Option(min=0, help="A film's sound track, counted from 1; 0 is its default track.")]
 MinDuration = Annotated[float, typer.Option(min=0.0, help="Drop events shorter than this many seconds.")]
 MaxGap = Annotated[float, typer.Option(min=0.0, help="Bridge pauses of one event up to this many seconds.")]
 Thresholds = Annotated[str, typer.Option(metavar="FILE", help="Thresholds per label: a TSV with columns label, threshold.")]
@@ -49,8 +47,8 @@ class Precision(StrEnum):
 PrecisionOption = Annotated[
     Precision,
     typer.Option(
-        help="fp32; or, faster and a little different: bf16 (processors with AVX512_BF16 or AMX, GPUs), fp16 (GPUs), int8 "
-        "(processors).",
+        help="fp32; or faster, with slightly different scores: bf16 (CPUs with AVX512_BF16 or AMX, GPUs), fp16 (GPUs), int8 "
+        "(CPUs).",
     ),
 ]
 Jobs = Annotated[
@@ -66,7 +64,7 @@ class RecordFormat(StrEnum):
     jsonl = "jsonl"
 
 
-Format = Annotated[RecordFormat, typer.Option(help="tsv with a header, or jsonl: one JSON object a line.")]
+Format = Annotated[RecordFormat, typer.Option(help="tsv with a header, or jsonl: one JSON object per line.")]
 
 
 def complete_weights(incomplete: str) -> list[str]:

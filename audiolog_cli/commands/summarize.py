@@ -74,7 +74,7 @@ def summarize(
     together: Annotated[
         bool, typer.Option("--together", help="One log for all recordings, in the order of their times.")
     ] = False,
-    format: Annotated[LogFormat, typer.Option(help="text, or one JSON object a line for each log.")] = LogFormat.text,
+    format: Annotated[LogFormat, typer.Option(help="text, or one JSON object per log and line.")] = LogFormat.text,
     llm: Annotated[
         str,
         typer.Option(
@@ -85,8 +85,7 @@ def summarize(
     by: Annotated[
         By,
         typer.Option(
-            help="Ask about the whole table in one piece or section by section; auto: whole where it fits and the model is not "
-            "small.",
+            help="Ask about the whole table at once or section by section; auto: whole if it fits and the model is not small.",
         ),
         OF_A_MODEL,
     ] = By.auto,
@@ -97,15 +96,17 @@ def summarize(
         OF_A_MODEL,
     ] = 0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens kept free for the answer."), OF_A_MODEL] = 1024,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the server without a byte."), OF_A_MODEL] = 300.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds without a byte from the server before giving up."), OF_A_MODEL
+    ] = 300.0,
     keep_alive: Annotated[
         str,
-        typer.Option(help="How long the model stays in memory, as 5m."),
+        typer.Option(help="How long the model stays in memory, such as 5m."),
         needs("--llm ollama"),
     ] = "",
     parallel: Annotated[
         int,
-        typer.Option(min=1, help="Requests at a time, section by section."),
+        typer.Option(min=1, help="Requests in parallel, when asking section by section."),
         OF_A_MODEL,
         not_with("--by whole"),
     ] = 2,
@@ -118,16 +119,15 @@ def summarize(
         bool,
         typer.Option(
             "--dry-run",
-            help="Print what would be sent first, say how many calls and tokens it takes at most, ask for no answer.",
+            help="Print what would be sent first, and how many calls and tokens it would take at most; ask nothing.",
         ),
         OF_A_MODEL,
     ] = False,
     check: Annotated[
         CheckMode | None,
         typer.Option(
-            help="Hold a log against its table. repair, for a language model the default, mends and completes it; warn marks "
-            "what is wrong; "
-            "strict ends with exit code 5 as well; off, for the outline the default.",
+            help="Check a log against its table. repair, the default for a language model, corrects and completes it; warn marks "
+            "what is wrong; strict also exits with code 5; off is the default for the outline.",
             show_default=False,
         ),
         heading("Check"),
@@ -135,12 +135,12 @@ def summarize(
     ] = None,
     check_only: Annotated[
         str,
-        typer.Option(metavar="LOG", help="Check this log against the table and write no other."),
+        typer.Option(metavar="LOG", help="Check this log against the table instead of writing one."),
         not_with("--llm", "--dry-run"),
     ] = "",
     retry: Annotated[
         int,
-        typer.Option(min=0, help="Ask again this often, with the list of mistakes, for an answer in one piece."),
+        typer.Option(min=0, help="Ask again up to this many times, with the list of mistakes, for an answer in one piece."),
         OF_A_MODEL,
         not_with("--by section", "--check off"),
     ] = 0,

@@ -41,8 +41,7 @@ def table(
         TableFormat,
         typer.Option(
             help="tsv, jsonl, csv and parquet are for programs, csv-excel for spreadsheets, github to latex for people, raven "
-            "and "
-            "audacity for editors of annotations, srt and vtt for films."
+            "and audacity for annotation editors, srt and vtt for films."
         ),
     ] = TableFormat.tsv,
     cells: Annotated[bool, typer.Option("--cells", help="One row per cell instead of merging equal neighbours.")] = False,
@@ -81,9 +80,8 @@ def table(
             terminal.write_lines(_lines(rows, format, with_time, noted))
     if format is TableFormat.raven and noted.unmeasured:
         terminal.complain(
-            f"Begin Time (s) may be too early from the second recording on: the table does not say how long {noted.unmeasured} "
-            f"is "
-            "(it has no scenes and no end record); File Offset (s) is right"
+            "Begin Time (s) may be too early from the second recording on: the table does not say how long "
+            f"{noted.unmeasured} is (it has no scenes and no end record); File Offset (s) is right"
         )
     if broken:
         raise broken[0]

@@ -62,7 +62,7 @@ def tag(
         list[str] | None, typer.Argument(metavar="[FILE|-]...", help="Recordings, or segments as `audiolog segment` writes them.")
     ] = None,
     files_from: Annotated[
-        str, typer.Option(metavar="FILE|-", help="Also tag the recordings named in this file, one a line."), heading("Input")
+        str, typer.Option(metavar="FILE|-", help="Also tag the recordings named in this file, one per line."), heading("Input")
     ] = "",
     recursive: Annotated[
         bool,
@@ -70,7 +70,7 @@ def tag(
     ] = False,
     match: Annotated[
         str,
-        typer.Option(metavar="PATTERN", help="Only files of such names, as '*.wav'."),
+        typer.Option(metavar="PATTERN", help="Only files whose names match, such as '*.wav'."),
         needs("--recursive"),
     ] = "",
     start: Annotated[float, typer.Option(min=0.0, help="Seconds at which to begin in each recording.")] = 0.0,
@@ -97,14 +97,14 @@ def tag(
     ] = False,
     tz: Annotated[
         str,
-        typer.Option(metavar="ZONE", help="The zone of clock times that carry none, as Europe/Berlin or +01:00."),
+        typer.Option(metavar="ZONE", help="The zone of clock times that carry none, such as Europe/Berlin or +01:00."),
         needs("--start-time", "--name-time", "--header-time"),
     ] = "",
     split_files: Annotated[
         bool,
         typer.Option(
             "--split-files",
-            help="Files whose clock times follow one another are one recording, named by its first.",
+            help="Treat files whose clock times follow one another as one recording, named after the first.",
         ),
         needs("--name-time", "--header-time"),
         not_with("--out", why="there, each file is a recording of its own"),
@@ -118,8 +118,7 @@ def tag(
         float,
         typer.Option(
             min=0.0,
-            help="Seconds from window to window, instead of the checkpoint's; below the window's length they overlap and are "
-            "averaged.",
+            help="Seconds from window to window, instead of the checkpoint's; overlapping windows are averaged.",
         ),
     ] = 0.0,
     cell: Annotated[float, typer.Option(min=0.001, help="Seconds of a cell."), heading("Cells")] = 1.0,
@@ -141,38 +140,40 @@ def tag(
         float | None,
         typer.Option(
             min=0.0,
-            help="Average events' scores over this many seconds instead of the checkpoint's; 0 does not.",
+            help="Average events' scores over this many seconds, instead of the checkpoint's; 0: do not average.",
         ),
     ] = None,
     smooth_scene: Annotated[
         float | None,
         typer.Option(
             min=0.0,
-            help="The same for scenes. A line is written half of the longer time after its sound.",
+            help="The same for scenes. Output lags by half of the longer of the two.",
         ),
     ] = None,
     sure: Annotated[
-        bool, typer.Option("--sure", help="The checkpoint's higher thresholds: fewer events, four of five of them right.")
+        bool, typer.Option("--sure", help="The checkpoint's higher thresholds: fewer events, about four of five right.")
     ] = False,
     scenes: Annotated[
         Scenes,
-        typer.Option(help="sure: a place, a kind of place or none, as far as it is known; best: the most probable one always."),
+        typer.Option(
+            help="sure: a scene, a kind of place or none, as precisely as it is known; best: always the most probable scene."
+        ),
     ] = Scenes.sure,
     format: Annotated[
-        TagFormat, typer.Option(help="tsv with a header, jsonl: one JSON object a line, or parquet."), heading("Output")
+        TagFormat, typer.Option(help="tsv with a header; jsonl, one JSON object per line; or parquet."), heading("Output")
     ] = TagFormat.tsv,
     out: Annotated[
         str,
         typer.Option(
             metavar="DIR|URL",
-            help="Write one file per recording there; what is there already is not tagged again.",
+            help="Write one file per recording there; recordings that are already there are skipped.",
         ),
     ] = "",
     resume: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Keep a journal there; the same command goes on where an interrupted one stopped.",
+            help="Keep a journal there, so that the same command goes on where it was interrupted.",
         ),
         not_with("--engine ray", why="what is in --out is not tagged again"),
         not_with("--split-files"),
@@ -187,9 +188,8 @@ def tag(
         str,
         typer.Option(
             metavar="local|ray[:ADDRESS][,gpus=N]",
-            help="Who tags: this process, or the workers of a Ray cluster (ray:auto finds it on its own nodes, ray alone starts "
-            "one here);"
-            " gpus=0.25 puts four workers on a GPU.",
+            help="Who tags: this process, or the workers of a Ray cluster (ray alone starts one here, ray:auto finds the one of "
+            "this node); gpus=0.25 puts four workers on a GPU.",
         ),
         heading("Cluster"),
         needs("--out", when="ray", why="its workers write files"),

@@ -25,7 +25,7 @@ def train(
         ),
     ],
     recording: Annotated[
-        Path | None, typer.Argument(metavar="[RECORDING]", help="With --suggest: a long recording to look into.")
+        Path | None, typer.Argument(metavar="[RECORDING]", help="With --suggest: a long recording to search.")
     ] = None,
     out: Annotated[
         Path | None,
@@ -39,7 +39,7 @@ def train(
         str,
         typer.Option(
             metavar="NAME|PATH",
-            help="Teach these weights the sounds in DATA, beside those they know, in a minute: see docs/own_sounds.md.",
+            help="Teach these weights the sounds in DATA in addition to their own, in a minute; see docs/own_sounds.md.",
             autocompletion=complete_weights,
             rich_help_panel="Your own sounds",
         ),
@@ -48,13 +48,13 @@ def train(
     ] = "",
     only: Annotated[
         bool,
-        typer.Option("--only", help="Leave the labels out that the weights know already.", rich_help_panel="Your own sounds"),
+        typer.Option("--only", help="Leave out the labels that the weights already have.", rich_help_panel="Your own sounds"),
         needs("--extend"),
     ] = False,
     replace: Annotated[
         bool,
         typer.Option(
-            "--replace", help="Let a label in DATA take the place of one that is known.", rich_help_panel="Your own sounds"
+            "--replace", help="A label in DATA replaces one of the same name in the weights.", rich_help_panel="Your own sounds"
         ),
         needs("--extend"),
         not_with("--only"),
@@ -64,7 +64,7 @@ def train(
         typer.Option(
             metavar="N",
             min=0,
-            help="Print the N stretches of RECORDING that are least clear, as an Audacity track.",
+            help="Print the N least certain stretches of RECORDING, as an Audacity label track.",
             rich_help_panel="Your own sounds",
         ),
         needs("--extend"),
@@ -80,7 +80,7 @@ def train(
         str,
         typer.Option(
             metavar="NAME|FILE",
-            help="Network, losses, variation and optimiser: paper, task4b, imoto, everyday, or a TOML file "
+            help="Network, losses, augmentation and optimiser: paper, task4b, imoto, everyday, or a TOML file "
             "[default: paper; with --resume that of the run].",
             autocompletion=complete_recipe,
             rich_help_panel="Recipe",
@@ -125,13 +125,13 @@ def train(
     ] = "",
     validation: Annotated[
         Path | None,
-        typer.Option(metavar="POOL", help="Folder of validation windows, beside a pool or clips.", rich_help_panel="Data"),
+        typer.Option(metavar="POOL", help="A pool of validation windows, for a pool or clips.", rich_help_panel="Data"),
     ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="A data set's spectrograms, or clips decoded, kept for all runs [default: OUT/cache].",
+            help="A data set's spectrograms, or decoded clips, kept for all runs [default: OUT/cache].",
             rich_help_panel="Data",
         ),
     ] = None,
@@ -140,7 +140,7 @@ def train(
     ] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Run")] = "auto",
     tensorboard: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also draw the records' figures for TensorBoard.", rich_help_panel="Run")
+        Path | None, typer.Option(metavar="DIR", help="Also write the figures for TensorBoard.", rich_help_panel="Run")
     ] = None,
     quiet: Quiet = False,
 ) -> None:

@@ -27,9 +27,7 @@ Labels = Annotated[
     ),
 ]
 
-Offline = Annotated[
-    bool, typer.Option("--offline", help="Take what is on this machine already, also in the hub's cache; no network.")
-]
+Offline = Annotated[bool, typer.Option("--offline", help="Use only what is on this machine, including the hub's cache.")]
 
 
 def list_weights(quiet: Quiet = False) -> None:
@@ -185,7 +183,7 @@ def words(
         str,
         typer.Argument(
             metavar="NAME|FOLDER",
-            help="A CLAP of transformers' kind that can be pulled, or the folder of one.",
+            help="A CLAP in transformers' format: one that can be pulled, or a folder.",
             autocompletion=complete_published,
         ),
     ],
@@ -193,14 +191,14 @@ def words(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where the new checkpoint goes.")],
     contrast: Annotated[
         list[str] | None,
-        typer.Option(metavar="WORDS", help="What a sound is held against instead of silence, wind, speech, ...; repeatable."),
+        typer.Option(metavar="WORDS", help="What a word competes with, instead of silence, wind, speech, ...; repeatable."),
     ] = None,
     span: Annotated[
-        float, typer.Option(min=0.0, help="Seconds that a score is of; 0 is the whole window of 10 s, as CLAP was trained.")
+        float, typer.Option(min=0.0, help="Seconds covered by a score; 0 is the whole window of 10 s, as CLAP was trained.")
     ] = 0.0,
     calibrate: Annotated[
         list[str] | None,
-        typer.Option(metavar="RECORDING", help="Sound that mostly is none of it: thresholds are laid above its scores."),
+        typer.Option(metavar="RECORDING", help="A recording with few of these sounds: thresholds are set above its scores."),
     ] = None,
     offline: Offline = False,
     quiet: Quiet = False,
