@@ -15,17 +15,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 
 from audiolog_cli.errors import RecordError
-from audiolog_cli.records import (
-    EVENTS_SEPARATOR,
-    ROW_COLUMNS,
-    Cell,
-    End,
-    Failure,
-    Row,
-    check_event,
-    milliseconds,
-    tsv_lines,
-)
+from audiolog_cli.records import EVENTS_SEPARATOR, ROW_COLUMNS, Cell, End, Failure, Row, check_event, milliseconds, tsv_lines
 
 ALIGNED_FORMATS = {"github": "github", "plain": "plain", "html": "html", "latex": "latex"}  # tabulate's names for them
 

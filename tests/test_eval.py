@@ -405,17 +405,9 @@ def test_confidence_intervals_enclose_the_figure_and_repeat(folder: Path) -> Non
         ("eval cells.tsv", 2, "eval needs the truth: --reference PATH"),
         ("eval cells.tsv --reference none.tsv", 1, "none.tsv: no such file"),
         ("eval cells.tsv --reference ref.tsv --plot x.svg", 2, "--plot: nothing to draw"),
-        (
-            "eval --reference ref.tsv --scores-dir bad",
-            1,
-            "rec1.tsv:1: expected the columns onset",
-        ),
+        ("eval --reference ref.tsv --scores-dir bad", 1, "rec1.tsv:1: expected the columns onset"),
         ("eval cells.tsv --reference scores", 1, "scores: no .txt files"),
-        (
-            "eval cells.tsv --reference ref.tsv --durations d.tsv",
-            1,
-            "rec2: in the reference, but --durations does not list it",
-        ),
+        ("eval cells.tsv --reference ref.tsv --durations d.tsv", 1, "rec2: in the reference, but --durations does not list it"),
         ("eval cells.tsv --reference ref.tsv --segment 0", 2, "0 is not in the range"),
     ],
 )
@@ -442,44 +434,27 @@ def test_plots(folder: Path) -> None:
     assert (done.code, done.stderr) == (2, "audiolog: --plot out.doc: expected a name that ends in .svg, .pdf, .png\n")
 
 
-def test_the_libraries_are_asked_and_agree(folder: Path) -> None:
-    pytest.importorskip("sed_eval", reason="the extra `metrics` is not installed")
+def test_psds_is_asked_of_its_library(folder: Path) -> None:
     pytest.importorskip("sed_scores_eval", reason="the extra `metrics` is not installed")
-    line = "eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit file --scores-dir scores --library"
-    found = report(audiolog(f"{line} --format json", folder))["pooled"]["library"]
-    assert found["figures_that_agree"] == 16  # 5 by segment, 5 by event, 2 of scenes, 4 from scores
-    assert 0 <= found["psds1"] <= 1
-    for decode in ("mean", "baseline"):
-        done = audiolog(f"eval --reference ref.tsv --scores-dir scores --decode {decode} --library --format json", folder)
-        assert report(done)["pooled"]["library"]["figures_that_agree"] == 14
+    found = report(audiolog("eval --reference ref.tsv --scores-dir scores --psds --format json", folder))["pooled"]["library"]
+    assert list(found) == ["psds1", "psds2", "event_best_macro_f1"] and 0 <= found["psds1"] <= 1
 
 
 def test_what_a_library_cannot_compute_is_undefined_and_said(folder: Path) -> None:
     pytest.importorskip("sed_scores_eval", reason="the extra `metrics` is not installed")
     (folder / "labels.txt").write_text("dog\n")  # PSDS2 is about confusing one label with another
-    done = audiolog("eval --reference ref.tsv --scores-dir scores --labels labels.txt --library --format json", folder)
+    done = audiolog("eval --reference ref.tsv --scores-dir scores --labels labels.txt --psds --format json", folder)
     assert report(done)["pooled"]["library"]["psds2"] is None
     assert "audiolog: sed_scores_eval could not compute PSDS2 (" in done.stderr
 
 
-def test_a_disagreement_with_the_libraries_is_an_error() -> None:
-    from audiolog_cli.errors import AudiologError
-    from audiolog_cli.evaluation.library import count_agreeing
-
-    assert count_agreeing({"segment": {"f1": 0.5}}, {"segment": {"f1": 0.5 + 1e-7}}) == 1
-    with pytest.raises(AudiologError, match="segment f1: 0.5 here, 0.51 by the field's library"):
-        count_agreeing({"segment": {"f1": 0.5}}, {"segment": {"f1": 0.51}})
-    with pytest.raises(AudiologError, match="segment f1: nan here"):
-        count_agreeing({"segment": {"f1": float("nan")}}, {"segment": {"f1": 0.51}})
-
-
 def test_without_the_extra_the_options_that_need_it_say_so(folder: Path) -> None:
     program = (
-        "import sys; sys.modules['sed_eval'] = sys.modules['matplotlib'] = None;"
+        "import sys; sys.modules['sed_scores_eval'] = sys.modules['matplotlib'] = None;"
         "from audiolog_cli.cli import main; sys.exit(main())"
     )
     (folder / "bare.py").write_text(program)
-    for option, name in (("--library", "sed_eval"), ("--plot x.svg", "matplotlib")):
+    for option, name in (("--scores-dir scores --psds", "sed_scores_eval"), ("--plot x.svg", "matplotlib")):
         done = sh(f"{sys.executable} bare.py eval cells.tsv --reference ref.tsv --reference scenes.tsv {option}", folder)
         assert done.code == 2
         assert f"{name} is not installed; pip install 'audiolog[metrics]' brings it" in done.stderr

@@ -2,28 +2,18 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.needs import not_with
-from audiolog_cli.commands.options import Device, Jobs, Precision, PrecisionOption, Quiet, Weights
+from audiolog_cli.commands.options import Device, Jobs, Precision, Quiet, Weights
 from audiolog_cli.errors import InputError
 from audiolog_cli.tagging.options import LoadOptions
-
-
-class BenchFormat(StrEnum):
-    """The formats of `bench`."""
-
-    table = "table"
-    tsv = "tsv"
-    json = "json"
-
 
 COLUMNS = (
     "stage",
@@ -45,11 +35,10 @@ def bench(
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="A recording to measure with, instead of noise.")] = "",
     weights: Annotated[Weights, not_with("--untrained")] = "everyday",
     untrained: Annotated[
-        str,
-        typer.Option(metavar="MODEL:PRESET", help="A new network instead of weights, such as htsat:base, the paper's."),
+        str, typer.Option(metavar="MODEL:PRESET", help="A new network instead of weights, such as htsat:base, the paper's.")
     ] = "",
     device: Device = "auto",
-    precision: PrecisionOption = Precision.fp32,
+    precision: Precision = "fp32",
     batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
     jobs: Jobs = 0,
     seconds: Annotated[int, typer.Option(min=1, max=21_600, help="Length of the noise."), not_with("file")] = 60,
@@ -57,7 +46,9 @@ def bench(
     compare: Annotated[
         str, typer.Option(metavar="FILE", help="A run saved with --format json: adds the speed relative to it.")
     ] = "",
-    format: Annotated[BenchFormat, typer.Option(help="table for people; tsv or json for programs.")] = BenchFormat.table,
+    format: Annotated[
+        Literal["table", "tsv", "json"], typer.Option(help="table for people; tsv or json for programs.")
+    ] = "table",
     quiet: Quiet = False,
 ) -> None:
     """Say how fast this machine tags, and what limits it.
@@ -74,7 +65,7 @@ def bench(
 
     with TemporaryDirectory(prefix="audiolog-bench-") as folder:
         path = str(measuring.untrained(untrained, Path(folder))) if untrained else weights
-        tagger = load(LoadOptions(weights=path, device=device, precision=precision.value, batch_size=batch_size, jobs=jobs))
+        tagger = load(LoadOptions(weights=path, device=device, precision=precision, batch_size=batch_size, jobs=jobs))
         recording = file or str(Path(folder) / "noise.wav")
         if not file:
             measuring.write_noise(Path(recording), seconds)
@@ -133,12 +124,12 @@ def _per_work(stage: dict[str, Any], column: str) -> float:
     return float(stage[column]) / float(stage.get("audio") or 1.0)
 
 
-def _lines(run: dict[str, Any], format: BenchFormat) -> Iterable[str]:
-    if format is BenchFormat.json:
+def _lines(run: dict[str, Any], format: str) -> Iterable[str]:
+    if format == "json":
         return [json.dumps(run, ensure_ascii=False, indent=1) + "\n"]
     columns = COLUMNS + RATIOS * (RATIOS[0] in run["stages"][0])
     rows = [["" if stage[column] is None else str(stage[column]) for column in columns] for stage in run["stages"]]
-    if format is BenchFormat.tsv:
+    if format == "tsv":
         return ["\t".join(row) + "\n" for row in [list(columns), *rows]]
     return _page(run, columns, rows)
 

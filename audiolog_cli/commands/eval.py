@@ -1,7 +1,6 @@
 """`audiolog eval`: estimates against references, scored by the field's standard metrics."""
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,30 +17,6 @@ if TYPE_CHECKING:
 
 
 ON_SCORES = needs("--scores-dir", why="in cells it is decided which events are active")
-
-
-class Decode(StrEnum):
-    """How estimates become active segments."""
-
-    any = "any"
-    mean = "mean"
-    baseline = "baseline"
-
-
-class SceneUnit(StrEnum):
-    """The unit in which scenes are counted."""
-
-    auto = "auto"
-    second = "second"
-    file = "file"
-
-
-class FiguresFormat(StrEnum):
-    """The formats of `eval`."""
-
-    tsv = "tsv"
-    json = "json"
-    github = "github"
 
 
 def eval(
@@ -82,17 +57,18 @@ def eval(
     ] = False,
     segment: Annotated[float, typer.Option(min=0.001, help="Seconds of a segment."), heading("Comparison")] = 1.0,
     decode: Annotated[
-        Decode,
+        Literal["any", "mean", "baseline"],
         typer.Option(
             help="A segment is active where any part of it is, where its mean is, or by the rule of DCASE 2023 task 4B's "
             "baseline."
         ),
-    ] = Decode.any,
+    ] = "any",
     threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Scores strictly above it are active."), ON_SCORES] = 0.5,
     thresholds: Annotated[Thresholds, ON_SCORES] = "",
     scene_unit: Annotated[
-        SceneUnit, typer.Option(help="Compare scenes by second or by file; auto: by file where both sides give whole files.")
-    ] = SceneUnit.auto,
+        Literal["auto", "second", "file"],
+        typer.Option(help="Compare scenes by second or by file; auto: by file where both sides give whole files."),
+    ] = "auto",
     by_class: Annotated[
         bool, typer.Option("--by-class", help="Add a line per label and scene, and the confusion of scenes."), heading("Output")
     ] = False,
@@ -100,11 +76,10 @@ def eval(
     confidence: Annotated[
         bool, typer.Option("--confidence", help="95 % intervals of error rate, F1 and accuracy, by resampling recordings.")
     ] = False,
-    library: Annotated[
+    psds: Annotated[
         bool,
-        typer.Option(
-            "--library", help="Compute the figures with sed_eval and sed_scores_eval too, and fail if they differ; adds PSDS."
-        ),
+        typer.Option("--psds", help="Also PSDS1, PSDS2 and the best event-based F1, by sed_scores_eval."),
+        needs("--scores-dir"),
     ] = False,
     plot: Annotated[
         str, typer.Option(metavar="FILE", help="Draw precision-recall curves and scene confusion (.svg, .png, .pdf).")
@@ -117,8 +92,9 @@ def eval(
         needs("--scores-dir"),
     ] = "",
     format: Annotated[
-        FiguresFormat, typer.Option(help="tsv: one figure per line; json: everything; github: Markdown tables.")
-    ] = FiguresFormat.tsv,
+        Literal["tsv", "json", "github"],
+        typer.Option(help="tsv: one figure per line; json: everything; github: Markdown tables."),
+    ] = "tsv",
     quiet: Quiet = False,
 ) -> None:
     """Score estimates against references: the figures that papers print, computed as the field's libraries do.
@@ -138,21 +114,21 @@ def eval(
         raise UsageError("eval needs the truth: --reference PATH")
     options = Options(
         segment,
-        decode.value,
+        decode,
         threshold,
         {composed(label): score for label, score in thresholds_in(thresholds).items()},
         tuple(read_labels(labels)) if labels else (),
-        scene_unit.value,
+        scene_unit,
         allow_unknown_labels,
         allow_unknown_files,
     )
     material = _material(files or [], reference, scores_dir, durations, folds, options)
     results = [file_result(material, name) for name in material.files]
     parts = report(material, results, by_class, by_file, confidence)
-    if library:
-        from audiolog_cli.evaluation.library import library_figures
+    if psds:
+        from audiolog_cli.evaluation.psds import psds_figures
 
-        parts["pooled"]["library"], notes = library_figures(material, parts["pooled"])
+        parts["pooled"]["library"], notes = psds_figures(material)
         for note in notes:
             terminal.say(note)
     if tune:
@@ -163,7 +139,7 @@ def eval(
         draw(material, results, plot)
     for line in summary(parts, material):
         terminal.say(line)
-    write = {"tsv": formats.tsv_lines, "json": formats.json_lines, "github": formats.github_lines}[format.value]
+    write = {"tsv": formats.tsv_lines, "json": formats.json_lines, "github": formats.github_lines}[format]
     terminal.write_lines(write(parts))
     if parts["compared"]["failed"]:
         raise typer.Exit(3)

@@ -45,14 +45,11 @@ def jobs_of(
     """
     spans = stretch(start, end)
     for path in paths:
-        passed: Counter[str] = Counter()
         try:
             if os.path.isdir(path) and not recursive:
                 raise InputError(f"{path}: is a folder; --recursive takes all recordings in it and below")
-            if recursive and is_url(path):
-                yield from _found(_passed_through(files_below(path), path, match, passed), path, passed, spans)
-            elif recursive and os.path.isdir(path):
-                yield from _found(_passed_through(_files_below(path), path, match, passed), path, passed, spans)
+            if recursive and (is_url(path) or os.path.isdir(path)):
+                yield from _found(files_below(path) if is_url(path) else _files_below(path), path, match, spans)
             elif not raw and _holds_records(path):
                 refuse(
                     "start", "end", because=f"{'stdin' if path == '-' else path} is a list of segments, which say what to hear"
@@ -66,28 +63,21 @@ def jobs_of(
             yield error
 
 
-def _found(files: Iterable[str], folder: str, passed: Counter[str], spans: Spans) -> Iterator[Job]:
-    """The recordings of a folder; reports if there are none, and how many files were skipped."""
-    n_found = 0
-    for n_found, file in enumerate(files, 1):  # noqa: B007
-        yield Job(file, spans)
-    kinds = ", ".join(f"{n} {kind}" for kind, n in passed.most_common())
-    if not n_found or passed:
-        none = "" if n_found else "no recordings in it"
-        over = f"passed over {kinds}" if passed else ""
-        terminal.say(f"{folder}: {'; '.join(filter(None, (none, over)))}")
-
-
-def _passed_through(files: Iterable[str], folder: str, match: str, passed: Counter[str]) -> Iterator[str]:
-    """The files of a folder that are recordings, going by their names; the others are counted."""
+def _found(files: Iterable[str], folder: str, match: str, spans: Spans) -> Iterator[Job]:
+    """The recordings among the files of a folder, by their names; reports how many others there were, and if there are none."""
+    n_found, passed = 0, Counter[str]()
     for path in files:
         parts = path.removeprefix(folder).split("/")
         if any(HIDDEN.fullmatch(part) for part in parts):
             passed["hidden"] += 1
         elif _fits(path, match):
-            yield path
+            n_found += 1
+            yield Job(path, spans)
         else:
             passed[f"unlike {match}" if match else Path(path).suffix.lower() or "without suffix"] += 1
+    over = f"passed over {', '.join(f'{n} {kind}' for kind, n in passed.most_common())}" if passed else ""
+    if not n_found or passed:
+        terminal.say(f"{folder}: {'; '.join(filter(None, ('' if n_found else 'no recordings in it', over)))}")
 
 
 def _files_below(folder: str) -> Iterator[str]:
@@ -149,9 +139,12 @@ def _listed(records: Iterable[Record], name: str) -> Iterator[Job | InputError]:
         for record in group:
             if isinstance(record, Failure):
                 failures.append(InputError(record.message))
+            elif isinstance(record, Segment):
+                spans.append((record.onset, record.offset))
             elif not isinstance(record, Remark):  # `tag` will find it again
-                segment = _segment(record, name)
-                spans.append((segment.onset, segment.offset))
+                raise RecordError(
+                    f"{name}: expected segments (filename onset offset), got other records; `audiolog segment` writes them"
+                )
         if spans != sorted(spans):
             raise RecordError(f"{name}: the segments of {path} are not in order of onset; sort them")
         if spans and (path, name) == ("-", "stdin"):
@@ -159,12 +152,6 @@ def _listed(records: Iterable[Record], name: str) -> Iterator[Job | InputError]:
         elif spans:
             yield Job(path, spans)
         yield from failures
-
-
-def _segment(record: Record, name: str) -> Segment:
-    if not isinstance(record, Segment):
-        raise RecordError(f"{name}: expected segments (filename onset offset), got other records; `audiolog segment` writes them")
-    return record
 
 
 Aside = Callable[[Remark], None]

@@ -21,17 +21,10 @@ def mix(
     windows: Annotated[
         int, typer.Option(min=0, help="How many windows of 10 s to make, as a pool for `audiolog train`."), heading("Windows")
     ] = 0,
-    style: Annotated[
-        str,
-        typer.Option(help="How windows are mixed: train, plain or validation."),
-        needs("--windows"),
-    ] = "train",
+    style: Annotated[str, typer.Option(help="How windows are mixed: train, plain or validation."), needs("--windows")] = "train",
     for_model: Annotated[
         str,
-        typer.Option(
-            metavar="MODEL",
-            help="The kind of network that the windows are for: mobilenet, task4b, or any other.",
-        ),
+        typer.Option(metavar="MODEL", help="The kind of network that the windows are for: mobilenet, task4b, or any other."),
         needs("--windows"),
     ] = "htsat",
     teacher: Annotated[
@@ -41,9 +34,7 @@ def mix(
         needs("--teacher-map"),
     ] = None,
     teacher_map: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="TSV: event, and the teacher's classes that mean it."),
-        needs("--teacher"),
+        Path | None, typer.Option(metavar="FILE", help="TSV: event, and the teacher's classes that mean it."), needs("--teacher")
     ] = None,
     part: Annotated[
         str,
@@ -52,23 +43,16 @@ def mix(
     ] = "0/1",
     split: Annotated[str, typer.Option(help="Which clips: train, val or test."), heading("Clips")] = "train",
     all_labels: Annotated[
-        bool,
-        typer.Option(
-            "--all-labels",
-            help="Use all labels of the clips, not the vocabulary of the default weights.",
-        ),
+        bool, typer.Option("--all-labels", help="Use all labels of the clips, not the vocabulary of the default weights.")
     ] = False,
     join: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="TSV of labels to merge: kind, label, raw_label, becomes."),
+        Path | None, typer.Option(metavar="FILE", help="TSV of labels to merge: kind, label, raw_label, becomes.")
     ] = None,
     licences: Annotated[
-        str,
-        typer.Option(metavar="PATTERN", help="Only clips whose licence matches this regular expression."),
+        str, typer.Option(metavar="PATTERN", help="Only clips whose licence matches this regular expression.")
     ] = "",
     cache: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Decoded clips, kept between runs [default: OUT/cache]."),
+        Path | None, typer.Option(metavar="DIR", help="Decoded clips, kept between runs [default: OUT/cache].")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same mixtures.")] = 0,
     quiet: Quiet = False,

@@ -175,9 +175,7 @@ class AudiologCommand(TyperCommand):
             if record := parameter.get_help_record(ctx):
                 names, text = record
                 hints = " ".join(filter(None, (rule.hint() for rule in own if isinstance(rule, Rule))))
-                place = (
-                    "Arguments" if isinstance(parameter, TyperArgument) else getattr(parameter, "rich_help_panel", None) or title
-                )
+                place = "Arguments" if isinstance(parameter, TyperArgument) else title
                 sections.setdefault(place, []).append((names, _with_hints(text, hints)))
         if set(sections) <= {"Arguments", "Options", OTHER}:
             sections["Options"] = sections.pop("Options", []) + sections.pop(OTHER, [])

@@ -3,8 +3,7 @@
 Completion functions are called at each press of Tab: they import only what they need, and only light modules.
 """
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,8 +25,7 @@ Channel = Annotated[
     str, typer.Option(help="mix (stereo: the mean, 5.1: as in ITU-R BS.775), left, right, or a channel's number from 1.")
 ]
 Raw = Annotated[
-    str,
-    typer.Option(metavar="RATE,CHANNELS,FORMAT", help="The input is PCM without a header, such as 48000,2,s16le."),
+    str, typer.Option(metavar="RATE,CHANNELS,FORMAT", help="The input is PCM without a header, such as 48000,2,s16le.")
 ]
 Track = Annotated[int, typer.Option(min=0, help="A film's sound track, counted from 1; 0 is its default track.")]
 MinDuration = Annotated[float, typer.Option(min=0.0, help="Drop events shorter than this many seconds.")]
@@ -35,36 +33,17 @@ MaxGap = Annotated[float, typer.Option(min=0.0, help="Bridge pauses of one event
 Thresholds = Annotated[str, typer.Option(metavar="FILE", help="Thresholds per label: a TSV with columns label, threshold.")]
 
 
-class Precision(StrEnum):
-    """The number format in which a network's products are computed; see `model/precision.py`."""
-
-    fp32 = "fp32"
-    bf16 = "bf16"
-    fp16 = "fp16"
-    int8 = "int8"
-
-
-PrecisionOption = Annotated[
-    Precision,
+Precision = Annotated[
+    Literal["fp32", "bf16", "fp16", "int8"],
     typer.Option(
         help="fp32; or faster, with slightly different scores: bf16 (CPUs with AVX512_BF16 or AMX, GPUs), fp16 (GPUs), int8 "
-        "(CPUs).",
+        "(CPUs)."
     ),
 ]
-Jobs = Annotated[
-    int,
-    typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU."),
-]
+Jobs = Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU.")]
 
 
-class RecordFormat(StrEnum):
-    """The two formats of every stream of records."""
-
-    tsv = "tsv"
-    jsonl = "jsonl"
-
-
-Format = Annotated[RecordFormat, typer.Option(help="tsv with a header, or jsonl: one JSON object per line.")]
+Format = Annotated[Literal["tsv", "jsonl"], typer.Option(help="tsv with a header, or jsonl: one JSON object per line.")]
 
 
 def complete_weights(incomplete: str) -> list[str]:
@@ -94,10 +73,6 @@ def complete_device(incomplete: str) -> list[str]:
 
 
 Weights = Annotated[
-    str,
-    typer.Option(
-        help="A checkpoint's path, or a name that `audiolog weights list` shows.",
-        autocompletion=complete_weights,
-    ),
+    str, typer.Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.", autocompletion=complete_weights)
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device)]

@@ -3,9 +3,8 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote
 
 import typer
@@ -26,14 +25,6 @@ NOT_IN_PICTURES = not_with("--format svg", "--format png", why="a picture shows 
 TOLERANCE = 1.5  # seconds by which a recording and its cells may differ in length: a cell, and some rounding
 
 
-class ReportFormat(StrEnum):
-    """The formats of `report`."""
-
-    html = "html"
-    svg = "svg"
-    png = "png"
-
-
 def report(
     files: Files = None,
     audio: Annotated[
@@ -46,8 +37,9 @@ def report(
     ] = "",
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The page; - is stdout.")] = "-",
     format: Annotated[
-        ReportFormat, typer.Option(help="html is a page to explore; svg and png are one picture, drawn by matplotlib.")
-    ] = ReportFormat.html,
+        Literal["html", "svg", "png"],
+        typer.Option(help="html is a page to explore; svg and png are one picture, drawn by matplotlib."),
+    ] = "html",
     embed: Annotated[
         float,
         typer.Option(min=0.0, metavar="SECONDS", help="Recordings up to this long are put into the page, others linked."),
@@ -78,14 +70,14 @@ def report(
             tally.fail(f"not finished: {recording.failure}")
     if all(recording.is_empty for recording in found):
         raise InputError(f"{', '.join(tables).replace('-', 'stdin')}: no cells, there is nothing to show")
-    if format is ReportFormat.html:
+    if format == "html":
         from audiolog_cli.report.page import page
 
         _write(page(list(_parts(found, audio or [], log, output, embed))).encode(), output)
     else:
         from audiolog_cli.report.figure import picture
 
-        _write(picture([recording for recording in found if not recording.is_empty], format.value), output)
+        _write(picture([recording for recording in found if not recording.is_empty], format), output)
     tally.end()
 
 

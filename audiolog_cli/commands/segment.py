@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiolog_cli import __version__, terminal
-from audiolog_cli.commands.options import Channel, Format, Quiet, Raw, RecordFormat, Track
+from audiolog_cli.commands.options import Channel, Format, Quiet, Raw, Track
 from audiolog_cli.errors import InputError
 from audiolog_cli.records import SEGMENT_COLUMNS, End, Failure, Segment, check_text, jsonl_lines, tsv_lines
 from audiolog_cli.tally import Tally
@@ -27,7 +27,7 @@ def segment(
     channel: Channel = "mix",
     track: Track = 0,
     raw: Raw = "",
-    format: Format = RecordFormat.tsv,
+    format: Format = "tsv",
     quiet: Quiet = False,
 ) -> None:
     """Cut recordings into segments: filename, onset, offset of each.
@@ -45,7 +45,7 @@ def segment(
     decoding = DecodeOptions(channel=channel, raw=RawFormat.parse(raw) if raw else None, track=track)
     tally = Tally()
     records = tally.passing(_records(files, decoding, options))
-    terminal.write_lines(tsv_lines(records, SEGMENT_COLUMNS) if format is RecordFormat.tsv else jsonl_lines(records))
+    terminal.write_lines(tsv_lines(records, SEGMENT_COLUMNS) if format == "tsv" else jsonl_lines(records))
     tally.end()
 
 

@@ -1,8 +1,7 @@
 """`audiolog table`: cells in, rows out, in the format that the next program or person needs."""
 
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,22 +16,9 @@ if TYPE_CHECKING:
     from audiolog_cli.editors import Noted
 
 
-class TableFormat(StrEnum):
-    """The formats of `table`."""
-
-    tsv = "tsv"
-    jsonl = "jsonl"
-    csv = "csv"
-    csv_excel = "csv-excel"
-    github = "github"
-    plain = "plain"
-    html = "html"
-    latex = "latex"
-    raven = "raven"
-    audacity = "audacity"
-    srt = "srt"
-    vtt = "vtt"
-    parquet = "parquet"
+TableFormat = Literal[
+    "tsv", "jsonl", "csv", "csv-excel", "github", "plain", "html", "latex", "raven", "audacity", "srt", "vtt", "parquet"
+]
 
 
 def table(
@@ -43,7 +29,7 @@ def table(
             help="tsv, jsonl, csv and parquet are for programs, csv-excel for spreadsheets, github to latex for people, raven "
             "and audacity for annotation editors, srt and vtt for films."
         ),
-    ] = TableFormat.tsv,
+    ] = "tsv",
     cells: Annotated[bool, typer.Option("--cells", help="One row per cell instead of merging equal neighbours.")] = False,
     min_duration: MinDuration = 0.0,
     max_gap: MaxGap = 0.0,
@@ -64,21 +50,21 @@ def table(
     broken: list[InputError] = []
     noted = Noted()
     remarks: list[Remark] = []  # JSON Lines include them; with other formats they are reported
-    aside = remarks.append if format is TableFormat.jsonl else say_remark
+    aside = remarks.append if format == "jsonl" else say_remark
     with cell_input(files or ["-"], True, aside) as found:
         records, with_time = _peek_time(_up_to_the_broken_line(found, broken))
         if broken:  # in the first line: there is no table at all
             raise broken[0]
         rows = tally.passing(
-            rows_of(noted.cells(records) if format is TableFormat.raven else records, options), (Row, End), "not in the table: "
+            rows_of(noted.cells(records) if format == "raven" else records, options), (Row, End), "not in the table: "
         )
-        if format is TableFormat.parquet:
+        if format == "parquet":
             parquet.write_stdout(rows, Row, with_time)
-        elif format is TableFormat.jsonl:
+        elif format == "jsonl":
             terminal.write_lines(jsonl_lines(_with_remarks(rows, remarks)))
         else:
             terminal.write_lines(_lines(rows, format, with_time, noted))
-    if format is TableFormat.raven and noted.unmeasured:
+    if format == "raven" and noted.unmeasured:
         terminal.complain(
             "Begin Time (s) may be too early from the second recording on: the table does not say how long "
             f"{noted.unmeasured} is (it has no scenes and no end record); File Offset (s) is right"
@@ -120,15 +106,15 @@ def _lines(records: Iterable[Row | End | Failure], format: TableFormat, with_tim
     from audiolog_cli import editors
     from audiolog_cli import rows as tables
 
-    if format is TableFormat.tsv:
+    if format == "tsv":
         return tsv_lines(records, ROW_COLUMNS, with_time)
     rows = noted.rows(records)
-    if format in (TableFormat.csv, TableFormat.csv_excel):
-        return tables.csv_lines(rows, with_time, format is TableFormat.csv_excel)
-    if format is TableFormat.raven:
+    if format in ("csv", "csv-excel"):
+        return tables.csv_lines(rows, with_time, format == "csv-excel")
+    if format == "raven":
         return editors.raven_lines(tables.occurrences(rows), noted)
-    if format is TableFormat.audacity:
+    if format == "audacity":
         return editors.audacity_lines(tables.occurrences(rows))
-    if format in (TableFormat.srt, TableFormat.vtt):
-        return editors.subtitle_lines(rows, format.value)
-    return tables.aligned_lines(rows, format.value, with_time)
+    if format in ("srt", "vtt"):
+        return editors.subtitle_lines(rows, format)
+    return tables.aligned_lines(rows, format, with_time)

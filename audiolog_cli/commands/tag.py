@@ -1,26 +1,14 @@
 """`audiolog tag`: recordings, or segments of them, in; cells out: the scene of every second and its active events."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import jobs_of, names_in, thresholds_in
 from audiolog_cli.commands.needs import heading, needs, not_with
-from audiolog_cli.commands.options import (
-    Channel,
-    Device,
-    Jobs,
-    Precision,
-    PrecisionOption,
-    Quiet,
-    Raw,
-    Thresholds,
-    Track,
-    Weights,
-)
+from audiolog_cli.commands.options import Channel, Device, Jobs, Precision, Quiet, Raw, Thresholds, Track, Weights
 from audiolog_cli.tagging.options import (
     CellOptions,
     LoadOptions,
@@ -35,28 +23,6 @@ from audiolog_cli.tagging.options import (
 from audiolog_cli.tally import Tally
 
 
-class Pooling(StrEnum):
-    """How the frame scores of a cell are combined."""
-
-    max = "max"
-    mean = "mean"
-
-
-class Scenes(StrEnum):
-    """How places are named."""
-
-    sure = "sure"
-    best = "best"
-
-
-class TagFormat(StrEnum):
-    """How cells are written."""
-
-    tsv = "tsv"
-    jsonl = "jsonl"
-    parquet = "parquet"
-
-
 def tag(
     files: Annotated[
         list[str] | None, typer.Argument(metavar="[FILE|-]...", help="Recordings, or segments as `audiolog segment` writes them.")
@@ -64,14 +30,9 @@ def tag(
     files_from: Annotated[
         str, typer.Option(metavar="FILE|-", help="Also tag the recordings named in this file, one per line."), heading("Input")
     ] = "",
-    recursive: Annotated[
-        bool,
-        typer.Option("--recursive", help="A folder stands for all recordings in it and below."),
-    ] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="A folder stands for all recordings in it and below.")] = False,
     match: Annotated[
-        str,
-        typer.Option(metavar="PATTERN", help="Only files whose names match, such as '*.wav'."),
-        needs("--recursive"),
+        str, typer.Option(metavar="PATTERN", help="Only files whose names match, such as '*.wav'."), needs("--recursive")
     ] = "",
     start: Annotated[float, typer.Option(min=0.0, help="Seconds at which to begin in each recording.")] = 0.0,
     end: Annotated[float | None, typer.Option(min=0.0, help="Seconds at which to stop in each recording.")] = None,
@@ -85,8 +46,7 @@ def tag(
     name_time: Annotated[
         str,
         typer.Option(
-            metavar="PATTERN",
-            help="The same from file names: auto, audiomoth, songmeter, zoom, iso, unix, or strftime codes.",
+            metavar="PATTERN", help="The same from file names: auto, audiomoth, songmeter, zoom, iso, unix, or strftime codes."
         ),
         not_with("--start-time"),
     ] = "",
@@ -103,86 +63,70 @@ def tag(
     split_files: Annotated[
         bool,
         typer.Option(
-            "--split-files",
-            help="Treat files whose clock times follow one another as one recording, named after the first.",
+            "--split-files", help="Treat files whose clock times follow one another as one recording, named after the first."
         ),
         needs("--name-time", "--header-time"),
         not_with("--out", why="there, each file is a recording of its own"),
     ] = False,
     weights: Annotated[Weights, heading("Model")] = "everyday",
     device: Device = "auto",
-    precision: PrecisionOption = Precision.fp32,
+    precision: Precision = "fp32",
     batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device, 1 for a pipe.")] = 0,
     jobs: Jobs = 0,
     hop: Annotated[
         float,
         typer.Option(
-            min=0.0,
-            help="Seconds from window to window, instead of the checkpoint's; overlapping windows are averaged.",
+            min=0.0, help="Seconds from window to window, instead of the checkpoint's; overlapping windows are averaged."
         ),
     ] = 0.0,
     cell: Annotated[float, typer.Option(min=0.001, help="Seconds of a cell."), heading("Cells")] = 1.0,
-    pool: Annotated[Pooling, typer.Option(help="A cell's score: the highest of its frames, or their mean.")] = Pooling.max,
+    pool: Annotated[
+        Literal["max", "mean"], typer.Option(help="A cell's score: the highest of its frames, or their mean.")
+    ] = "max",
     labels: Annotated[
-        str,
-        typer.Option(metavar="LABEL,...", help="Write only these events; each second still has its scene."),
+        str, typer.Option(metavar="LABEL,...", help="Write only these events; each second still has its scene.")
     ] = "",
     threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Score from which every event is active, instead of the checkpoint's.",
-        ),
+        float | None, typer.Option(min=0.0, max=1.0, help="Score from which every event is active, instead of the checkpoint's.")
     ] = None,
     thresholds: Thresholds = "",
     smooth: Annotated[
         float | None,
         typer.Option(
-            min=0.0,
-            help="Average events' scores over this many seconds, instead of the checkpoint's; 0: do not average.",
+            min=0.0, help="Average events' scores over this many seconds, instead of the checkpoint's; 0: do not average."
         ),
     ] = None,
     smooth_scene: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            help="The same for scenes. Output lags by half of the longer of the two.",
-        ),
+        float | None, typer.Option(min=0.0, help="The same for scenes. Output lags by half of the longer of the two.")
     ] = None,
     sure: Annotated[
         bool, typer.Option("--sure", help="The checkpoint's higher thresholds: fewer events, about four of five right.")
     ] = False,
     scenes: Annotated[
-        Scenes,
+        Literal["sure", "best"],
         typer.Option(
             help="sure: a scene, a kind of place or none, as precisely as it is known; best: always the most probable scene."
         ),
-    ] = Scenes.sure,
+    ] = "sure",
     format: Annotated[
-        TagFormat, typer.Option(help="tsv with a header; jsonl, one JSON object per line; or parquet."), heading("Output")
-    ] = TagFormat.tsv,
+        Literal["tsv", "jsonl", "parquet"],
+        typer.Option(help="tsv with a header; jsonl, one JSON object per line; or parquet."),
+        heading("Output"),
+    ] = "tsv",
     out: Annotated[
         str,
         typer.Option(
-            metavar="DIR|URL",
-            help="Write one file per recording there; recordings that are already there are skipped.",
+            metavar="DIR|URL", help="Write one file per recording there; recordings that are already there are skipped."
         ),
     ] = "",
     resume: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Keep a journal there, so that the same command goes on where it was interrupted.",
-        ),
+        typer.Option(metavar="DIR", help="Keep a journal there, so that the same command goes on where it was interrupted."),
         not_with("--engine ray", why="what is in --out is not tagged again"),
         not_with("--split-files"),
     ] = None,
     scores_dir: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the scores of all events there, one TSV per recording (sed_scores_eval's format).",
-        ),
+        Path | None, typer.Option(help="Write the scores of all events there, one TSV per recording (sed_scores_eval's format).")
     ] = None,
     engine: Annotated[
         str,
@@ -204,25 +148,25 @@ def tag(
     Example: audiolog tag rec.wav | audiolog table --format github
     """
     options = RunOptions(
-        load=LoadOptions(weights=weights, device=device, precision=precision.value, batch_size=batch_size, jobs=jobs),
+        load=LoadOptions(weights=weights, device=device, precision=precision, batch_size=batch_size, jobs=jobs),
         tag=TagOptions(
             sound=SoundOptions(channel=channel, track=track, raw=raw),
             windows=WindowOptions(hop=hop),
             cells=CellOptions(
                 cell=cell,
-                pool=pool.value,
+                pool=pool,
                 smooth=smooth,
                 smooth_scene=smooth_scene,
                 threshold=threshold,
                 thresholds=thresholds_in(thresholds),
                 sure=sure,
-                scenes=scenes.value,
+                scenes=scenes,
                 labels=labels,
             ),
             times=TimeOptions(start_time=start_time, name_time=name_time, header_time=header_time, tz=tz),
         ),
         output=OutputOptions(
-            format=format.value, out=out, resume=resume, scores_dir=scores_dir, split_files=split_files, fail_fast=fail_fast
+            format=format, out=out, resume=resume, scores_dir=scores_dir, split_files=split_files, fail_fast=fail_fast
         ),
         cluster=engine_of(engine, device),
     )

@@ -1,4 +1,7 @@
-"""`audiolog train`: labelled recordings or a pool of windows in, a checkpoint out; one JSON record per epoch on stdout."""
+"""`audiolog train`: labelled recordings or a pool of windows in, a checkpoint out; one JSON record per epoch on stdout.
+
+With --extend: a folder of sounds in; out, a checkpoint that knows them, or what to listen to next.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.needs import needs, not_with, refuse
-from audiolog_cli.commands.options import Quiet, complete_recipe, complete_weights
-from audiolog_cli.commands.teaching import extend_weights
+from audiolog_cli.commands.inputs import AUDIO_SUFFIXES
+from audiolog_cli.commands.needs import heading, needs, not_with, refuse
+from audiolog_cli.commands.options import Device, Quiet, complete_recipe, complete_weights
 from audiolog_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,50 +35,61 @@ def train(
         typer.Option(
             metavar="DIR",
             help="Where last.pt, best.pt, model.safetensors and the test lists go; with --extend the new checkpoint.",
-            rich_help_panel="Run",
         ),
+        heading("Run"),
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from last.pt in --out.")] = False,
+    device: Device = "auto",
+    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the figures for TensorBoard.")] = None,
     extend: Annotated[
         str,
         typer.Option(
             metavar="NAME|PATH",
             help="Teach these weights the sounds in DATA in addition to their own, in a minute; see docs/own_sounds.md.",
             autocompletion=complete_weights,
-            rich_help_panel="Your own sounds",
         ),
         not_with("--check-data", "--recipe", "--set", "--init", "--resume", "--fold", "--lists", "--labels"),
         not_with("--validation", "--cache", "--mixers", "--tensorboard"),
+        heading("Your own sounds"),
     ] = "",
     only: Annotated[
-        bool,
-        typer.Option("--only", help="Leave out the labels that the weights already have.", rich_help_panel="Your own sounds"),
-        needs("--extend"),
+        bool, typer.Option("--only", help="Leave out the labels that the weights already have."), needs("--extend")
     ] = False,
     replace: Annotated[
         bool,
-        typer.Option(
-            "--replace", help="A label in DATA replaces one of the same name in the weights.", rich_help_panel="Your own sounds"
-        ),
+        typer.Option("--replace", help="A label in DATA replaces one of the same name in the weights."),
         needs("--extend"),
         not_with("--only"),
     ] = False,
     suggest: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            min=0,
-            help="Print the N least certain stretches of RECORDING, as an Audacity label track.",
-            rich_help_panel="Your own sounds",
-        ),
+        typer.Option(metavar="N", min=0, help="Print the N least certain stretches of RECORDING, as an Audacity label track."),
         needs("--extend"),
     ] = 0,
     check_data: Annotated[
         bool,
-        typer.Option(
-            "--check-data", help="Print counts, minutes and problems of a data set; train nothing.", rich_help_panel="Data"
-        ),
+        typer.Option("--check-data", help="Print counts, minutes and problems of a data set; train nothing."),
         not_with("--out", "--recipe", "--set", "--init", "--resume", "--tensorboard"),
+        heading("Data"),
     ] = False,
+    fold: Annotated[str, typer.Option(metavar="NAME", help="Which fold of a data set [default: the first].")] = "",
+    lists: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="MAESTRO's folder of folds, Imoto's lists, a TSV filename, fold [default: those in DATA]."
+        ),
+    ] = None,
+    labels: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="maestro-soft for all 17 classes; for your own folder a TSV kind, label.")
+    ] = "",
+    validation: Annotated[
+        Path | None, typer.Option(metavar="POOL", help="A pool of validation windows, for a pool or clips.")
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A data set's spectrograms, or decoded clips, kept for all runs [default: OUT/cache]."),
+    ] = None,
+    mixers: Annotated[int, typer.Option(min=0, help="Processes that mix windows ahead, where DATA holds clips.")] = 1,
     recipe: Annotated[
         str,
         typer.Option(
@@ -83,65 +97,19 @@ def train(
             help="Network, losses, augmentation and optimiser: paper, task4b, imoto, everyday, or a TOML file "
             "[default: paper; with --resume that of the run].",
             autocompletion=complete_recipe,
-            rich_help_panel="Recipe",
         ),
+        heading("Recipe"),
     ] = "",
     set: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="Change one number of the recipe, such as learning_rate=1e-3; repeatable.",
-            rich_help_panel="Recipe",
-        ),
+        typer.Option(metavar="NAME=VALUE", help="Change one number of the recipe, such as learning_rate=1e-3; repeatable."),
     ] = None,
     init: Annotated[
         str,
         typer.Option(
-            metavar="NAME|PATH",
-            help="Start from these weights; new heads start at random.",
-            autocompletion=complete_weights,
-            rich_help_panel="Recipe",
+            metavar="NAME|PATH", help="Start from these weights; new heads start at random.", autocompletion=complete_weights
         ),
     ] = "",
-    resume: Annotated[bool, typer.Option("--resume", help="Continue from last.pt in --out.", rich_help_panel="Run")] = False,
-    fold: Annotated[
-        str, typer.Option(metavar="NAME", help="Which fold of a data set [default: the first].", rich_help_panel="Data")
-    ] = "",
-    lists: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="MAESTRO's folder of folds, Imoto's lists, a TSV filename, fold [default: those in DATA].",
-            rich_help_panel="Data",
-        ),
-    ] = None,
-    labels: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="maestro-soft for all 17 classes; for your own folder a TSV kind, label.",
-            rich_help_panel="Data",
-        ),
-    ] = "",
-    validation: Annotated[
-        Path | None,
-        typer.Option(metavar="POOL", help="A pool of validation windows, for a pool or clips.", rich_help_panel="Data"),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="A data set's spectrograms, or decoded clips, kept for all runs [default: OUT/cache].",
-            rich_help_panel="Data",
-        ),
-    ] = None,
-    mixers: Annotated[
-        int, typer.Option(min=0, help="Processes that mix windows ahead, where DATA holds clips.", rich_help_panel="Data")
-    ] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Run")] = "auto",
-    tensorboard: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write the figures for TensorBoard.", rich_help_panel="Run")
-    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a network by a recipe: AudioLog's losses, and a teacher's tags where a pool has them.
@@ -151,7 +119,7 @@ def train(
     if not suggest:
         refuse("recording", because="only --suggest looks into one")
     if extend:
-        extend_weights(data, extend, out, suggest, recording, only=only, replace=replace, device=device)
+        _extend(data, extend, out, suggest, recording, only=only, replace=replace, device=device)
         return
     from audiolog_cli.datasets.folders import layout_of, read_dataset
 
@@ -222,3 +190,36 @@ def _report(dataset: "Dataset", folder: Path) -> None:
         terminal.complain(problem)
     if problems:
         raise typer.Exit(1)
+
+
+def _extend(
+    folder: Path, weights: str, out: Path | None, suggest: int, recording: Path | None, *, only: bool, replace: bool, device: str
+) -> None:
+    """Learn the folder's labels in addition to those of the weights; prints the table, or with `suggest` a label track."""
+    if out is None and not suggest:
+        raise UsageError("train --extend needs --out FILE, where the checkpoint goes, or --suggest N RECORDING")
+    if suggest and recording is None:
+        raise UsageError(f"--suggest {suggest}: needs a recording to look into: audiolog train {folder} RECORDING --extend ...")
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise UsageError(f"--out {out}: expected a file to write, as mine.safetensors, in a folder that is there")
+    from audiolog_cli.model import checkpoint
+    from audiolog_cli.teaching.learning import TeachOptions, teach
+    from audiolog_cli.teaching.material import read_material
+    from audiolog_cli.teaching.report import report_lines
+    from audiolog_cli.teaching.suggest import suggestions, track_lines
+    from audiolog_cli.weights.find import find
+
+    material = read_material(folder, lambda name: Path(name).suffix.lower() in AUDIO_SUFFIXES)
+    if suggest and not material.events:
+        raise UsageError(f"--suggest: {folder} holds places only; it is sounds that are asked about")
+    taught = teach(find(weights), material, TeachOptions(only, replace, device), terminal.say)
+    for remark in taught.remarks:
+        terminal.say(remark)
+    if out is not None:
+        checkpoint.save(out, taught.network, taught.card)
+        terminal.say(f"{out}: {len(taught.card.scenes)} scenes, {len(taught.card.events)} events; audiolog tag --weights {out}")
+    if recording is not None:
+        found = suggestions(taught.tagger, str(recording), material.events, suggest, terminal.say)
+        terminal.write_lines(track_lines(found))
+        return
+    terminal.write_lines(report_lines(taught.figures))

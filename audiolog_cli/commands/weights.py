@@ -71,8 +71,7 @@ def path(
 
 def pull(
     name: Annotated[
-        str,
-        typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows.", autocompletion=complete_published),
+        str, typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows.", autocompletion=complete_published)
     ],
     offline: Offline = False,
     labels: Labels = "",
@@ -94,9 +93,8 @@ def pull(
         file = download(entry, offline, terminal.progress_wanted())
         if entry.sha256 and len(entry.sha256) < SHA256:
             terminal.say(
-                f"{name}: only the first {len(entry.sha256)} digits of its SHA-256 are pinned, and fit: the file is whole, but a "
-                f"forger"
-                f" could have made it so (SHA-256 {sha256_of(file)})"
+                f"{name}: only the first {len(entry.sha256)} digits of its SHA-256 are pinned, and fit: the file is whole, but "
+                f"a forger could have made it so (SHA-256 {sha256_of(file)})"
             )
         if not entry.sha256:
             terminal.say(

@@ -4,6 +4,6 @@ material.py   reference, estimate and scores of the same recordings, under commo
 figures.py    one recording -> counts; counts of many recordings -> figures
 report.py     everything `audiolog eval` prints, as one dictionary, and the summary of what was compared
 formats.py    the report as TSV, JSON or Markdown tables
-library.py    the headline figures as sed_eval and sed_scores_eval compute them, and PSDS (extra `metrics`)
+psds.py       PSDS and the best event-based F1, by sed_scores_eval (extra `metrics`)
 plots.py      precision-recall curves and scene confusion (extra `metrics`)
 """

@@ -51,8 +51,7 @@ def file_result(material: Material, name: str) -> FileResult:
         name,
         seconds,
         segment_based.segment_counts(
-            reference_segments(material, reference, n_segments),
-            estimated_segments(material, estimate, frames, n_segments),
+            reference_segments(material, reference, n_segments), estimated_segments(material, estimate, frames, n_segments)
         ),
         event_based.event_counts(reference, estimate, n_labels),
         _scene_pairs(material, name, seconds),
@@ -202,10 +201,7 @@ def confusion(material: Material, results: Sequence[FileResult]) -> Floats:
 
 def scene_figures(matrix: Floats) -> dict[str, float]:
     """Accuracies of scenes."""
-    return {
-        "accuracy": scene_based.mean_class_accuracy(matrix),
-        "overall_accuracy": scene_based.overall_accuracy(matrix),
-    }
+    return {"accuracy": scene_based.mean_class_accuracy(matrix), "overall_accuracy": scene_based.overall_accuracy(matrix)}
 
 
 def curves(results: Sequence[FileResult]) -> list[score_based.Curve]:

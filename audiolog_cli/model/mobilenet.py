@@ -37,11 +37,7 @@ class Config:
     mel_stripe: int = 16
 
 
-PRESETS = {
-    "mn04": Config(),
-    "mn10": Config(width=1.0),
-    "tiny": Config(width=0.1, gru_dim=16, branch_dim=32),
-}
+PRESETS = {"mn04": Config(), "mn10": Config(width=1.0), "tiny": Config(width=0.1, gru_dim=16, branch_dim=32)}
 
 
 def preset(name: str, n_scenes: int = 0, n_events: int = 0, n_classes: int = 0) -> Config:

@@ -242,8 +242,7 @@ def dated(match: re.Match[str], century: int = 0, is_in_name: bool = True) -> da
         tail = text[match.end() :]
         raise ValueError(
             f"{match[0]} is followed by {tail[:20]!r}, which is not understood; expected nothing, a fraction of a second, Z or "
-            f"an offset "
-            "such as +01:00; a pattern for --name-time, such as %Y%m%d_%H%M%S, says which digits count"
+            "an offset such as +01:00; a pattern for --name-time, such as %Y%m%d_%H%M%S, says which digits count"
         )
     microseconds = int((after["fraction"] or "").ljust(6, "0")[:6])
     start = datetime(century + year, *rest, microsecond=microseconds)  # type: ignore[misc,arg-type]
