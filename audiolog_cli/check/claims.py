@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from audiolog_cli.check import holding
-from audiolog_cli.check.facts import DAY, Spans, Table, holds, spans_of, table_of
-from audiolog_cli.check.holding import TOLERANCE, labels_of, regions, scene_of
+from audiolog_cli.check.facts import Spans, Table, holds, spans_of, table_of
+from audiolog_cli.check.holding import TOLERANCE, Position, labels_of, place_of, positions_of, regions
 from audiolog_cli.check.qualities import qualities
 from audiolog_cli.check.sentences import EXCEPT, Denial, Place, Statement, sentences, statements
 from audiolog_cli.check.times import Time
@@ -21,9 +21,6 @@ from audiolog_cli.check.words import MISSING, QUIET, Mention
 from audiolog_cli.wording import clock
 
 __all__ = ["TOLERANCE", "Claim", "Report", "Table", "check", "claims_of", "covered", "marked", "table_of", "wrong_claims"]
-MOST_VISITS = 20  # scene changes from which `the first minute` may count
-GENERAL = {"people", "nature", "city", "indoors", "outdoors"}  # untimed claims about these may be inferred from sounds
-Position = tuple[float, float]  # onset and offset in seconds of the recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,7 @@ def claims_of(text: str, table: Table) -> list[Claim]:
     claims: dict[tuple[int, int, str], Claim] = {}
     place, denial = Place(), Denial()
     before: tuple[Mention, ...] = ()  # what was stated last
-    for sentence in sentences(text, table.known, table.scene_concepts):
+    for sentence in sentences(text, table):
         place.follow(sentence, table.doubles)
         plain = list(statements(sentence))
         plain = list(denial.applied(plain, sentence))
@@ -107,7 +104,7 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
     if statement.quality:
         yield from _quality_claims(statement, text, table)
         return
-    positions = _positions(statement.time, statement, table)
+    positions = positions_of(statement.time, statement, table)
     if not statement.mentions:
         if statement.time and positions:
             problem, position = _best((_outside(statement.time, each, table), each) for each in positions)
@@ -118,7 +115,7 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
         labels = labels_of(mention, table)
         if statement.denied and not is_pseudo:
             labels &= table.known.firm.get(mention.concept, frozenset())
-        if statement.time is None and (is_pseudo or (not labels and (statement.supposed or mention.concept in GENERAL))):
+        if statement.time is None and (is_pseudo or (not labels and statement.supposed)):
             continue
         start = min(mention.start, statement.time.start) if statement.time else mention.start
         end = max(mention.end, statement.time.end) if statement.time else mention.end
@@ -128,6 +125,8 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
             verdicts = [(_problem(statement, mention, labels, each, table), each) for each in positions]
             problem, position = _best(verdicts)
         else:
+            continue
+        if problem and mention.may_be and not statement.denied:
             continue
         claim = _claim(text, start, end, position, labels, problem, statement.denied)
         named = table.known.named.get(mention.concept, frozenset()) if len(labels) > 1 else labels
@@ -145,24 +144,6 @@ def _claim(text: str, start: int, end: int, at: Position | None, labels: frozens
 
 
 # Times
-
-
-def _positions(time: Time | None, statement: Statement, table: Table) -> list[Position]:
-    """What a time may mean in seconds of the recording; empty for a time of day if the table has no clock times."""
-    if time is None:
-        return []
-    edges = table.changes[:MOST_VISITS] if statement.scene or statement.spoken_of else ()
-    if time.onset < 0:
-        return [(end + time.onset, end) for end in (table.end, *edges)]
-    own = [(time.onset, time.offset)]
-    if time.from_edge:
-        own = [(onset, onset + time.offset) for onset in (table.onset, *edges)]
-    if time.of_day is None or (not table.clocks and not time.only_of_day):
-        return own
-    lasting = (time.of_day[1] - time.of_day[0]) % DAY
-    of_day = [(onset, onset + lasting) for onset in table.positions(time.of_day[0])] if table.clocks else []
-    inside = [each for each in own if not time.only_of_day and table.onset <= each[0] <= each[1] <= table.end]
-    return of_day + inside
 
 
 def _tolerance(time: Time, table: Table) -> float:
@@ -191,6 +172,8 @@ def _problem(statement: Statement, mention: Mention, labels: frozenset[str], pos
     spans, tolerance = table.when(labels), _tolerance(time, table)
     if statement.denied:
         return "heard then, says the table" if spans.meets(onset + tolerance, offset - tolerance) else ""
+    if time.share:
+        return "" if spans.meets(onset + tolerance, offset - tolerance) else "not at that time"
     if _is_loose(statement, mention, position, table):
         return "" if spans.meets(onset - tolerance, offset + tolerance) else "not at that time"
     alternatives = [spans, *(table.heard[name] for label in labels for name in table.variants(label)), table.when_cut(labels)]
@@ -207,7 +190,11 @@ def _is_loose(statement: Statement, mention: Mention, position: Position, table:
     is_scene = [bool(labels_of(each, table)) and labels_of(each, table) <= table.scenes for each in statement.mentions]
     own = is_scene[statement.mentions.index(mention)]
     if statement.time.from_edge or statement.time.in_row or statement.in_part:
-        return statement.time.from_edge or not own
+        return (
+            statement.time.from_edge
+            or not own
+            or len({each.concept for each, scene in zip(statement.mentions, is_scene, strict=True) if scene}) > 1
+        )
     if all(is_scene) or not any(is_scene):
         return False
     spans = table.when(
@@ -224,15 +211,10 @@ def _untimed_problem(statement: Statement, labels: frozenset[str], table: Table)
     """What is wrong with a claim without a time: denied wrongly, or not heard in the scene that it is stated under."""
     if not labels:
         return "" if statement.denied else "not in the table"
-    scene = scene_of(statement, table)
-    if not scene or statement.scene in statement.mentions:
-        return "heard, says the table" if statement.denied and not scene else ""
-    region, key = table.when(scene), scene
-    if statement.scene_time and statement.scene_time.onset <= statement.scene_time.offset:
-        at = (statement.scene_time.onset - TOLERANCE, statement.scene_time.offset + TOLERANCE)
-        there = bool(table.when(labels).within(table.when(scene).within(spans_of([at]))))
-    else:
-        there = bool(table.when_within(labels, region, key))
+    place = place_of(statement, table)
+    if not place or statement.scene in statement.mentions:
+        return "heard, says the table" if statement.denied and not place else ""
+    there = bool(table.when_within(labels, *place))
     if statement.denied:
         return "heard in that scene, says the table" if there else ""
     return "" if there else "not in that scene"
@@ -247,9 +229,11 @@ def _quality_claims(statement: Statement, text: str, table: Table) -> Iterator[C
     if not statement.mentions:
         yield _claim(text, quality.start, quality.end, None, frozenset(), holding.recording_lasts(statement, table), False)
         return
-    labels = frozenset().union(*(labels_of(mention, table) for mention in statement.mentions))
-    if not all(labels_of(mention, table) for mention in statement.mentions):
+    kept = tuple(each for each in statement.mentions if not each.may_be or len(labels_of(each, table)) == 1)  # without `someone`
+    if not kept or not all(labels_of(mention, table) for mention in kept):
         return  # an invented label is a claim of its own
+    statement = replace(statement, mentions=kept)
+    labels = frozenset().union(*(labels_of(mention, table) for mention in kept))
     problem = _quality_problem(statement, labels, table)
     ends = [mention.end for mention in (*statement.mentions, *(quality.others if quality.kind == "comes_before" else ()))]
     start = min(quality.start, *(mention.start for mention in statement.mentions))
@@ -259,8 +243,7 @@ def _quality_claims(statement: Statement, text: str, table: Table) -> Iterator[C
 def _quality_problem(statement: Statement, labels: frozenset[str], table: Table) -> str:
     """What is wrong with a quality, according to its kind."""
     kind = statement.quality.kind if statement.quality else ""
-    readings = [_positions(time, statement, table) for time in statement.times]
-    ranges = [each for reading in readings for each in reading]
+    ranges = [each for time in statement.times for each in positions_of(time, statement, table)]
     within = regions(statement, table, ranges)
     points = [onset for onset, offset in ranges if onset == offset]
     match kind:

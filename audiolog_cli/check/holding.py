@@ -7,8 +7,9 @@ several ways (in this scene or in the whole recording; each of the labels or all
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
-from audiolog_cli.check.facts import Spans, Table, spans_of
+from audiolog_cli.check.facts import DAY, Spans, Table, spans_of
 from audiolog_cli.check.sentences import Quality, Statement
+from audiolog_cli.check.times import Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention, phrase
 from audiolog_cli.wording import clock, length
 
@@ -19,7 +20,9 @@ GOES_ON_SHARE = 0.5  # of the time, for a sound that is there "all night"
 NEAR = 4.0  # seconds between a point and a sound whose length is given with it
 OPENING_SHARE = 0.25  # of the recording, at its start or end, for a sound it "begins" or "ends" with
 
-Pair = tuple[float, float]  # onset and offset in seconds
+MOST_VISITS = 20  # scene changes from which `the first minute` may count
+
+Position = tuple[float, float]  # onset and offset in seconds of the recording
 Region = tuple[Spans, object]  # a part of the recording, and its key in `Table.when_within` or None
 
 
@@ -37,7 +40,43 @@ def scene_of(statement: Statement, table: Table) -> frozenset[str]:
     return table.known.named.get(statement.scene.concept, frozenset()) & table.scenes or labels_of(statement.scene, table)
 
 
-def regions(statement: Statement, table: Table, ranges: Sequence[Pair]) -> list[Region]:
+def positions_of(time: Time | None, statement: Statement, table: Table) -> list[Position]:
+    """What a time may mean in seconds of the recording; empty for a time of day if the table has no clock times."""
+    if time is None:
+        return []
+    edges = table.changes[:MOST_VISITS] if statement.scene or statement.spoken_of else ()
+    if time.share:
+        wholes = [(table.onset, table.end), *((table.when(scene).pairs()) if (scene := scene_of(statement, table)) else ())]
+        return [(on + time.share[0] * (off - on), on + time.share[1] * (off - on)) for on, off in wholes[:MOST_VISITS]]
+    if time.onset < 0:
+        return [(end + time.onset, end) for end in (table.end, *edges)]
+    own = [(time.onset, time.offset)]
+    if time.from_edge:
+        own = [(onset, onset + time.offset) for onset in (table.onset, *edges)]
+    if time.of_day is None or (not table.clocks and not time.only_of_day):
+        return own
+    lasting = (time.of_day[1] - time.of_day[0]) % DAY
+    starts = [time.of_day[0], *([time.of_day[0] + DAY / 2] if time.half_day else [])]
+    of_day = [(onset, onset + lasting) for start in starts for onset in table.positions(start % DAY)] if table.clocks else []
+    of_day.sort(key=lambda each: each[0] > table.end)
+    inside = [each for each in own if not time.only_of_day and table.onset <= each[0] <= each[1] <= table.end]
+    return of_day + inside
+
+
+def place_of(statement: Statement, table: Table) -> Region | None:
+    """The scene that a statement is made under, within the time that its heading names if it names one."""
+    scene = scene_of(statement, table)
+    at = [
+        (first - TOLERANCE, last + TOLERANCE)
+        for first, last in positions_of(statement.scene_time, statement, table)
+        if first <= last
+    ]
+    if scene and at:
+        return table.when(scene).within(spans_of(at)), None
+    return (table.when(scene), scene) if scene else (spans_of(at), None) if at else None
+
+
+def regions(statement: Statement, table: Table, ranges: Sequence[Position]) -> list[Region]:
     """What a statement may be about: the times of its clause, else the scene of its sentence or heading; or the recording."""
     found: list[Region] = []
     ranges = [each for each in ranges if each[0] < each[1]]
@@ -45,17 +84,14 @@ def regions(statement: Statement, table: Table, ranges: Sequence[Pair]) -> list[
         found.append((spans_of(ranges), None))
     if ranges and statement.quality and statement.quality.kind not in ("counts", "lasts"):
         return found
-    scene = scene_of(statement, table)
-    if scene:
-        if statement.scene_time and statement.scene_time.onset < statement.scene_time.offset:
-            found.append((table.when(scene).within(spans_of([(statement.scene_time.onset, statement.scene_time.offset)])), None))
+    if place := place_of(statement, table):
+        found.append(place)
+    if scene := scene_of(statement, table):
         if ranges:
             found.append((table.when(scene).within(spans_of(ranges)), None))
         found.append((table.when(scene), scene))
         if statement.in_its_scene and not any(mention.concept in table.doubles for mention in statement.mentions):
             return found
-    elif statement.scene_time and statement.scene_time.onset < statement.scene_time.offset:
-        found.append((spans_of([(statement.scene_time.onset, statement.scene_time.offset)]), None))
     if statement.spoken_of and (scene := labels_of(statement.spoken_of, table)):
         found.append((table.when(scene), scene))
     return [*found, (table.whole, "whole")]
@@ -170,7 +206,7 @@ def mostly(labels: frozenset[str], statement: Statement, table: Table, within: S
     return problem
 
 
-def mostly_then(labels: frozenset[str], table: Table, ranges: Sequence[Pair]) -> str:
+def mostly_then(labels: frozenset[str], table: Table, ranges: Sequence[Position]) -> str:
     """Heard mostly inside the ranges."""
     spans = table.when(labels)
     inside = spans.within(spans_of((onset - TOLERANCE, offset + TOLERANCE) for onset, offset in ranges)).seconds
@@ -198,7 +234,7 @@ def only(labels: frozenset[str], statement: Statement, table: Table, within: Seq
     return problem
 
 
-def only_then(labels: frozenset[str], table: Table, ranges: Sequence[Pair], within: Sequence[Region]) -> str:
+def only_then(labels: frozenset[str], table: Table, ranges: Sequence[Position], within: Sequence[Region]) -> str:
     """At no other time in the region."""
     said = spans_of((onset - 4 * TOLERANCE, offset + 4 * TOLERANCE) for onset, offset in ranges)
     for region, key in within:
@@ -216,7 +252,8 @@ def comes_before(labels: frozenset[str], statement: Statement, table: Table) -> 
     others = labels_of(quality.others[0], table)
     if not others or labels == others:
         return ""
-    first = min(table.heard[label].onsets[0] for label in labels)
+    each = [labels_of(mention, table) for mention in statement.mentions]
+    first = max(min(table.heard[label].onsets[0] for label in own) for own in each if own)
     latest = max(table.heard[label].onsets[-1] for label in others)
     if quality.bound == "all":
         latest = min(table.heard[label].onsets[0] for label in others)

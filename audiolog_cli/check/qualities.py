@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from audiolog_cli.check.language import any_of, value
 from audiolog_cli.check.sentences import (
+    BESIDE_TIMES,
     DENIED,
     EXCEPT,
     JOINING,
@@ -20,7 +21,7 @@ from audiolog_cli.check.sentences import (
     Statement,
     speaks_of_something_else,
 )
-from audiolog_cli.check.times import FOR, LESS, MORE, NUMBER, VAGUELY_BEFORE, WINDOW, Time
+from audiolog_cli.check.times import FOR, HOURS, LESS, MINUTES, MORE, NUMBER, SECONDS, VAGUELY_BEFORE, WINDOW, Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
 
@@ -29,13 +30,15 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 COUNT = _compiled(
-    rf"(?P<several>{any_of('several_times')})|(?P<number>{NUMBER})\s*(?:{any_of('times')}(?!\s+{any_of('no_count')})|{any_of('occurrences')}(?=\s+of\b))"
+    rf"(?P<several>{any_of('several_times')})|(?P<number>{NUMBER})\s*(?:{any_of('times')}(?!\s+{any_of('no_count')})|(?:(?!{SECONDS}|{MINUTES}|{HOURS})[^\W\d_]+\s+)?{any_of('occurrences')}(?=\s+(?:of|with)\b))"
     rf"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+{any_of('occurrences')}|(?P<crossed>\d+)\s*[\u00d7x](?!\w)"
     rf"|(?P<count>{any_of('counts')})(?!\s+{any_of('no_count')})"
 )
 RELATIVE = re.compile(r"\b(?:that|which|who)\s*\Z", re.IGNORECASE)
 STRICTLY = _compiled(any_of("strictly"))
+FIRST = _compiled(rf"(?:\s+\w+){{0,3}}\s+{any_of('at_first')}")
 NARRATIVE = _compiled(any_of("then", "next", "narrative"))
+SEVERAL = _compiled(rf"(?P<number>{NUMBER})(?=\s)(?!\s+{any_of('times', 'occurrences')})")
 SINGLE = _compiled(any_of("single"))
 THROUGHOUT = _compiled(rf"(?P<entire>{any_of('entire')})|{any_of('throughout')}")
 ALONE = _compiled(rf"(?P<sound>{any_of('only_sound')})|(?P<sole>{any_of('the_only')})|(?P<only>{any_of('only')})")
@@ -43,7 +46,10 @@ MOSTLY = _compiled(rf"(?P<follows>{any_of('mostly')})|(?P<precedes>{any_of('domi
 THEN, BEFORE, AFTER = _compiled(any_of("then")), _compiled(any_of("before")), _compiled(any_of("after"))
 NEXT, EARLIER = _compiled(any_of("next")), _compiled(any_of("earlier"))
 NOT_BEFORE = _compiled(rf"{any_of('denied')}\s*\Z")
+BESIDE_SOUNDS = _compiled(any_of("heard", "elsewhere", "recording", "joining", "scene_word"))
+FOR_NOW = _compiled(any_of("restricting", "for_now"))
 IS = _compiled(r"\s*(?:is|are|was|were|being)\s*")
+MOSTLY_NEXT = _compiled(rf"(?:{JOINING.pattern}|\s*(?:is|are|was|were|:))*")
 OPENS_NEXT = _compiled(rf"[\s\-–•,]*{any_of('next')}")
 BEGINS, ENDS = _compiled(any_of("begins_with")), _compiled(any_of("ends_with"))
 TIME_NEXT = _compiled(rf"\s*(?:{any_of('at', 'between', 'filler', 'about')}\s*)*\x01")
@@ -53,17 +59,21 @@ FEW_WORDS = _compiled(r"[^\x01\x04,.:;()]{0,40}\Z")
 def qualities(sentence: Sentence, before: Sequence[Mention]) -> Iterator[Statement]:
     """The statements of qualities that a sentence makes; `before` is what was last stated to be there before it."""
     line = sentence.line
-    if SUPPOSED.search(line) or DENIED.search(line) or "?" in line:
+    if SUPPOSED.search(line) or "?" in line:
         return
     if not sentence.mentions:
-        yield from _of_what_was_named(sentence)
+        yield from () if DENIED.search(line) else _of_what_was_named(sentence)
         return
-    yield from _amounts(sentence)
-    yield from _shares(sentence)
-    if not EXCEPT.search(line):
-        yield from _alone(sentence)
-    yield from _orders(sentence, before)
-    yield from _ends(sentence)
+    of_clauses = [*_amounts(sentence), *_shares(sentence), *(() if EXCEPT.search(line) else _alone(sentence)), *_ends(sentence)]
+    yield from (statement for statement in of_clauses if not _is_in_denial(statement, sentence))
+    if not DENIED.search(line):
+        yield from _orders(sentence, before)
+
+
+def _is_in_denial(statement: Statement, sentence: Sentence) -> bool:
+    assert statement.quality is not None
+    clause = _clause_of(sentence, statement.quality.start)
+    return DENIED.search(sentence.masked, clause.start, clause.end) is not None
 
 
 def _statement(mentions: Sequence[Mention], quality: Quality, times: Sequence[Time] = ()) -> Statement:
@@ -87,10 +97,12 @@ def _of_what_was_named(sentence: Sentence) -> Iterator[Statement]:
 
 
 def _without_cues(masked: str, clause: Clause) -> str:
-    words = masked[clause.start : clause.end]
     for pattern in (COUNT, THROUGHOUT):
-        words = pattern.sub(lambda match: " " * len(match.group()), words)
-    return masked[: clause.start] + words + masked[clause.end :]
+        for match in pattern.finditer(masked, clause.start):
+            if match.end() > clause.end:
+                break
+            masked = masked[: match.start()] + " " * len(match.group()) + masked[match.end() :]
+    return masked
 
 
 # How often, how long
@@ -127,6 +139,15 @@ def _amounts(sentence: Sentence) -> Iterator[Statement]:
         owner = _owner(sentence, quality.start)
         if owner:
             yield _statement(owner[1], quality, owner[0].times)
+    for match in SEVERAL.finditer(sentence.masked, sentence.start, sentence.end):
+        run = _run_after(sentence, match.end())
+        number = value(match["number"])
+        if run and number >= 2 and number == int(number) and not run[0].is_of_many and run[0].concept not in sentence.scenes:
+            yield _statement(
+                run[:1],
+                Quality("counts", match.start(), match.end(), number, bound="least"),
+                _clause_of(sentence, match.start()).times,
+            )
     for match in SINGLE.finditer(sentence.masked, sentence.start, sentence.end):
         run = _run_after(sentence, match.end())
         if run and run[0].concept not in sentence.scenes:
@@ -149,11 +170,12 @@ def _owner(sentence: Sentence, position: int) -> tuple[Clause, list[Mention]] | 
         return None
     if OF_ALL.search(sentence.masked, clause.start, clause.end):
         return None
+    if speaks_of_something_else(_without_cues(sentence.masked, clause), clause):
+        return None
     earlier = [each for each in sentence.clauses[:index] if each.runs]
     if earlier:
-        blanked = _without_cues(sentence.masked, clause)
         runs = [events for run in earlier[-1].runs if (events := _events(run, sentence))] or earlier[-1].runs
-        return None if speaks_of_something_else(blanked, clause) else (earlier[-1], runs[-1])
+        return earlier[-1], runs[-1]
     later = [each for each in sentence.clauses[index + 1 :] if each.runs]
     return (later[0], later[0].runs[0]) if later and len(later[0].runs) == 1 else None
 
@@ -163,11 +185,11 @@ def _events(run: Sequence[Mention], sentence: Sentence) -> list[Mention]:
     return [mention for mention in run if mention.concept not in sentence.scenes]
 
 
-def _run_after(sentence: Sentence, position: int) -> list[Mention] | None:
+def _run_after(sentence: Sentence, position: int, between: re.Pattern[str] = JOINING) -> list[Mention] | None:
     """The labels that follow a position with only articles between."""
     for run in sentence.runs:
         if run[0].start >= position:
-            return run if JOINING.fullmatch(sentence.masked, position, run[0].start) else None
+            return run if between.fullmatch(sentence.masked, position, run[0].start) else None
     return None
 
 
@@ -195,7 +217,7 @@ def _shares(sentence: Sentence) -> Iterator[Statement]:
             before = [events for run in before if (events := _events(run, sentence))] or before
             if before:
                 yield _statement(before[-1], Quality("mostly_then", match.start(), match.end()), clause.times or sentence.times)
-        elif run := _run_after(sentence, match.end()):
+        elif run := _run_after(sentence, match.end(), MOSTLY_NEXT):
             yield _statement(run, quality, clause.times)
 
 
@@ -207,13 +229,15 @@ def _alone(sentence: Sentence) -> Iterator[Statement]:
         where = match.start(), match.end()
         if NOT_BEFORE.search(sentence.masked[max(0, match.start() - 12) : match.start()]):
             continue  # not only
+        if FOR_NOW.search(sentence.masked, max(sentence.start, match.start() - WINDOW // 2), match.start()):
+            continue  # `from then on only`
         run = _run_after(sentence, match.end())
         if run and re.search(r"[,;]", sentence.masked[match.end() : run[0].start]):
             run = None  # as in `on the street only, and ...`
         subject = [run for run in sentence.runs if run[-1].end <= match.start() and run[0] in events]
         if match["sound"] and subject and IS.fullmatch(sentence.masked[subject[-1][-1].end : match.start()]):
             yield _statement(subject[-1], Quality("only", *where, others=tuple(events)), sentence.times)
-        elif match["sound"] and after:
+        elif match["sound"] and after and not _is_qualified(sentence, match.end(), after[0].start):
             yield _statement(after, Quality("only", *where, others=tuple(events)), sentence.times)
         elif match["sole"] and run and len(run) == 1 and run[0] in events:
             yield _statement(run, Quality("counts", *where, value=1), _clause_of(sentence, match.start()).times)
@@ -226,6 +250,15 @@ def _alone(sentence: Sentence) -> Iterator[Statement]:
             yield _statement(run, Quality("only", *where, others=tuple(events)), sentence.times)
 
 
+def _is_qualified(sentence: Sentence, start: int, end: int) -> bool:
+    """Whether words of their own stand between `the only sounds` and the labels: `of human origin are`."""
+    words = list(sentence.masked[start:end])
+    for mention in sentence.mentions:
+        if start <= mention.start < end:
+            words[mention.start - start : mention.end - start] = " " * (mention.end - mention.start)
+    return BESIDE_TIMES.sub(" ", BESIDE_SOUNDS.sub(" ", "".join(words))).strip() != ""
+
+
 # In which order
 
 
@@ -233,6 +266,8 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
     """A before B: from the words between two neighbouring labels, or before the first."""
     runs = [run for run in sentence.runs if not any(mention.concept in (QUIET, MISSING) for mention in run)]
     runs = [_events(run, sentence) or run for run in runs]
+    runs = [[mention for mention in run if not mention.may_be] for run in runs]
+    runs = [run for run in runs if run]
     if not runs:
         return
     opening = sentence.masked[sentence.start : runs[0][0].start]
@@ -243,7 +278,8 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
         if match := EARLIER.search(gap):
             yield _order(second, first, base, match)
         elif match := _near(BEFORE, gap) or THEN.search(gap) or NEXT.search(gap):
-            yield _order(first, second, base, match, "all" if BEFORE.match(match.group()) and STRICTLY.search(gap) else "")
+            is_strict = STRICTLY.search(gap) if BEFORE.match(match.group()) else FIRST.match(gap)
+            yield _order(first, second, base, match, "all" if is_strict else "")
         elif match := _near(AFTER, gap):
             yield _order(second, first, base, match)
     if len(runs) > 1:
@@ -259,7 +295,7 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
 def _near(pattern: re.Pattern[str], gap: str) -> re.Match[str] | None:
     """The match, if it comes right before the label that follows."""
     match = pattern.search(gap)
-    if match is None or RELATIVE.search(gap[: match.start()]):
+    if match is None or RELATIVE.search(gap[: match.start()]) or re.search(r"[,;:]", gap[: match.start()].rstrip(" ,")):
         return None  # `the street that follows` says nothing of what comes next in the sentence
     return match if FEW_WORDS.match(gap, match.end()) else None
 

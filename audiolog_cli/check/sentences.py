@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from audiolog_cli.check.facts import Table
 from audiolog_cli.check.language import any_of
 from audiolog_cli.check.times import Duration, Time, durations, times
 from audiolog_cli.check.words import MISSING, QUIET, Lexicon, Mention, mentions
@@ -40,25 +41,36 @@ PSEUDO = (
 )
 RATHER = _compiled(rf"{any_of('rather')}\s+\Z")
 CLAUSE_END = _compiled(rf"[,，、|\t:：]|{any_of('clause')}")
+AND = _compiled(any_of("and"))
+COMMA_AND = _compiled(rf"\s*,\s*{any_of('and')}")
 JOINING = _compiled(rf"(?:[\s,，、&/+*\"“”]|{any_of('joining')})*")
-DENIED = _compiled(rf"{any_of('denied', 'denied_next')}(?!\s+{any_of('not_denying')})")
+DENIED = _compiled(rf"(?!^\W*no,){any_of('denied', 'denied_next')}(?!\s+{any_of('not_denying')})")
 RESTRICTED = _compiled(rf"{any_of('restricting')}|{any_of('elsewhere')}(?!\s+{any_of('heard')})")  # `no birds are heard there`
+REACH = re.compile(r"(?:[^\w:：]*\w+){0,9}?[^\w:：]*")  # how far `without` reaches
 DENIED_NEXT = _compiled(any_of("denied_next"))
 SUPPOSED = _compiled(any_of("supposed"))
 EXCEPT = _compiled(any_of("except"))
 OF_ALL = _compiled(any_of("recording"))
-HEADING_BEFORE = _compiled(rf"\W*(?:{any_of('scene_word')}\W*)?")
+HEADING_BEFORE = _compiled(rf"\W*(?:{any_of('scene_word')}\W*)?(?:\d+\W*)?")
 HEADING_AFTER = _compiled(rf"(?:[\s\x01\[\](),\d]|{any_of('scene_word')})*[:：]")
 BESIDE_TIMES = _compiled(
     rf"{any_of('beside_times')}|\W|\d|[\x01\x04]"
 )  # what a clause of times may hold and still refer to the label before it
-PART = re.compile(r"\W*(?:\d+\.)?[^\w\x01]*\x01+[\s)\]]*[:：|\u2013\u2014·-]")  # a line that begins with a time
+PART = re.compile(
+    r"(?P<name>[^\x01:：]{0,40})\x01+[\s)\]]*[:：|\u2013\u2014·-]"
+)  # a line that begins with a time, or a name and a time
 PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?=[^\s\-•\d])")  # a blank line without a list or heading after it
 THEN = _compiled(any_of("then", "next"))
+WHILE_IN = _compiled(rf"{any_of('while_in')}\s*(?:{any_of('joining')})?\s*\Z")
 SCENE_TIME = re.compile(r"\s*[(\[]\s*\x01")
 BRACKET = re.compile(r"\s*[(\[]\s*")
 FRAMING = _compiled(rf"{any_of('framing')}\s*(?:{any_of('joining', 'ordinal')}\s*)*\Z")
 LATER = _compiled(any_of("later"))
+COUNTED = _compiled(any_of("times", "several_times", "counts"))  # `three times between 1:00 and 5:00`
+EDGES_AFTER = tuple(
+    (edge, _compiled(rf"\s*{any_of(kind)}\s*(?:[,.;:()|]|$|{any_of('and')})"))
+    for edge, kind in (("onset", "begins_at"), ("offset", "ends_at"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,29 +144,43 @@ class Sentence:
         return [run for clause in self.clauses for run in clause.runs]
 
 
-def sentences(text: str, known: Lexicon, scenes: frozenset[str]) -> Iterator[Sentence]:
-    """The sentences of a log with their labels, times and clauses. `scenes` are the concepts that are scenes in the table."""
+def sentences(text: str, table: Table) -> Iterator[Sentence]:
+    """The sentences of a log with their labels, times and clauses."""
     for pattern in (NAMES, DATES):
         text = pattern.sub(lambda match: " " * len(match.group()), text)
     text = re.sub(UNNAMED, lambda match: "\x03" * len(match.group()), text, flags=re.IGNORECASE)
     text = IDIOMS.sub(lambda match: " " * len(match.group()), MARKUP.sub(" ", text))
-    found_times = times(text)
+    found_times = in_one_way(times(text), table)
     masked = _masked(text, found_times, "\x01")
     found_durations = [each for each in durations(text) if "\x01" not in masked[each.start : each.end]]
     masked = _masked(masked, found_durations, "\x04")
-    found_mentions = _all_mentions(masked, known)
+    found_mentions = _all_mentions(masked, table.known)
     starts = [[item.start for item in items] for items in (found_mentions, found_times, found_durations)]
     heading: list[Mention] = []
     for start, end in _bounds(masked):
         bounds = [(bisect_left(each, start), bisect_left(each, end)) for each in starts]
         (m0, m1), (t0, t1), (d0, d1) = bounds
         sentence = Sentence(
-            masked, start, end, found_mentions[m0:m1], found_times[t0:t1], found_durations[d0:d1], scenes, heading
+            masked, start, end, found_mentions[m0:m1], found_times[t0:t1], found_durations[d0:d1], table.scene_concepts, heading
         )
         if sentence.mentions:
             sentence.clauses = _clauses(sentence)
             heading = sentence.mentions[-1:]
         yield sentence
+
+
+def in_one_way(found: list[Time], table: Table) -> list[Time]:
+    """Times that may be of the day or of the recording, read as those of the log that can only be one of the two."""
+    both = [time for time in found if time.of_day and table.clocks]
+    of_day = {time: any(each <= table.end for each in table.positions(time.of_day[0])) for time in both if time.of_day}
+    inside = {time: table.onset <= time.onset <= time.offset <= table.end for time in both}
+    only_of_day = any(of_day[time] and not inside[time] for time in both)
+    if only_of_day == any(inside[time] and not of_day[time] for time in both):
+        return found
+    return [
+        replace(time, only_of_day=only_of_day, of_day=time.of_day if only_of_day else None) if time in inside else time
+        for time in found
+    ]
 
 
 def _masked(text: str, items: Sequence[Time] | Sequence[Duration], mark: str) -> str:
@@ -172,7 +198,7 @@ def _all_mentions(masked: str, known: Lexicon) -> list[Mention]:
         for match in pattern.finditer(masked):
             before = masked[max(0, match.start() - 40) : match.start()]
             after = masked[match.end() : match.end() + 12]
-            if not RATHER.search(before) and not re.match(r"\s+(?:but|other than|except)\b", after):
+            if not RATHER.search(before) and not re.match(r"\s+(?:but|other than|except|of)\b", after):
                 found.append(Mention(match.start(), match.end(), concept))
     blanked = list(masked)
     for mention in found:
@@ -212,6 +238,7 @@ def _clauses(sentence: Sentence) -> list[Clause]:
             and "|" not in match.group()
             and JOINING.fullmatch(masked[before.end : after.start])
             and not _has_own_times(items, n_before)
+            and not (isinstance(before, Mention) and _is_second_of_two(masked, items, n_before))
             and not (
                 isinstance(before, Mention) and before.has_verb and any(item.start >= match.end() for item in sentence.times)
             )
@@ -234,6 +261,13 @@ def _clauses(sentence: Sentence) -> list[Clause]:
     return clauses
 
 
+def _is_second_of_two(masked: str, items: Sequence[Mention | Time], n_before: int) -> bool:
+    """Whether `, and` with no list before it begins a clause of its own: `with thunder, and birds sing from 5:00`."""
+    if not COMMA_AND.match(masked, items[n_before - 1].end):
+        return False
+    return n_before < 2 or not JOINING.fullmatch(masked[items[n_before - 2].end : items[n_before - 1].start])
+
+
 def _has_own_times(items: Sequence[Mention | Time], n_before: int) -> bool:
     """Whether, in a sentence that begins with a time, the labels before and those after each have a time: T L, and L T."""
     if not isinstance(items[0], Time) or isinstance(items[n_before - 1], Time):
@@ -247,6 +281,8 @@ def _has_own_times(items: Sequence[Mention | Time], n_before: int) -> bool:
 
 def statements(sentence: Sentence) -> Iterator[Statement]:
     """Which labels a sentence states, or denies, and when."""
+    if sentence.masked[sentence.end : sentence.end + 1] == "?":
+        return
     line = sentence.line
     supposed = SUPPOSED.search(line) is not None
     of_all = OF_ALL.search(line) is not None
@@ -256,12 +292,26 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
         owners = [] if is_own else sentence.heading
         yield from (Statement(tuple(owners), time, False, supposed) for time in sentence.times)
         return
-    in_part = PART.match(line) is not None and len(sentence.mentions) > 1
+    part = PART.match(line)
+    is_named = part is not None and re.search(r"[^\W\d_]", part["name"]) is not None
+    in_part = (
+        part is not None and (len(sentence.mentions) > 1 or is_named) and sentence.times[0].start < sentence.mentions[0].start
+    )
     spoken = [clause for clause in sentence.clauses if clause.runs or clause.times]
     for clause, run, when in _paired(spoken, sentence.masked):
+        when = _with_edge(when, run, sentence.masked)
+        is_counted = when is not None and COUNTED.search(sentence.masked, clause.start, clause.end) is not None
         denied = is_denied(sentence, clause, run)
         if not (denied and when is None and RESTRICTED.search(line)):
-            yield Statement(tuple(run), when, denied, supposed, of_all, in_part=in_part)
+            yield Statement(tuple(run), when, denied, supposed, of_all, in_part=in_part or is_counted)
+
+
+def _with_edge(when: Time | None, run: Sequence[Mention], masked: str) -> Time | None:
+    """A point before its label as the label's beginning or end, if such a verb follows the label: `3:00: the wind stops`."""
+    if when is None or not run or when.onset != when.offset or when.edge or when.start > run[-1].start:
+        return when
+    edge = next((name for name, pattern in EDGES_AFTER if pattern.match(masked, run[-1].end)), "")
+    return replace(when, edge=edge)
 
 
 def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> bool:
@@ -273,8 +323,10 @@ def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> boo
         if any(match.start() < label.end and match.end() > label.start for label in labels):
             continue  # the `no` of "no event recognised"
         before = [label for label in labels if label.end <= match.start()]
+        is_verbal = DENIED_NEXT.fullmatch(match.group()) is None or not sentence.masked[match.end() : clause.end].strip()
         after = [label for label in labels if label.start >= match.end()]
-        is_verbal = DENIED_NEXT.fullmatch(match.group()) is None
+        if not is_verbal:
+            after = [label for label in after if REACH.fullmatch(sentence.masked, match.end(), label.start)]
         if before and is_verbal and all(label.concept in sentence.scenes for label in after):
             if before[-1] in run:
                 return True
@@ -300,7 +352,9 @@ def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, li
             yield from ((clause, run, when) for run, when in _inside(clause, masked))
             last, pending = (clause, clause.labels), []
         elif clause.runs:
-            if LATER.search(masked[clause.start : clause.end]):
+            if LATER.search(masked, clause.start, clause.end) or (
+                pending and THEN.search(masked, pending[-1].end, clause.runs[0][0].start)
+            ):
                 pending = []
             follows = clauses[index + 1 : index + 2]
             own = pending or ([] if times_first or not follows or follows[0].runs else follows[0].times)
@@ -329,15 +383,26 @@ def speaks_of_something_else(masked: str, clause: Clause) -> bool:
 
 def _inside(clause: Clause, masked: str) -> Iterator[tuple[list[Mention], Time | None]]:
     """Runs and times of one clause: each time with the labels since the last time, or up to the next if a time comes first."""
+    if len(clause.runs) == 1 and len(clause.times) == 1 and _is_bare_list(clause.runs[0], clause.times[0], masked):
+        yield clause.runs[0][-1:], clause.times[0]
+        yield clause.runs[0][:-1], None
+        return
     if len(clause.runs) == 1:
         yield from ((clause.runs[0], time) for time in clause.times)
         return
     times_first = clause.times[0].start < clause.runs[0][0].start
+    bracketed = {
+        time.start: max((number for number, run in enumerate(clause.runs) if run[-1].end <= time.start), default=None)
+        for time in clause.times
+        if masked[: time.start].rstrip().endswith("(")
+    }
     claimed: set[int] = set()
     for index, time in enumerate(clause.times):
         if times_first:
             until = clause.times[index + 1].start if index + 1 < len(clause.times) else clause.end
             own = [number for number, run in enumerate(clause.runs) if time.end <= run[0].start < until]
+            if len(own) > 1:
+                own = [number for number in own if number not in bracketed.values()]
         else:
             since = clause.times[index - 1].end if index else clause.start
             own = [number for number, run in enumerate(clause.runs) if since <= run[0].start < time.start]
@@ -347,6 +412,16 @@ def _inside(clause: Clause, masked: str) -> Iterator[tuple[list[Mention], Time |
         claimed |= set(own)
         yield [mention for number in own for mention in clause.runs[number]], time
     yield from ((run, None) for number, run in enumerate(clause.runs) if number not in claimed)
+
+
+def _is_bare_list(run: Sequence[Mention], time: Time, masked: str) -> bool:
+    """Whether the time after a list is only of its last label, which no `and` joins to the others: `a dog, a bell at 3:00`."""
+    return (
+        len(run) > 1
+        and time.start > run[-1].start
+        and masked[run[-2].end : run[-1].start].lstrip()[:1] == ","
+        and not AND.search(masked, run[0].end, run[-1].start)
+    )
 
 
 @dataclass(slots=True)
@@ -431,7 +506,7 @@ class Place:
             before = []  # ... and then elsewhere
         is_before = bool(before)
         after = [scene for scene in own if scene.start > mention.start][:1]
-        is_near = after and not CLAUSE_END.search(sentence.masked, mention.end, after[0].start)
+        is_near = after and not CLAUSE_END.search(WHILE_IN.sub("", sentence.masked[mention.end : after[0].start]))
         if is_near and not (before and not CLAUSE_END.search(sentence.masked, before[-1].end, mention.start)):
             before = after
         scene = None if mention.concept in sentence.scenes else before[-1] if before else self.scene

@@ -11,7 +11,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from audiolog_cli.check.language import any_of, value
+from audiolog_cli.check.language import any_of, numbers, value
 
 HALF_MINUTE = 30.0  # seconds that "minute 5" may be off
 VAGUE = 3.0  # seconds that "about 5 s" may be off, beyond the usual tolerance
@@ -34,10 +34,12 @@ class Time:
     slack: float = 0.0  # seconds of vagueness beyond the usual tolerance
     edge: str = ""  # "onset" or "offset" for a point that is stated to be one
     in_row: bool = False  # two columns of a table: the row's events are somewhere in that range
+    share: tuple[float, float] | None = None  # the second half: shares of the recording, instead of seconds
     from_edge: bool = False  # the first minute, the last 30 seconds: what it goes with is somewhere in that range
     of_day: tuple[float, float] | None = None  # onset and offset in seconds after midnight, if it may be a time of day
     day_slack: float = 0.0  # seconds of vagueness as a time of day
     only_of_day: bool = False  # 11 pm
+    half_day: bool = False  # two o'clock: of the night or of the afternoon
     clock_of_day: bool = False  # HH:MM:SS, the form of a time of day to the second
 
 
@@ -64,8 +66,18 @@ AMOUNT = "|".join(  # 1 h 2 min 3 s, and its shorter forms, the longest first
     )
 )
 OF_DAY = any_of("am", "pm", "oclock")
-CLOCK = rf"(?:\d{{1,3}}:\d{{2}}(?::\d{{2}})?(?:\.\d+)?(?:\s*{OF_DAY})?|\d{{1,2}}\s*{OF_DAY}|{any_of('midnight', 'noon')})"
+NUMBER_WORD, PAST = any_of("numbers"), any_of("past")
+AT_TO = r"(?<=at )"  # before `ten to eight`, which otherwise may be a range
+WORDED = (  # half past one, ten to eight, two o'clock
+    rf"(?:(?:{any_of('half_past', 'quarter_past', 'quarter_to', 'half_to')}|{NUMBER_WORD}(?:\s*{MINUTES})?\s*{PAST}"
+    rf"|{AT_TO}{NUMBER_WORD}(?:\s*{MINUTES})?\s*{any_of('to_hour')})\s*(?:{NUMBER_WORD}|\d{{1,2}})(?:\s*{OF_DAY})?"
+    rf"|{NUMBER_WORD}\s*{OF_DAY})"
+)
+CLOCK = (
+    rf"(?:{WORDED}|\d{{1,3}}:\d{{2}}(?::\d{{2}})?(?:\.\d+)?(?:\s*{OF_DAY})?|\d{{1,2}}\s*{OF_DAY}|{any_of('midnight', 'noon')})"
+)
 NAMED = rf"(?:{SECONDS}|{MINUTES}|{any_of('nth')})\s*\d+(?:\.\d+)?(?:\s*{SECONDS})?"  # minute 5
+NTH = rf"(?:\d+(?:st|nd|rd|th|\.)|{any_of('ordinals')})\s*(?P<nth_unit>{MINUTES}|{HOURS})"  # the 5th minute
 BARE = r"\d+(?:\.\d+)?"
 QUANTITY = rf"(?:{CLOCK}|{AMOUNT}|(?<![^\W\d_]){NAMED})"
 VAGUELY = rf"(?:{any_of('about')}|[~≈])"
@@ -77,7 +89,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
 
 
-RANGES = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY}|{BARE}){TO}(?P<last>{QUANTITY}|{BARE})(?!\d|:\d)")
+RANGES = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY}|{BARE}){TO}(?P<last>{QUANTITY}|{BARE}|{any_of('numbers')})(?!\d|:\d)")
 START_END = _compiled(
     rf"{any_of('start_word')}(?: time)?[^\w\n]{{0,6}}(?:at |from )?(?P<first>{QUANTITY}|{BARE})[^\w]{{1,12}}(?:{AND} )?(?:it )?"
     rf"{any_of('end_word')}(?: time)?[^\w\n]{{0,6}}(?:at )?(?P<last>{QUANTITY}|{BARE})"
@@ -87,6 +99,11 @@ CELLS = _compiled(
 )  # two columns
 LISTS = _compiled(rf"(?<![\d:.])(?P<numbers>{BARE}(?:,\s*{BARE})*,?\s*{AND}\s*{BARE})\s*(?={SECONDS})")  # 5, 7 and 9 seconds
 ENDS = _compiled(rf"(?P<which>{any_of('first', 'last')})\s*(?P<amount>{AMOUNT}|{SECONDS}|{MINUTES}|{HOURS})")  # the last minute
+NTHS = _compiled(rf"(?<![\d:.])(?P<first>{NTH})")
+HALVES = _compiled(  # the second half
+    rf"(?P<which>{any_of('first', 'last', 'second_of')})\s+(?P<part>{any_of('half', 'third', 'quarter')})"
+    rf"(?!\s+{any_of('of_an')}?\s*{HOURS})"
+)
 POINTS = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY})(?!\d|:\d)")
 AMOUNTS = _compiled(rf"(?<![\d:.])(?:{AMOUNT})(?!\d|:\d)")
 NUMBER_AND_UNIT = _compiled(rf"(?P<number>{NUMBER})(?:\s+an?)?\s*-?(?:(?P<h>{HOURS})|(?P<m>{MINUTES})|(?P<s>{SECONDS}))?")
@@ -98,22 +115,31 @@ CLOCK_PARTS = _compiled(
     rf"(?:(?P<am>{any_of('am')})|(?P<pm>{any_of('pm')})|{any_of('oclock')})?|(?P<midnight>{any_of('midnight')})|{any_of('noon')})\s*"
 )
 
+WORDED_PARTS = _compiled(
+    rf"\s*(?:(?P<half_past>{any_of('half_past')})|(?P<quarter_past>{any_of('quarter_past')})|(?P<quarter_to>{any_of('quarter_to')})"
+    rf"|(?P<half_to>{any_of('half_to')})|(?P<past>{any_of('numbers')})(?:\s*{MINUTES})?\s*{any_of('past')}"
+    rf"|(?P<to>{any_of('numbers')})(?:\s*{MINUTES})?\s*{any_of('to_hour')})?\s*(?P<hour>{any_of('numbers')}|\d{{1,2}})\s*"
+    rf"(?:{any_of('am', 'oclock')}|(?P<pm>{any_of('pm')}))?\s*"
+)
+
 # What comes before and after; searched for in WINDOW characters.
 BETWEEN = _compiled(rf"{any_of('between')}\W*{FILLER}(?:{SECONDS}\s*)?\Z")
 FROM = _compiled(rf"{any_of('from', 'between')}\W*\Z")
 LEAD_IN = _compiled(rf"{any_of('at')}\s*{FILLER}[:@(]?\s*\Z|@\s*\Z")
 VAGUELY_BEFORE = _compiled(rf"{VAGUELY}\W*(?:de\s)?\Z")
 _BOUND = any_of("about", "more_than", "less_than", "filler", "for", "joining")
-FOR = _compiled(rf"{any_of('for')}[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
+FOR = _compiled(
+    rf"(?:{any_of('for')}|{any_of('ends_at')}[^,.;:()\d\n]{{0,20}}\s{any_of('after_amount')})[\s:(]*(?:{_BOUND}[\s:]*)*\Z"
+)
 NOT_FOR = _compiled(rf"{any_of('not_for')}[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
 LONG = _compiled(rf"\s*(?:{any_of('long')})")
 NOT_LONG, AWAY = _compiled(rf"\s*(?:{any_of('not_long')})"), _compiled(rf"\s*(?:{any_of('away')})")
 AFTER = _compiled(rf"{any_of('after_a_while')}\s*{FILLER}\Z")  # leads to a position in words: after two minutes
-MORE, LESS = _compiled(rf"{any_of('more_than')}\s*\Z"), _compiled(rf"{any_of('less_than')}\s*\Z")
+MORE, LESS = _compiled(rf"{any_of('more_than')}\s*\Z"), _compiled(rf"(?<!add )(?<!adds ){any_of('less_than')}\s*\Z")
 BRACKET_BEFORE, BRACKET_AFTER = _compiled(rf"[(,]\s*{FILLER}\Z"), re.compile(r"\s*[),;]")
 EDGES = (
-    ("onset", _compiled(rf"{any_of('begins_at')}\W+{FILLER}(?:at\W+)*\Z")),
-    ("offset", _compiled(rf"{any_of('ends_at')}\W+{FILLER}(?:at\W+)*\Z")),
+    ("onset", _compiled(rf"{any_of('begins_at')}[^\w\n]+{FILLER}(?:at\W+)*\Z")),
+    ("offset", _compiled(rf"{any_of('ends_at')}[^\w\n]+{FILLER}(?:at\W+)*\Z")),
 )
 NAMED_TIME = _compiled(NAMED)
 FOLLOWS_TIME = _compiled(rf"(?:{QUANTITY})\s*(?:,|{AND})\s*(?:{AND}\s*)?\Z")
@@ -147,6 +173,8 @@ def times(text: str) -> list[Time]:
         (CELLS, _range),
         (LISTS, _listed),
         (ENDS, _first_or_last),
+        (HALVES, _part),
+        (NTHS, _nth),
         (RANGES, _range),
         (POINTS, _point),
     )
@@ -205,6 +233,10 @@ def _range(text: str, match: re.Match[str]) -> list[Time]:
     worded = FROM.search(before) or BETWEEN.search(before)
     bracketed = re.match(r"\s*[])]", after) and re.search(r"[\[(]\s*$", before)
     joined = text[match.start("first") + len(first) : match.start("last")]
+    if _is(last, "numbers"):
+        if not re.search(any_of("oclock"), first, re.IGNORECASE):
+            return []
+        last = f"{last} o'clock"
     if match.re is RANGES and (
         bare and not (unit_after or worded or bracketed) or re.search(AND, joined, re.IGNORECASE) and not BETWEEN.search(before)
     ):
@@ -221,7 +253,22 @@ def _range(text: str, match: re.Match[str]) -> list[Time]:
         return []
     in_row = match.re is CELLS or bool(re.search(r"\|\s*$", before) and re.match(r"\s*\|", text[end : end + WINDOW]))
     slack = _slack(before, first if _is_clock(first) else f"{first} {unit}", last)
-    return [Time(match.start(), end, onset, offset, slack, "", in_row, False, *_day(first, last, before))]
+    day = _day(first, last, before)
+    return [
+        Time(
+            match.start(),
+            end,
+            onset,
+            offset,
+            slack,
+            in_row=in_row,
+            half_day=_is_half_day(first),
+            of_day=day[0],
+            day_slack=day[1],
+            only_of_day=day[2],
+            clock_of_day=day[3],
+        )
+    ]
 
 
 def _listed(text: str, match: re.Match[str]) -> list[Time]:
@@ -245,6 +292,26 @@ def _first_or_last(text: str, match: re.Match[str]) -> list[Time]:
     ]
 
 
+def _part(text: str, match: re.Match[str]) -> list[Time]:
+    """The range of `the second half`, as shares of the recording."""
+    share = 1 / next(number for number, kind in ((2, "half"), (3, "third"), (4, "quarter")) if _is(match["part"], kind))
+    onset = 0.0 if _is(match["which"], "first") else 1 - share if share == 0.5 or _is(match["which"], "last") else share
+    return [Time(match.start(), match.end(), 0.0, 0.0, from_edge=True, share=(onset, onset + share))]
+
+
+def _nth(text: str, match: re.Match[str]) -> list[Time]:
+    """The point in the middle of `the fifth minute`, as vague as the minute is long."""
+    unit = 3600.0 if _is(match["nth_unit"], "hours") else 60.0
+    nth = match["first"].removesuffix(match["nth_unit"]).strip()
+    digits = re.match(r"\d+", nth)
+    middle = ((float(digits.group()) if digits else numbers("ordinals")[nth.lower()]) - 0.5) * unit
+    return [Time(match.start(), match.end(), middle, middle, unit / 2)]
+
+
+def _is(word: str, *kinds: str) -> bool:
+    return re.fullmatch(any_of(*kinds), word, re.IGNORECASE) is not None
+
+
 def _point(text: str, match: re.Match[str]) -> list[Time]:
     before, after = _around(text, match)
     said = match["first"]
@@ -257,7 +324,23 @@ def _point(text: str, match: re.Match[str]) -> list[Time]:
         return []
     edge = next((name for name, pattern in EDGES if pattern.search(before)), "")
     second = seconds(said)
-    return [Time(match.start(), match.end(), second, second, _slack(before, said), edge, False, False, *_day(said, said, before))]
+    day = _day(said, said, before)
+    slack = _slack(before, said)
+    return [
+        Time(
+            match.start(),
+            match.end(),
+            second,
+            second,
+            slack,
+            edge,
+            half_day=_is_half_day(said),
+            of_day=day[0],
+            day_slack=day[1],
+            only_of_day=day[2],
+            clock_of_day=day[3],
+        )
+    ]
 
 
 def _leads_to(before: str, after: str, said: str) -> bool:
@@ -275,7 +358,7 @@ def _unit_of(quantity: str) -> str:
 
 
 def _is_clock(quantity: str) -> bool:
-    return re.fullmatch(CLOCK, quantity.strip(), re.IGNORECASE) is not None
+    return re.fullmatch(CLOCK.replace(AT_TO, ""), quantity.strip(), re.IGNORECASE) is not None
 
 
 def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None, float, bool, bool]:
@@ -283,7 +366,7 @@ def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None
     onset, offset = _second_of_day(first), _second_of_day(last)
     if onset is None or offset is None:
         return None, 0.0, False, False
-    definite = [re.search(rf"{OF_DAY}|{any_of('midnight', 'noon')}", each, re.IGNORECASE) for each in (first, last)]
+    definite = [":" not in each or re.search(OF_DAY, each, re.IGNORECASE) for each in (first, last)]
     to_the_second = all(each.count(":") == 2 for each in (first, last))
     slack = (0.0 if to_the_second else 60.0) + (VAGUE_CLOCK if VAGUELY_BEFORE.search(before) else 0.0)
     return (onset, offset), slack, any(definite), all(PADDED.fullmatch(each) for each in (first, last))
@@ -291,8 +374,12 @@ def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None
 
 def _second_of_day(quantity: str) -> float | None:
     """Seconds after midnight; None for what is not a time of day."""
+    if ":" not in quantity and not re.search(r"[^\W\d_]", quantity):
+        return None
+    if worded := WORDED_PARTS.fullmatch(quantity):
+        return _worded(worded)
     parts = CLOCK_PARTS.fullmatch(quantity)
-    if parts is None or (":" not in quantity and not re.search(r"[^\W\d_]", quantity)):
+    if parts is None:
         return None
     if parts["h"] is None:
         return 0.0 if parts["midnight"] else 43200.0
@@ -302,6 +389,22 @@ def _second_of_day(quantity: str) -> float | None:
     if hours > 24 or minutes > 59:
         return None
     return hours * 3600 + minutes * 60 + second
+
+
+def _is_half_day(quantity: str) -> bool:
+    return WORDED_PARTS.fullmatch(quantity) is not None and not re.search(any_of("am", "pm"), quantity, re.IGNORECASE)
+
+
+def _worded(parts: re.Match[str]) -> float:
+    """Seconds after midnight, or noon, of `half past one`."""
+    hour = value(parts["hour"]) % 12 + (12 if parts["pm"] else 0)
+    if parts["half_past"] or parts["quarter_past"]:
+        minutes = 30.0 if parts["half_past"] else 15.0
+    elif parts["quarter_to"] or parts["half_to"]:
+        minutes = -15.0 if parts["quarter_to"] else -30.0
+    else:
+        minutes = value(parts["past"] or parts["to"] or "0") * (-1 if parts["to"] else 1)
+    return (hour * 3600 + minutes * 60) % 86400
 
 
 def _slack(before: str, *quantities: str) -> float:
@@ -319,7 +422,7 @@ def seconds(quantity: str) -> float:
     (3723.0, 125.0, 300.0, 7.5, 1800.0, 82800.0)
     """
     if _is_clock(quantity):
-        if re.search(rf"{OF_DAY}|{any_of('midnight', 'noon')}", quantity, re.IGNORECASE):
+        if ":" not in quantity or re.search(rf"{OF_DAY}|{any_of('midnight', 'noon')}", quantity, re.IGNORECASE):
             return _second_of_day(quantity) or 0.0
         total = 0.0
         for part in re.findall(r"[\d.]+", quantity):

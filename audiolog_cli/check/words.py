@@ -15,10 +15,11 @@ from audiolog_cli.check.language import CJK
 
 QUIET = "\x02quiet"  # stands for "no event recognised", a concept of its own
 MISSING = "\x02missing"  # stands for "not analysed"
-DOUBTFUL = "?"  # follows a member of an umbrella that not everybody would count as one
+DOUBTFUL = "?"  # follows a member of an umbrella that not everybody would count as one, and an alias that need not mean the label
 NOTHING = "-"  # the concept of phrases that hold a label's word but name no sound: phone call, way home
 CONCEPTS = Path(__file__).parent / "labels.tsv"
 TOKENS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+MANY = frozenset({"people", "voice", "crowd", "children_playing", "speech"})
 SKIPPED = frozenset({"a", "an", "the", "of"})  # inside a phrase: knocking on a door
 FOREIGN = re.compile(r"([^\W\d_])\1e$")  # Welle is not a form of `well`: an ending foreign to English is kept
 LONGEST_PHRASE = 5  # words
@@ -32,6 +33,8 @@ class Mention:
     end: int
     concept: str
     has_verb: bool = False  # `birds sing`: several words, not all of them in the label's own form
+    is_of_many: bool = False  # `dogs`, `voices`: two of them need not be heard twice
+    may_be: bool = False  # `child`, `house`: words that mean the label if it is there, and need not mean a sound if not
 
 
 @cache
@@ -66,27 +69,33 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 @cache
-def vocabulary() -> tuple[dict[tuple[str, ...], str], dict[str, str], dict[str, frozenset[str]]]:
-    """(phrase -> concept, CJK alias -> concept, umbrella concept -> its members), from labels.tsv.
+def vocabulary() -> tuple[dict[tuple[str, ...], str], dict[str, str], dict[str, frozenset[str]], frozenset[tuple[str, ...]]]:
+    """(phrase -> concept, CJK alias -> concept, umbrella concept -> its members, doubtful phrases), from labels.tsv.
 
     Each phrase is a key both as written and as stems: `crowing` means a rooster, `crows` means crows.
     """
     exact: dict[tuple[str, ...], str] = {}
     stems: dict[tuple[str, ...], str] = {}
+    reversed_: dict[tuple[str, ...], str] = {}
     characters: dict[str, str] = {}
     umbrellas: dict[str, frozenset[str]] = {}
+    doubtful: set[tuple[str, ...]] = set()
     for line in CONCEPTS.read_text(encoding="utf-8").splitlines()[1:]:
         concept, members, aliases = line.split("\t")
         if members:
             umbrellas[concept] = frozenset(members.split())
-        for alias in [concept, *filter(None, aliases.split(", "))]:
+        for entry in [concept, *filter(None, aliases.split(", "))]:
+            alias = entry.removesuffix(DOUBTFUL)
+            doubtful |= {_words(alias), phrase(alias)} if alias != entry else set()
             if CJK.search(alias):
                 characters.setdefault(alias, concept)
             else:
                 exact.setdefault(_words(alias), concept)
                 if not FOREIGN.search(alias):
                     stems.setdefault(phrase(alias), concept)
-    return stems | exact, characters, umbrellas
+                if len(_words(alias)) == 2:  # barking dog, dog barking
+                    reversed_.setdefault(phrase(alias)[::-1], concept)
+    return reversed_ | stems | exact, characters, umbrellas, frozenset(doubtful)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ class Lexicon:
 
 def lexicon(labels: Iterable[str]) -> Lexicon:
     """The lexicon of a table with these labels (scenes and events)."""
-    phrases, _, umbrellas = vocabulary()
+    phrases, _, umbrellas, _ = vocabulary()
     own = dict(phrases)
     meant: dict[str, set[str]] = {concept: set() for concept in phrases.values()}
     for label in labels:
@@ -145,16 +154,19 @@ def mentions(text: str, known: Lexicon) -> list[Mention]:
         if match.group().lower() not in SKIPPED
     ]
     found: list[Mention] = []
+    doubtful, many = vocabulary()[3], MANY | {"animal", *(member for member, _ in _members("animal", vocabulary()[2]))}
     index = 0
     while index < len(words):
         for size in range(min(LONGEST_PHRASE, len(words) - index), 0, -1):
             part = words[index : index + size]
             start, end = part[0][0], part[-1][1]
-            exact = known.phrases.get(tuple(word[2] for word in part))
-            concept = exact or known.phrases.get(tuple(word[3] for word in part))
+            written, stems = tuple(word[2] for word in part), tuple(word[3] for word in part)
+            exact = known.phrases.get(written)
+            concept = exact or known.phrases.get(stems)
             if concept and not re.search(r"[.,;:!?()\n|]", text[start:end]):
                 if concept != NOTHING and not text.startswith("-like", end):  # as in `a seagull-like cry`
-                    found.append(Mention(start, end, concept, has_verb=size > 1 and exact is None))
+                    may_be = (written if exact else stems) in doubtful
+                    found.append(Mention(start, end, concept, size > 1 and exact is None, concept in many, may_be))
                 index += size
                 break
         else:
@@ -166,6 +178,6 @@ def _cjk_mentions(text: str) -> Iterator[Mention]:
     """Mentions in Chinese, which has no spaces: aliases match anywhere, longest first."""
     if not CJK.search(text):
         return
-    _, characters, _ = vocabulary()
+    characters = vocabulary()[1]
     for match in re.finditer("|".join(sorted(map(re.escape, characters), key=len, reverse=True)), text):
         yield Mention(match.start(), match.end(), characters[match.group()])
