@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Unpack
 if TYPE_CHECKING:
     from pathlib import PurePath
 
+    from audiolog_cli.llm.endpoint import AskKeywords
     from audiolog_cli.records import Cell, End, Failure, Record, Row
     from audiolog_cli.tagging.options import LoadKeywords, TagKeywords
     from audiolog_cli.tagging.tagger import Tagger
@@ -75,12 +76,33 @@ def table(
     return (row for row in rows_of(cells, options) if isinstance(row, Row))
 
 
-def summarize(records: "Iterable[Record]", prompt: str = "overview") -> str:
-    """A log of cells or rows, written by rules: overview, timing or brief. One log per recording, an empty line between."""
+def summarize(
+    records: "Iterable[Record]",
+    prompt: str = "overview",
+    *,
+    llm: str = "outline",
+    language: str = "",
+    **options: "Unpack[AskKeywords]",
+) -> str:
+    """A log of cells or rows, with the prompt overview, timing or brief. One log per recording, an empty line between.
+
+    Without `llm` it is written by rules. With one, named as for `audiolog summarize --llm` (`local`, `gguf:PATH`, `ollama:MODEL`,
+    `http://127.0.0.1:8080#MODEL`), the model finds the words, checked and repaired as by the command, and `prompt` may also be
+    the path of a question of your own. Keys come from the environment; no answer is kept on disk. `language` and the options
+    context, max_tokens, timeout (seconds), keep_alive and parallel are the command's. Raises UsageError for a wrong name and
+    LLMError for a model that cannot be reached or says nothing; lesser problems are Python warnings.
+    """
     from audiolog_cli.errors import UsageError
     from audiolog_cli.llm.outline import WRITERS, outline
     from audiolog_cli.llm.recording import recordings
 
+    each = recordings(records)
+    if llm != "outline":
+        from audiolog_cli.llm.endpoint import written
+
+        return "\n\n".join(written(each, llm, prompt, language, options))
     if prompt not in WRITERS:
         raise UsageError(f"prompt {prompt!r}: expected {', '.join(WRITERS)}")
-    return "\n\n".join("\n".join(outline(recording, prompt)) for recording in recordings(records))
+    if language or options:
+        raise UsageError("language and the options of a model need llm: the outline asks no language model")
+    return "\n\n".join("\n".join(outline(recording, prompt)) for recording in each)

@@ -1,17 +1,20 @@
 """The Python face: what the commands do, without a shell."""
 
+import json
 import subprocess
 import sys
 from dataclasses import fields
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 
 import audiolog_cli as audiolog
-from audiolog_cli.errors import AudioError, UsageError
+from audiolog_cli.errors import AudioError, LLMError, UsageError
 from audiolog_cli.records import Cell, Row
 from audiolog_cli.tagging.options import LoadKeywords, LoadOptions, TagKeywords, TagOptions
 from tests.conftest import write_wav
+from tests.replay_server import Answer, Asked, answering
 from tests.shell import audiolog as command
 
 CELLS = [
@@ -67,3 +70,30 @@ def test_keywords_are_the_fields_of_the_options() -> None:
     groups = [group.default.__class__ for group in fields(TagOptions)]
     assert list(TagKeywords.__annotations__) == [option.name for group in groups for option in fields(group)]
     assert ["weights", *LoadKeywords.__annotations__] == [option.name for option in fields(LoadOptions)]
+
+
+def test_a_language_model_writes_the_log_as_for_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDIOLOG_API_KEY", "k")
+    said = chain(["A bird sings from 0:00 to 0:02. A dog barks at 0:01."], repeat("A bird is heard from 0:00 to 0:02."))
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path != "/v1/chat/completions":
+            return Answer("{}", 404)
+        message = {"message": {"content": next(said)}, "finish_reason": "stop"}
+        return Answer(json.dumps({"choices": [message], "usage": {"prompt_tokens": 100, "completion_tokens": 7}}))
+
+    with answering(answer) as (url, asked):
+        log = audiolog.summarize(CELLS[:4], "timing", llm=f"{url}#m-135m", language="German", context=4096, parallel=1)
+        questions = [one.body for one in asked if one.path == "/v1/chat/completions"]
+    assert log.startswith("Log of a.wav\n\n0:00–0:02, park (2 s)\nA bird sings from 0:00 to 0:02.\n\nIn summary:")
+    assert "dog" not in log
+    assert "Write in German." in questions[0]["messages"][0]["content"]
+
+
+def test_options_of_a_model_without_one_and_a_model_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match="^language and the options of a model need llm"):
+        audiolog.summarize([], language="German")
+    with pytest.raises(UsageError, match="^--llm llama3.2: expected outline, local, .*; did you mean ollama:llama3.2"):
+        audiolog.summarize([], llm="llama3.2")
+    with pytest.raises(LLMError, match="no server answers at http://127.0.0.1:9/v1"):
+        audiolog.summarize(CELLS, llm="http://127.0.0.1:9#m", timeout=1.0)

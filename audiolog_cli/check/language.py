@@ -1,8 +1,8 @@
 """Words of time, number, order and denial in the languages of logs: one table per language, `languages/*.toml`.
 
 A table lists the phrases of each kind (`seconds`, `denied`, `then`, ...); `*` stands for any letters. The tables of all languages
-are read together, since a log may mix them: a new language is a new file. Out: regular expressions, to be compiled with
-re.IGNORECASE.
+are read together, since a log may mix them: a new language is a new file. Out: regular expressions in which `<kind>` stands for
+the phrases of a kind.
 """
 
 import re
@@ -14,6 +14,7 @@ from typing import Any
 LANGUAGES = Path(__file__).parent / "languages"
 CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 NEVER = r"(?!)"
+KINDS = re.compile(r"(?<!P)<([a-z_|]+)>")  # but not the name of a group
 
 
 @cache
@@ -21,13 +22,23 @@ def _tables() -> tuple[dict[str, Any], ...]:
     return tuple(tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(LANGUAGES.glob("*.toml")))
 
 
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern in which `<first|last>` stands for a group of any phrase of these kinds; letters match in both cases.
+
+    >>> bool(compiled(r"(?:<first|last>) <minutes>").search("The last minute"))
+    True
+    """
+    return re.compile(KINDS.sub(lambda match: any_of(*match[1].split("|")), pattern), re.IGNORECASE | re.MULTILINE)
+
+
 def any_of(*kinds: str) -> str:
     """A group that matches any phrase of these kinds as whole words; Chinese has no spaces, so its phrases match anywhere.
 
     A digit may touch a word: 5s. A kind that no table has matches nothing.
 
-    >>> bool(re.search(any_of("seconds"), "5s", re.IGNORECASE)), bool(re.search(any_of("denied"), "knot")), any_of("seconds")[:3]
-    (True, False, '(?:')
+    >>> [bool(re.search(any_of(kind), text)) for kind, text in (("seconds", "5s"), ("denied", "knot"), ("denied", "not"))]
+    [True, False, True]
     """
     phrases = sorted({phrase for table in _tables() for kind in kinds for phrase in table.get(kind, ())}, key=len, reverse=True)
     words = "|".join(_pattern(phrase) for phrase in phrases if not CJK.search(phrase))

@@ -7,7 +7,7 @@ skipped, as is every quality of a sentence that denies or supposes something: a 
 import re
 from collections.abc import Iterator, Sequence
 
-from audiolog_cli.check.language import any_of, value
+from audiolog_cli.check.language import compiled, value
 from audiolog_cli.check.sentences import (
     BESIDE_TIMES,
     DENIED,
@@ -21,39 +21,35 @@ from audiolog_cli.check.sentences import (
     Statement,
     speaks_of_something_else,
 )
-from audiolog_cli.check.times import FOR, HOURS, LESS, MINUTES, MORE, NUMBER, SECONDS, VAGUELY_BEFORE, WINDOW, Time
+from audiolog_cli.check.times import FOR, LESS, MORE, NUMBER, VAGUELY_BEFORE, WINDOW, Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
-
-
-COUNT = _compiled(
-    rf"(?P<several>{any_of('several_times')})|(?P<number>{NUMBER})\s*(?:{any_of('times')}(?!\s+{any_of('no_count')})|(?:(?!{SECONDS}|{MINUTES}|{HOURS})[^\W\d_]+\s+)?{any_of('occurrences')}(?=\s+(?:of|with)\b))"
-    rf"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+{any_of('occurrences')}|(?P<crossed>\d+)\s*[\u00d7x](?!\w)"
-    rf"|(?P<count>{any_of('counts')})(?!\s+{any_of('no_count')})"
+COUNT = compiled(
+    rf"(?P<several><several_times>)|(?P<number>{NUMBER})\s*(?:<times>(?!\s+<no_count>)|(?:(?!<seconds|minutes|hours>)[^\W\d_]+\s+)?<occurrences>(?=\s+(?:of|with)\b))"
+    r"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+<occurrences>|(?P<crossed>\d+)\s*[\u00d7x](?!\w)"
+    r"|(?P<count><counts>)(?!\s+<no_count>)"
 )
 RELATIVE = re.compile(r"\b(?:that|which|who)\s*\Z", re.IGNORECASE)
-STRICTLY = _compiled(any_of("strictly"))
-FIRST = _compiled(rf"(?:\s+\w+){{0,3}}\s+{any_of('at_first')}")
-NARRATIVE = _compiled(any_of("then", "next", "narrative"))
-SEVERAL = _compiled(rf"(?P<number>{NUMBER})(?=\s)(?!\s+{any_of('times', 'occurrences')})")
-SINGLE = _compiled(any_of("single"))
-THROUGHOUT = _compiled(rf"(?P<entire>{any_of('entire')})|{any_of('throughout')}")
-ALONE = _compiled(rf"(?P<sound>{any_of('only_sound')})|(?P<sole>{any_of('the_only')})|(?P<only>{any_of('only')})")
-MOSTLY = _compiled(rf"(?P<follows>{any_of('mostly')})|(?P<precedes>{any_of('dominates')})")
-THEN, BEFORE, AFTER = _compiled(any_of("then")), _compiled(any_of("before")), _compiled(any_of("after"))
-NEXT, EARLIER = _compiled(any_of("next")), _compiled(any_of("earlier"))
-NOT_BEFORE = _compiled(rf"{any_of('denied')}\s*\Z")
-BESIDE_SOUNDS = _compiled(any_of("heard", "elsewhere", "recording", "joining", "scene_word"))
-FOR_NOW = _compiled(any_of("restricting", "for_now"))
-IS = _compiled(r"\s*(?:is|are|was|were|being)\s*")
-MOSTLY_NEXT = _compiled(rf"(?:{JOINING.pattern}|\s*(?:is|are|was|were|:))*")
-OPENS_NEXT = _compiled(rf"[\s\-–•,]*{any_of('next')}")
-BEGINS, ENDS = _compiled(any_of("begins_with")), _compiled(any_of("ends_with"))
-TIME_NEXT = _compiled(rf"\s*(?:{any_of('at', 'between', 'filler', 'about')}\s*)*\x01")
-FEW_WORDS = _compiled(r"[^\x01\x04,.:;()]{0,40}\Z")
+STRICTLY = compiled("<strictly>")
+FIRST = compiled(r"(?:\s+\w+){0,3}\s+<at_first>")
+NARRATIVE = compiled("<then|next|narrative>")
+SEVERAL = compiled(rf"(?P<number>{NUMBER})(?=\s)(?!\s+<times|occurrences>)")
+SINGLE = compiled("<single>")
+THROUGHOUT = compiled(r"(?P<entire><entire>)|<throughout>")
+ALONE = compiled(r"(?P<sound><only_sound>)|(?P<sole><the_only>)|(?P<only><only>)")
+MOSTLY = compiled(r"(?P<follows><mostly>)|(?P<precedes><dominates>)")
+THEN, BEFORE, AFTER = compiled("<then>"), compiled("<before>"), compiled("<after>")
+NEXT, EARLIER = compiled("<next>"), compiled("<earlier>")
+NOT_BEFORE = compiled(r"<denied>\s*\Z")
+BESIDE_SOUNDS = compiled("<heard|elsewhere|recording|joining|scene_word>")
+FOR_NOW = compiled("<restricting|for_now>")
+IS = compiled(r"\s*(?:is|are|was|were|being)\s*")
+MOSTLY_NEXT = compiled(rf"(?:{JOINING.pattern}|\s*(?:is|are|was|were|:))*")
+OPENS_NEXT = compiled(r"[\s\-–•,]*<next>")
+BEGINS, ENDS = compiled("<begins_with>"), compiled("<ends_with>")
+OPENED = compiled(r"\W*(?:(?P<before><before>)|(?P<after><after>))([^\x01\x04,.:;()]{0,30})")
+TIME_NEXT = compiled(r"\s*(?:<at|between|filler|about>\s*)*\x01")
+FEW_WORDS = compiled(r"[^\x01\x04,.:;()]{0,40}\Z")
 
 
 def qualities(sentence: Sentence, before: Sequence[Mention]) -> Iterator[Statement]:
@@ -283,9 +279,7 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
         elif match := _near(AFTER, gap):
             yield _order(second, first, base, match)
     if len(runs) > 1:
-        opened = re.fullmatch(
-            rf"\W*(?:(?P<before>{any_of('before')})|(?P<after>{any_of('after')}))([^\x01\x04,.:;()]{{0,30}})", opening, re.I
-        )
+        opened = OPENED.fullmatch(opening)
         gap = sentence.masked[runs[0][-1].end : runs[1][0].start]
         if opened and "," in gap:
             first, second = (runs[1], runs[0]) if opened["before"] else (runs[0], runs[1])

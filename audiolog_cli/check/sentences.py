@@ -12,64 +12,58 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from audiolog_cli.check.facts import Table
-from audiolog_cli.check.language import any_of
+from audiolog_cli.check.language import compiled
 from audiolog_cli.check.times import Duration, Time, durations, times
 from audiolog_cli.check.words import MISSING, QUIET, Lexicon, Mention, mentions
 from audiolog_cli.wording import UNNAMED
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
-
 
 # Placeholders, one for each character: \x01 a time, \x03 a scene without a name, \x04 a duration
 NAMES = re.compile(r"^Log of .*$|\b[\w-]+\.(?:wav|flac|mp3|m4a|aac|ogg|opus|webm|mp4)\b", re.MULTILINE)  # of files: not claims
 DATES = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 MARKUP = re.compile(r"[*`#>\"“”‘_]")
-IDIOMS = _compiled(any_of("idioms"))
+IDIOMS = compiled("<idioms>")
 SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。；！？]|\n")
 PSEUDO = (
-    (MISSING, _compiled(any_of("missing"))),
+    (MISSING, compiled("<missing>")),
     (
         QUIET,
-        _compiled(
-            rf"{any_of('quiet')}(?:\s+{any_of('heard')})*"
-            rf"|{any_of('quiet_state')}(?=\s+{any_of('quiet_noun')})|(?<!\ba )(?<!\ban "
-            rf"){any_of('quiet_state')}(?=\s*(?:[,.:;|)\x01]|$))"
+        compiled(
+            r"<quiet>(?:\s+<heard>)*"
+            r"|<quiet_state>(?=\s+<quiet_noun>)|(?<!\ba )(?<!\ban "
+            r")<quiet_state>(?=\s*(?:[,.:;|)\x01]|$))"
         ),
     ),
 )
-RATHER = _compiled(rf"{any_of('rather')}\s+\Z")
-CLAUSE_END = _compiled(rf"[,，、|\t:：]|{any_of('clause')}")
-AND = _compiled(any_of("and"))
-COMMA_AND = _compiled(rf"\s*,\s*{any_of('and')}")
-JOINING = _compiled(rf"(?:[\s,，、&/+*\"“”]|{any_of('joining')})*")
-DENIED = _compiled(rf"(?!^\W*no,){any_of('denied', 'denied_next')}(?!\s+{any_of('not_denying')})")
-RESTRICTED = _compiled(rf"{any_of('restricting')}|{any_of('elsewhere')}(?!\s+{any_of('heard')})")  # `no birds are heard there`
+RATHER = compiled(r"<rather>\s+\Z")
+CLAUSE_END = compiled(r"[,，、|\t:：]|<clause>")
+AND = compiled("<and>")
+COMMA_AND = compiled(r"\s*,\s*<and>")
+JOINING = compiled(r"(?:[\s,，、&/+*\"“”]|<joining>)*")
+DENIED = compiled(r"(?!^\W*no,)<denied|denied_next>(?!\s+<not_denying>)")
+RESTRICTED = compiled(r"<restricting>|<elsewhere>(?!\s+<heard>)")  # `no birds are heard there`
 REACH = re.compile(r"(?:[^\w:：]*\w+){0,9}?[^\w:：]*")  # how far `without` reaches
-DENIED_NEXT = _compiled(any_of("denied_next"))
-SUPPOSED = _compiled(any_of("supposed"))
-EXCEPT = _compiled(any_of("except"))
-OF_ALL = _compiled(any_of("recording"))
-HEADING_BEFORE = _compiled(rf"\W*(?:{any_of('scene_word')}\W*)?(?:\d+\W*)?")
-HEADING_AFTER = _compiled(rf"(?:[\s\x01\[\](),\d]|{any_of('scene_word')})*[:：]")
-BESIDE_TIMES = _compiled(
-    rf"{any_of('beside_times')}|\W|\d|[\x01\x04]"
+DENIED_NEXT = compiled("<denied_next>")
+SUPPOSED = compiled("<supposed>")
+EXCEPT = compiled("<except>")
+OF_ALL = compiled("<recording>")
+HEADING_BEFORE = compiled(r"\W*(?:<scene_word>\W*)?(?:\d+\W*)?")
+HEADING_AFTER = compiled(r"(?:[\s\x01\[\](),\d]|<scene_word>)*[:：]")
+BESIDE_TIMES = compiled(
+    r"<beside_times>|\W|\d|[\x01\x04]"
 )  # what a clause of times may hold and still refer to the label before it
 PART = re.compile(
     r"(?P<name>[^\x01:：]{0,40})\x01+[\s)\]]*[:：|\u2013\u2014·-]"
 )  # a line that begins with a time, or a name and a time
 PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?=[^\s\-•\d])")  # a blank line without a list or heading after it
-THEN = _compiled(any_of("then", "next"))
-WHILE_IN = _compiled(rf"{any_of('while_in')}\s*(?:{any_of('joining')})?\s*\Z")
+THEN = compiled("<then|next>")
+WHILE_IN = compiled(r"<while_in>\s*(?:<joining>)?\s*\Z")
 SCENE_TIME = re.compile(r"\s*[(\[]\s*\x01")
 BRACKET = re.compile(r"\s*[(\[]\s*")
-FRAMING = _compiled(rf"{any_of('framing')}\s*(?:{any_of('joining', 'ordinal')}\s*)*\Z")
-LATER = _compiled(any_of("later"))
-COUNTED = _compiled(any_of("times", "several_times", "counts"))  # `three times between 1:00 and 5:00`
+FRAMING = compiled(r"<framing>\s*(?:<joining|ordinal>\s*)*\Z")
+LATER = compiled("<later>")
+COUNTED = compiled("<times|several_times|counts>")  # `three times between 1:00 and 5:00`
 EDGES_AFTER = tuple(
-    (edge, _compiled(rf"\s*{any_of(kind)}\s*(?:[,.;:()|]|$|{any_of('and')})"))
-    for edge, kind in (("onset", "begins_at"), ("offset", "ends_at"))
+    (edge, compiled(rf"\s*<{kind}>\s*(?:[,.;:()|]|$|<and>)")) for edge, kind in (("onset", "begins_at"), ("offset", "ends_at"))
 )
 
 

@@ -11,7 +11,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from audiolog_cli.check.language import any_of, numbers, value
+from audiolog_cli.check.language import compiled, numbers, value
 
 HALF_MINUTE = 30.0  # seconds that "minute 5" may be off
 VAGUE = 3.0  # seconds that "about 5 s" may be off, beyond the usual tolerance
@@ -54,95 +54,82 @@ class Duration:
     bound: str = ""  # "least" or "most": more than 5 s, at most 5 s
 
 
-SECONDS, MINUTES, HOURS = any_of("seconds"), any_of("minutes"), any_of("hours")
-NUMBER = rf"(?:\d+(?:[.,]\d+)?|{any_of('numbers')}(?:-{any_of('numbers')})?)"
-AND = any_of("and")
+NUMBER = r"(?:\d+(?:[.,]\d+)?|<numbers>(?:-<numbers>)?)"
 AMOUNT = "|".join(  # 1 h 2 min 3 s, and its shorter forms, the longest first
-    rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}\s*(?:{AND}\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}"
+    rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}\s*(?:<and>\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}"
     for biggest, middle, smallest in (
-        (HOURS, rf"(?:{NUMBER}\s*-?{MINUTES}\s*(?:{AND}\s*)?)?", SECONDS),
-        (HOURS, "", MINUTES),
-        (r"(?!)", "", HOURS),
+        ("<hours>", rf"(?:{NUMBER}\s*-?<minutes>\s*(?:<and>\s*)?)?", "<seconds>"),
+        ("<hours>", "", "<minutes>"),
+        (r"(?!)", "", "<hours>"),
     )
 )
-OF_DAY = any_of("am", "pm", "oclock")
-NUMBER_WORD, PAST = any_of("numbers"), any_of("past")
 AT_TO = r"(?<=at )"  # before `ten to eight`, which otherwise may be a range
 WORDED = (  # half past one, ten to eight, two o'clock
-    rf"(?:(?:{any_of('half_past', 'quarter_past', 'quarter_to', 'half_to')}|{NUMBER_WORD}(?:\s*{MINUTES})?\s*{PAST}"
-    rf"|{AT_TO}{NUMBER_WORD}(?:\s*{MINUTES})?\s*{any_of('to_hour')})\s*(?:{NUMBER_WORD}|\d{{1,2}})(?:\s*{OF_DAY})?"
-    rf"|{NUMBER_WORD}\s*{OF_DAY})"
+    r"(?:(?:<half_past|quarter_past|quarter_to|half_to>|<numbers>(?:\s*<minutes>)?\s*<past>"
+    rf"|{AT_TO}<numbers>(?:\s*<minutes>)?\s*<to_hour>)\s*(?:<numbers>|\d{{1,2}})(?:\s*<am|pm|oclock>)?"
+    r"|<numbers>\s*<am|pm|oclock>)"
 )
-CLOCK = (
-    rf"(?:{WORDED}|\d{{1,3}}:\d{{2}}(?::\d{{2}})?(?:\.\d+)?(?:\s*{OF_DAY})?|\d{{1,2}}\s*{OF_DAY}|{any_of('midnight', 'noon')})"
-)
-NAMED = rf"(?:{SECONDS}|{MINUTES}|{any_of('nth')})\s*\d+(?:\.\d+)?(?:\s*{SECONDS})?"  # minute 5
-NTH = rf"(?:\d+(?:st|nd|rd|th|\.)|{any_of('ordinals')})\s*(?P<nth_unit>{MINUTES}|{HOURS})"  # the 5th minute
+CLOCK = rf"(?:{WORDED}|\d{{1,3}}:\d{{2}}(?::\d{{2}})?(?:\.\d+)?(?:\s*<am|pm|oclock>)?|\d{{1,2}}\s*<am|pm|oclock>|<midnight|noon>)"
+NAMED = r"(?:<seconds|minutes|nth>)\s*\d+(?:\.\d+)?(?:\s*<seconds>)?"  # minute 5
+NTH = r"(?:\d+(?:st|nd|rd|th|\.)|<ordinals>)\s*(?P<nth_unit><minutes|hours>)"  # the 5th minute
 BARE = r"\d+(?:\.\d+)?"
 QUANTITY = rf"(?:{CLOCK}|{AMOUNT}|(?<![^\W\d_]){NAMED})"
-VAGUELY = rf"(?:{any_of('about')}|[~≈])"
-FILLER = rf"(?:(?:{VAGUELY}|{any_of('filler')})\s*)*"
-TO = rf"[^\S\n]*(?:[-\u2013\u2014~\u2192]|{any_of('to')})[^\S\n]*{FILLER}"
+FILLER = r"(?:<about|filler>\s*)*"
+TO = rf"[^\S\n]*(?:[-\u2013\u2014~\u2192]|<to>)[^\S\n]*{FILLER}"
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
-
-
-RANGES = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY}|{BARE}){TO}(?P<last>{QUANTITY}|{BARE}|{any_of('numbers')})(?!\d|:\d)")
-START_END = _compiled(
-    rf"{any_of('start_word')}(?: time)?[^\w\n]{{0,6}}(?:at |from )?(?P<first>{QUANTITY}|{BARE})[^\w]{{1,12}}(?:{AND} )?(?:it )?"
-    rf"{any_of('end_word')}(?: time)?[^\w\n]{{0,6}}(?:at )?(?P<last>{QUANTITY}|{BARE})"
+RANGES = compiled(rf"(?<![\d:.])(?P<first>{QUANTITY}|{BARE}){TO}(?P<last>{QUANTITY}|{BARE}|<numbers>)(?!\d|:\d)")
+START_END = compiled(
+    rf"<start_word>(?: time)?[^\w\n]{{0,6}}(?:at |from )?(?P<first>{QUANTITY}|{BARE})[^\w]{{1,12}}(?:<and> )?(?:it )?"
+    rf"<end_word>(?: time)?[^\w\n]{{0,6}}(?:at )?(?P<last>{QUANTITY}|{BARE})"
 )
-CELLS = _compiled(
+CELLS = compiled(
     rf"(?:(?<=\[)|(?<=\|)|^)\s*(?P<first>{BARE}|{CLOCK})\s*[|\t,]\s*(?P<last>{BARE}|{CLOCK})\s*(?=[\]|\t,])"
 )  # two columns
-LISTS = _compiled(rf"(?<![\d:.])(?P<numbers>{BARE}(?:,\s*{BARE})*,?\s*{AND}\s*{BARE})\s*(?={SECONDS})")  # 5, 7 and 9 seconds
-ENDS = _compiled(rf"(?P<which>{any_of('first', 'last')})\s*(?P<amount>{AMOUNT}|{SECONDS}|{MINUTES}|{HOURS})")  # the last minute
-NTHS = _compiled(rf"(?<![\d:.])(?P<first>{NTH})")
-HALVES = _compiled(  # the second half
-    rf"(?P<which>{any_of('first', 'last', 'second_of')})\s+(?P<part>{any_of('half', 'third', 'quarter')})"
-    rf"(?!\s+{any_of('of_an')}?\s*{HOURS})"
+LISTS = compiled(rf"(?<![\d:.])(?P<numbers>{BARE}(?:,\s*{BARE})*,?\s*<and>\s*{BARE})\s*(?=<seconds>)")  # 5, 7 and 9 seconds
+ENDS = compiled(rf"(?P<which><first|last>)\s*(?P<amount>{AMOUNT}|<seconds>|<minutes|hours>)")  # the last minute
+NTHS = compiled(rf"(?<![\d:.])(?P<first>{NTH})")
+HALVES = compiled(  # the second half
+    r"(?P<which><first|last|second_of>)\s+(?P<part><half|third|quarter>)"
+    r"(?!\s+<of_an>?\s*<hours>)"
 )
-POINTS = _compiled(rf"(?<![\d:.])(?P<first>{QUANTITY})(?!\d|:\d)")
-AMOUNTS = _compiled(rf"(?<![\d:.])(?:{AMOUNT})(?!\d|:\d)")
-NUMBER_AND_UNIT = _compiled(rf"(?P<number>{NUMBER})(?:\s+an?)?\s*-?(?:(?P<h>{HOURS})|(?P<m>{MINUTES})|(?P<s>{SECONDS}))?")
-UNIT = _compiled(rf"(?P<s>{SECONDS})|(?P<m>{MINUTES})|(?P<h>{HOURS})")
+POINTS = compiled(rf"(?<![\d:.])(?P<first>{QUANTITY})(?!\d|:\d)")
+AMOUNTS = compiled(rf"(?<![\d:.])(?:{AMOUNT})(?!\d|:\d)")
+NUMBER_AND_UNIT = compiled(rf"(?P<number>{NUMBER})(?:\s+an?)?\s*-?(?:(?P<h><hours>)|(?P<m><minutes>)|(?P<s><seconds>))?")
+UNIT = compiled(r"(?P<s><seconds>)|(?P<m><minutes>)|(?P<h><hours>)")
 PADDED = re.compile(r"\s*\d{2}:\d{2}:\d{2}(?:\.\d+)?\s*")
-UNIT_AFTER = _compiled(rf"\s*(?P<unit>{SECONDS}|{MINUTES})")
-CLOCK_PARTS = _compiled(
-    rf"\s*(?:(?P<h>\d{{1,3}})(?::(?P<m>\d{{2}}))?(?::(?P<s>\d{{2}}))?(?P<fraction>\.\d+)?\s*"
-    rf"(?:(?P<am>{any_of('am')})|(?P<pm>{any_of('pm')})|{any_of('oclock')})?|(?P<midnight>{any_of('midnight')})|{any_of('noon')})\s*"
+UNIT_AFTER = compiled(r"\s*(?P<unit><seconds|minutes>)")
+CLOCK_PARTS = compiled(
+    r"\s*(?:(?P<h>\d{1,3})(?::(?P<m>\d{2}))?(?::(?P<s>\d{2}))?(?P<fraction>\.\d+)?\s*"
+    r"(?:(?P<am><am>)|(?P<pm><pm>)|<oclock>)?|(?P<midnight><midnight>)|<noon>)\s*"
 )
 
-WORDED_PARTS = _compiled(
-    rf"\s*(?:(?P<half_past>{any_of('half_past')})|(?P<quarter_past>{any_of('quarter_past')})|(?P<quarter_to>{any_of('quarter_to')})"
-    rf"|(?P<half_to>{any_of('half_to')})|(?P<past>{any_of('numbers')})(?:\s*{MINUTES})?\s*{any_of('past')}"
-    rf"|(?P<to>{any_of('numbers')})(?:\s*{MINUTES})?\s*{any_of('to_hour')})?\s*(?P<hour>{any_of('numbers')}|\d{{1,2}})\s*"
-    rf"(?:{any_of('am', 'oclock')}|(?P<pm>{any_of('pm')}))?\s*"
+WORDED_PARTS = compiled(
+    r"\s*(?:(?P<half_past><half_past>)|(?P<quarter_past><quarter_past>)|(?P<quarter_to><quarter_to>)"
+    r"|(?P<half_to><half_to>)|(?P<past><numbers>)(?:\s*<minutes>)?\s*<past>"
+    r"|(?P<to><numbers>)(?:\s*<minutes>)?\s*<to_hour>)?\s*(?P<hour><numbers>|\d{1,2})\s*"
+    r"(?:<am|oclock>|(?P<pm><pm>))?\s*"
 )
 
 # What comes before and after; searched for in WINDOW characters.
-BETWEEN = _compiled(rf"{any_of('between')}\W*{FILLER}(?:{SECONDS}\s*)?\Z")
-FROM = _compiled(rf"{any_of('from', 'between')}\W*\Z")
-LEAD_IN = _compiled(rf"{any_of('at')}\s*{FILLER}[:@(]?\s*\Z|@\s*\Z")
-VAGUELY_BEFORE = _compiled(rf"{VAGUELY}\W*(?:de\s)?\Z")
-_BOUND = any_of("about", "more_than", "less_than", "filler", "for", "joining")
-FOR = _compiled(
-    rf"(?:{any_of('for')}|{any_of('ends_at')}[^,.;:()\d\n]{{0,20}}\s{any_of('after_amount')})[\s:(]*(?:{_BOUND}[\s:]*)*\Z"
-)
-NOT_FOR = _compiled(rf"{any_of('not_for')}[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
-LONG = _compiled(rf"\s*(?:{any_of('long')})")
-NOT_LONG, AWAY = _compiled(rf"\s*(?:{any_of('not_long')})"), _compiled(rf"\s*(?:{any_of('away')})")
-AFTER = _compiled(rf"{any_of('after_a_while')}\s*{FILLER}\Z")  # leads to a position in words: after two minutes
-MORE, LESS = _compiled(rf"{any_of('more_than')}\s*\Z"), _compiled(rf"(?<!add )(?<!adds ){any_of('less_than')}\s*\Z")
-BRACKET_BEFORE, BRACKET_AFTER = _compiled(rf"[(,]\s*{FILLER}\Z"), re.compile(r"\s*[),;]")
+BETWEEN = compiled(rf"<between>\W*{FILLER}(?:<seconds>\s*)?\Z")
+FROM = compiled(r"<from|between>\W*\Z")
+LEAD_IN = compiled(rf"<at>\s*{FILLER}[:@(]?\s*\Z|@\s*\Z")
+VAGUELY_BEFORE = compiled(r"<about>\W*(?:de\s)?\Z")
+_BOUND = "<about|more_than|less_than|filler|for|joining>"
+FOR = compiled(rf"(?:<for>|<ends_at>[^,.;:()\d\n]{{0,20}}\s<after_amount>)[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
+NOT_FOR = compiled(rf"<not_for>[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
+LONG = compiled(r"\s*(?:<long>)")
+NOT_LONG, AWAY = compiled(r"\s*(?:<not_long>)"), compiled(r"\s*(?:<away>)")
+AFTER = compiled(rf"<after_a_while>\s*{FILLER}\Z")  # leads to a position in words: after two minutes
+MORE, LESS = compiled(r"<more_than>\s*\Z"), compiled(r"(?<!add )(?<!adds )<less_than>\s*\Z")
+BRACKET_BEFORE, BRACKET_AFTER = compiled(rf"[(,]\s*{FILLER}\Z"), re.compile(r"\s*[),;]")
 EDGES = (
-    ("onset", _compiled(rf"{any_of('begins_at')}[^\w\n]+{FILLER}(?:at\W+)*\Z")),
-    ("offset", _compiled(rf"{any_of('ends_at')}[^\w\n]+{FILLER}(?:at\W+)*\Z")),
+    ("onset", compiled(rf"<begins_at>[^\w\n]+{FILLER}(?:at\W+)*\Z")),
+    ("offset", compiled(rf"<ends_at>[^\w\n]+{FILLER}(?:at\W+)*\Z")),
 )
-NAMED_TIME = _compiled(NAMED)
-FOLLOWS_TIME = _compiled(rf"(?:{QUANTITY})\s*(?:,|{AND})\s*(?:{AND}\s*)?\Z")
+NAMED_TIME = compiled(NAMED)
+FOLLOWS_TIME = compiled(rf"(?:{QUANTITY})\s*(?:,|<and>)\s*(?:<and>\s*)?\Z")
 
 
 class _Taken:
@@ -234,15 +221,15 @@ def _range(text: str, match: re.Match[str]) -> list[Time]:
     bracketed = re.match(r"\s*[])]", after) and re.search(r"[\[(]\s*$", before)
     joined = text[match.start("first") + len(first) : match.start("last")]
     if _is(last, "numbers"):
-        if not re.search(any_of("oclock"), first, re.IGNORECASE):
+        if not compiled("<oclock>").search(first):
             return []
         last = f"{last} o'clock"
     if match.re is RANGES and (
-        bare and not (unit_after or worded or bracketed) or re.search(AND, joined, re.IGNORECASE) and not BETWEEN.search(before)
+        bare and not (unit_after or worded or bracketed) or compiled("<and>").search(joined) and not BETWEEN.search(before)
     ):
         return []
     unit = _unit_of(last) or (unit_after["unit"] if unit_after else "") or _unit_of(first)
-    half_day = re.search(OF_DAY, last, re.IGNORECASE)
+    half_day = compiled("<am|pm|oclock>").search(last)
     if half_day and re.fullmatch(rf"{BARE}|\d+:\d\d", first):
         first = f"{first} {half_day.group()}"  # from 2 to 3 am
     onset = seconds(first if _unit_of(first) or _is_clock(first) else f"{first} {unit}")
@@ -283,10 +270,10 @@ def _listed(text: str, match: re.Match[str]) -> list[Time]:
 def _first_or_last(text: str, match: re.Match[str]) -> list[Time]:
     """The range of `the first 30 seconds`; `the last` ones count back from the end."""
     amount = match["amount"]
-    length = seconds(amount if re.match(rf"\s*{NUMBER}", amount, re.IGNORECASE) else f"1 {amount}")
+    length = seconds(amount if compiled(rf"\s*{NUMBER}").match(amount) else f"1 {amount}")
     if length <= 1 or NOT_LONG.match(_around(text, match)[1]):
         return []  # hardly meant as a time: `the first second-hand shop`
-    is_first = re.fullmatch(any_of("first"), match["which"], re.IGNORECASE)
+    is_first = _is(match["which"], "first")
     return [
         Time(match.start(), match.end(), 0.0 if is_first else -length, length if is_first else 0.0, 0.05 * length, from_edge=True)
     ]
@@ -308,14 +295,14 @@ def _nth(text: str, match: re.Match[str]) -> list[Time]:
     return [Time(match.start(), match.end(), middle, middle, unit / 2)]
 
 
-def _is(word: str, *kinds: str) -> bool:
-    return re.fullmatch(any_of(*kinds), word, re.IGNORECASE) is not None
+def _is(word: str, kind: str) -> bool:
+    return compiled(f"<{kind}>").fullmatch(word) is not None
 
 
 def _point(text: str, match: re.Match[str]) -> list[Time]:
     before, after = _around(text, match)
     said = match["first"]
-    if re.fullmatch(any_of("midnight", "noon"), said, re.IGNORECASE) and not LEAD_IN.search(before):
+    if _is(said, "midnight|noon") and not LEAD_IN.search(before):
         return []
     if _is_clock(said):
         if ":" in said and FOR.search(before):
@@ -358,7 +345,7 @@ def _unit_of(quantity: str) -> str:
 
 
 def _is_clock(quantity: str) -> bool:
-    return re.fullmatch(CLOCK.replace(AT_TO, ""), quantity.strip(), re.IGNORECASE) is not None
+    return compiled(CLOCK.replace(AT_TO, "")).fullmatch(quantity.strip()) is not None
 
 
 def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None, float, bool, bool]:
@@ -366,7 +353,7 @@ def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None
     onset, offset = _second_of_day(first), _second_of_day(last)
     if onset is None or offset is None:
         return None, 0.0, False, False
-    definite = [":" not in each or re.search(OF_DAY, each, re.IGNORECASE) for each in (first, last)]
+    definite = [":" not in each or compiled("<am|pm|oclock>").search(each) for each in (first, last)]
     to_the_second = all(each.count(":") == 2 for each in (first, last))
     slack = (0.0 if to_the_second else 60.0) + (VAGUE_CLOCK if VAGUELY_BEFORE.search(before) else 0.0)
     return (onset, offset), slack, any(definite), all(PADDED.fullmatch(each) for each in (first, last))
@@ -392,7 +379,7 @@ def _second_of_day(quantity: str) -> float | None:
 
 
 def _is_half_day(quantity: str) -> bool:
-    return WORDED_PARTS.fullmatch(quantity) is not None and not re.search(any_of("am", "pm"), quantity, re.IGNORECASE)
+    return WORDED_PARTS.fullmatch(quantity) is not None and not compiled("<am|pm>").search(quantity)
 
 
 def _worded(parts: re.Match[str]) -> float:
@@ -422,15 +409,13 @@ def seconds(quantity: str) -> float:
     (3723.0, 125.0, 300.0, 7.5, 1800.0, 82800.0)
     """
     if _is_clock(quantity):
-        if ":" not in quantity or re.search(rf"{OF_DAY}|{any_of('midnight', 'noon')}", quantity, re.IGNORECASE):
+        if ":" not in quantity or compiled("<am|pm|oclock>|<midnight|noon>").search(quantity):
             return _second_of_day(quantity) or 0.0
         total = 0.0
         for part in re.findall(r"[\d.]+", quantity):
             total = total * 60 + float(part)
         return total
-    named = re.fullmatch(
-        rf"\s*(?:(?P<m>{MINUTES})|{SECONDS}|{any_of('nth')})\s*(?P<number>\d+(?:\.\d+)?).*", quantity, re.IGNORECASE
-    )
+    named = compiled(r"\s*(?:(?P<m><minutes>)|<seconds>|<nth>)\s*(?P<number>\d+(?:\.\d+)?).*").fullmatch(quantity)
     if named:
         return float(named["number"]) * (60 if named["m"] else 1)
     return sum(value(match["number"]) * _factor(match) for match in NUMBER_AND_UNIT.finditer(quantity))

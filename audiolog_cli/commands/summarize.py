@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -19,14 +19,10 @@ from audiolog_cli.commands.options import MaxGap, MinDuration, Quiet
 
 if TYPE_CHECKING:
     from audiolog_cli.llm.asking import Asking
-    from audiolog_cli.llm.backend import Backend
     from audiolog_cli.llm.log import Log
     from audiolog_cli.llm.prompts import Prompt
     from audiolog_cli.llm.recording import Recording
-    from audiolog_cli.rows import TableOptions
 
-DEFAULT_CONTEXT = 8192  # tokens: what a local model can usually take
-SMALL_CONTEXT = 4096  # tokens: assumed of a server that does not say
 OF_A_MODEL = needs("--llm", why="the outline asks no language model")
 
 
@@ -154,22 +150,28 @@ def summarize(
     Example: audiolog tag rec.wav | audiolog summarize --prompt timing --llm ollama:llama3.2
     """
     from audiolog_cli.llm import prompts
+    from audiolog_cli.llm.compact import note
     from audiolog_cli.llm.recording import recordings
     from audiolog_cli.llm.recording import together as joined
     from audiolog_cli.rows import TableOptions
 
     if list_prompts:
-        terminal.write_lines(f"{each.name}\t{each.description}\n" for each in prompts.listed(_prompts_folder()))
+        terminal.write_lines(f"{each.name}\t{each.description}\n" for each in prompts.listed(prompts.own_folder(os.environ)))
         return
-    question = prompts.Prompt("ask", ask, language=language) if ask else prompts.find(prompt, _prompts_folder(), language)
+    question = (
+        prompts.Prompt("ask", ask, language=language) if ask else prompts.find(prompt, prompts.own_folder(os.environ), language)
+    )
     has_model = llm != "outline" and not check_only
     mode = check or (CheckMode.repair if has_model else CheckMode.warn if check_only else CheckMode.off)
     output, table = Output(format, mode), TableOptions(max_gap=max_gap, min_duration=min_duration)
     with ExitStack() as stack:
         writer: Writer
         if has_model:
-            model = Model(llm, timeout, keep_alive, context, max_tokens, parallel, cache, dry_run)
-            asking = stack.enter_context(_asking(model, question, table))
+            from audiolog_cli.llm.endpoint import Connection, open_asking
+
+            connection = Connection(timeout, keep_alive, parallel, context, max_tokens)
+            opened = stack.enter_context(open_asking(llm, question, connection, os.environ, terminal.say, dry_run))
+            asking = replace(opened, folder=_cache(cache), note=note(max_gap, min_duration))
             writer = Planner(asking, by, format) if dry_run else Asker(asking, by, retry, output)
         elif not check_only:
             writer = Outliner(question, output)
@@ -362,7 +364,10 @@ class Asker:
             yield (f"Log of {recording.title}\n\n" if needs_heading else "") + output.shown(log, asking)
         if log.rows and output.mode is CheckMode.repair:
             n_model, n_table = log.sentences("model"), log.sentences("table")
-            terminal.say(f"log of {recording.filename}: {n_model} sentences are the model's, {n_table} lines the table's")
+            english = ", in English" if n_table and asking.prompt.language else ""
+            terminal.say(
+                f"log of {recording.filename}: {n_model} sentences are the model's, {n_table} lines the table's{english}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,36 +419,6 @@ def _check_only(path: str, recordings: "Iterator[Recording]", output: Output) ->
 # What asking needs
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The options about a language model."""
-
-    llm: str
-    timeout: float
-    keep_alive: str
-    context: int
-    max_tokens: int
-    parallel: int
-    cache: str
-    dry_run: bool
-
-
-@contextmanager
-def _asking(model: Model, question: "Prompt", table: "TableOptions") -> "Iterator[Asking]":
-    """Everything needed for asking; a server that the model needs runs while the context is open."""
-    from audiolog_cli.llm.asking import Asking
-    from audiolog_cli.llm.budget import Budget
-    from audiolog_cli.llm.compact import note
-    from audiolog_cli.llm.endpoint import Connection, open_backend
-
-    connection = Connection(model.timeout, model.keep_alive, model.parallel, model.context)
-    with open_backend(model.llm, connection, os.environ, terminal.say) as backend:
-        budget = Budget(_context(backend, model.context, model.dry_run), model.max_tokens)
-        budget.check()
-        left_out = note(table.max_gap, table.min_duration)
-        yield Asking(backend, budget, question, model.parallel, _cache(model.cache), terminal.say, left_out)
-
-
 def _say_costs(asking: "Asking", seconds: float) -> None:
     costs = asking.costs
     cached = f" ({costs.cached_tokens} of them still known to the server)" if costs.cached_tokens else ""
@@ -454,35 +429,8 @@ def _say_costs(asking: "Asking", seconds: float) -> None:
     )
 
 
-def _context(backend: "Backend", wanted: int, offline: bool) -> int:
-    """The context to use: the one asked for, else the server's, limited to DEFAULT_CONTEXT where it costs memory."""
-    from audiolog_cli.errors import LLMError
-
-    try:
-        most = backend.max_context()
-    except LLMError as error:
-        if not offline:
-            raise
-        terminal.say(f"{error}; sizes are estimates")
-        most = None
-    if most is None:
-        if not wanted:
-            terminal.say(
-                f"{backend.name} does not say how much it holds; {SMALL_CONTEXT} tokens are assumed, --context says otherwise"
-            )
-        return wanted or SMALL_CONTEXT
-    if wanted > most:
-        raise LLMError(f"{backend.name}: --context {wanted} is more than the {most} tokens that the model holds")
-    return wanted or (min(most, DEFAULT_CONTEXT) if backend.name.startswith("ollama:") else most)
-
-
 def _cache(folder: str) -> Path | None:
     """Where finished answers are kept."""
     if folder == "off":
         return None
     return Path(folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "audiolog" / "answers")
-
-
-def _prompts_folder() -> Path:
-    """The folder in which a user's own prompts are looked up by name."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "audiolog" / "prompts"

@@ -1,4 +1,4 @@
-"""From `--llm` to a back end: which service, which model, which key.
+"""From `--llm` to a back end, and to all that asking needs: which service, which model, which key, how much it holds.
 
     ollama:MODEL                                a local Ollama (its host in OLLAMA_HOST)
     openai:MODEL  qianfan:MODEL  spark:MODEL    the presets of `openai_backend.py`
@@ -9,34 +9,102 @@ Keys come from the environment that the caller passes in, each for its own servi
 named, but not to one started here. Nothing is sent from here.
 """
 
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypedDict
 from urllib.parse import urlsplit
 
-from audiolog_cli.errors import UsageError
+from audiolog_cli.errors import LLMError, UsageError
 from audiolog_cli.llm import local_server
-from audiolog_cli.llm.backend import Backend
+from audiolog_cli.llm.asking import Asking
+from audiolog_cli.llm.backend import Backend, Pieces
+from audiolog_cli.llm.budget import Budget
+from audiolog_cli.llm.log import by_model
 from audiolog_cli.llm.ollama_backend import OllamaBackend
 from audiolog_cli.llm.openai_backend import PRESETS, OpenAIBackend, Preset
+from audiolog_cli.llm.prompts import Prompt, find, own_folder
+from audiolog_cli.llm.recording import Recording
 
 WAYS = "outline, local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL or URL#MODEL"
 KEY = "AUDIOLOG_API_KEY"
+DEFAULT_CONTEXT = 8192  # tokens: what a local model can usually take
+SMALL_CONTEXT = 4096  # tokens: assumed of a server that does not say
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How to talk to a server."""
+    """How to talk to a server; the defaults are those of the command."""
 
     timeout: float = 300.0  # seconds without a byte; a model may be loading
     keep_alive: str = ""  # Ollama: how long the model stays in memory
-    parallel: int = 1  # requests at a time, for a server started here
-    context: int = 0  # tokens per request, for the same; 0 uses our default
+    parallel: int = 2  # requests at a time
+    context: int = 0  # tokens that the model holds, prompt and answer; 0 asks the server
+    max_tokens: int = 1024  # kept free for the answer
+
+
+class AskKeywords(TypedDict, total=False):
+    """The fields of `Connection`, for Python callers."""
+
+    timeout: float
+    keep_alive: str
+    parallel: int
+    context: int
+    max_tokens: int
+
+
+def written(each: Iterable[Recording], llm: str, prompt: str, language: str, options: AskKeywords) -> list[str]:
+    """The logs of recordings by a model, checked and repaired; what a command says on stderr becomes Python warnings."""
+    question, connection = find(prompt, own_folder(os.environ), language), Connection(**options)
+    with open_asking(llm, question, connection, os.environ, warnings.warn) as asking:
+        logs = []
+        for recording in each:
+            for _ in (writing := Pieces(by_model(recording, asking, "auto", repair=True, retries=0, checked=True))):
+                pass  # the log is whole at the end
+            logs.append((recording.title, writing.value))
+    several = len(logs) > 1
+    return [(f"Log of {title}\n\n" if several and log.in_one_piece else "") + log.text for title, log in logs if log.rows]
 
 
 @contextmanager
-def open_backend(llm: str, connection: Connection, environ: Mapping[str, str], say: Callable[[str], None]) -> Iterator[Backend]:
+def open_asking(
+    llm: str, prompt: Prompt, connection: Connection, environ: Mapping[str, str], say: Say, offline: bool = False
+) -> Iterator[Asking]:
+    """Everything needed for asking `llm`; a server that it needs runs while the context is open.
+
+    With `offline` a server that cannot be reached is no error: nothing will be asked. UsageError, LLMError otherwise.
+    """
+    with open_backend(llm, connection, environ, say) as backend:
+        budget = Budget(_context(backend, connection.context, offline, say), connection.max_tokens)
+        budget.check()
+        yield Asking(backend, budget, prompt, connection.parallel, None, say)
+
+
+def _context(backend: Backend, wanted: int, offline: bool, say: Say) -> int:
+    """The context to use: the one asked for, else the server's, limited to DEFAULT_CONTEXT where it costs memory."""
+    try:
+        most = backend.max_context()
+    except LLMError as error:
+        if not offline:
+            raise
+        say(f"{error}; sizes are estimates")
+        most = None
+    if most is None:
+        if not wanted:
+            say(f"{backend.name} does not say how much it holds; {SMALL_CONTEXT} tokens are assumed, --context says otherwise")
+        return wanted or SMALL_CONTEXT
+    if wanted > most:
+        raise LLMError(f"{backend.name}: --context {wanted} is more than the {most} tokens that the model holds")
+    return wanted or (min(most, DEFAULT_CONTEXT) if backend.name.startswith("ollama:") else most)
+
+
+@contextmanager
+def open_backend(llm: str, connection: Connection, environ: Mapping[str, str], say: Say) -> Iterator[Backend]:
     """The back end that `llm` names, while open. UsageError if it names none, or if its key is missing or invalid."""
     if llm != "local" and not llm.startswith("gguf:"):
         yield _remote(llm, connection, environ, say)
@@ -48,7 +116,7 @@ def open_backend(llm: str, connection: Connection, environ: Mapping[str, str], s
         )
 
 
-def _remote(llm: str, connection: Connection, environ: Mapping[str, str], say: Callable[[str], None]) -> Backend:
+def _remote(llm: str, connection: Connection, environ: Mapping[str, str], say: Say) -> Backend:
     if "://" in llm:
         return _at_url(llm, connection, environ, say)
     service, _, model = llm.partition(":")
@@ -80,7 +148,7 @@ def _meant(llm: str) -> str:
     return next((f"{service}:{llm}" for service, names in families.items() if re.fullmatch(names, llm, re.IGNORECASE)), "")
 
 
-def _at_url(llm: str, connection: Connection, environ: Mapping[str, str], say: Callable[[str], None]) -> Backend:
+def _at_url(llm: str, connection: Connection, environ: Mapping[str, str], say: Say) -> Backend:
     url, _, model = llm.partition("#")
     try:
         parts = urlsplit(url)

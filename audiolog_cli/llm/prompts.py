@@ -4,6 +4,7 @@ A question is a Markdown file with a front matter of `key: value` lines. The pap
 for word; a user's own file or `--ask` replaces the question, never the table or the general prompt.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +26,11 @@ class Prompt:
     question: str
     description: str = ""
     language: str = ""  # of the answer, in words such as German; "" leaves it to the model
+
+
+def own_folder(environ: Mapping[str, str]) -> Path:
+    """The folder in which a user's own prompts are looked up by name."""
+    return Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "audiolog" / "prompts"
 
 
 def find(name: str, folder: Path, language: str = "") -> Prompt:
