@@ -95,14 +95,21 @@ weights-eval: $(COMPOSED) $(TUNING) ## the figures of the model card, and reliab
 	$(foreach material,$(MATERIALS),$(EVALUATE) $(EVALUATED) $(BUILD)/composed-train/$(material) &&) true
 	$(foreach material,$(MATERIALS),$(EVALUATE) $(TEACHER) $(BUILD)/composed/$(material) experiments/audioset_map.tsv $(BUILD)/tuning/$(material) &&) true
 
-OWN_SOUNDS = $(BIN)/python experiments/own_sounds.py $(DATA)
-OWN_WEIGHTS ?= weights/everyday.safetensors
+OWN_WORK ?= $(BUILD)/own
+OWN_RUNS = $(addprefix $(OWN_WORK)/,everyday.jsonl mn04.jsonl random.jsonl audioset.jsonl)
+OWN_SOUNDS = $(BIN)/python experiments/own_sounds.py $(DATA) $(OWN_WORK) $@
 
-own-sounds: $(BUILD)/own/table.md ## how well a few clips teach a new sound: the table of docs/own_sounds.md
+own-sounds: $(OWN_RUNS) ## how well a few clips teach a new sound: writes the tables of docs/own_sounds.md
+	$(BIN)/python experiments/own_sounds_table.py docs/own_sounds.md $(OWN_RUNS)
 
-$(BUILD)/own/runs.jsonl:
-	mkdir -p $(@D)
-	$(OWN_SOUNDS) $(OWN_WEIGHTS) $@ --cache $(BUILD)/cache
+$(OWN_WORK)/everyday.jsonl: weights/everyday.safetensors
+	$(OWN_SOUNDS) $<
 
-$(BUILD)/own/table.md: $(BUILD)/own/runs.jsonl
-	$(BIN)/python experiments/own_sounds_table.py $^ > $@
+$(OWN_WORK)/random.jsonl: | weights/everyday.safetensors
+	$(OWN_SOUNDS) $| --random --clips 10
+
+$(OWN_WORK)/mn04.jsonl: $(TEACHER)
+	$(OWN_SOUNDS) $< --clips 10
+
+$(OWN_WORK)/audioset.jsonl: $(TEACHER)
+	$(OWN_SOUNDS) $< --audioset

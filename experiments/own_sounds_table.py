@@ -1,50 +1,92 @@
-"""The table of docs/own_sounds.md from the runs of own_sounds.py: mean and spread over draws, one column for each number of
-clips.
+"""Figures of own_sounds.py into a document: mean and spread over draws, between the lines `<!-- figures -->` and `<!-- end -->`.
 
-python experiments/own_sounds_table.py RUNS.jsonl... > table.md
+    python experiments/own_sounds_table.py docs/own_sounds.md RUNS.jsonl...
+
+Three tables: means over labels; each label with the first network; each label with ten clips, network beside network.
 """
 
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 from tabulate import tabulate
 
-FIGURES = ("ap", "f1", "alarms")
-Runs = dict[str, dict[str, list[dict[str, float]]]]  # column -> label -> draws
+BEGIN, END = "<!-- figures -->\n", "<!-- end -->\n"
+CLIPS = 10  # of the comparison
+Draws = list[dict[str, dict[str, float]]]  # of each draw: label -> figures
+Runs = dict[tuple[str, int | str], Draws]  # by network and number of clips
 
 
-def read_runs(paths: list[str]) -> Runs:
-    runs: Runs = defaultdict(lambda: defaultdict(list))
-    for path in paths:
-        for line in Path(path).read_text(encoding="utf-8").splitlines():
-            one = json.loads(line)
-            column = f"{Path(path).stem}, {one['clips']}"
-            for label, figures in one["labels"].items():
-                runs[column][label].append(figures)
-    return runs
+def read_runs(paths: Iterable[Path]) -> tuple[Runs, dict[str, str]]:
+    """Runs, and the fingerprint of each network."""
+    runs: Runs = defaultdict(list)
+    fingerprints = {}
+    for line in "".join(path.read_text(encoding="utf-8") for path in paths).splitlines():
+        one = json.loads(line)
+        runs[one["network"], one["clips"]].append(one["labels"])
+        fingerprints[one["network"]] = one["fingerprint"]
+    return runs, fingerprints
 
 
-def cell(draws: list[dict[str, float]], name: str) -> str:
-    values = [one[name] for one in draws]
-    if not values:
-        return ""
-    spread = f" ± {np.std(values):.2f}" if len(values) > 1 and name != "alarms" else ""
-    return f"{np.mean(values):.{1 if name == 'alarms' else 2}f}{spread}"
+def spread(values: Iterable[float], digits: int = 2) -> str:
+    values = list(values)
+    about = f" ± {np.std(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{about}" if values else ""
+
+
+def over_labels(draws: Draws, name: str, digits: int = 2) -> str:
+    """Mean over labels, its spread over draws."""
+    return spread((float(np.mean([figures[name] for figures in draw.values()])) for draw in draws), digits)
+
+
+def of_label(draws: Draws, label: str, name: str, digits: int = 2) -> str:
+    return spread((draw[label][name] for draw in draws if label in draw), digits)
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    return tabulate(rows, header, tablefmt="github", disable_numparse=True) + "\n\n"
+
+
+def means(runs: Runs) -> str:
+    names = (("ap", 2), ("f1", 2), ("alarms", 1))
+    rows = [
+        [network, str(clips), str(len(draws[0])), *(over_labels(draws, name, digits) for name, digits in names)]
+        for (network, clips), draws in runs.items()
+    ]
+    return table(["network", "clips", "labels", "AP", "F1", "false alarms an hour"], rows)
+
+
+def by_label(runs: Runs, columns: dict[str, Draws], cells: Callable[[Draws, str], list[str]], names: list[str]) -> str:
+    labels = sorted({label for draws in columns.values() for draw in draws for label in draw})
+    rows = [[label, *(cell for draws in columns.values() for cell in cells(draws, label))] for label in labels]
+    return table(["label", *(f"{column}: {name}" for column in columns for name in names)], rows)
+
+
+def tables(runs: Runs) -> str:
+    first = next(iter(runs))[0]
+    own = {f"{clips}": draws for (network, clips), draws in runs.items() if network == first}
+    beside = {network: draws for (network, clips), draws in runs.items() if clips in (CLIPS, "its own classes")}
+    both = by_label(runs, own, lambda d, label: [of_label(d, label, "ap"), of_label(d, label, "f1")], ["AP", "F1"])
+    compared = by_label(runs, beside, lambda d, label: [of_label(d, label, "ap")], ["AP"])
+    f1 = by_label(runs, beside, lambda d, label: [of_label(d, label, "f1")], ["F1"])
+    alarms = by_label(runs, beside, lambda d, label: [of_label(d, label, "alarms", 1)], ["alarms"])
+    return (
+        f"{means(runs)}With {first}, by label and number of clips:\n\n{both}"
+        f"With {CLIPS} clips, AP, F1 and false alarms an hour beside those of the others:\n\n{compared}{f1}{alarms}"
+    )
 
 
 def main() -> None:
-    runs = read_runs(sys.argv[1:])
-    labels = sorted({label for by_label in runs.values() for label in by_label})
-    for name in FIGURES:
-        rows = [[label, *(cell(by_label.get(label, []), name) for by_label in runs.values())] for label in labels]
-        means = [[np.mean([one[name] for one in draws]) for draws in by_label.values()] for by_label in runs.values()]
-        rows.append(
-            ["**mean**", *(f"**{np.mean(each):.{1 if name == 'alarms' else 2}f}** ({len(each)} labels)" for each in means)]
-        )
-        print(tabulate(rows, [name, *runs], tablefmt="github", disable_numparse=True), end="\n\n")
+    document, *paths = (Path(argument) for argument in sys.argv[1:])
+    runs, fingerprints = read_runs(paths)
+    before, rest = document.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    hashes = ", ".join(f"{name} {digest[:12]}" for name, digest in fingerprints.items() if digest)
+    which = f"Networks, with the first digits of the SHA-256 of their tensors: {hashes}.\n\n"
+    document.write_text(f"{before}{BEGIN}\n{which}{tables(runs)}{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

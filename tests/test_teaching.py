@@ -11,7 +11,7 @@ from audiolog_cli.model import checkpoint, crnn
 from audiolog_cli.model.baselines import Joint, JointConfig
 from audiolog_cli.model.checkpoint import Card
 from audiolog_cli.teaching.bank import find_bank, write_bank
-from audiolog_cli.teaching.figures import Figure, best_threshold
+from audiolog_cli.teaching.figures import Figure, best_threshold, f1_at
 from audiolog_cli.teaching.lessons import Lesson, Span
 from audiolog_cli.teaching.material import Mark, read_material
 from audiolog_cli.teaching.regression import fit
@@ -147,11 +147,12 @@ def test_what_nobody_knows_teaches_nothing() -> None:
 
 
 def test_the_threshold_weighs_false_alarms_as_the_sound_is_rare() -> None:
-    scores, heard = np.array([0.9, 0.6, 0.2, 0.1], np.float32), np.array([True, True, False, False])
-    assert best_threshold(scores, heard, np.zeros(0, np.float32), 0.02) == pytest.approx(0.6)
+    heard, unheard, none = np.array([0.9, 0.6], np.float32), np.array([0.2, 0.1], np.float32), np.zeros(0, np.float32)
+    assert best_threshold(heard, unheard, none, 0.02) == pytest.approx(0.6)
     others = np.array([0.7, 0.1, 0.1, 0.1], np.float32)  # one other sound in four scores 0.7: with 0.6 it would be named all day
     # at 0.9: recall 1/2, no false alarm, F1 2 x 0.01 / (0.02 + 0.01) = 0.667; at 0.6: 2 x 0.02 / (0.02 + 0.02 + 0.98 / 8) = 0.246
-    assert best_threshold(scores, heard, others, 0.02) == pytest.approx(0.9)
+    assert best_threshold(heard, unheard, others, 0.02) == pytest.approx(0.9)
+    assert f1_at(heard[0], heard, unheard, others, 0.02) == pytest.approx(0.02 / 0.03)
 
 
 @pytest.fixture(scope="module")

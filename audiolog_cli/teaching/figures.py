@@ -1,24 +1,23 @@
 """Scores of held-out sounds in; how good each label is, what it is confused with, and which clips are odd, out.
 
-Nothing here learns. Scores are per second, as in `tag`; a threshold is the one with the best F1 in a world where the sound is
-rare (`RARE`), with half of the other seconds like the windows of the lessons and half like the bank's sounds.
+Nothing here learns. A threshold is the one with the best F1 in a world where the label is rare, with half of the rest like the
+windows of the lessons and half like the bank, of which it names few at the cost of missing some: what cannot be told apart would
+otherwise be named all day.
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audiolog_cli.metrics.score_based import average_precision, threshold_curve
-from audiolog_cli.teaching.lessons import Lessons
 from audiolog_cli.teaching.targets import Floats, Targets
 
-RARE = 0.05  # share of seconds in which a sound is expected
-PLACE_RARE = 0.2  # the same for a place
+LOWEST, HIGHEST = 0.001, 0.99  # thresholds
 ALIKE = 0.995  # cosine of two clips' features, less the mean of all, from which they hardly differ
 SURE = 2000  # seconds without the sound per false alarm
 CONFUSED = 0.1  # share of seconds from which a label counts as taken for another
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,115 +36,112 @@ class Figure:
     alike: tuple[tuple[str, str], ...]  # clips that hardly differ
 
 
-def event_figures(
-    cells: Floats, found: Targets, others: Floats, lessons: Lessons, labels: tuple[str, ...], centres: dict[int, Floats]
-) -> tuple[Figure, ...]:
-    """The figures of every event, from held-out scores of cells (N, n, L) and those of the bank (n_bank, L)."""
-    thresholds = [
-        best_threshold(
-            cells[..., label][found.known[..., label] > 0],
-            found.heard[..., label][found.known[..., label] > 0] > 0,
-            others[:, label],
-            RARE,
-        )
-        for label in range(len(labels))
-    ]
-    return tuple(_figure(label, thresholds, cells, found, others, lessons, labels, centres) for label in range(len(labels)))
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Scores of labels, each from training without the clip, and the truth about the same parts of windows."""
+
+    labels: tuple[str, ...]
+    scores: Floats  # (N, n, L) of cells, or of whole windows
+    found: Targets  # of the same parts
+    others: Floats  # (n_bank, L) of the bank
+    names: tuple[str, ...]  # of all clips
+    clips: tuple[tuple[int, ...], ...]  # by label, their numbers
+
+
+def figures_of(tested: Tested, centres: dict[int, Floats], share: float, most_false: float) -> tuple[Figure, ...]:
+    """The figures of every label, each heard in `share` of the time and named for `most_false` of the bank at most."""
+    labels = range(len(tested.labels))
+    told_apart = [(*_told_apart(tested, label), tested.others[:, label]) for label in labels]
+    thresholds = [max(best_threshold(*each, share), _above(each[2], most_false)) for each in told_apart]
+    return tuple(_figure(tested, label, np.array(thresholds), told_apart[label], centres, share) for label in labels)
 
 
 def _figure(
-    label: int, thresholds: list[float], cells: Floats, found: Targets, others: Floats, lessons: Lessons,
-    labels: tuple[str, ...], centres: dict[int, Floats],
-) -> Figure:  # fmt: skip
-    known = found.known[..., label] > 0
-    heard = known & (found.heard[..., label] > 0)
-    scores = np.concatenate([cells[..., label][known], others[:, label]])
-    truth = np.concatenate([heard[known], np.zeros(len(others), bool)])
-    rates = [float((cells[heard][:, other] >= thresholds[other]).mean()) if heard.any() else 0.0 for other in range(len(labels))]
-    confused = [(labels[other], rates[other]) for other in np.argsort(rates)[::-1] if other != label and rates[other] >= CONFUSED]
-    clips = [index for index, clip in enumerate(lessons.clips) if clip.label == label]
-    best, rival = zip(*(_of_clip(index, label, thresholds, cells, found) for index in clips), strict=True)
+    tested: Tested,
+    label: int,
+    thresholds: Floats,
+    told_apart: tuple[Floats, Floats, Floats],
+    centres: dict[int, Floats],
+    share: float,
+) -> Figure:
+    _, unheard, others = told_apart
+    its = tested.scores[(tested.found.known * tested.found.heard)[..., label] > 0]
+    rates = (its >= thresholds).mean(axis=0) if len(its) else np.zeros(len(thresholds))
+    order = [int(other) for other in np.argsort(rates)[::-1] if other != label and rates[other] >= CONFUSED]
+    best, rival = zip(*(_of_clip(tested, clip, label, thresholds) for clip in tested.clips[label]), strict=True)
+    threshold = float(thresholds[label])
     return Figure(
-        labels[label],
-        tuple(lessons.clips[index].name for index in clips),
-        average_precision(threshold_curve(scores, truth)),
-        _f1(cells[..., label][known] >= thresholds[label], heard[known], others[:, label] >= thresholds[label], RARE),
-        thresholds[label],
-        sure_threshold(thresholds[label], cells[..., label][known & ~heard], others[:, label]),
-        tuple(confused[:2]),
+        tested.labels[label],
+        tuple(tested.names[clip] for clip in tested.clips[label]),
+        _ap(*told_apart),
+        float(f1_at(threshold, *told_apart, share)),
+        threshold,
+        max(threshold, _above(unheard, 1 / SURE), _above(others, 1 / SURE)),
+        tuple((tested.labels[other], float(rates[other])) for other in order[:2]),
         best,
-        tuple(labels[other] if other >= 0 else "" for other in rival),
-        _alike(clips, lessons, centres),
+        tuple(tested.labels[other] if other >= 0 else "" for other in rival),
+        _alike(tested, label, centres),
     )
 
 
-def _of_clip(clip: int, label: int, thresholds: list[float], cells: Floats, found: Targets) -> tuple[float, int]:
+def _of_clip(tested: Tested, clip: int, label: int, thresholds: Floats) -> tuple[float, int]:
     """A clip's highest score for its label, and a label that exceeds its threshold in more of the seconds than that; -1: none."""
-    its = cells[found.clip == clip]
+    its = tested.scores[tested.found.clip == clip]
     if not len(its):
         return 0.0, -1
-    over = (its >= np.array(thresholds)).mean(axis=0)
+    over = (its >= thresholds).mean(axis=0)
     other = int(over.argmax())
     return float(its[:, label].max()), other if other != label and over[other] > max(0.3, 2 * over[label]) else -1
 
 
-def best_threshold(scores: Floats, heard: Bools, others: Floats, share: float) -> float:
+def _told_apart(tested: Tested, label: int) -> tuple[Floats, Floats]:
+    """A label's scores where it is known to be heard, and where it is known not to be."""
+    known, heard = tested.found.known[..., label] > 0, tested.found.heard[..., label] > 0
+    return tested.scores[..., label][known & heard], tested.scores[..., label][known & ~heard]
+
+
+def _ap(heard: Floats, unheard: Floats, others: Floats) -> float:
+    scores = np.concatenate([heard, unheard, others])
+    return average_precision(threshold_curve(scores, np.arange(len(scores)) < len(heard)))
+
+
+def best_threshold(heard: Floats, unheard: Floats, others: Floats, share: float) -> float:
     """The threshold with the best F1, if the sound is heard in `share` of all seconds and the rest is like windows and bank."""
-    if not heard.any():
-        return 0.5
-    candidates = np.unique(np.concatenate([scores[heard], [1.0]]))
-    figures = [_f1(scores >= one, heard, others >= one, share) for one in candidates]
-    best = int(np.argmax(figures))
-    return float(np.clip(candidates[best], 0.01, 0.99))
+    candidates = np.unique(np.append(heard, 1.0))
+    best = int(np.argmax(f1_at(candidates, heard, unheard, others, share)))
+    return float(np.clip(candidates[best], LOWEST, HIGHEST)) if len(heard) else 0.5
 
 
-def sure_threshold(threshold: float, unheard: Floats, others: Floats) -> float:
-    """A threshold that one in `SURE` of the seconds without the sound reaches, but no lower than `threshold`."""
-    quantiles = [float(np.quantile(scores, 1 - 1 / SURE)) for scores in (unheard, others) if len(scores)]
-    return float(np.clip(max(threshold, *quantiles, 0.0), 0.01, 0.99))
+def f1_at(thresholds: Floats | float, heard: Floats, unheard: Floats, others: Floats, share: float) -> Floats:
+    """F1 at each threshold if heard seconds weigh `share` and the others the rest, windows and bank alike."""
+    recall = _share_over(heard, thresholds)
+    false = np.mean([_share_over(scores, thresholds) for scores in (unheard, others) if len(scores)] or [0.0 * recall], axis=0)
+    wanted: Floats = share * recall
+    return 2 * wanted / (share + wanted + (1 - share) * false)
 
 
-def _f1(named: Bools, heard: Bools, others: Bools, share: float) -> float:
-    """F1 in which heard seconds weigh `share` and the others the rest, windows and bank alike."""
-    recall = float(named[heard].mean()) if heard.any() else 0.0
-    false = float(named[~heard].mean()) if (~heard).any() else 0.0
-    if len(others):
-        false = (false + float(others.mean())) / 2
-    wanted, unwanted = share * recall, (1 - share) * false
-    return 2 * wanted / (share + wanted + unwanted)
+def _share_over(scores: Floats, thresholds: Floats | float) -> Floats:
+    """The share of scores that reach each threshold."""
+    below = np.searchsorted(np.sort(scores), thresholds)
+    return np.asarray(1 - below / max(1, len(scores)), np.float32)
 
 
-def centres_of(steps: Floats, found: Targets, lessons: Lessons) -> dict[int, Floats]:
-    """The mean features of each clip's steps, less the mean of all clips."""
-    means = {index: steps[found.clip == index].mean(axis=0) for index in range(len(lessons.clips)) if (found.clip == index).any()}
+def _above(scores: Floats, share: float) -> float:
+    """A threshold that `share` of the scores reach; the lowest if there are none."""
+    return float(np.clip(np.quantile(scores, 1 - share), LOWEST, HIGHEST)) if len(scores) else LOWEST
+
+
+def centres_of(steps: Floats, clip: NDArray[np.int64]) -> dict[int, Floats]:
+    """The mean features of each clip's steps, less the mean of all clips; `clip` (N, T) says which clip a step is of."""
+    means = {number: steps[clip == number].mean(axis=0) for number in np.unique(clip[clip >= 0]).tolist()}
     middle = np.mean(list(means.values()), axis=0) if means else 0.0
-    return {index: mean - middle for index, mean in means.items()}
+    return {number: mean - middle for number, mean in means.items()}
 
 
-def _alike(clips: list[int], lessons: Lessons, centres: dict[int, Floats]) -> tuple[tuple[str, str], ...]:
-    pairs = []
-    for position, first in enumerate(clips):
-        for second in clips[position + 1 :]:
-            a, b = centres.get(first), centres.get(second)
-            if a is not None and b is not None and float(a @ b) > ALIKE * float(np.linalg.norm(a) * np.linalg.norm(b)):
-                pairs.append((lessons.clips[first].name, lessons.clips[second].name))
-    return tuple(pairs)
+def _alike(tested: Tested, label: int, centres: dict[int, Floats]) -> tuple[tuple[str, str], ...]:
+    pairs = combinations([clip for clip in tested.clips[label] if clip in centres], 2)
+    return tuple((tested.names[a], tested.names[b]) for a, b in pairs if _cosine(centres[a], centres[b]) > ALIKE)
 
 
-def place_figure(label: int, labels: tuple[str, ...], scores: Floats, heard: Bools, others: Floats, lessons: Lessons) -> Figure:
-    mine = heard[:, label]
-    threshold = best_threshold(scores[:, label], mine, others[:, label], PLACE_RARE)
-    rates = {other: float((scores[mine, index] >= 0.5).mean()) for index, other in enumerate(labels) if index != label}
-    all_scores, truth = np.concatenate([scores[:, label], others[:, label]]), np.concatenate([mine, np.zeros(len(others), bool)])
-    return Figure(
-        f"scene:{labels[label]}",
-        tuple(clip.name for clip in lessons.clips if clip.place == label),
-        average_precision(threshold_curve(all_scores, truth)),
-        _f1(scores[:, label] >= threshold, mine, others[:, label] >= threshold, PLACE_RARE),
-        threshold,
-        threshold,
-        tuple((other, rate) for other, rate in sorted(rates.items(), key=lambda pair: -pair[1])[:2] if rate >= CONFUSED),
-        (),
-        (),
-        (),
-    )
+def _cosine(a: Floats, b: Floats) -> float:
+    return float(a @ b / max(1e-9, float(np.linalg.norm(a) * np.linalg.norm(b))))

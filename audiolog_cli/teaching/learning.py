@@ -23,7 +23,7 @@ from audiolog_cli.tagging.options import LoadOptions
 from audiolog_cli.tagging.tagger import Tagger, batches, one_thread
 from audiolog_cli.tagging.tagger import load as load_tagger
 from audiolog_cli.teaching.bank import Bank, find_bank
-from audiolog_cli.teaching.figures import Figure, centres_of, event_figures, place_figure
+from audiolog_cli.teaching.figures import Figure, Tested, centres_of, figures_of
 from audiolog_cli.teaching.lessons import N_FOLDS, Hearing, Lessons, make_lessons
 from audiolog_cli.teaching.material import SCENE, Material
 from audiolog_cli.teaching.regression import Linear, fit
@@ -34,6 +34,9 @@ Say = Callable[[str], None]
 
 CELL = 1.0  # seconds
 BATCH = 4  # windows
+BANK_WEIGHT = 3.0  # of the bank, in steps of the lessons where a label is not heard
+RARE, PLACE_RARE = 0.05, 0.2  # share of seconds in which a sound is expected, and a place
+MOST_FALSE, MOST_FALSE_PLACES = 0.003, 0.05  # share of the bank that an event may be named for, and a place
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def teach(weights: Path, material: Material, options: TeachOptions, say: Say) ->
         bank = Bank.empty(steps.shape[2])
     with one_thread():
         events = _learned_events(steps, lessons, material.events, bank, card)
-        scenes = _learned_scenes(steps, lessons, material.scenes, bank)
+        scenes = _learned_scenes(steps, lessons, material.scenes, bank, len(material.events))
         extended = _extended(network, card, events, scenes, options)
     card = _extended_card(card, extended.kinds[-1], material, events, weights)
     whole = replace(tagger, network=prepared(extended.to(tagger.device)), card=card)
@@ -118,23 +121,45 @@ class Learned:
 
 
 def _learned_events(steps: Floats, lessons: Lessons, labels: tuple[str, ...], bank: Bank, card: Card) -> Learned:
+    """Columns for events, from the features of steps."""
     if not labels:
-        return Learned(Linear(np.zeros((0, steps.shape[2]), np.float32), np.zeros(0, np.float32)), ())
-    folds = np.array([lesson.fold for lesson in lessons.windows])
+        return Learned(Linear.empty(steps.shape[2]), ())
     of_steps = targets(lessons.windows, steps.shape[1], len(labels), card.window)
-    bank_folds = np.arange(len(bank.steps)) % N_FOLDS
-    scores = np.zeros((*steps.shape[:2], len(labels)), np.float32)  # (N, T, L) of held-out windows; -1 for those never held out
-    others = np.zeros((len(bank.steps), len(labels)), np.float32)
+    linear, scores, others = _learned(steps, of_steps, lessons.folds, bank.steps)
+    held = [lesson for lesson in lessons.windows if lesson.fold >= 0]
+    cells = in_cells(scores, card)
+    of_cells = targets(held, cells.shape[1], len(labels), card.window, mostly=0.3)
+    tested = Tested(labels, cells, of_cells, others, lessons.names, lessons.clips_of(0, len(labels)))
+    return Learned(linear, figures_of(tested, centres_of(steps, of_steps.clip), RARE, MOST_FALSE))
+
+
+def _learned_scenes(steps: Floats, lessons: Lessons, labels: tuple[str, ...], bank: Bank, n_events: int) -> Learned:
+    """Columns for places, from the mean features of windows; the threshold is moved to a score of 0.5."""
+    if not labels:
+        return Learned(Linear.empty(steps.shape[2]), ())
+    means = steps.mean(axis=1, keepdims=True)
+    place = np.array([lesson.scene for lesson in lessons.windows])[:, None]  # (N, 1)
+    clip = np.array([lesson.spans[0].clip if lesson.scene >= 0 else -1 for lesson in lessons.windows])[:, None]
+    heard = (place[..., None] == np.arange(len(labels))).astype(np.float32)
+    found = Targets(heard, np.ones_like(heard), clip)
+    linear, scores, others = _learned(means, found, lessons.folds, bank.windows)
+    clips = lessons.clips_of(n_events, len(labels))
+    tested = Tested(tuple(map(SCENE.__add__, labels)), scores, _rows(found, lessons.folds >= 0), others, lessons.names, clips)
+    figures = figures_of(tested, centres_of(means, clip), PLACE_RARE, MOST_FALSE_PLACES)
+    thresholds = np.array([figure.threshold for figure in figures])
+    return Learned(replace(linear, bias=(linear.bias - np.log(thresholds / (1 - thresholds))).astype(np.float32)), figures)
+
+
+def _learned(steps: Floats, found: Targets, folds: NDArray[np.int64], bank: Floats) -> tuple[Linear, Floats, Floats]:
+    """Columns, the scores (N', T, L) of the windows that are held out in turn, and those (n, L) of the bank."""
+    n_labels = found.heard.shape[2]
+    scores, others = np.zeros((*steps.shape[:2], n_labels), np.float32), np.zeros((len(bank), n_labels), np.float32)
+    bank_folds = np.arange(len(bank)) * N_FOLDS // max(1, len(bank))  # in stretches: features of one sound follow each other
     for fold in range(N_FOLDS):
-        linear = _fitted(steps[folds != fold], _rows(of_steps, folds != fold), bank.steps[bank_folds != fold])
+        linear = _fitted(steps[folds != fold], _rows(found, folds != fold), bank[bank_folds != fold])
         scores[folds == fold] = _sigmoid(linear.logits(steps[folds == fold]))
-        others[bank_folds == fold] = _sigmoid(linear.logits(bank.steps[bank_folds == fold]))
-    held = folds >= 0
-    tested = [lesson for lesson in lessons.windows if lesson.fold >= 0]
-    cells = in_cells(scores[held], card)
-    of_cells = targets(tested, cells.shape[1], len(labels), card.window, mostly=0.3)
-    figures = event_figures(cells, of_cells, others, lessons, labels, centres_of(steps, of_steps, lessons))
-    return Learned(_fitted(steps, of_steps, bank.steps), figures)
+        others[bank_folds == fold] = _sigmoid(linear.logits(bank[bank_folds == fold]))
+    return _fitted(steps, found, bank), scores[folds >= 0], others
 
 
 def _rows(found: Targets, chosen: NDArray[np.bool_]) -> Targets:
@@ -142,12 +167,12 @@ def _rows(found: Targets, chosen: NDArray[np.bool_]) -> Targets:
 
 
 def _fitted(steps: Floats, found: Targets, bank: Floats) -> Linear:
-    """Regression on windows and bank. Each clip weighs 1; the bank weighs as much as the steps where a label is not heard."""
+    """Regression on windows and bank. Each clip weighs 1, the bank BANK_WEIGHT times the steps where a label is not heard."""
     flat = (-1, found.heard.shape[2])
     weights = found.known * _per_clip(found.clip)[..., None]
     heard, weights = found.heard.reshape(flat), weights.reshape(flat)
     silent = (weights * (1 - heard)).sum(axis=0)
-    share = np.broadcast_to(silent / max(1, len(bank)), (len(bank), flat[1])).astype(np.float32)
+    share = np.broadcast_to(BANK_WEIGHT * silent / max(1, len(bank)), (len(bank), flat[1])).astype(np.float32)
     features = np.concatenate([steps.reshape(-1, steps.shape[2]), bank])
     return fit(features, np.concatenate([heard, np.zeros_like(share)]), np.concatenate([weights, share]).astype(np.float32))
 
@@ -178,37 +203,6 @@ def in_cells(scores: Floats, card: Card) -> Floats:
 def _sigmoid(logits: Floats) -> Floats:
     scores: Floats = (1 / (1 + np.exp(-logits))).astype(np.float32)
     return scores
-
-
-# Places
-
-
-def _learned_scenes(steps: Floats, lessons: Lessons, labels: tuple[str, ...], bank: Bank) -> Learned:
-    """Columns for places, from the mean features of windows; the best F1 is at a score of 0.5."""
-    if not labels:
-        return Learned(Linear(np.zeros((0, steps.shape[2]), np.float32), np.zeros(0, np.float32)), ())
-    means = steps.mean(axis=1)
-    folds = np.array([lesson.fold for lesson in lessons.windows])
-    place = np.array([lesson.scene for lesson in lessons.windows])
-    heard = (place[:, None] == np.arange(len(labels))).astype(np.float32)  # (N, S)
-    bank_folds = np.arange(len(bank.windows)) % N_FOLDS
-    scores, others = np.zeros_like(heard), np.zeros((len(bank.windows), len(labels)), np.float32)
-    for fold in range(N_FOLDS):
-        linear = _fitted_windows(means[folds != fold], heard[folds != fold], bank.windows[bank_folds != fold])
-        scores[folds == fold] = _sigmoid(linear.logits(means[folds == fold]))
-        others[bank_folds == fold] = _sigmoid(linear.logits(bank.windows[bank_folds == fold]))
-    linear = _fitted_windows(means, heard, bank.windows)
-    tested = folds >= 0
-    figures = [place_figure(index, labels, scores[tested], heard[tested] > 0, others, lessons) for index in range(len(labels))]
-    thresholds = np.array([figure.threshold for figure in figures])
-    shifted = linear.bias - np.log(thresholds / (1 - thresholds))
-    return Learned(Linear(linear.weight, shifted.astype(np.float32)), tuple(figures))
-
-
-def _fitted_windows(means: Floats, heard: Floats, bank: Floats) -> Linear:
-    features = np.concatenate([means, bank])
-    all_heard = np.concatenate([heard, np.zeros((len(bank), heard.shape[1]), np.float32)])
-    return fit(features, all_heard, np.ones_like(all_heard))
 
 
 # The new checkpoint

@@ -7,7 +7,7 @@ out.
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -58,9 +58,8 @@ class Lesson:
 class Clip:
     """One example, as the user knows it."""
 
-    label: int  # of the events; -1 for a place
+    label: int  # of the events, then the scenes
     name: str  # of the file, with the time of a mark
-    place: int = -1  # of the scenes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,21 @@ class Lessons:
     clips: list[Clip] = field(default_factory=list)
     windows: list[Lesson] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def folds(self) -> NDArray[np.int64]:
+        """The fold of each window."""
+        return np.array([window.fold for window in self.windows])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the clips."""
+        return tuple(clip.name for clip in self.clips)
+
+    def clips_of(self, first: int, n_labels: int) -> tuple[tuple[int, ...], ...]:
+        """The numbers of the clips of each of `n_labels` labels from `first` on."""
+        labels = range(first, first + n_labels)
+        return tuple(tuple(number for number, clip in enumerate(self.clips) if clip.label == label) for label in labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +147,7 @@ def _sounds(material: Material, hearing: Hearing, lessons: Lessons) -> list[Soun
             else:
                 lessons.remarks.append(f"{recording.path}: silent; left out")
                 continue
-            place = index - len(material.events)
-            lessons.clips.append(Clip(index if place < 0 else -1, recording.path.name, max(-1, place)))
+            lessons.clips.append(Clip(index, recording.path.name))
     return found
 
 
@@ -304,11 +317,11 @@ def _spans(sound: Sound, onset: float) -> list[Span]:
 
 def _folds(clips: list[Clip]) -> list[int]:
     """A fold for each clip, given out in turn within a label."""
-    counts: dict[tuple[int, int], int] = defaultdict(int)
+    counts: Counter[int] = Counter()
     folds = []
     for clip in clips:
-        folds.append(counts[clip.label, clip.place] % N_FOLDS)
-        counts[clip.label, clip.place] += 1
+        folds.append(counts[clip.label] % N_FOLDS)
+        counts[clip.label] += 1
     return folds
 
 
@@ -323,8 +336,7 @@ def _of_one_fold(lesson: Lesson, folds: list[int]) -> Lesson:
 
 def _check_left(material: Material, lessons: Lessons) -> None:
     for index, label in enumerate((*material.events, *(SCENE + scene for scene in material.scenes))):
-        place = index - len(material.events)
-        n_left = sum(clip.place == place if place >= 0 else clip.label == index for clip in lessons.clips)
+        n_left = sum(clip.label == index for clip in lessons.clips)
         if n_left < FEWEST:
             raise InputError(
                 f"{label}: {n_left} of its clips can be used, expected {FEWEST} or more: {'; '.join(lessons.remarks)}"
