@@ -133,8 +133,8 @@ def test_regression_finds_the_feature_that_tells() -> None:
     heard = (features[:, 2:3] > 0.5).astype(np.float32)
     linear = fit(features, heard, np.ones_like(heard))
     assert linear.weight[0].argmax() == 2 and linear.weight[0, 2] > 5 * abs(np.delete(linear.weight[0], 2)).max()
-    logits, is_heard = linear.logits(features)[:, 0], heard[:, 0] > 0
-    assert (logits[is_heard] > np.quantile(logits[~is_heard], 0.95)).mean() > 0.85
+    scores, is_heard = linear.scores(features)[:, 0], heard[:, 0] > 0
+    assert (scores[is_heard] > np.quantile(scores[~is_heard], 0.95)).mean() > 0.85
 
 
 def test_what_nobody_knows_teaches_nothing() -> None:

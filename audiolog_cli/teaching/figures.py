@@ -116,8 +116,7 @@ def f1_at(thresholds: Floats | float, heard: Floats, unheard: Floats, others: Fl
     """F1 at each threshold if heard seconds weigh `share` and the others the rest, windows and bank alike."""
     recall = _share_over(heard, thresholds)
     false = np.mean([_share_over(scores, thresholds) for scores in (unheard, others) if len(scores)] or [0.0 * recall], axis=0)
-    wanted: Floats = share * recall
-    return 2 * wanted / (share + wanted + (1 - share) * false)
+    return np.asarray(2 * share * recall / (share + share * recall + (1 - share) * false))
 
 
 def _share_over(scores: Floats, thresholds: Floats | float) -> Floats:

@@ -146,8 +146,7 @@ def _learned_scenes(steps: Floats, lessons: Lessons, labels: tuple[str, ...], ba
     clips = lessons.clips_of(n_events, len(labels))
     tested = Tested(tuple(map(SCENE.__add__, labels)), scores, _rows(found, lessons.folds >= 0), others, lessons.names, clips)
     figures = figures_of(tested, centres_of(means, clip), PLACE_RARE, MOST_FALSE_PLACES)
-    thresholds = np.array([figure.threshold for figure in figures])
-    return Learned(replace(linear, bias=(linear.bias - np.log(thresholds / (1 - thresholds))).astype(np.float32)), figures)
+    return Learned(linear.moved(np.array([figure.threshold for figure in figures])), figures)
 
 
 def _learned(steps: Floats, found: Targets, folds: NDArray[np.int64], bank: Floats) -> tuple[Linear, Floats, Floats]:
@@ -157,8 +156,8 @@ def _learned(steps: Floats, found: Targets, folds: NDArray[np.int64], bank: Floa
     bank_folds = np.arange(len(bank)) * N_FOLDS // max(1, len(bank))  # in stretches: features of one sound follow each other
     for fold in range(N_FOLDS):
         linear = _fitted(steps[folds != fold], _rows(found, folds != fold), bank[bank_folds != fold])
-        scores[folds == fold] = _sigmoid(linear.logits(steps[folds == fold]))
-        others[bank_folds == fold] = _sigmoid(linear.logits(bank[bank_folds == fold]))
+        scores[folds == fold] = linear.scores(steps[folds == fold])
+        others[bank_folds == fold] = linear.scores(bank[bank_folds == fold])
     return _fitted(steps, found, bank), scores[folds >= 0], others
 
 
@@ -198,11 +197,6 @@ def in_cells(scores: Floats, card: Card) -> Floats:
         cells = cell_scores([WindowScores(0, n_window, n_window, n_window, none, window)], CELL, "max", rate)
         found.append(np.stack([cell.events for cell in smoothed(cells, card.smooth, 0.0)]))
     return np.stack(found)
-
-
-def _sigmoid(logits: Floats) -> Floats:
-    scores: Floats = (1 / (1 + np.exp(-logits))).astype(np.float32)
-    return scores
 
 
 # The new checkpoint

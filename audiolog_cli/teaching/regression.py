@@ -23,7 +23,7 @@ ITERATIONS = 80  # of L-BFGS
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """Scores as logits: features @ weight.T + bias."""
+    """Scores are sigmoids of features @ weight.T + bias."""
 
     weight: Floats  # (L, C)
     bias: Floats  # (L,)
@@ -33,10 +33,24 @@ class Linear:
         """No labels."""
         return cls(np.zeros((0, n_features), np.float32), np.zeros(0, np.float32))
 
-    def logits(self, features: Floats) -> Floats:
-        """(..., C) -> (..., L)."""
-        scores: Floats = features @ self.weight.T + self.bias
-        return scores
+    def scores(self, features: Floats) -> Floats:
+        """(..., C) -> (..., L), from 0 to 1."""
+        return sigmoid(features @ self.weight.T + self.bias)
+
+    def moved(self, thresholds: Floats) -> "Linear":
+        """The same with each of these scores (L,) moved to 0.5."""
+        return Linear(self.weight, (self.bias - logit(thresholds)).astype(np.float32))
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """Logits as probabilities."""
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
+def logit(scores: Floats) -> Floats:
+    """Probabilities as logits, those of 0 and 1 as of a millionth less than sure."""
+    clipped = np.clip(np.asarray(scores, np.float64), 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(clipped / (1 - clipped)), np.float32)
 
 
 def fit(features: Floats, heard: Floats, weights: Floats) -> Linear:
@@ -48,7 +62,7 @@ def fit(features: Floats, heard: Floats, weights: Floats) -> Linear:
     x = torch.from_numpy((features - mean) / spread)
     y, w = torch.from_numpy(heard), torch.from_numpy(_balanced(heard, weights))
     weight = torch.zeros(heard.shape[1], features.shape[1], requires_grad=True)
-    bias = torch.full((heard.shape[1],), float(np.log(POSITIVE_SHARE / (1 - POSITIVE_SHARE))), requires_grad=True)
+    bias = torch.full((heard.shape[1],), float(logit(np.array(POSITIVE_SHARE))), requires_grad=True)
     solver = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, history_size=20, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:

@@ -13,6 +13,7 @@ from audiolog_cli.records import Cell
 from audiolog_cli.tagging.hearing import Told, hearing, samples_of, scored
 from audiolog_cli.tagging.options import Job, TagOptions
 from audiolog_cli.tagging.tagger import Tagger
+from audiolog_cli.teaching.regression import logit
 
 STRETCH = 4.0  # seconds
 
@@ -36,17 +37,12 @@ def suggestions(tagger: Tagger, recording: str, labels: Sequence[str], n_wanted:
 def _unsure(cells: Sequence[CellScores], tagger: Tagger, label: str) -> Iterator[Cell]:
     """Stretches around each second of a recording, the least certain first."""
     column = tagger.card.events.index(label)
-    scores = np.array([cell.events[column] for cell in cells], np.float64)
-    distance = np.abs(_logit(scores) - _logit(np.array(tagger.card.thresholds[column])))
+    scores = np.array([cell.events[column] for cell in cells])
+    distance = np.abs(logit(scores) - logit(np.array(tagger.card.thresholds[column])))
     end = cells[-1].offset
     for index in np.argsort(distance, kind="stable").tolist():
         onset = min(max(0.0, (cells[index].onset + cells[index].offset - STRETCH) / 2), max(0.0, end - STRETCH))
         yield Cell("", round(onset, 3), round(min(end, onset + STRETCH), 3), "event", f"{label}?", float(scores[index]))
-
-
-def _logit(scores: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-    clipped = np.clip(scores, 1e-6, 1 - 1e-6)
-    return np.log(clipped / (1 - clipped))
 
 
 def _overlap(one: Cell, other: Cell) -> bool:

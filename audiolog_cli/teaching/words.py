@@ -25,6 +25,7 @@ from audiolog_cli.records import check_text
 from audiolog_cli.tagging.hearing import Told, hearing, samples_of, scored
 from audiolog_cli.tagging.options import CellOptions, Job, TagOptions
 from audiolog_cli.tagging.tagger import Tagger
+from audiolog_cli.teaching.regression import logit, sigmoid
 
 CONTRASTS = (
     "silence",
@@ -162,9 +163,8 @@ def calibrated(tagger: Tagger, recordings: Sequence[str], say: Callable[[str], N
     told = Told(say)
     heard = hearing(tagger.card, TagOptions(cells=CellOptions(smooth=0.0)))
     cells = (cell for name in recordings for cell in scored(tagger, heard, Job(name), samples_of(name, heard, told)))
-    scores = np.stack([cell.events for cell in cells])
-    logits = np.log(np.clip(scores, 1e-6, 1 - 1e-6) / np.clip(1 - scores, 1e-6, 1))
+    logits = logit(np.stack([cell.events for cell in cells]))
     middle = np.median(logits, axis=0)
     spread = MAD * np.median(np.abs(logits - middle), axis=0)
-    thresholds = 1 / (1 + np.exp(-(middle + SPREADS * np.maximum(spread, 0.1))))
+    thresholds = sigmoid(middle + SPREADS * np.maximum(spread, 0.1))
     return tuple(round(float(threshold), 4) for threshold in thresholds)
