@@ -29,11 +29,21 @@ def intact(place: Path | str, what: str, way_out: str, damage: tuple[type[Except
         raise UsageError(f"{place}: damaged, expected {what}; {way_out}") from None
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file under another name, then rename it: a reader finds the old file or the new one, never half of it."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write, which then takes the place of `path`: a reader finds the old file or the new one, never half of it."""
     unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file as `replacing` does."""
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 @contextmanager

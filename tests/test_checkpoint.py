@@ -18,7 +18,7 @@ from torch import Tensor
 
 from audiolog_cli.errors import WeightsError
 from audiolog_cli.model import checkpoint, crnn, efficientat, mobilenet
-from audiolog_cli.model.checkpoint import Card, card_of, load, metadata_of, read_card, save
+from audiolog_cli.model.checkpoint import Card, card_of, load, metadata_of, save
 from audiolog_cli.model.features import FrontEnd
 from audiolog_cli.weights.find import Header, read_header
 from tests.layout_files import mini
@@ -67,7 +67,7 @@ def test_a_network_and_its_card_come_back(tmp_path: Path, network: checkpoint.Ne
     card = Card.of(network, SCENES, EVENTS, provenance={"data": "clips, 8 h", "note": "Geräusche; 声音"})
     save(tmp_path / "w.safetensors", network.eval(), card)
     found, found_card = load(tmp_path / "w.safetensors")
-    assert found_card == card == read_card(tmp_path / "w.safetensors")
+    assert found_card == card == load(tmp_path / "w.safetensors")[1]
     assert not found.training
     state = network.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in found.state_dict().items())
@@ -91,7 +91,7 @@ def test_a_card_that_contradicts_itself_is_not_saved(tmp_path: Path, changed: di
         save(tmp_path / "w.safetensors", network, replace(card, **changed))  # type: ignore[arg-type]
     good = replace(card, groups={"any": SCENES}, scene_bar=0.8, group_bar=0.9, sure_thresholds=(0.5, 0.6, 0.7))
     save(tmp_path / "w.safetensors", network, good)
-    assert read_card(tmp_path / "w.safetensors") == good
+    assert load(tmp_path / "w.safetensors")[1] == good
 
 
 def test_a_tagger_without_scenes(tmp_path: Path) -> None:

@@ -8,16 +8,7 @@ from pathlib import Path
 import pytest
 
 from audiolog_cli.datasets.clip_sets import read_esc50, read_folder, read_urbansound8k
-from audiolog_cli.datasets.dataset import (
-    Dataset,
-    Event,
-    Findings,
-    check_archives,
-    merged,
-    require_valid,
-    summarize,
-    summary_lines,
-)
+from audiolog_cli.datasets.dataset import Dataset, Event, Findings, check_archives, merged, require_valid, summary_lines
 from audiolog_cli.datasets.folders import layout_of, read_dataset
 from audiolog_cli.datasets.maestro import read_folds, read_maestro
 from audiolog_cli.datasets.tut import read_tut
@@ -342,7 +333,7 @@ def test_own_folder_reports_what_does_not_fit(tmp_path: Path) -> None:
 def test_summary_counts_recordings_events_and_minutes_per_part(tmp_path: Path) -> None:
     root = folder(tmp_path, "filename\tscene_label\na.wav\tpark\nb.wav\thome\n")
     folds = write(tmp_path / "folds.txt", "filename\tfold\na.wav\t1\nb.wav\t2\n")
-    text = "".join(summary_lines(summarize(read_folder(root, folds=folds))))
+    text = "".join(summary_lines(read_folder(root, folds=folds)))
     assert text.splitlines()[:9] == [
         "fold\tpart\tkind\tlabel\trecordings\tevents\tminutes",
         "all\tall\trecordings\t\t2\t1\t0.10",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from audiolog_cli.errors import WeightsError
-from audiolog_cli.model.efficientat import FRONT_END, Config, EfficientAT, LogMel, load_teacher, scaled
+from audiolog_cli.model import layouts
+from audiolog_cli.model.efficientat import FRONT_END, Config, EfficientAT, LogMel, scaled
 from tests.parity import clips
 
 
@@ -53,24 +53,19 @@ def test_silence_is_what_pads_the_ends() -> None:
     assert torch.equal(mel(torch.zeros(1, 32_000)), torch.full((1, 128, 100), mel.silence))
 
 
-def test_only_an_efficientat_checkpoint_can_teach(tmp_path: Path) -> None:
-    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pt")
-    with pytest.raises(WeightsError, match="other.pt: expected an EfficientAT checkpoint"):
-        load_teacher(tmp_path / "other.pt")
-
-
 def farthest(found: torch.Tensor, expected: np.ndarray) -> float:
     assert tuple(found.shape) == expected.shape
     return float(np.abs(found.numpy() - expected).max())
 
 
 def test_equals_the_reference_with_the_published_weights(shared: Path) -> None:
-    network = load_teacher(shared / "data" / "teacher" / "mn04_as_mAP_432.pt")
+    network, _ = layouts.read(shared / "data" / "teacher" / "mn04_as_mAP_432.pt")
+    assert isinstance(network, EfficientAT)
     waves, expected = clips(), np.load(shared / "parity" / "golden" / "efficientat_mn04.npz")
     with torch.inference_mode():
         mel = network.mel(waves)
-        logits, latent = network.forward_clip(waves)
-        first, _ = network.forward_clip(waves[:, :64_000])
+        logits, latent = network.forward_features(mel)
+        first, _ = network.forward_features(network.mel(waves[:, :64_000]))
         x = mel.unsqueeze(1)
         for number, block in enumerate(network.features):
             x = block(x)

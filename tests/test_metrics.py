@@ -102,8 +102,8 @@ rolls = st.integers(0, 20).flatmap(
 def test_errors_explain_every_wrong_segment(pair: tuple[list[list[bool]], list[list[bool]]]) -> None:
     reference, estimate = (np.array(rows, bool).reshape(-1, 3) for rows in pair)
     counts = segment_based.segment_counts(reference, estimate)
-    assert counts.false_negatives.sum() == counts.substitutions + counts.deletions
-    assert counts.false_positives.sum() == counts.substitutions + counts.insertions
+    assert (counts.n_reference - counts.true_positives).sum() == counts.substitutions + counts.deletions
+    assert (counts.n_estimated - counts.true_positives).sum() == counts.substitutions + counts.insertions
     assert counts.n_reference.tolist() == reference.sum(axis=0).tolist()
 
 

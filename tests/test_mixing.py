@@ -73,18 +73,18 @@ def test_loop_is_as_long_as_asked_for(n_wave: int, n_samples: int) -> None:
 
 
 def test_window_is_the_same_for_the_same_seed_and_index_only(bank: Bank) -> None:
-    style = MixStyle(wild_share=0.5)
+    style = MixStyle(alone_share=0.5)
     for index in range(6):
         first, again = (windows.mix_window(bank, style, 3, index) for _ in range(2))
         assert np.array_equal(first.wave, again.wave)
-        assert (first.events, first.scenes, first.labelled) == (again.events, again.scenes, again.labelled)
+        assert (first.events, first.scenes) == (again.events, again.scenes)
     one, two = windows.mix_window(bank, PLAIN, 3, 0), windows.mix_window(bank, PLAIN, 4, 0)
     assert not np.array_equal(one.wave, two.wave)
 
 
 def test_steady_windows_hold_nothing_but_noise_hum_or_silence(bank: Bank) -> None:
     drawn = [windows.mix_window(bank, MixStyle(seconds=1.0, steady_share=1.0), 4, i) for i in range(20)]
-    assert all(not sound.events and not sound.scenes and sound.labelled for sound in drawn)
+    assert all(not sound.events and not sound.scenes for sound in drawn)
     assert any(not sound.wave.any() for sound in drawn) and any(sound.wave.any() for sound in drawn)
     loud = next(sound.wave for sound in drawn if sound.wave.any())
     halves = [augment.rms(half) for half in np.split(loud, 2)]
@@ -124,17 +124,16 @@ def test_joined_labels_go_by_the_first_rule_that_fits(tmp_path: Path) -> None:
         clips.read_joinings(tmp_path / "joined.tsv")
 
 
-@given(index=st.integers(0, 10**6), wild=st.sampled_from([0.0, 1.0]), alone=st.sampled_from([0.0, 1.0]))
+@given(index=st.integers(0, 10**6), alone=st.sampled_from([0.0, 1.0]))
 @settings(max_examples=40, deadline=None)
-def test_every_window_is_finite_within_full_scale_and_labelled_inside_itself(index: int, wild: float, alone: float) -> None:
-    style = MixStyle(seconds=4.0, wild_share=wild, alone_share=alone, overdrive_share=0.5, codec_share=0.5)
+def test_every_window_is_finite_within_full_scale_and_labelled_inside_itself(index: int, alone: float) -> None:
+    style = MixStyle(seconds=4.0, alone_share=alone, overdrive_share=0.5, codec_share=0.5)
     soundscape = windows.mix_window(BANK, style, 1, index)
     assert soundscape.wave.shape == (4 * SAMPLE_RATE,)
     assert soundscape.wave.dtype == np.float32
     assert np.isfinite(soundscape.wave).all()
     assert np.abs(soundscape.wave).max() <= 1.0
     assert all(0 <= onset < offset <= 4.0 and label in ("low", "high") for onset, offset, label in soundscape.events)
-    assert soundscape.labelled == (wild == 0.0)
 
 
 def test_an_event_is_heard_in_its_span(bank: Bank) -> None:
@@ -155,7 +154,7 @@ def test_a_sound_alone_goes_on_from_end_to_end(bank: Bank) -> None:
         soundscape = windows.mix_window(bank, MixStyle(alone_share=1.0), 0, index)
         (label,) = {event.label for event in soundscape.events}
         heard.add(label)
-        assert soundscape.scenes == () and soundscape.labelled
+        assert soundscape.scenes == ()
         pauses = [later.onset - earlier.offset for earlier, later in zip(soundscape.events, soundscape.events[1:], strict=False)]
         assert soundscape.events[0].onset < 1.0 < 9.0 < soundscape.events[-1].offset
         assert all(0 <= pause < 1.0 for pause in pauses)

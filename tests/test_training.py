@@ -292,7 +292,7 @@ def test_average_follows_the_weights_and_forgets_the_start() -> None:
     network, average = (torch.nn.Linear(1, 1, bias=False) for _ in range(2))
     torch.nn.init.constant_(network.weight, 1.0)
     torch.nn.init.constant_(average.weight, 0.0)
-    loop.update_average(average, network, loop.ema_decay(0, 0.999))  # 0.1 of the old
+    loop.update_average(average, network, 0.1)  # of the old
     assert average.weight.item() == pytest.approx(0.9)
     loop.update_average(average, network, 0.75)
     assert average.weight.item() == pytest.approx(0.925)

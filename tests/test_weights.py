@@ -266,7 +266,7 @@ def test_pull_from_a_site_checks_the_sum_and_sends_no_token(
     assert (hub.ranges, sent) == ([0], [{}])
     path = tmp_path / "cache" / "audiolog" / "weights" / "mn01.safetensors"
     assert capsys.readouterr().out == f"{path}\n"
-    assert checkpoint.read_card(path).provenance["licence"] == "MIT"
+    assert checkpoint.load(path)[1].provenance["licence"] == "MIT"
 
 
 def test_a_site_that_sends_another_file_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

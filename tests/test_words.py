@@ -111,7 +111,7 @@ def test_from_words_to_a_table(folder: Path) -> None:
     done = audiolog('weights words ./clap "chainsaw" "rifle shot" --calibrate yard.wav --out forest.safetensors', folder)
     assert (done.code, done.stdout) == (0, ""), done.stderr
     assert "forest.safetensors: htsat" in done.stderr and "0 scenes, 2 events" in done.stderr
-    card = checkpoint.read_card(folder / "forest.safetensors")
+    card = checkpoint.load(folder / "forest.safetensors")[1]
     assert card.events == ("chainsaw", "rifle shot") and card.thresholds != (0.5, 0.5)
     done = audiolog("tag yard.wav --weights forest.safetensors --threshold 0", folder)
     assert done.code == 0 and done.stdout.count("\tevent\trifle shot\t") == 20

@@ -15,6 +15,7 @@ from audiolog_cli.commands.needs import needs, not_with
 from audiolog_cli.commands.options import Files, Quiet
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import composed
+from audiolog_cli.side_files import replacing
 from audiolog_cli.tally import Tally
 
 if TYPE_CHECKING:
@@ -103,13 +104,8 @@ def _write(content: bytes, output: str) -> None:
         if place.exists() and not place.is_file():
             place.write_bytes(content)
             return
-        place = place.resolve()
-        unfinished = Path(f"{place}.unfinished")
-        try:
+        with replacing(place.resolve()) as unfinished:
             unfinished.write_bytes(content)
-            unfinished.replace(place)
-        finally:
-            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{output}: {terminal.reason(error)}") from None
 
@@ -139,21 +135,19 @@ def _matched(found: Iterable["Timeline"], audio: Sequence[str]) -> dict[str, str
         return {filenames[0]: audio[0]}
     matched: dict[str, str] = {}
     for path in audio:
-        ways = (str, os.path.basename, _stem)  # strictest first; editors' labels hold no more than the stem
-        named = next((same for way in ways if (same := [name for name in filenames if _same(way(name), way(path))])), [])
+        ways = (
+            str,
+            os.path.basename,
+            lambda path: Path(path).stem,
+        )  # strictest first; editors' labels hold no more than the stem
+        named = next(
+            (same for way in ways if (same := [name for name in filenames if composed(way(name)) == composed(way(path))])), []
+        )
         if len(named) != 1:
             reason = "no cells of a recording of this name" if not named else f"{len(named)} recordings have this name"
             raise UsageError(f"--audio {path}: {reason}; the cells are of {', '.join(filenames[:5])}")
         matched[named[0]] = path
     return matched
-
-
-def _stem(path: str) -> str:
-    return Path(path).stem
-
-
-def _same(name: str, other: str) -> bool:
-    return composed(name) == composed(other)
 
 
 def _sound(path: str, recording: "Timeline", output: str, embed: float) -> "Sound":

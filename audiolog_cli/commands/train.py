@@ -180,9 +180,9 @@ def _refuse_what_does_nothing(layout: str, data: Path) -> None:
 
 def _report(dataset: "Dataset", folder: Path) -> None:
     """The summary on stdout, notes and problems on stderr; exit code 1 if there is a problem."""
-    from audiolog_cli.datasets.dataset import check_archives, summarize, summary_lines
+    from audiolog_cli.datasets.dataset import check_archives, summary_lines
 
-    terminal.write_lines(summary_lines(summarize(dataset)))
+    terminal.write_lines(summary_lines(dataset))
     for note in dataset.notes:
         terminal.say(note)
     problems = [*dataset.problems, *check_archives(folder)]

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from audiolog_cli.datasets.dataset import (
+    WHOLE,
     Dataset,
     Event,
     Findings,
     Fold,
     LabelledRecording,
     audio_files,
-    check_folds,
     read_lines,
     read_rows,
 )
@@ -24,7 +24,7 @@ from audiolog_cli.reading import is_annotation, read_records
 from audiolog_cli.records import Cell, composed
 from audiolog_cli.weights.labels import LabelList
 
-WHOLE = float("inf")
+PARTS = (("train", False), ("test", True))  # of a fold: whether it holds the clips that are tested
 
 
 def read_esc50(root: Path) -> Dataset:
@@ -65,10 +65,11 @@ def _clips(name: str, root: Path, rows: list[tuple[str, str, str, str]], finding
         duration = findings.duration(root / clip, place)
         recordings[clip] = LabelledRecording(clip, root / clip, duration, (), (Event(0.0, duration or 0.0, label),))
         fold_of[clip] = fold
-    _report_surplus(root / "audio", root, recordings, findings)
-    folds = _leave_one_out(fold_of)
+    for path in audio_files(root / "audio"):
+        if path.relative_to(root).as_posix() not in recordings:
+            findings.problems.append(f"{path}: surplus, no table names it")
     labels = LabelList((), tuple(sorted({label for _, _, _, label in rows})))
-    return Dataset(name, labels, recordings, folds, tuple(findings.problems), source_of=source_of)
+    return findings.dataset(name, labels, recordings, _leave_one_out(fold_of), source_of)
 
 
 def source_of(name: str) -> str:
@@ -80,22 +81,10 @@ def source_of(name: str) -> str:
     return "-".join(Path(name).stem.split("-")[:2])
 
 
-def _report_surplus(folder: Path, root: Path, recordings: Mapping[str, LabelledRecording], findings: Findings) -> None:
-    for path in audio_files(folder):
-        if path.relative_to(root).as_posix() not in recordings:
-            findings.problems.append(f"{path}: surplus, no table names it")
-
-
 def _leave_one_out(fold_of: Mapping[str, str]) -> tuple[Fold, ...]:
     names = sorted(set(fold_of.values()), key=lambda name: (len(name), name))
     return tuple(
-        Fold(
-            name,
-            {
-                "train": tuple(clip for clip, fold in fold_of.items() if fold != name),
-                "test": tuple(clip for clip, fold in fold_of.items() if fold == name),
-            },
-        )
+        Fold(name, {part: tuple(clip for clip, fold in fold_of.items() if (fold == name) == is_test) for part, is_test in PARTS})
         for name in names
     )
 
@@ -125,8 +114,7 @@ def read_folder(root: Path, labels: LabelList | None = None, folds: Path | None 
     division = (
         _leave_one_out({name: fold for _, (name, fold) in read_rows(folds, ("filename", "fold"), findings)}) if folds else ()
     )
-    check_folds(division, recordings, findings)
-    return Dataset(root.name, known, recordings, division, tuple(findings.problems))
+    return findings.dataset(root.name, known, recordings, division)
 
 
 Spans = dict[str, list[tuple[str, Event]]]  # file -> events with their places
@@ -174,12 +162,11 @@ def _of_editors(
 
 def annotation_files(root: Path) -> list[Path]:
     """The Audacity label tracks and Raven selection tables (.txt) below a folder, sorted."""
-    return [path for path in sorted(root.rglob("*.txt")) if path.is_file() and is_annotation(_first_line(path))]
-
-
-def _first_line(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return file.readline()
+    found = []
+    for path in filter(Path.is_file, sorted(root.rglob("*.txt"))):
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            found += [path] if is_annotation(file.readline()) else []
+    return found
 
 
 def _sound_of(filename: str, folder: Path, sounds: Sequence[str]) -> str | None:

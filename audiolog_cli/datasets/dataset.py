@@ -15,6 +15,7 @@ from audiolog_cli.sound import audio
 from audiolog_cli.weights.labels import LabelList
 
 HARD_THRESHOLD = 0.5  # an event is active where its soft label is strictly above this (DCASE 2023, task 4B)
+WHOLE = float("inf")  # offset of what lasts to the end of a file
 END_SLACK = 0.05  # seconds an annotation may reach past the end: annotators' rounding
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"})
 MD5 = {  # of the published archives
@@ -116,6 +117,25 @@ class Findings:
         if duration is not None and event.offset > duration + slack:
             self.problems.append(f"{place}: {event.label} ends at {event.offset:g} s, the recording at {duration:.3f} s")
 
+    def dataset(
+        self,
+        name: str,
+        labels: LabelList,
+        recordings: Mapping[str, LabelledRecording],
+        folds: Iterable[Fold] = (),
+        source_of: Callable[[str], str] = str,
+    ) -> Dataset:
+        """What was read, with all problems; those of folds are a name without a recording and a recording in two parts of one."""
+        folds = tuple(folds)
+        for fold in folds:
+            part_of: dict[str, str] = {}
+            for part, member in ((part, member) for part, members in fold.parts.items() for member in members):
+                if member not in recordings:
+                    self.problems.append(f"fold {fold.name}, {part}: {member} is no recording of the data set")
+                if part_of.setdefault(member, part) != part:
+                    self.problems.append(f"fold {fold.name}: {member} is in {part_of[member]} and in {part}")
+        return Dataset(name, labels, recordings, folds, tuple(self.problems), tuple(self.notes), source_of)
+
 
 def read_rows(path: Path, columns: tuple[str, ...], findings: Findings, delimiter: str = "\t") -> Iterator[tuple[str, list[str]]]:
     """Place and the values of `columns` for every line of a table with a header; other columns are ignored."""
@@ -174,19 +194,6 @@ def merged(events: Iterable[Event]) -> tuple[Event, ...]:
     return tuple(sorted([*done, *last.values()], key=lambda event: (event.onset, event.offset, event.label)))
 
 
-def check_folds(folds: Iterable[Fold], names: Iterable[str], findings: Findings) -> None:
-    """Note problems of the folds: a name without a recording, or a recording in two parts of one fold."""
-    known = set(names)
-    for fold in folds:
-        part_of: dict[str, str] = {}
-        for part, members in fold.parts.items():
-            for name in members:
-                if name not in known:
-                    findings.problems.append(f"fold {fold.name}, {part}: {name} is no recording of the data set")
-                if part_of.setdefault(name, part) != part:
-                    findings.problems.append(f"fold {fold.name}: {name} is in {part_of[name]} and in {part}")
-
-
 def require_valid(dataset: Dataset) -> None:
     """Raise InputError with the first problem and the number of others, if there are any."""
     if dataset.problems:
@@ -206,51 +213,31 @@ def check_archives(folder: Path) -> list[str]:
     return problems
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A line of the summary; `kind` is recordings, scene or event."""
+def summary_lines(dataset: Dataset) -> Iterator[str]:
+    """A TSV with counts of the whole set (fold and part "all"), then of every part of every fold, also of labels that never occur.
 
-    fold: str
-    part: str
-    kind: str
-    label: str
-    recordings: int
-    events: int  # active ones; for MAESTRO these are seconds
-    minutes: float
-
-
-def summarize(dataset: Dataset) -> Iterator[Count]:
-    """Counts of the whole set (fold and part "all"), then of every part of every fold; labels that never occur are listed too."""
-    yield from _counts(dataset, "all", "all", dataset.recordings)
-    for fold in dataset.folds:
-        for part, names in fold.parts.items():
-            yield from _counts(dataset, fold.name, part, names)
+    Events are active ones; for MAESTRO these are seconds.
+    """
+    yield "fold\tpart\tkind\tlabel\trecordings\tevents\tminutes\n"
+    parts = [("all", "all", tuple(dataset.recordings))]
+    parts += [(fold.name, part, names) for fold in dataset.folds for part, names in fold.parts.items()]
+    for fold, part, names in parts:
+        chosen = [dataset.recordings[name] for name in names if name in dataset.recordings]
+        n_events = sum(event.hard for recording in chosen for event in recording.events)
+        minutes = sum(recording.duration or 0.0 for recording in chosen) / 60
+        yield f"{fold}\t{part}\trecordings\t\t{len(chosen)}\t{n_events}\t{minutes:.2f}\n"
+        for kind, labels in (("scene", dataset.labels.scenes), ("event", dataset.labels.events)):
+            for label in labels:
+                yield f"{fold}\t{part}\t{kind}\t{label}\t{_counted(kind, label, chosen)}\n"
 
 
-def _counts(dataset: Dataset, fold: str, part: str, names: Iterable[str]) -> Iterator[Count]:
-    chosen = [dataset.recordings[name] for name in names if name in dataset.recordings]
-    n_events = sum(event.hard for recording in chosen for event in recording.events)
-    yield Count(fold, part, "recordings", "", len(chosen), n_events, sum(recording.duration or 0.0 for recording in chosen) / 60)
-    for label in dataset.labels.scenes:
-        yield _count_label(fold, part, "scene", label, chosen)
-    for label in dataset.labels.events:
-        yield _count_label(fold, part, "event", label, chosen)
-
-
-def _count_label(fold: str, part: str, kind: str, label: str, chosen: list[LabelledRecording]) -> Count:
+def _counted(kind: str, label: str, chosen: list[LabelledRecording]) -> str:
+    """Recordings with a label, its spans, and their minutes."""
     n_recordings, n_spans, seconds = 0, 0, 0.0
     for recording in chosen:
         spans = recording.scenes if kind == "scene" else recording.events
         active = [span for span in spans if span.label == label and span.hard]
         n_recordings, n_spans = n_recordings + bool(active), n_spans + len(active)
-        ends = [min(span.offset, recording.duration or 0.0) if span.offset == float("inf") else span.offset for span in active]
+        ends = [min(span.offset, recording.duration or 0.0) if span.offset == WHOLE else span.offset for span in active]
         seconds += sum(end - span.onset for span, end in zip(active, ends, strict=True))
-    return Count(fold, part, kind, label, n_recordings, n_spans, seconds / 60)
-
-
-def summary_lines(counts: Iterable[Count]) -> Iterator[str]:
-    """The summary as TSV with a header."""
-    yield "fold\tpart\tkind\tlabel\trecordings\tevents\tminutes\n"
-    for count in counts:
-        of = f"{count.fold}\t{count.part}\t{count.kind}\t{count.label}"
-        yield f"{of}\t{count.recordings}\t{count.events}\t{count.minutes:.2f}\n"
+    return f"{n_recordings}\t{n_spans}\t{seconds / 60:.2f}"

@@ -7,13 +7,13 @@ onset, offset, label, soft label, one second a line), and the folder of official
 from pathlib import Path
 
 from audiolog_cli.datasets.dataset import (
+    WHOLE,
     Dataset,
     Event,
     Findings,
     Fold,
     LabelledRecording,
     audio_files,
-    check_folds,
     read_lines,
     read_rows,
 )
@@ -21,7 +21,6 @@ from audiolog_cli.weights.labels import MAESTRO, MAESTRO_SOFT, LabelList
 
 PARTS = ("train", "val", "test")
 ROW_SECONDS = 1.0  # the last line of an annotation may reach this far past the end: lines are whole seconds
-WHOLE = float("inf")
 
 
 def read_maestro(root: Path, folds: Path | None = None, labels: LabelList = MAESTRO) -> Dataset:
@@ -39,9 +38,7 @@ def read_maestro(root: Path, folds: Path | None = None, labels: LabelList = MAES
     for name, path in sounds.items():
         if name not in annotations:
             findings.problems.append(f"{path}: surplus, no annotation soft_labels_{name}.txt")
-    division = read_folds(folds or root / "development_folds", findings)
-    check_folds(division, recordings, findings)
-    return Dataset("MAESTRO Real", labels, recordings, division, tuple(findings.problems), tuple(findings.notes))
+    return findings.dataset("MAESTRO Real", labels, recordings, read_folds(folds or root / "development_folds", findings))
 
 
 def _name(path: Path) -> str:

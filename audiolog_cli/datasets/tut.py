@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from audiolog_cli.datasets.dataset import (
+    WHOLE,
     Dataset,
     Event,
     Findings,
     Fold,
     LabelledRecording,
     audio_files,
-    check_folds,
     merged,
     read_lines,
     read_rows,
@@ -26,7 +26,6 @@ from audiolog_cli.weights.labels import TUT, TUT_SYNONYMS, canonical
 
 COLUMNS = ("path", "scene_label", "event_start_time", "event_end_time", "event_label")
 SCENE_FOLDERS = {"street": "city_center", "home": "home", "residential_area": "residential_area"}  # of the sound event sets
-WHOLE = float("inf")
 Listed = dict[str, tuple[str, list[tuple[str, Event]]]]  # path -> scene, events with their places
 
 
@@ -41,8 +40,7 @@ def read_tut(lists: Path, root: Path) -> Dataset:
     negatives = _negatives(root, recordings, findings)
     recordings |= negatives
     folds = (_official(development, evaluation, negatives), *_folds(lists, negatives, findings))
-    check_folds(folds, recordings, findings)
-    return Dataset("TUT 2016 and 2017", TUT, recordings, folds, tuple(findings.problems), tuple(findings.notes), source_of)
+    return findings.dataset("TUT 2016 and 2017", TUT, recordings, folds, source_of)
 
 
 def _read_list(path: Path, findings: Findings) -> Listed:
@@ -118,16 +116,15 @@ def _folds(lists: Path, negatives: Mapping[str, LabelledRecording], findings: Fi
     spare = [name for name in negatives if not name.split("/")[0].endswith("-evaluation")]
     folds = []
     for number in range(1, 5):
-        train, test = (_read_names(lists / f"meta_fold0{number}_{part}.txt", findings) for part in ("development", "evaluation"))
+        train, test = (
+            list(dict.fromkeys(name for _, (name,) in read_rows(lists / f"meta_fold0{number}_{part}.txt", ("path",), findings)))
+            for part in ("development", "evaluation")
+        )
         tested = {source_of(name) for name in test}
         train += [name for name in spare if source_of(name) not in tested]
         test += [name for name in spare if source_of(name) in tested]
         folds.append(Fold(str(number), {"train": tuple(train), "test": tuple(test)}))
     return folds
-
-
-def _read_names(path: Path, findings: Findings) -> list[str]:
-    return list(dict.fromkeys(name for _, (name,) in read_rows(path, ("path",), findings)))
 
 
 def source_of(name: str) -> str:

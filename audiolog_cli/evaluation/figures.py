@@ -14,8 +14,7 @@ from audiolog_cli.evaluation.material import Material
 from audiolog_cli.evaluation.references import FrameScores
 from audiolog_cli.metrics import activity, event_based, scene_based, score_based, segment_based
 from audiolog_cli.metrics.activity import Bools, Floats, Intervals
-from audiolog_cli.metrics.event_based import EventCounts
-from audiolog_cli.metrics.segment_based import SegmentCounts
+from audiolog_cli.metrics.segment_based import Counts
 
 Figures = dict[str, dict[str, float]]  # "segment", "event", "scene", "score" -> name -> figure
 MAX_SEGMENTS = 20_000_000  # of a recording: more than half a year in seconds
@@ -27,8 +26,8 @@ class FileResult:
 
     name: str
     seconds: float  # scored
-    segments: SegmentCounts
-    events: EventCounts
+    segments: Counts
+    events: Counts
     scenes: list[tuple[str, str, float]]  # reference, estimate, seconds (or 1 for a file)
     targets: Bools  # (n_segments, n_labels) the reference as score metrics see it; no rows without scores
     scores: Floats  # (n_segments, n_labels) the highest score of each segment
@@ -133,8 +132,10 @@ def figures(material: Material, results: Sequence[FileResult]) -> Figures:
     n_labels = len(material.labels)
     groups: Figures = {}
     if n_labels or not material.scenes:  # data with scenes only has no events to score
-        groups["segment"] = segment_figures(sum((result.segments for result in results), SegmentCounts.zero(n_labels)))
-        groups["event"] = event_figures(sum((result.events for result in results), EventCounts.zero(n_labels)))
+        groups["segment"] = segment_figures(sum((result.segments for result in results), Counts.zero(n_labels)))
+        groups["event"] = _common_figures(
+            sum((result.events for result in results), Counts.zero(n_labels)), ("f1", "precision", "recall")
+        )
     if material.scenes:
         groups["scene"] = scene_figures(confusion(material, results))
     if material.score_paths:
@@ -142,24 +143,19 @@ def figures(material: Material, results: Sequence[FileResult]) -> Figures:
     return groups
 
 
-def segment_figures(counts: SegmentCounts) -> dict[str, float]:
+def segment_figures(counts: Counts) -> dict[str, float]:
     """Segment-based rates and counts over all labels."""
     common = _common_figures(counts, ("f1", "precision", "recall", "error_rate"))
     return {
         "error_rate": common["error_rate"],
         **common,
-        "false_positives": int(counts.false_positives.sum()),
-        "false_negatives": int(counts.false_negatives.sum()),
+        "false_positives": int((counts.n_estimated - counts.true_positives).sum()),
+        "false_negatives": int((counts.n_reference - counts.true_positives).sum()),
         "true_negatives": int(counts.true_negatives.sum()),
     }
 
 
-def event_figures(counts: EventCounts) -> dict[str, float]:
-    """Event-based rates and counts over all labels."""
-    return _common_figures(counts, ("f1", "precision", "recall"))
-
-
-def _common_figures(counts: SegmentCounts | EventCounts, of_labels: Sequence[str]) -> dict[str, float]:
+def _common_figures(counts: Counts, of_labels: Sequence[str]) -> dict[str, float]:
     """The figures that segments and events share; the rates in `of_labels` also as means over the labels that define them."""
     errors = counts.substitutions, counts.deletions, counts.insertions
     totals = [int(count.sum()) for count in (counts.true_positives, counts.n_reference, counts.n_estimated)]

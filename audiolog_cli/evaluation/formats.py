@@ -7,7 +7,7 @@ rule, and with confidence intervals low and high. Undefined figures are `nan` in
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from audiolog_cli.evaluation.report import Results
 from audiolog_cli.records import check_text
@@ -21,32 +21,16 @@ HEADLINES = {
 }
 
 
-class Line(NamedTuple):
-    """One figure."""
-
-    scope: str
-    name: str
-    group: str
-    metric: str
-    value: float
-
-
-def lines_of(parts: Results) -> Iterator[Line]:
-    """Every figure of a report, in the order in which it is printed."""
-    for scope in ("pooled", "mean_of_folds"):
-        yield from _lines(scope, "", parts.get(scope, {}))
+def lines_of(parts: Results) -> Iterator[tuple[str, str, str, str, float]]:
+    """Scope, name, group, metric and value of every figure of a report, in the order in which they are printed."""
+    scopes = [(scope, "", parts.get(scope, {})) for scope in ("pooled", "mean_of_folds")]
     for scope, key in (("fold", "folds"), ("class", "by_class"), ("file", "by_file")):
-        for name, groups in parts.get(key, {}).items():
-            yield from _lines(scope, name, groups)
-    for name, named in parts.get("by_scene", {}).items():
-        yield from _lines("scene", name, {"scene": named})
-
-
-def _lines(scope: str, name: str, groups: Mapping[str, Any]) -> Iterator[Line]:
-    for group, named in groups.items():
-        if isinstance(named, Mapping):
-            for metric, value in named.items():
-                yield Line(scope, name, group, metric, value)
+        scopes += [(scope, name, groups) for name, groups in parts.get(key, {}).items()]
+    scopes += [("scene", name, {"scene": named}) for name, named in parts.get("by_scene", {}).items()]
+    for scope, name, groups in scopes:
+        for group, named in groups.items():
+            if isinstance(named, Mapping):
+                yield from ((scope, name, group, metric, value) for metric, value in named.items())
 
 
 def tsv_lines(parts: Results) -> Iterator[str]:

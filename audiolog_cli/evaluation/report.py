@@ -23,12 +23,12 @@ from audiolog_cli.evaluation.figures import (
     figures,
     label_score_figures,
     mean_over,
-    scene_figures,
 )
 from audiolog_cli.evaluation.material import Material
 from audiolog_cli.metrics import bootstrap, scene_based, segment_based
 from audiolog_cli.metrics.activity import Floats
 from audiolog_cli.metrics.score_based import micro_f1_thresholds
+from audiolog_cli.metrics.segment_based import Counts
 
 Results = dict[str, Any]
 
@@ -38,7 +38,8 @@ def report(material: Material, results: Sequence[FileResult], by_class: bool, by
     pooled = figures(material, results)
     parts: Results = {"compared": compared(material, results), "rules": rules(material), "pooled": pooled}
     if material.folds:
-        folds = fold_figures(material, results)
+        names = sorted({material.folds[result.name] for result in results})
+        folds = {fold: figures(material, [r for r in results if material.folds[r.name] == fold]) for fold in names}
         parts |= {"mean_of_folds": mean_over(list(folds.values()), pooled), "folds": folds}
     if by_class:
         parts["by_class"] = class_table(material, results)
@@ -61,18 +62,12 @@ def compared(material: Material, results: Sequence[FileResult]) -> Results:
         "files_only_estimated": [name for name in material.files if name in estimated and name not in material.reference.names],
         "files_ignored": material.ignored.estimated_files,
         "seconds": sum(result.seconds for result in results),
-        "segments": _count_segments(results),
+        "segments": sum(result.segments.n_segments for result in results) if material.labels else 0,
         "labels": list(material.labels),
         "labels_ignored_in_reference": material.ignored.reference_labels,
         "labels_ignored_in_estimate": material.ignored.estimated_labels,
         "failed": material.estimate.annotations.failures if material.estimate else [],
     }
-
-
-def _count_segments(results: Sequence[FileResult]) -> int:
-    """The number of segments in all recordings: each label's four counts add up to it."""
-    counts = [result.segments for result in results if len(result.segments.true_positives)]
-    return sum(int(c.true_positives[0] + c.false_positives[0] + c.false_negatives[0] + c.true_negatives[0]) for c in counts)
 
 
 def rules(material: Material) -> dict[str, str]:
@@ -93,30 +88,22 @@ def rules(material: Material) -> dict[str, str]:
     }
 
 
-def fold_figures(material: Material, results: Sequence[FileResult]) -> dict[str, Figures]:
-    """The figures of each fold."""
-    names = sorted({material.folds[result.name] for result in results})
-    return {fold: figures(material, [r for r in results if material.folds[r.name] == fold]) for fold in names}
-
-
 def class_table(material: Material, results: Sequence[FileResult]) -> dict[str, Figures]:
     """The figures of each event label."""
-    segments = segment_counts_of(results)
+    counted = {
+        "segment": sum((result.segments for result in results), Counts.zero(len(material.labels))),
+        "event": sum((result.events for result in results), Counts.zero(len(material.labels))),
+    }
     table: dict[str, Figures] = {}
     label_curves = curves(results) if material.score_paths else []
     for column, label in enumerate(material.labels):
-        table[label] = {group: class_figures(*counts[:, column]) for group, counts in segments.items()}
+        table[label] = {
+            group: class_figures(*(part[column] for part in (counts.true_positives, counts.n_reference, counts.n_estimated)))
+            for group, counts in counted.items()
+        }
         if label_curves:
             table[label]["score"] = label_score_figures(label_curves[column])
     return table
-
-
-def segment_counts_of(results: Sequence[FileResult]) -> dict[str, np.ndarray[Any, np.dtype[np.int64]]]:
-    """(3, n_labels) true positives, reference and estimate counts per label, of segments and of events."""
-    return {
-        "segment": np.sum([[r.segments.true_positives, r.segments.n_reference, r.segments.n_estimated] for r in results], axis=0),
-        "event": np.sum([[r.events.true_positives, r.events.n_reference, r.events.n_estimated] for r in results], axis=0),
-    }
 
 
 def scene_tables(material: Material, results: Sequence[FileResult]) -> Results:
@@ -142,49 +129,32 @@ def tuned_thresholds(material: Material, results: Sequence[FileResult]) -> dict[
 
 def confidence_intervals(material: Material, results: Sequence[FileResult]) -> dict[str, dict[str, tuple[float, float]]]:
     """95 % intervals of the headline figures that are rates of counts, by resampling recordings."""
-    weights = bootstrap.file_weights(len(results))
-    intervals: dict[str, dict[str, tuple[float, float]]] = {}
-    for group, (counts, named) in _resampled(material, results).items():
-        intervals[group] = {name: bootstrap.interval(counts, figure, weights) for name, figure in named.items()}
-    return intervals
-
-
-def _resampled(
-    material: Material, results: Sequence[FileResult]
-) -> dict[str, tuple[Floats, dict[str, Callable[[Floats], float]]]]:
-    """Per group: (n_files, n_counts) counts, and the figures that can be computed from their sums."""
-    n_labels = len(material.labels)
-    groups: dict[str, tuple[Floats, dict[str, Callable[[Floats], float]]]] = {}
-    for group in ("segment", "event") if n_labels else ():
-        counts = np.array([_flat_counts(getattr(r, f"{group}s")) for r in results])
-        groups[group] = (
-            counts,
-            {
-                "error_rate": lambda sums: segment_based.error_rate(
-                    sums[0], sums[1], sums[2], sums[3 + n_labels : 3 + 2 * n_labels].sum()
-                ),
-                "f1": lambda sums: segment_based.f1(*sums[3:].reshape(3, n_labels).sum(axis=1)),
-                "macro_f1": lambda sums: segment_based.macro_f1(segment_based.f1_per_class(*sums[3:].reshape(3, n_labels))),
-            },
-        )
+    weights, shape = bootstrap.file_weights(len(results)), (3, len(material.labels))
+    rates: dict[str, Callable[[Floats], float]] = {  # of S, D, I, then true positives, reference and estimate counts per label
+        "error_rate": lambda sums: segment_based.error_rate(*sums[:3], sums[3:].reshape(shape)[1].sum()),
+        "f1": lambda sums: segment_based.f1(*sums[3:].reshape(shape).sum(axis=1)),
+        "macro_f1": lambda sums: segment_based.macro_f1(segment_based.f1_per_class(*sums[3:].reshape(shape))),
+    }
+    groups = {
+        group: (np.array([_flat_counts(getattr(result, f"{group}s")) for result in results]), rates)
+        for group in (("segment", "event") if material.labels else ())
+    }
     if material.scenes:
-        matrices = np.array([confusion(material, [r]).ravel() for r in results])
         side = len(material.scenes) + 1
-        groups["scene"] = (
-            matrices,
-            {
-                name: lambda sums, name=name: scene_figures(sums.reshape(side, side))[name]  # type: ignore[misc]
-                for name in ("accuracy", "overall_accuracy")
-            },
-        )
-    return groups
+        accuracies: dict[str, Callable[[Floats], float]] = {
+            "accuracy": lambda sums: scene_based.mean_class_accuracy(sums.reshape(side, side)),
+            "overall_accuracy": lambda sums: scene_based.overall_accuracy(sums.reshape(side, side)),
+        }
+        groups["scene"] = np.array([confusion(material, [result]).ravel() for result in results]), accuracies
+    return {
+        group: {name: bootstrap.interval(counts, figure, weights) for name, figure in named.items()}
+        for group, (counts, named) in groups.items()
+    }
 
 
-def _flat_counts(counts: Any) -> Floats:
-    """S, D, I, then true positives, reference and estimate counts per label."""
-    per_label = (counts.true_positives, counts.n_reference, counts.n_estimated)
+def _flat_counts(counts: Counts) -> Floats:
     errors = [counts.substitutions, counts.deletions, counts.insertions]
-    return np.concatenate((errors, *per_label)).astype(np.float64)
+    return np.concatenate((errors, counts.true_positives, counts.n_reference, counts.n_estimated)).astype(np.float64)
 
 
 def summary(parts: Results, material: Material) -> list[str]:

@@ -6,45 +6,13 @@ A substitution is an unmatched reference event whose times fit an unmatched esti
 2016, section 4.4. Rates are computed from the summed counts by `segment_based.error_rate`, `f1` and so on.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from audiolog_cli.metrics.activity import Floats, Intervals, Ints
+from audiolog_cli.metrics.activity import Intervals, Ints
+from audiolog_cli.metrics.segment_based import Counts
 
 
-@dataclass(frozen=True, slots=True)
-class EventCounts:
-    """What was counted over events; arrays have one entry per label."""
-
-    n_reference: Ints
-    n_estimated: Ints
-    true_positives: Ints
-    substitutions: int
-
-    @property
-    def deletions(self) -> int:
-        """Reference events that nothing matches, not even with another label."""
-        return int(self.n_reference.sum() - self.true_positives.sum()) - self.substitutions
-
-    @property
-    def insertions(self) -> int:
-        """Estimated events that match nothing, not even with another label."""
-        return int(self.n_estimated.sum() - self.true_positives.sum()) - self.substitutions
-
-    def __add__(self, other: "EventCounts") -> "EventCounts":
-        return EventCounts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
-
-    @classmethod
-    def zero(cls, n_labels: int) -> "EventCounts":
-        """All counts zero, to start a sum."""
-        none = np.zeros(n_labels, np.int64)
-        return cls(none, none, none, 0)
-
-
-def event_counts(
-    reference: Intervals, estimate: Intervals, n_labels: int, collar: float = 0.2, share: float = 0.5
-) -> EventCounts:
+def event_counts(reference: Intervals, estimate: Intervals, n_labels: int, collar: float = 0.2, share: float = 0.5) -> Counts:
     """Match the events of one file; `collar` in seconds, `share` of the reference event's length for its offset.
 
     >>> dog = Intervals(np.array([1.0]), np.array([3.0]), np.array([0]))
@@ -61,7 +29,7 @@ def event_counts(
         for i, j in zip(reference_index[~same_label], estimate_index[~same_label], strict=True)
         if i not in matched
     ]
-    return EventCounts(
+    return Counts(
         n_reference=np.bincount(reference.label, minlength=n_labels),
         n_estimated=np.bincount(estimate.label, minlength=n_labels),
         true_positives=np.bincount(reference.label[hits], minlength=n_labels),
@@ -79,14 +47,11 @@ def _fitting_pairs(reference: Intervals, estimate: Intervals, collar: float, sha
     i = np.repeat(np.arange(len(reference.onset)), n_near)
     j = order[np.arange(n_near.sum()) - np.repeat(np.cumsum(n_near) - n_near, n_near) + np.repeat(first, n_near)]
     fits = np.abs(reference.onset[i] - estimate.onset[j]) <= collar
-    fits &= np.abs(reference.offset[i] - estimate.offset[j]) <= _offset_collars(reference, collar, share)[i]
+    offset_collars = np.maximum(collar, share * (reference.offset - reference.onset))
+    fits &= np.abs(reference.offset[i] - estimate.offset[j]) <= offset_collars[i]
     i, j = i[fits], j[fits]
     by_index = np.lexsort((j, i))
     return i[by_index], j[by_index]
-
-
-def _offset_collars(reference: Intervals, collar: float, share: float) -> Floats:
-    return np.maximum(collar, share * (reference.offset - reference.onset))
 
 
 def _count_substitutions(pairs: list[tuple[int, int]], taken: set[int]) -> int:

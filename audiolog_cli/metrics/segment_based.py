@@ -14,41 +14,45 @@ from audiolog_cli.metrics.activity import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentCounts:
-    """What was counted over segments; arrays have one entry per label."""
+class Counts:
+    """What was counted over segments or over events; arrays have one entry per label."""
 
     true_positives: Ints
-    false_positives: Ints
-    false_negatives: Ints
-    true_negatives: Ints
+    n_reference: Ints
+    n_estimated: Ints
     substitutions: int
-    deletions: int
-    insertions: int
+    n_segments: int = 0  # none are counted over events
 
     @property
-    def n_reference(self) -> Ints:
-        """(n_labels,) active segments of the reference."""
-        return self.true_positives + self.false_negatives
+    def deletions(self) -> int:
+        """What the reference has and the estimate lacks, not even with another label."""
+        return int(self.n_reference.sum() - self.true_positives.sum()) - self.substitutions
 
     @property
-    def n_estimated(self) -> Ints:
-        """(n_labels,) active segments of the estimate."""
-        return self.true_positives + self.false_positives
+    def insertions(self) -> int:
+        """What the estimate has and the reference lacks, not even with another label."""
+        return int(self.n_estimated.sum() - self.true_positives.sum()) - self.substitutions
 
-    def __add__(self, other: "SegmentCounts") -> "SegmentCounts":
-        return SegmentCounts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+    @property
+    def true_negatives(self) -> Ints:
+        """(n_labels,) segments in which neither side is active."""
+        return self.n_segments - (self.n_reference + self.n_estimated - self.true_positives)
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
     @classmethod
-    def zero(cls, n_labels: int) -> "SegmentCounts":
+    def zero(cls, n_labels: int) -> "Counts":
         """All counts zero, to start a sum."""
         none = np.zeros(n_labels, np.int64)
-        return cls(none, none, none, none, 0, 0, 0)
+        return cls(none, none, none, 0)
 
 
-def segment_counts(reference: Bools, estimate: Bools) -> SegmentCounts:
+def segment_counts(reference: Bools, estimate: Bools) -> Counts:
     """Count one file; `reference` and `estimate` are (n_segments, n_labels).
 
-    Per segment S = min(Nref, Nsys) - TP, D = max(0, Nref - Nsys), I = max(0, Nsys - Nref) (section 4.3 of the paper).
+    Per segment S = min(Nref, Nsys) - TP, D = max(0, Nref - Nsys), I = max(0, Nsys - Nref) (section 4.3 of the paper), so
+    D = Nref - TP - S and I = Nsys - TP - S, in sums too.
 
     >>> reference = np.array([[True, False], [True, True]])
     >>> estimate = np.array([[False, True], [True, False]])
@@ -57,16 +61,9 @@ def segment_counts(reference: Bools, estimate: Bools) -> SegmentCounts:
     (1, 1, 0)
     """
     both = reference & estimate
-    n_reference, n_estimated, n_both = (activity.sum(axis=1) for activity in (reference, estimate, both))
-    return SegmentCounts(
-        true_positives=both.sum(axis=0),
-        false_positives=(estimate & ~reference).sum(axis=0),
-        false_negatives=(reference & ~estimate).sum(axis=0),
-        true_negatives=(~reference & ~estimate).sum(axis=0),
-        substitutions=int((np.minimum(n_reference, n_estimated) - n_both).sum()),
-        deletions=int(np.maximum(0, n_reference - n_estimated).sum()),
-        insertions=int(np.maximum(0, n_estimated - n_reference).sum()),
-    )
+    substitutions = (np.minimum(reference.sum(axis=1), estimate.sum(axis=1)) - both.sum(axis=1)).sum()
+    totals = (activity.sum(axis=0) for activity in (both, reference, estimate))
+    return Counts(*totals, int(substitutions), len(reference))
 
 
 def error_rate(substitutions: float, deletions: float, insertions: float, n_reference: float) -> float:

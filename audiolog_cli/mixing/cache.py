@@ -22,6 +22,7 @@ from audiolog_cli.side_files import alone, intact, write_whole
 
 FULL_SCALE = 32767.0
 Decode = Callable[[Path], Wave]  # a whole file as mono float32 at 32 kHz
+Progress = Callable[[int, int], None]  # files done, files in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Cache:
         return self.samples[first + start : first + stop].astype(np.float32) * np.float32(1 / FULL_SCALE)
 
 
-def open_cache(folder: Path, paths: Iterable[Path], decode: Decode, progress: Callable[[int, int], None] | None = None) -> Cache:
+def open_cache(folder: Path, paths: Iterable[Path], decode: Decode, progress: Progress = lambda done, total: None) -> Cache:
     """The cache in `folder`, with every one of `paths` in it; made or completed as needed.
 
     The index is written last and atomically: an interrupted call leaves what was there before. Of several processes one decodes
@@ -78,11 +79,7 @@ def _end(spans: dict[str, tuple[int, int]]) -> int:
 
 
 def _append(
-    samples_file: Path,
-    spans: dict[str, tuple[int, int]],
-    missing: list[Path],
-    decode: Decode,
-    progress: Callable[[int, int], None] | None,
+    samples_file: Path, spans: dict[str, tuple[int, int]], missing: list[Path], decode: Decode, progress: Progress
 ) -> None:
     position = _end(spans)
     with samples_file.open("r+b" if samples_file.is_file() else "w+b") as file:
@@ -93,8 +90,7 @@ def _append(
             file.write(samples.tobytes())
             spans[str(path)] = (position, samples.size)
             position += samples.size
-            if progress is not None:
-                progress(done, len(missing))
+            progress(done, len(missing))
 
 
 def as_int16(wave: Wave) -> NDArray[np.int16]:

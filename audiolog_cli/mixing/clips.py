@@ -105,17 +105,9 @@ def _clip(folder: Path, row: dict[str, str], place: str) -> Clip:
         if value not in allowed:
             raise RecordError(f"{place}: {column} {value!r} is none of {', '.join(allowed)}")
     return Clip(
-        folder / row["path"],
-        row["source_id"],
-        row["kind"],
-        row["label"],
-        onset,
-        offset,
-        duration,
-        row["split"],
-        row.get("raw_label") or "",
-        row.get("licence") or "",
-    )
+        folder / row["path"], row["source_id"], row["kind"], row["label"], onset, offset, duration, row["split"],
+        row.get("raw_label") or "", row.get("licence") or "",
+    )  # fmt: skip
 
 
 def check_splits(clips: Iterable[Clip]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from audiolog_cli.errors import InputError
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
-from audiolog_cli.mixing.windows import EDGE, Bank, Soundscape, Span, add_event, cross_fade, draw, loop, sounding_part
+from audiolog_cli.mixing.windows import EDGE, Bank, Soundscape, Span, add_event, crop, cross_fade, draw, sounding_part
 
 PEAK = 0.9  # of the finished recording
 
@@ -45,7 +45,7 @@ def compose(bank: Bank, plan: Plan, seed: int, index: int = 0) -> Soundscape:
             span = add_event(wave, sound, position, rng.uniform(*plan.snr_db), label)
             events += [span] if span else []
     peak = float(np.abs(wave).max(initial=0.0))
-    return Soundscape(wave * np.float32(PEAK / peak) if peak > PEAK else wave, tuple(sorted(events)), scenes, labelled=True)
+    return Soundscape(wave * np.float32(PEAK / peak) if peak > PEAK else wave, tuple(sorted(events)), scenes)
 
 
 def _scenes(bank: Bank, plan: Plan, rng: np.random.Generator) -> tuple[Wave, tuple[Span, ...]]:
@@ -59,9 +59,7 @@ def _scenes(bank: Bank, plan: Plan, rng: np.random.Generator) -> tuple[Wave, tup
     for i, label in enumerate(labels):
         first, last = i == 0, i == len(labels) - 1
         n_samples = borders[i + 1] - borders[i] + (0 if first else n_fade // 2) + (0 if last else n_fade - n_fade // 2)
-        clip = draw(bank.scenes[label], rng)
-        start = int(rng.integers(max(1, bank.cache.n_samples(clip.path) - n_samples)))
-        stretch = loop(bank.cache.read(clip.path, start, start + n_samples), n_samples)
+        stretch = crop(bank, bank.scenes[label], n_samples, rng)
         wave = stretch if first else cross_fade(wave, stretch, n_fade)
         spans.append(Span(borders[i] / SAMPLE_RATE, borders[i + 1] / SAMPLE_RATE, label))
     return wave, tuple(spans)
@@ -83,7 +81,7 @@ def ignored(soundscape: Soundscape, plausible: dict[str, tuple[str, ...]], margi
     """Events that each scene may hold unlabelled, over its time and `margin` seconds around it.
 
     >>> scenes = (Span(0.0, 60.0, "park"), Span(60.0, 100.0, "office"))
-    >>> ignored(Soundscape(np.zeros(0, np.float32), (), scenes, True), {"park": ("bird",)})
+    >>> ignored(Soundscape(np.zeros(0, np.float32), (), scenes), {"park": ("bird",)})
     (Span(onset=0.0, offset=60.5, label='bird'),)
     """
     return tuple(

@@ -10,7 +10,7 @@ pool belongs to one bank, recipe, seed, vocabulary and front-end; if one of them
     events.u8     (N, STEPS, n_events) uint8       1 where an event was mixed in, or labelled
     soft.u8       (N, STEPS, n_events) uint8       round(255 * soft label); absent where the data set has none
     scene.i8      (N,) int8                        index of the scene; -1 unknown, -2 a place without a label, -3 no place
-    state.u8      (N,) uint8                       0 not made yet, 1 made, 2 unlabelled (only the teacher's opinion counts)
+    state.u8      (N,) uint8                       0 not made yet, 1 made
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ from audiolog_cli.model.features import FrontEnd, spectrogram
 from audiolog_cli.side_files import alone, intact, write_whole
 
 STEPS = 32  # time steps of targets over one window, as of HTS-AT: 0.3125 s for 10 s
-MISSING, MADE, UNLABELLED = 0, 1, 2
+MISSING, MADE = 0, 1
 NO_SCENE = -1  # scene of a window: unknown,
 SOMEWHERE = -2  # a real place without a label, which may hold any event,
 NOWHERE = -3  # no place at all: noise, silence, one sound alone
@@ -147,14 +147,14 @@ def fill(pool: WindowPool, indices: Iterable[int], mix: Callable[[int], Soundsca
                 pool.tags[index] = encode(teacher(wave).numpy())
         pool.events[index] = event_steps(soundscape.events, facts.events, facts.seconds)
         pool.scene[index] = scene_code(soundscape, facts.scenes)
-        pool.state[index] = MADE if soundscape.labelled else UNLABELLED
+        pool.state[index] = MADE
         made += 1
     return made
 
 
 def scene_code(soundscape: Soundscape, scenes: Sequence[str]) -> int:
     """The index of a window's scene in the list, or one of the codes for none."""
-    if not scenes or not soundscape.labelled:
+    if not scenes:
         return NO_SCENE
     if not soundscape.scenes:
         return NOWHERE

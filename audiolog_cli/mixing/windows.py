@@ -16,25 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from audiolog_cli.errors import InputError
-from audiolog_cli.mixing.augment import (
-    SAMPLE_RATE,
-    Filter,
-    NoiseColour,
-    Wave,
-    band_limits,
-    change_speed,
-    convolve,
-    decibels,
-    equalise,
-    fade,
-    filter_of,
-    noise,
-    quantise,
-    quarter_sine,
-    random_tone,
-    rms,
-    room,
-)
+from audiolog_cli.mixing import augment
+from audiolog_cli.mixing.augment import SAMPLE_RATE, Filter, NoiseColour, Wave, decibels, rms
 from audiolog_cli.mixing.cache import Cache
 from audiolog_cli.mixing.clips import Clip
 
@@ -61,7 +44,6 @@ class Soundscape:
     wave: Wave  # (n_samples,), clipped to [-1, 1]
     events: tuple[Span, ...]  # what was mixed in, including labels outside the vocabulary; in order of onset
     scenes: tuple[Span, ...]  # empty over silence and noise
-    labelled: bool  # False: sounds distorted beyond their labels, useful only with a teacher's opinion
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +68,6 @@ class MixStyle:
     steady_share: float = 0.0  # noise, hum or silence throughout, and nothing else
     place_share: float = 0.0  # the background is a real place, or a mixture, without a label
     alone_share: float = 0.0  # one kind of sound throughout, mostly speech or music: anything else heard in it is a false alarm
-    wild_share: float = 0.0  # a few random sounds at 0.5 to 2 times their speed, backwards: unlabelled, for a teacher
 
 
 MOSTLY_ALONE = ("speech", "music")  # recordings of nothing else are common
@@ -116,7 +97,7 @@ def make_bank(
     InputError if there is neither an event nor a scene among the clips.
     """
     clips = tuple(clips)
-    events, scenes, unlabelled = (_by_label(clips, (kind,)) for kind in ("event", "scene", "background"))
+    events, scenes, unlabelled = (_by_label(clips, kind) for kind in ("event", "scene", "background"))
     if known is not None:
         unlabelled |= {label: sources for label, sources in scenes.items() if label not in known}
         scenes = {label: sources for label, sources in scenes.items() if label in known}
@@ -124,25 +105,17 @@ def make_bank(
         raise InputError("no clip to mix: none of the clips is of kind event or scene")
     chances = np.array([(weights or {}).get(label, 1.0) for label in events])
     fixed = np.random.default_rng(0)  # rooms and noises are the same whatever the seed
-    rooms = tuple(filter_of(room(fixed.uniform(0.1, 0.9), fixed.uniform(-3, 12), fixed)) for _ in range(N_ROOMS))
+    rooms = tuple(augment.filter_of(augment.room(fixed.uniform(0.1, 0.9), fixed.uniform(-3, 12), fixed)) for _ in range(N_ROOMS))
     colours: tuple[NoiseColour, ...] = ("white", "pink", "brown")
-    noises = tuple(noise(NOISE_SECONDS * SAMPLE_RATE, colour, fixed) for colour in colours)
-    return Bank(
-        cache,
-        events,
-        scenes,
-        clips,
-        tuple(chances / max(chances.sum(), 1e-9)),
-        rooms,
-        noises,
-        tuple(sum(unlabelled.values(), ())),
-    )
+    noises = tuple(augment.noise(NOISE_SECONDS * SAMPLE_RATE, colour, fixed) for colour in colours)
+    weights = tuple(chances / max(chances.sum(), 1e-9))
+    return Bank(cache, events, scenes, clips, weights, rooms, noises, tuple(sum(unlabelled.values(), ())))
 
 
-def _by_label(clips: Sequence[Clip], kinds: tuple[str, ...]) -> dict[str, tuple[tuple[Clip, ...], ...]]:
+def _by_label(clips: Sequence[Clip], kind: str) -> dict[str, tuple[tuple[Clip, ...], ...]]:
     groups: dict[str, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
     for clip in clips:
-        if clip.kind in kinds:
+        if clip.kind == kind:
             groups[clip.label][clip.source_id].append(clip)
     return {label: tuple(tuple(source) for source in groups[label].values()) for label in sorted(groups)}
 
@@ -153,12 +126,11 @@ def _by_label(clips: Sequence[Clip], kinds: tuple[str, ...]) -> dict[str, tuple[
 def mix_window(bank: Bank, style: MixStyle, seed: int, index: int) -> Soundscape:
     """Soundscape number `index` of the endless series `seed`."""
     rng = np.random.default_rng((seed, index))
-    if rng.random() < style.wild_share:
-        return _wild_window(bank, style, rng)
+    rng.random()  # once decided on a kind of window that is gone; series stay the same
     if bank.events and style.alone_share and rng.random() < style.alone_share:  # no share, no draw: earlier series stay the same
         return _alone_window(bank, style, rng)
     if style.steady_share and rng.random() < style.steady_share:
-        return Soundscape(_steady(bank, style, rng), (), (), labelled=True)
+        return Soundscape(_steady(bank, style, rng), (), ())
     wave, scenes = _background(bank, style, rng)
     events = []
     for _ in range(int(rng.integers(0, style.max_events + 1)) if bank.events else 0):
@@ -168,27 +140,29 @@ def mix_window(bank: Bank, style: MixStyle, seed: int, index: int) -> Soundscape
         span = add_event(wave, sound, position, rng.uniform(*style.snr_db), label)
         if span is not None:
             events.append(span)
-    return Soundscape(_finish(wave, style, rng), tuple(sorted(events)), scenes, labelled=True)
+    return Soundscape(_finish(wave, style, rng), tuple(sorted(events)), scenes)
 
 
 def _background(bank: Bank, style: MixStyle, rng: np.random.Generator) -> tuple[Wave, tuple[Span, ...]]:
     n_samples = int(style.seconds * SAMPLE_RATE)
     if bank.places and style.place_share and rng.random() < style.place_share:
-        clip = draw(bank.places, rng)
-        start = int(rng.integers(max(1, bank.cache.n_samples(clip.path) - n_samples)))
-        return loop(bank.cache.read(clip.path, start, start + n_samples), n_samples), (Span(0.0, style.seconds, PLACE),)
+        return crop(bank, bank.places, n_samples, rng), (Span(0.0, style.seconds, PLACE),)
     drawn = rng.random()
     if bank.scenes and drawn < style.scene_share:
         label = str(rng.choice(list(bank.scenes)))
-        wave = _scene_crop(bank, label, n_samples, rng)
+        wave = crop(bank, bank.scenes[label], n_samples, rng)
         if rng.random() < style.overlay_share:
-            wave += decibels(rng.uniform(-10, 0)) * _scene_crop(bank, label, n_samples, rng)
+            wave += decibels(rng.uniform(-10, 0)) * crop(bank, bank.scenes[label], n_samples, rng)
         return wave, (Span(0.0, style.seconds, label),)
     if drawn < style.scene_share + style.noise_share:
-        colour = bank.noises[int(rng.integers(len(bank.noises)))]
-        start = int(rng.integers(colour.size - n_samples))
-        return colour[start : start + n_samples] * decibels(rng.uniform(-70, -25)), ()
+        return _noise(bank, n_samples, rng) * decibels(rng.uniform(-70, -25)), ()
     return np.zeros(n_samples, dtype=np.float32), ()
+
+
+def _noise(bank: Bank, n_samples: int, rng: np.random.Generator) -> Wave:
+    colour = bank.noises[int(rng.integers(len(bank.noises)))]
+    start = int(rng.integers(colour.size - n_samples))
+    return colour[start : start + n_samples]
 
 
 def _steady(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Wave:
@@ -199,11 +173,9 @@ def _steady(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Wave:
         return np.zeros(n_samples, dtype=np.float32)
     wave = np.zeros(n_samples, dtype=np.float32)
     if kind < 0.75:
-        colour = bank.noises[int(rng.integers(len(bank.noises)))]
-        start = int(rng.integers(colour.size - n_samples))
-        wave = colour[start : start + n_samples] * 0.1
+        wave = _noise(bank, n_samples, rng) * 0.1
         if rng.random() < 0.3:
-            wave = equalise(wave, random_tone(rng, 9.0))
+            wave = augment.equalise(wave, augment.random_tone(rng, 9.0))
     if kind > 0.65:
         wave = wave * decibels(rng.uniform(-30, 0)) + hum(n_samples, rng)
     peak = float(np.abs(wave).max())
@@ -223,8 +195,9 @@ def hum(n_samples: int, rng: np.random.Generator) -> Wave:
     return wave
 
 
-def _scene_crop(bank: Bank, label: str, n_samples: int, rng: np.random.Generator) -> Wave:
-    clip = draw(bank.scenes[label], rng)
+def crop(bank: Bank, sources: tuple[tuple[Clip, ...], ...], n_samples: int, rng: np.random.Generator) -> Wave:
+    """A random stretch of one of the clips, looped if the clip is shorter."""
+    clip = draw(sources, rng)
     start = int(rng.integers(max(1, bank.cache.n_samples(clip.path) - n_samples)))
     return loop(bank.cache.read(clip.path, start, start + n_samples), n_samples)
 
@@ -239,9 +212,9 @@ def _event_sound(bank: Bank, clip: Clip, style: MixStyle, rng: np.random.Generat
     """The sounding part of a clip, cut to a drawn length, perhaps at another speed, perhaps in a room."""
     sound = sounding_part(bank.cache, clip, rng.uniform(*style.event_seconds), rng)
     if rng.random() < style.speed_share:
-        sound = change_speed(sound, rng.uniform(*style.speed))
+        sound = augment.change_speed(sound, rng.uniform(*style.speed))
     if rng.random() < style.room_share:
-        sound = convolve(sound, bank.rooms[int(rng.integers(len(bank.rooms)))])
+        sound = augment.convolve(sound, bank.rooms[int(rng.integers(len(bank.rooms)))])
     return sound
 
 
@@ -252,7 +225,7 @@ def sounding_part(cache: Cache, clip: Clip, max_seconds: float, rng: np.random.G
     if spare > 0:
         start += int(rng.integers(spare))
         stop = start + int(max_seconds * SAMPLE_RATE)
-    return fade(cache.read(clip.path, start, stop), EDGE, EDGE)
+    return augment.fade(cache.read(clip.path, start, stop), EDGE, EDGE)
 
 
 def add_event(wave: Wave, sound: Wave, position: int, snr_db: float, label: str) -> Span | None:
@@ -286,24 +259,24 @@ def cross_fade(first: Wave, second: Wave, n_overlap: int) -> Wave:
     """`first`, then `second`, overlapping by `n_overlap` samples with equal-power slopes."""
     if n_overlap == 0:
         return np.concatenate([first, second])
-    rise = quarter_sine(n_overlap)
+    rise = augment.quarter_sine(n_overlap)
     middle = first[-n_overlap:] * rise[::-1] + second[:n_overlap] * rise
     return np.concatenate([first[:-n_overlap], middle, second[n_overlap:]])
 
 
 def _finish(wave: Wave, style: MixStyle, rng: np.random.Generator) -> Wave:
     """What a recorder does to all of it: tone colour, bandwidth, codec, level, clipping."""
-    curves = [random_tone(rng, 9.0)] if rng.random() < style.tone_share else []
+    curves = [augment.random_tone(rng, 9.0)] if rng.random() < style.tone_share else []
     if rng.random() < style.narrow_share:
-        curves.append(band_limits(rng.uniform(60, 350), rng.uniform(3000, 9000)))
+        curves.append(augment.band_limits(rng.uniform(60, 350), rng.uniform(3000, 9000)))
     if curves:
-        wave = equalise(wave, *curves)
+        wave = augment.equalise(wave, *curves)
     peak = float(np.abs(wave).max(initial=0.0))
     if peak > 0:
         level_db = rng.uniform(1, 12) if rng.random() < style.overdrive_share else rng.uniform(*style.peak_db)
         wave = wave * np.float32(decibels(level_db) / peak)
     wave = np.clip(wave, -1.0, 1.0)
-    return quantise(wave, int(rng.integers(5, 9))) if rng.random() < style.codec_share else wave
+    return augment.quantise(wave, int(rng.integers(5, 9))) if rng.random() < style.codec_share else wave
 
 
 def _alone_window(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Soundscape:
@@ -318,23 +291,4 @@ def _alone_window(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Soun
         if span is not None:
             events.append(span)
         position += max(sound.size, EDGE) + int(rng.integers(SAMPLE_RATE))
-    return Soundscape(_finish(wave, style, rng), tuple(events), (), labelled=True)
-
-
-def _wild_window(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Soundscape:
-    """One to five stretches of any clips, fast, slow or backwards, at levels within 20 dB: input for function matching."""
-    n_samples = int(style.seconds * SAMPLE_RATE)
-    wave = np.zeros(n_samples, dtype=np.float32)
-    for _ in range(int(rng.integers(1, 6))):
-        clip = bank.clips[int(rng.integers(len(bank.clips)))]
-        factor = float(2.0 ** rng.uniform(-1, 1))
-        start = int(rng.integers(max(1, bank.cache.n_samples(clip.path) - SAMPLE_RATE)))
-        sound = change_speed(bank.cache.read(clip.path, start, start + int(n_samples * factor)), factor)
-        if rng.random() < 0.2:
-            sound = sound[::-1]
-        level = rms(sound)
-        if level > QUIET_RMS / 10:
-            position = int(rng.integers(max(1, n_samples - sound.size // 2)))
-            piece = fade(sound, EDGE, EDGE)[: n_samples - position]
-            wave[position : position + piece.size] += piece * np.float32(decibels(rng.uniform(-20, 0)) * 0.1 / level)
-    return Soundscape(_finish(wave, style, rng), (), (), labelled=False)
+    return Soundscape(_finish(wave, style, rng), tuple(events), ())

@@ -9,7 +9,6 @@ projects are read by `layouts.py`.
 import dataclasses
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor
 from audiolog_cli.errors import WeightsError
 from audiolog_cli.model import baselines, crnn, efficientat, extended, htsat, mobilenet
 from audiolog_cli.model.features import FrontEnd
+from audiolog_cli.side_files import replacing
 from audiolog_cli.weights.find import FORMAT, FORMAT_VERSION, Header, read_header
 
 Base = htsat.HTSAT | crnn.CRNN | mobilenet.MobileNet | efficientat.EfficientAT | baselines.Joint | baselines.TaskCRNN
@@ -87,7 +87,10 @@ def save(path: Path, network: Network, card: Card) -> None:
     check_finite(path, tensors)
     data = safetensors.torch.save(tensors, metadata_of(card))
     try:
-        write_atomically(path, data)
+        with replacing(path) as unfinished, unfinished.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise WeightsError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}; nothing was changed") from None
 
@@ -127,11 +130,6 @@ def metadata_of(card: Card) -> dict[str, str]:
     return {"format": FORMAT, "format_version": str(FORMAT_VERSION), **fields}
 
 
-def read_card(path: Path) -> Card:
-    """The card of a checkpoint alone; the tensors stay on the disk."""
-    return card_of(path, read_header(path))
-
-
 def card_of(path: Path, header: Header) -> Card:
     """The card in the metadata of the file at `path`, checked for consistency."""
     metadata = header.metadata
@@ -146,14 +144,9 @@ def card_of(path: Path, header: Header) -> Card:
     try:
         smooth = metadata.get("smooth", "0.0")  # the first cards lack it, later ones had one value for both
         later = {
-            "smooth_scene": smooth,
-            "hop": "0.0",
-            "groups": "{}",
-            "scene_bar": "0.0",
-            "group_bar": "1.0",
-            "sure_thresholds": "[]",
+            "smooth_scene": smooth, "hop": "0.0", "groups": "{}", "scene_bar": "0.0", "group_bar": "1.0", "sure_thresholds": "[]",
             "heads": "[]",
-        }
+        }  # fmt: skip
         metadata = {"smooth": smooth, **later, **metadata}
         fields = {entry.name: json.loads(metadata[entry.name]) for entry in dataclasses.fields(Card)}
         fields |= {name: tuple(fields[name]) for name in ("scenes", "events", "thresholds", "sure_thresholds")}
@@ -249,20 +242,3 @@ def named(names: list[str]) -> str:
     rest = len(names) - MAX_NAMED
     text = ", ".join(names[:MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "")
     return f"{text} {'is' if len(names) == 1 else 'are'}"
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside `path`, sync to disk, then rename: a reader sees the old file or the whole new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp's own mode lets nobody else read it
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

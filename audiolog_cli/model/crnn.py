@@ -6,17 +6,18 @@ scene branch. A convolution has locality built in; a transformer has to learn it
 training sees. Sizes are a `Config`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from audiolog_cli.model.branches import RARE, TwoBranches, sized
 from audiolog_cli.model.features import FRONT_END, FrontEnd, LogMel
-from audiolog_cli.model.htsat import INITIAL_LOGIT_SCALE, Output, spec_augment
+from audiolog_cli.model.htsat import Output, spec_augment
 
 STEM_STRIDE = (4, 2)  # time, frequency
-RARE = -4.0  # initial bias of events and tags, 2 %: most are absent most of the time, which need not be learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,10 @@ PRESETS = {
     "small": Config(),
     "tiny": Config(channels=(8, 16, 32), stem=8, gru_dim=16, branch_dim=32),
 }
+preset = partial(sized, PRESETS)
 
 
-def preset(name: str, n_scenes: int = 0, n_events: int = 0, n_classes: int = 0) -> Config:
-    """The preset of that name with these heads; KeyError if there is none."""
-    return replace(PRESETS[name], n_scenes=n_scenes, n_events=n_events, n_classes=n_classes)
-
-
-class CRNN(nn.Module):
+class CRNN(TwoBranches):
     """The network. `forward` takes waves, `forward_features` log-mel spectrograms; 32 time steps for 10 s."""
 
     def __init__(self, config: Config, front_end: FrontEnd = FRONT_END) -> None:
@@ -76,24 +73,8 @@ class CRNN(nn.Module):
         n_features = widths[-1] + 2 * config.gru_dim
         if config.n_classes:
             self.tag_head = nn.Linear(n_features, config.n_classes)
-        if config.n_events:
-            self.sed_conv = nn.Conv1d(n_features, config.branch_dim, 3, padding=1, bias=False)
-            self.bn_sed = nn.BatchNorm1d(config.branch_dim)
-            self.sed_proj = nn.Linear(config.branch_dim, config.branch_dim)
-            self.sed_head = nn.Linear(config.branch_dim, config.n_events)
-        if config.n_scenes:
-            self.asc_proj = nn.Linear(2 * n_features, config.branch_dim, bias=False)
-            self.bn_asc = nn.BatchNorm1d(config.branch_dim)
-            self.asc_head = nn.Linear(config.branch_dim, config.n_scenes)
-        if config.n_scenes and config.n_events:
-            self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
-        for name in ("tag_head", "sed_head"):
-            if hasattr(self, name):
-                nn.init.constant_(getattr(self, name).bias, RARE)
-
-    def forward(self, wave: Tensor) -> Output:
-        """Score waves (B, n_samples) at the front-end's sample rate."""
-        return self.forward_features(self.logmel_extractor(wave))
+            nn.init.constant_(self.tag_head.bias, RARE)
+        self.add_branches(n_features)
 
     def forward_features(self, log_mel: Tensor) -> Output:
         """Score spectrograms (B, frames, n_mels) in decibels."""
@@ -105,22 +86,11 @@ class CRNN(nn.Module):
         x = self.stages(x)  # (B, C, T, rows)
         steps = x.permute(0, 2, 1, 3).flatten(2)  # (B, T, C * rows)
         x = torch.cat([x.mean(dim=3).transpose(1, 2), self.gru(steps)[0]], dim=2)  # (B, T, C + 2 * gru_dim)
-        return self._heads(self.dropout(on_even_steps(x, (n_frames - 1) / self.frames_per_step)))
-
-    def _heads(self, x: Tensor) -> Output:
+        x = self.dropout(on_even_steps(x, (n_frames - 1) / self.frames_per_step))
         output = Output(latent=x.mean(dim=1), steps=x)
         if self.config.n_classes:
             output.tag_logits = output.event_logits = self.tag_head(x)
-        if self.config.n_events:
-            frames = F.relu(self.bn_sed(self.sed_conv(x.transpose(1, 2))))  # (B, branch_dim, T)
-            output.event_embedding = F.normalize(self.sed_proj(frames.mean(dim=2)), dim=-1)
-            output.event_logits = self.sed_head(frames.transpose(1, 2))
-        if self.config.n_scenes:
-            pooled = torch.cat([x.mean(dim=1), x.amax(dim=1)], dim=1)
-            scene = F.relu(self.bn_asc(self.asc_proj(pooled)))
-            output.scene_embedding = F.normalize(scene, dim=-1)
-            output.scene_logits = self.asc_head(output.scene_embedding)
-        return output
+        return self.branch(x, output, scores_normalised=True)
 
 
 class Residual(nn.Module):

@@ -7,16 +7,13 @@ training code for these networks here.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audiolog_cli.errors import WeightsError
-from audiolog_cli.model import pickles
 from audiolog_cli.model.features import KALDI_FRONT_END, FrontEnd, KaldiMel
 from audiolog_cli.model.htsat import Output
 
@@ -75,22 +72,6 @@ def config_of(tensors: Mapping[str, Tensor]) -> Config:
     return Config(width=n_hidden / WIDTH_OF_HIDDEN, n_classes=n_classes)
 
 
-def load_teacher(path: Path, spans: tuple[int, ...] = SPANS) -> "EfficientAT":
-    """A published `mnXX` checkpoint as a frozen network, the teacher while another one learns.
-
-    `forward` scores every second of (B, n_samples), `forward_clip` the whole at once. Spans (1, 2, 3) are the most accurate; (1,)
-    is a sixth of the work. WeightsError if the file is not such a checkpoint.
-    """
-    tensors = pickles.read(path)
-    try:
-        config = replace(config_of(tensors), spans=spans)
-        network = EfficientAT(config)
-        network.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise WeightsError(f"{path}: expected an EfficientAT checkpoint (mnXX), found something else: {error}") from None
-    return network.eval().requires_grad_(False)
-
-
 def scaled(channels: float, width: float) -> int:
     """Channels at a width: a multiple of 8, at least 8 and not below 90 % of the product (MobileNet's rule)."""
     wanted = channels * width
@@ -99,29 +80,14 @@ def scaled(channels: float, width: float) -> int:
 
 
 class EfficientAT(nn.Module):
-    """The network. `forward` scores every second, `forward_clip` a stretch of any length as a whole."""
+    """The network. `forward` scores every second, `forward_features` a stretch of any length as a whole."""
 
     def __init__(self, config: Config, front_end: FrontEnd = FRONT_END) -> None:
         super().__init__()
         self.config, self.front_end = config, front_end
         self.mel = LogMel(front_end)
-        stem = scaled(STEM_CHANNELS, config.width)
-        last = scaled(BLOCKS[-1].channels, config.width)
-        hidden = scaled(WIDTH_OF_HIDDEN, config.width)
-        before = [STEM_CHANNELS, *(block.channels for block in BLOCKS)]
-        self.features = nn.Sequential(
-            convolution(1, stem, 3, stride=2, activation=nn.Hardswish),
-            *(InvertedResidual(n_in, block, config.width) for n_in, block in zip(before, BLOCKS, strict=False)),
-            convolution(last, LAST_EXPANSION * last, 1, activation=nn.Hardswish),
-        )
-        self.classifier = nn.Sequential(  # as in the published numbering, which counts pooling and dropout
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(LAST_EXPANSION * last, hidden),
-            nn.Hardswish(),
-            nn.Dropout(0.2),
-            nn.Linear(hidden, config.n_classes),
-        )
+        self.features, n_map = convolutions(config.width)
+        self.classifier = class_head(n_map, config.width, config.n_classes, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
     def forward(self, wave: Tensor) -> Output:
         """Score waves (B, n_samples), any number of seconds: one step of T for each second begun.
@@ -148,14 +114,29 @@ class EfficientAT(nn.Module):
         logits, latent = self.forward_features(spans.flatten(0, 1))
         return logits.sigmoid().unflatten(0, (-1, T)), latent.unflatten(0, (-1, T))
 
-    def forward_clip(self, wave: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, n_classes) and pooled features (B, C) of waves (B, n_samples) of any length, each scored as a whole."""
-        return self.forward_features(self.mel(wave))
-
     def forward_features(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """The same of spectrograms (B, n_mels, frames)."""
+        """Logits (B, n_classes) and pooled features (B, C) of spectrograms (B, n_mels, frames), each scored as a whole."""
         x: Tensor = self.features(mel.unsqueeze(1).to(next(self.parameters()).dtype))
         return self.classifier(x), x.mean(dim=(2, 3))
+
+
+def convolutions(width: float) -> tuple[nn.Sequential, int]:
+    """The convolutions of a network of that width, from a spectrogram to its last feature map, and how many channels that has."""
+    before = [STEM_CHANNELS, *(block.channels for block in BLOCKS)]
+    last = scaled(BLOCKS[-1].channels, width)
+    layers = (
+        convolution(1, scaled(STEM_CHANNELS, width), 3, stride=2, activation=nn.Hardswish),
+        *(InvertedResidual(n_in, block, width) for n_in, block in zip(before, BLOCKS, strict=False)),
+        convolution(last, LAST_EXPANSION * last, 1, activation=nn.Hardswish),
+    )
+    return nn.Sequential(*layers), LAST_EXPANSION * last
+
+
+def class_head(n_map: int, width: float, n_classes: int, *pooling: nn.Module) -> nn.Sequential:
+    """AudioSet's head, numbered as published, which counts two layers of pooling and the dropout."""
+    hidden = scaled(WIDTH_OF_HIDDEN, width)
+    layers = nn.Linear(n_map, hidden), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(hidden, n_classes)
+    return nn.Sequential(*pooling, *layers)
 
 
 class LogMel(KaldiMel):

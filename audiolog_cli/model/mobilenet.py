@@ -8,18 +8,16 @@ only in training, so that the network keeps what it knew. Unlike AudioLog's, the
 are normalised to length 1.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audiolog_cli.model import efficientat
-from audiolog_cli.model.efficientat import BLOCKS, FRONT_END, LAST_EXPANSION, STEM_CHANNELS, WIDTH_OF_HIDDEN, scaled
+from audiolog_cli.model.branches import TwoBranches, sized
+from audiolog_cli.model.efficientat import FRONT_END, class_head, convolutions
 from audiolog_cli.model.features import FrontEnd, KaldiMel
-from audiolog_cli.model.htsat import INITIAL_LOGIT_SCALE, Output, spec_augment
-
-RARE = -4.0  # initial bias of the events, 2 %: most are absent most of the time, which need not be learned
+from audiolog_cli.model.htsat import Output, spec_augment
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,57 +36,22 @@ class Config:
 
 
 PRESETS = {"mn04": Config(), "mn10": Config(width=1.0), "tiny": Config(width=0.1, gru_dim=16, branch_dim=32)}
+preset = partial(sized, PRESETS)
 
 
-def preset(name: str, n_scenes: int = 0, n_events: int = 0, n_classes: int = 0) -> Config:
-    """The preset of that name with these heads; KeyError if there is none."""
-    return replace(PRESETS[name], n_scenes=n_scenes, n_events=n_events, n_classes=n_classes)
-
-
-class MobileNet(nn.Module):
+class MobileNet(TwoBranches):
     """The network. `forward` takes waves, `forward_features` log-mel spectrograms; 32 time steps for 10 s."""
 
     def __init__(self, config: Config, front_end: FrontEnd = FRONT_END) -> None:
         super().__init__()
         self.config, self.front_end = config, front_end
         self.logmel_extractor = KaldiMel(front_end)
-        last = scaled(BLOCKS[-1].channels, config.width)
-        before = [STEM_CHANNELS, *(block.channels for block in BLOCKS)]
-        self.features = nn.Sequential(
-            efficientat.convolution(1, scaled(STEM_CHANNELS, config.width), 3, stride=2, activation=nn.Hardswish),
-            *(efficientat.InvertedResidual(n, block, config.width) for n, block in zip(before, BLOCKS, strict=False)),
-            efficientat.convolution(last, LAST_EXPANSION * last, 1, activation=nn.Hardswish),
-        )
-        n_map = LAST_EXPANSION * last
-        n_features = n_map + 2 * config.gru_dim
+        self.features, n_map = convolutions(config.width)
         self.gru = nn.GRU(n_map, config.gru_dim, bidirectional=True, batch_first=True)
         self.dropout = nn.Dropout(config.dropout)
         if config.n_classes:
-            hidden = scaled(WIDTH_OF_HIDDEN, config.width)
-            self.classifier = nn.Sequential(  # numbered as published: the first two pool the map
-                nn.Identity(),
-                nn.Identity(),
-                nn.Linear(n_map, hidden),
-                nn.Hardswish(),
-                nn.Dropout(0.2),
-                nn.Linear(hidden, config.n_classes),
-            )
-        if config.n_events:
-            self.sed_conv = nn.Conv1d(n_features, config.branch_dim, 3, padding=1, bias=False)
-            self.bn_sed = nn.BatchNorm1d(config.branch_dim)
-            self.sed_proj = nn.Linear(config.branch_dim, config.branch_dim)
-            self.sed_head = nn.Linear(config.branch_dim, config.n_events)
-            nn.init.constant_(self.sed_head.bias, RARE)
-        if config.n_scenes:
-            self.asc_proj = nn.Linear(2 * n_features, config.branch_dim, bias=False)
-            self.bn_asc = nn.BatchNorm1d(config.branch_dim)
-            self.asc_head = nn.Linear(config.branch_dim, config.n_scenes)
-        if config.n_scenes and config.n_events:
-            self.logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
-
-    def forward(self, wave: Tensor) -> Output:
-        """Score waves (B, n_samples) at the front-end's sample rate."""
-        return self.forward_features(self.logmel_extractor(wave))
+            self.classifier = class_head(n_map, config.width, config.n_classes, nn.Identity(), nn.Identity())
+        self.add_branches(n_map + 2 * config.gru_dim)
 
     def forward_features(self, log_mel: Tensor) -> Output:
         """Score spectrograms (B, frames, n_mels) as the front-end makes them."""
@@ -102,12 +65,4 @@ class MobileNet(nn.Module):
         if self.config.n_classes:
             output.tag_logits = output.event_logits = self.classifier(output.latent).unsqueeze(1)  # (B, 1, n_classes)
         both = self.dropout(torch.cat([steps, self.gru(steps)[0]], dim=2))  # (B, T, C + 2 * gru_dim)
-        if self.config.n_events:
-            frames = F.relu(self.bn_sed(self.sed_conv(both.transpose(1, 2))))  # (B, branch_dim, T)
-            output.event_embedding = F.normalize(self.sed_proj(frames.mean(dim=2)), dim=-1)
-            output.event_logits = self.sed_head(frames.transpose(1, 2))
-        if self.config.n_scenes:
-            scene = F.relu(self.bn_asc(self.asc_proj(torch.cat([both.mean(dim=1), both.amax(dim=1)], dim=1))))
-            output.scene_embedding = F.normalize(scene, dim=-1)
-            output.scene_logits = self.asc_head(scene)
-        return output
+        return self.branch(both, output, scores_normalised=False)

@@ -6,6 +6,7 @@ the same seed. Reading and writing weights is `checkpoint.py`'s work.
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,14 +20,14 @@ Trainable = htsat.HTSAT | crnn.CRNN | mobilenet.MobileNet | Joint | TaskCRNN
 Make = Callable[[int, int, int], Any]  # scenes, events, classes -> a config
 
 
-def _presets(sizes: Mapping[str, Any], preset: Callable[..., Any]) -> dict[str, Make]:
-    return {size: partial(preset, size) for size in sizes}
+def _presets(kind: ModuleType) -> dict[str, Make]:
+    return {size: partial(kind.preset, size) for size in kind.PRESETS}
 
 
 KINDS: dict[str, tuple[type[Trainable], Mapping[str, Make]]] = {
-    "htsat": (htsat.HTSAT, _presets(htsat.PRESETS, htsat.preset)),
-    "crnn": (crnn.CRNN, _presets(crnn.PRESETS, crnn.preset)),
-    "mobilenet": (mobilenet.MobileNet, _presets(mobilenet.PRESETS, mobilenet.preset)),
+    "htsat": (htsat.HTSAT, _presets(htsat)),
+    "crnn": (crnn.CRNN, _presets(crnn)),
+    "mobilenet": (mobilenet.MobileNet, _presets(mobilenet)),
     # the comparison systems of the paper's Table 2, which come in one size
     "joint": (Joint, {"small": lambda scenes, events, classes: JointConfig(scenes, events)}),
     "cnn-bigru": (Joint, {"small": lambda scenes, events, classes: JointConfig(0, events)}),

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
+from audiolog_cli import terminal
 from audiolog_cli.errors import AudioError, UsageError
 from audiolog_cli.sound import riff
 from audiolog_cli.sound.remote import is_url, open_url
@@ -25,21 +26,10 @@ Start = datetime | None
 
 # The strftime codes that `--name-time` takes, as regular expressions.
 CODES = {
-    "%Y": r"\d{4}",
-    "%y": r"\d{2}",
-    "%m": r"\d{2}",
-    "%d": r"\d{2}",
-    "%j": r"\d{3}",
-    "%H": r"\d{2}",
-    "%I": r"\d{2}",
-    "%p": r"[AaPp][Mm]",
-    "%M": r"\d{2}",
-    "%S": r"\d{2}",
-    "%f": r"\d{1,6}",
-    "%z": r"(?:Z|[+-]\d{2}(?::?\d{2})?)",
-    "%s": r"\d{9,10}(?:\.\d+)?",
-    "%%": "%",
-}
+    "%Y": r"\d{4}", "%y": r"\d{2}", "%m": r"\d{2}", "%d": r"\d{2}", "%j": r"\d{3}", "%H": r"\d{2}", "%I": r"\d{2}",
+    "%p": r"[AaPp][Mm]", "%M": r"\d{2}", "%S": r"\d{2}", "%f": r"\d{1,6}", "%z": r"(?:Z|[+-]\d{2}(?::?\d{2})?)",
+    "%s": r"\d{9,10}(?:\.\d+)?", "%%": "%",
+}  # fmt: skip
 DATE_CODES = ({"%s"}, {"%Y", "%m", "%d"}, {"%y", "%m", "%d"}, {"%Y", "%j"}, {"%y", "%j"})
 
 # A date and a time of day, each a pattern of six numbers; what may follow them is AFTER.
@@ -57,10 +47,20 @@ NOT_UNDERSTOOD = re.compile(
     r"|[\s_]?(?:[ECMP][DS]T|(?:AK|A[CEW]|NZ)[DS]T|[BHJK]ST|CES?T|EES?T|WET|MES?Z|MSK|SAST)(?![^\W_])"
 )
 UNIX = re.compile(r"(?<![\da-fA-F])(1\d{9}(?:\.\d+|\d{3})?)(?!\d)")  # 2001 to 2033: other numbers are not times
-UNIX_HEX = re.compile(r"[5-7][0-9A-F]{7}")  # 2012 to 2038: not a date such as 20261122
+UNIX_HEX = re.compile(r"\A[5-7][0-9A-F]{7}\Z")  # 2012 to 2038: not a date such as 20261122
+# What each value of --name-time looks for in a file's name: the first pattern that is found counts.
+NAMES = {
+    "auto": (UNIX_HEX, BIRDNET_PI, ISO, DAY_TIME, SHORT_DAY_TIME, UNIX),
+    "audiomoth": (UNIX_HEX, DAY_TIME),  # firmware before 1.2 wrote Unix time in hexadecimal
+    "songmeter": (DAY_TIME,),
+    "zoom": (SHORT_DAY_TIME,),
+    "iso": (ISO,),
+    "unix": (UNIX,),
+}
 AUDIOMOTH_COMMENT = re.compile(
     r"Recorded at (\d{2}):(\d{2}):(\d{2})(\.\d+)? (\d{2})/(\d{2})/(\d{4}) (?:\((UTC[^)]*)\) )?(?:by AudioMoth|during deployment)"
 )
+GUANO = re.compile(r"^Timestamp:(.*)$", re.MULTILINE)
 OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d{2})?")
 SUFFIX = re.compile(r"\.(?:[A-Za-z]\w*|3g[p2])$")  # of a file's name; .25Z is not one
 WAMD_TIMESTAMP = 5  # the entry of a `wamd` chunk with the start
@@ -203,26 +203,39 @@ def offset_zone(sign: str, hours: str, minutes: str | None) -> timezone:
 
 def name_reader(pattern: str) -> Callable[[str], Start]:
     """The function that finds the time in a path, for a value of `--name-time`."""
-    readers = {"audiomoth": audiomoth_name, "songmeter": day_time_name, "zoom": zoom_name, "iso": iso_name, "unix": unix_name}
-    if pattern in readers:
-        return on_stem(readers[pattern])
-    if pattern == "auto":
-        return on_stem(first_of(birdnet_pi_name, iso_name, audiomoth_name, zoom_name, unix_name))
-    return pattern_reader(pattern, " ".join(["auto", *readers]))
+    if pattern in NAMES:
+        return lambda path: name_start(SUFFIX.sub("", os.path.basename(path)), pattern)
+    return pattern_reader(pattern)
 
 
-def on_stem(read: Callable[[str], Start]) -> Callable[[str], Start]:
-    """A reader of paths from a reader of file names without their suffix."""
-    return lambda path: read(SUFFIX.sub("", os.path.basename(path)))
+def name_start(name: str, kind: str) -> Start:
+    """The time in a file's name without its suffix, as NAMES[kind] finds it.
+
+    ISO 8601 may have `-` or `_` in place of the `:` or `T` that a file name cannot hold; Unix time is seconds (10 digits, with or
+    without a fraction) or milliseconds (13 digits).
+
+    >>> name_start("garden_2026-11-22T06-00-00Z", "iso")
+    datetime.datetime(2026, 11, 22, 6, 0, tzinfo=datetime.timezone.utc)
+    >>> name_start("Common_Blackbird-85-2026-11-22-birdnet-RTSP_1-06:00:00", "auto")
+    datetime.datetime(2026, 11, 22, 6, 0)
+    >>> name_start("24F319046055BD8B_20261122_060000T", "audiomoth"), name_start("261122-060000", "zoom")
+    (datetime.datetime(2026, 11, 22, 6, 0), datetime.datetime(2026, 11, 22, 6, 0))
+    >>> name_start("5BF1CAEC", "audiomoth"), name_start("mic2-1795327200", "unix")  # doctest: +ELLIPSIS
+    (datetime.datetime(2018, 11, 18, 20, 26, 20, tzinfo=...), datetime.datetime(2026, 11, 22, 6, 0, tzinfo=...))
+    """
+    for pattern in NAMES[kind]:
+        if match := pattern.search(name):
+            if pattern is UNIX_HEX:
+                return from_unix(int(name, 16))
+            if pattern is UNIX:
+                is_milliseconds = len(match[1]) == 13 and "." not in match[1]
+                return from_unix(float(match[1]) / (1000 if is_milliseconds else 1))
+            return dated(match)
+    return None
 
 
-def first_of(*readers: Callable[[str], Start]) -> Callable[[str], Start]:
-    """A reader that returns the time of the first of `readers` to find one."""
-    return lambda name: next((start for read in readers if (start := read(name))), None)
-
-
-def dated(match: re.Match[str], century: int = 0, is_in_name: bool = True) -> datetime:
-    """The time in six matched numbers, with the fraction of a second and the zone that follow them.
+def dated(match: re.Match[str], is_in_name: bool = True) -> datetime:
+    """The time in six matched numbers, with the fraction of a second and the zone that follow them; a year 26 is 2026.
 
     Fractions are cut to microseconds. ValueError if there is no such time, or if what follows is not understood; in a name that
     includes `-05` unless a T stands before the time, as it may be just a number.
@@ -245,7 +258,7 @@ def dated(match: re.Match[str], century: int = 0, is_in_name: bool = True) -> da
             "an offset such as +01:00; a pattern for --name-time, such as %Y%m%d_%H%M%S, says which digits count"
         )
     microseconds = int((after["fraction"] or "").ljust(6, "0")[:6])
-    start = datetime(century + year, *rest, microsecond=microseconds)  # type: ignore[misc,arg-type]
+    start = datetime(year + 2000 * (len(match[1]) == 2), *rest, microsecond=microseconds)  # type: ignore[misc,arg-type]
     if after["zone"] is None:
         return start
     if offset is None:
@@ -255,76 +268,16 @@ def dated(match: re.Match[str], century: int = 0, is_in_name: bool = True) -> da
     return start.replace(tzinfo=offset_zone(*parts.groups()))
 
 
-def iso_name(name: str) -> Start:
-    """ISO 8601, also with `-` or `_` in place of the `:` or `T` that a file name cannot hold.
-
-    >>> iso_name("garden_2026-11-22T06-00-00Z")
-    datetime.datetime(2026, 11, 22, 6, 0, tzinfo=datetime.timezone.utc)
-    """
-    return dated(match) if (match := ISO.search(name)) else None
-
-
-def birdnet_pi_name(name: str) -> Start:
-    """BirdNET-Pi: 2026-11-22-birdnet-06:00:00, also with the species in front, or the stream's number.
-
-    >>> birdnet_pi_name("Common_Blackbird-85-2026-11-22-birdnet-RTSP_1-06:00:00")
-    datetime.datetime(2026, 11, 22, 6, 0)
-    """
-    return dated(match) if (match := BIRDNET_PI.search(name)) else None
-
-
-def audiomoth_name(name: str) -> Start:
-    """AudioMoth: 20261122_060000, with T at the end when triggered; Unix time in hexadecimal from firmware before 1.2.
-
-    >>> audiomoth_name("24F319046055BD8B_20261122_060000T"), audiomoth_name("5BF1CAEC")
-    (datetime.datetime(2026, 11, 22, 6, 0), datetime.datetime(2018, 11, 18, 20, 26, 20, tzinfo=datetime.timezone.utc))
-    """
-    if UNIX_HEX.fullmatch(name):
-        return datetime.fromtimestamp(int(name, 16), UTC)
-    return day_time_name(name)
-
-
-def day_time_name(name: str) -> Start:
-    """Song Meter and many more: SMM01234_20261122_060000 (`$` for `_` when triggered).
-
-    >>> day_time_name("SMM01234_20261122_060000")
-    datetime.datetime(2026, 11, 22, 6, 0)
-    """
-    return dated(match) if (match := DAY_TIME.search(name)) else None
-
-
-def zoom_name(name: str) -> Start:
-    """Zoom: 261122_060000 or 261122-060000, of this century.
-
-    >>> zoom_name("261122-060000")
-    datetime.datetime(2026, 11, 22, 6, 0)
-    """
-    return dated(match, century=2000) if (match := SHORT_DAY_TIME.search(name)) else None
-
-
-def unix_name(name: str) -> Start:
-    """Seconds (10 digits, with or without a fraction) or milliseconds (13 digits) since 1970, UTC.
-
-    >>> unix_name("mic2-1795327200")
-    datetime.datetime(2026, 11, 22, 6, 0, tzinfo=datetime.timezone.utc)
-    """
-    match = UNIX.search(name)
-    if not match:
-        return None
-    text = match[1]
-    return from_unix(float(text) / 1000 if len(text) == 13 and "." not in text else float(text))
-
-
 def from_unix(seconds: float) -> datetime:
     """Seconds since 1970 as UTC, to the microsecond."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
-def pattern_reader(pattern: str, known: str) -> Callable[[str], Start]:
+def pattern_reader(pattern: str) -> Callable[[str], Start]:
     """A reader for a pattern of strftime codes; UsageError if the pattern cannot yield a date."""
     codes = re.findall("%.?", pattern)
     if not codes:
-        raise UsageError(f"--name-time {pattern}: expected one of {known}, or a pattern such as rec_%Y%m%d_%H%M%S")
+        raise UsageError(f"--name-time {pattern}: expected one of {' '.join(NAMES)}, or a pattern such as rec_%Y%m%d_%H%M%S")
     if unknown := [code for code in codes if code not in CODES]:
         raise UsageError(f"--name-time {pattern}: unknown code {unknown[0]}; known are {' '.join(CODES)}")
     used = set(codes) - {"%%"}
@@ -359,8 +312,7 @@ def header_start(path: str) -> Start:
         with open_url(path) if is_url(path) else open(path, "rb") as file:
             texts = {chunk.name: riff.contents(file, chunk) for chunk in riff.chunks(file) if chunk.name in HEADER_READERS}
     except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
-        raise AudioError(f"{path}: {reason}") from None
+        raise AudioError(f"{path}: {terminal.reason(error)}") from None
     found = (read(texts[name]) for name, read in HEADER_READERS.items() if name in texts)
     return next((start for start in found if start), None)
 
@@ -374,18 +326,10 @@ def comment_start(chunk: bytes) -> Start:
     comment = text_of(chunk)
     match = AUDIOMOTH_COMMENT.search(comment)
     if not match:
-        return iso_name(comment)
+        return name_start(comment, "iso")
     hour, minute, second, fraction, day, month, year, zone = match.groups()
-    return field_start(f"{year}-{month}-{day}T{hour}:{minute}:{second}{fraction or ''}{widened(zone or 'Z')}")
-
-
-def widened(zone: str) -> str:
-    """AudioMoth's zone with two digits for the hours.
-
-    >>> widened("UTC+2"), widened("UTC-3:30"), widened("UTC")
-    ('UTC+02', 'UTC-03:30', 'UTC')
-    """
-    return re.sub(r"([+-])(\d)(?!\d)", r"\g<1>0\2", zone, count=1)
+    zone = re.sub(r"([+-])(\d)(?!\d)", r"\g<1>0\2", zone or "Z", count=1)  # UTC+2 is UTC+02
+    return field_start(f"{year}-{month}-{day}T{hour}:{minute}:{second}{fraction or ''}{zone}")
 
 
 def text_of(chunk: bytes) -> str:
@@ -403,12 +347,6 @@ def field_start(text: str) -> Start:
     if not match or not after or after.end() < len(text):
         raise ValueError(f"{text[:60]!r} in its header, expected a time such as 2026-11-22T06:00:00+01:00")
     return dated(match, is_in_name=False)
-
-
-def guano_start(chunk: bytes) -> Start:
-    """GUANO's `Timestamp:` line."""
-    match = re.search(r"^Timestamp:(.*)$", text_of(chunk), re.MULTILINE)
-    return field_start(match[1]) if match else None
 
 
 def wamd_start(chunk: bytes) -> Start:
@@ -429,7 +367,7 @@ def bext_start(chunk: bytes) -> Start:
 
 
 HEADER_READERS: dict[str, Callable[[bytes], Start]] = {
-    "guan": guano_start,
+    "guan": lambda chunk: field_start(match[1]) if (match := GUANO.search(text_of(chunk))) else None,
     "wamd": wamd_start,
     "LIST/ICMT": comment_start,
     "LIST/ICRD": comment_start,

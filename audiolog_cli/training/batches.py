@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.mixing.pool import MISSING, NO_SCENE, NOWHERE, SOMEWHERE, UNLABELLED, Facts, WindowPool, decode
+from audiolog_cli.mixing.pool import MISSING, NO_SCENE, NOWHERE, SOMEWHERE, Facts, WindowPool, decode
 from audiolog_cli.model.features import FRONT_END, FrontEnd
 from audiolog_cli.training.losses import Targets
 from audiolog_cli.training.ranges import Amount, Share
@@ -110,12 +110,11 @@ def read_batch(pool: WindowPool, chosen: Sequence[int], labels: Labels, soft: bo
     scene = torch.from_numpy(pool.scene[index]).long()
     hard = torch.from_numpy(pool.events[index]).float()
     scenes = one_hot(scene, len(labels.plausible) - 3)
-    labelled = torch.from_numpy(pool.state[index] != UNLABELLED)[:, None, None]
     if pool.tags is None:
         events = hard if pool.soft is None or not soft else torch.from_numpy(pool.soft[index]).float() / 255
-        return Batch(features, Targets(events, torch.ones_like(hard) * labelled, scenes))
+        return Batch(features, Targets(events, torch.ones_like(hard), scenes))
     tags = decode(torch.from_numpy(pool.tags[index]))
-    return Batch(features, Targets(hard, event_weights(hard, tags, scene, labels) * labelled, scenes, tags))
+    return Batch(features, Targets(hard, event_weights(hard, tags, scene, labels), scenes, tags))
 
 
 def event_weights(hard: Tensor, tags: Tensor, scene: Tensor, labels: Labels) -> Tensor:

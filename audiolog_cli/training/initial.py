@@ -6,6 +6,7 @@ bands would mean other frequencies. Nothing is matched by similarity, cropped or
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,24 +37,6 @@ class Transfer:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """The meaning of a network's inputs and outputs."""
-
-    front_end: FrontEnd
-    scenes: tuple[str, ...]
-    events: tuple[str, ...]
-
-    def same(self, name: str, card: Card) -> bool:
-        """Whether the parameter of that name means the same here as in the network of that card."""
-        if name.startswith(FRONT_END_LAYERS):
-            hears, heard = ((one.sample_rate, one.n_fft) for one in (self.front_end, card.front_end))
-            return hears == heard
-        if name.startswith(SCENE_LAYER):
-            return self.scenes == card.scenes
-        return self.events == card.events if name.startswith(EVENT_LAYER) else True
-
-
 def take(network: Network, path: Path, scenes: tuple[str, ...] = (), events: tuple[str, ...] = ()) -> Transfer:
     """Put the weights of the checkpoint at `path`, of our own format or any known layout, into `network`.
 
@@ -63,8 +46,7 @@ def take(network: Network, path: Path, scenes: tuple[str, ...] = (), events: tup
     source, card = read_any(path)
     given, state = source.state_dict(), network.state_dict()
     fitting = {name: value for name, value in given.items() if name in state and state[name].shape == value.shape}
-    means = Meaning(network.front_end, scenes, events)
-    taken = {name: value for name, value in fitting.items() if means.same(name, card)}
+    taken = {name: value for name, value in fitting.items() if _means_same(name, network.front_end, scenes, events, card)}
     if not any(value.dim() > 1 and not name.startswith(FRONT_END_LAYERS) for name, value in taken.items()):
         raise WeightsError(
             f"{path}: no tensor fits this network ({card.architecture} of other sizes?); choose the same preset as it has"
@@ -76,6 +58,15 @@ def take(network: Network, path: Path, scenes: tuple[str, ...] = (), events: tup
         new=tuple(name for name in state if name not in taken),
         left=tuple(name for name in given if name not in taken),
     )
+
+
+def _means_same(name: str, front_end: FrontEnd, scenes: tuple[str, ...], events: tuple[str, ...], card: Card) -> bool:
+    """Whether the parameter of that name means the same for these inputs and labels as in the network of that card."""
+    if name.startswith(FRONT_END_LAYERS):
+        return (front_end.sample_rate, front_end.n_fft) == (card.front_end.sample_rate, card.front_end.n_fft)
+    if name.startswith(SCENE_LAYER):
+        return scenes == card.scenes
+    return events == card.events if name.startswith(EVENT_LAYER) else True
 
 
 def read_any(path: Path) -> tuple[Network, Card]:
@@ -91,9 +82,5 @@ def modules(names: tuple[str, ...]) -> str:
     >>> modules(("bn0.weight", "bn0.bias", "layers.0.blocks.0.norm1.bias", "logit_scale"))
     'bn0: 2, layers.0: 1, logit_scale: 1'
     """
-    counts: dict[str, int] = {}
-    for name in names:
-        module = re.match(r"(?:layers|features|stages)\.\d+|[^.]+", name)
-        assert module, name
-        counts[module[0]] = counts.get(module[0], 0) + 1
-    return ", ".join(f"{module}: {count}" for module, count in counts.items())
+    found = Counter(match[0] for name in names if (match := re.match(r"(?:layers|features|stages)\.\d+|[^.]+", name)))
+    return ", ".join(f"{module}: {count}" for module, count in found.items())

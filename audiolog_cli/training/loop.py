@@ -1,17 +1,18 @@
 """The training loop: batches in, checkpoints and one record per epoch out.
 
 AdamW, gradient clipping and accumulation, an exponential moving average (EMA) of the weights, which is what gets validated and
-shipped, early stopping, mixed precision; learning rates come from `schedules.py`. A run can be interrupted anywhere: `last.pt`
-holds everything and is replaced atomically after every epoch and on Ctrl-C, and a resumed run computes the same losses as an
-uninterrupted one, because the batch and random numbers of a step depend only on its number. What a batch is, and how a network is
-scored, is up to the caller (`batches.py`, `validation.py`).
+shipped, early stopping, mixed precision; the learning rate is warmed up and falls by half a cosine, or goes by the stairs that
+HTS-AT was trained with. A run can be interrupted anywhere: `last.pt` holds everything and is replaced atomically after every
+epoch and on Ctrl-C, and a resumed run computes the same losses as an uninterrupted one, because the batch, random numbers and
+rate of a step depend only on its number. What a batch is, and how a network is scored, is up to the caller (`batches.py`,
+`validation.py`).
 """
 
 import copy
 import math
-import os
 import signal
 import time
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -26,16 +27,18 @@ from torch.amp.grad_scaler import GradScaler
 
 from audiolog_cli.errors import UsageError, WeightsError
 from audiolog_cli.model.networks import Trainable
+from audiolog_cli.side_files import replacing
 from audiolog_cli.training.batches import Batch
 from audiolog_cli.training.distributed import World, average_gradients, from_first, means
 from audiolog_cli.training.losses import LossWeights, Targets, total_loss
 from audiolog_cli.training.ranges import Amount, Count, Positive, Range, Share
-from audiolog_cli.training.schedules import cosine, htsat
 
 Progress = Callable[[str], None]
 Validate = Callable[[Trainable], dict[str, float]]
 ALONE = World()
 BAR = 20  # characters
+FLOOR = 0.01  # of the full rate, at the end of the cosine
+STAIRS = ((0, 0.2), (1, 0.5), (2, 1.0), (11, 0.5), (21, 0.2))  # HTS-AT: from which epoch on, which share of the full rate
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -193,13 +196,8 @@ def _record(run: Run, epoch: int, options: TrainOptions, scores: dict[str, float
     sums = dict(zip(run.sums, means(list(run.sums.values()), options.device, world), strict=True))
     losses = {name: round(value / options.steps, 6) for name, value in sums.items()}
     rate = options.learning_rate * share_of_rate(run.step - 1, options)
-    return {
-        "epoch": epoch,
-        "step": run.step,
-        "learning_rate": round(rate, 8),
-        **losses,
-        **{k: round(v, 5) for k, v in scores.items()},
-    }
+    figures = losses | {name: round(value, 5) for name, value in scores.items()}
+    return {"epoch": epoch, "step": run.step, "learning_rate": round(rate, 8)} | figures
 
 
 def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions, world: World = ALONE) -> float:
@@ -228,7 +226,9 @@ def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions,
     run.scaler.step(run.optimizer)
     run.scaler.update()
     run.optimizer.zero_grad(set_to_none=True)
-    update_average(run.average, run.network, ema_decay(run.step, options.ema))
+    update_average(
+        run.average, run.network, min(options.ema, (1 + run.step) / (10 + run.step))
+    )  # lower at first: the random start is forgotten
     run.sums = dict(sums)
     run.step += 1
     return waited
@@ -237,19 +237,14 @@ def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions,
 def forward(network: Trainable, batch: Batch, options: TrainOptions) -> dict[str, Tensor]:
     """The losses of a batch, in the chosen precision (the losses themselves in fp32)."""
     dtype, device = PRECISIONS[options.precision], torch.device(options.device)
-    features, targets = batch.features.to(device), to_device(batch.targets, device)
+    features, known = batch.features.to(device), batch.targets
+    moved = (x if x is None else x.to(device) for x in (known.events, known.event_weights, known.scene, known.tags))
     with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
         output = network.forward_features(features)
     for name in ("scene_logits", "event_logits", "tag_logits", "scene_embedding", "event_embedding"):
         if (value := getattr(output, name)) is not None:
             setattr(output, name, value.float())
-    return total_loss(output, targets, options.loss, getattr(network, "logit_scale", None))
-
-
-def to_device(targets: Targets, device: torch.device) -> Targets:
-    """The same targets on that device."""
-    moved = (None if x is None else x.to(device) for x in (targets.events, targets.event_weights, targets.scene, targets.tags))
-    return Targets(*moved)
+    return total_loss(output, Targets(*moved), options.loss, getattr(network, "logit_scale", None))
 
 
 def share_of_rate(step: int, options: TrainOptions) -> float:
@@ -257,6 +252,31 @@ def share_of_rate(step: int, options: TrainOptions) -> float:
     if options.schedule == "htsat":
         return htsat(step // options.steps)
     return cosine(step, options.warmup, options.epochs * options.steps)
+
+
+def cosine(step: int, warmup: int, n_steps: int) -> float:
+    """Share of the full rate: a linear rise over `warmup` steps, then half a cosine down to FLOOR at step `n_steps`.
+
+    >>> [round(cosine(step, warmup=10, n_steps=100), 3) for step in (0, 9, 55, 99)]
+    [0.1, 1.0, 0.505, 0.01]
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = (step - warmup) / max(1, n_steps - warmup)
+    return FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * min(1.0, progress))) / 2
+
+
+def htsat(epoch: int) -> float:
+    """Share of the full rate in an epoch: three epochs of warm-up, halved after the 11th, 0.2 from the 22nd on.
+
+    Chen et al., 2022, as in the released configuration (`lr_rate`; 1.0 is its largest, a rate of 1e-4). The released code rises
+    again to 0.3 after its 31st epoch, where its floor lies above its last stair; here the rate stays.
+
+    >>> [htsat(epoch) for epoch in (0, 1, 2, 10, 11, 20, 21, 99)]
+    [0.2, 0.5, 1.0, 1.0, 0.5, 0.5, 0.2, 0.2]
+    """
+    starts = [start for start, _ in STAIRS]
+    return STAIRS[bisect_right(starts, epoch) - 1][1]
 
 
 def progress_line(run: Run, options: TrainOptions, steps_per_second: float) -> str:
@@ -273,11 +293,6 @@ def progress_line(run: Run, options: TrainOptions, steps_per_second: float) -> s
     return f"epoch {epoch} of {options.epochs}  [{bar:.<{BAR}}]  {done} of {options.steps}  loss {loss:.4f}  {left:.0f} s left"
 
 
-def ema_decay(step: int, decay: float) -> float:
-    """A lower decay at the beginning, so that the random start is forgotten."""
-    return min(decay, (1 + step) / (10 + step))
-
-
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
     """Move the averaged parameters towards the network's; buffers (BatchNorm's statistics) likewise, counters are copied."""
@@ -290,12 +305,11 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> None
 
 
 def save(state: dict[str, Any], path: Path, world: World = ALONE) -> None:
-    """Write with torch.save under another name, then rename: a reader finds the old file or the new one, never half of it."""
+    """Write with torch.save, in the first process; the file is the old one or the new one at any moment."""
     if not world.first:
         return
-    partial = path.with_name(path.name + ".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    with replacing(path) as unfinished:
+        torch.save(state, unfinished)
 
 
 @contextmanager
