@@ -23,20 +23,9 @@ from audiolog_cli.records import Cell, End, Failure, Row, check_text
 
 TOP_OF_BAND = 16_000.0  # Hz: half of the models' sample rate
 RAVEN_COLUMNS = (
-    "Selection",
-    "View",
-    "Channel",
-    "Begin Time (s)",
-    "End Time (s)",
-    "Low Freq (Hz)",
-    "High Freq (Hz)",
-    "Begin File",
-    "Begin Path",
-    "File Offset (s)",
-    "Annotation",
-    "Score",
-    "Kind",
-)
+    "Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)", "Begin File", "Begin Path",
+    "File Offset (s)", "Annotation", "Score", "Kind",
+)  # fmt: skip
 Stretch = TypeVar("Stretch", Cell, Row)
 LABEL_COLUMNS = ("Annotation", "Common Name", "Species", "Label", "Tags", "Call Type", "Species Code")  # Raven's, BirdNET's
 SCORE_COLUMNS = ("Score", "Confidence")
@@ -165,11 +154,7 @@ def is_raven(fields: list[str]) -> bool:
 
 def is_audacity(fields: list[str]) -> bool:
     """Whether this is a line of a label track: two numbers, which may have a decimal comma, and a text."""
-    return len(fields) == 3 and is_number(_with_point(fields[0])) and is_number(_with_point(fields[1]))
-
-
-def _with_point(text: str) -> str:
-    return text.replace(",", ".")
+    return len(fields) == 3 and all(is_number(text.replace(",", ".")) for text in fields[:2])
 
 
 def is_number(text: str) -> bool:
@@ -217,7 +202,8 @@ def read_audacity(numbered: Iterable[tuple[int, str]], name: str) -> Iterator[Ce
             raise RecordError(
                 f"{name}:{number}: expected onset, offset and label of an Audacity label track, got {len(fields)} fields"
             )
-        cells.append(_cell(filename, _with_point(fields[0]), _with_point(fields[1]), fields[2], f"{name}:{number}"))
+        onset, offset = (text.replace(",", ".") for text in fields[:2])
+        cells.append(_cell(filename, onset, offset, fields[2], f"{name}:{number}"))
     yield from sorted(cells, key=lambda cell: cell.onset)
 
 

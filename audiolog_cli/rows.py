@@ -170,7 +170,10 @@ def bridge_gaps(rows: Iterable[Row], max_gap: float) -> Iterator[Row]:
         for event in row.events:
             pause_start = last_heard.get(event, row.onset)
             if pause_start < row.onset and onset - milliseconds(pause_start) <= gap:
-                held = deque(_with_event(earlier, event) if earlier.onset >= pause_start else earlier for earlier in held)
+                held = deque(
+                    earlier._replace(events=tuple(sorted({*earlier.events, event}))) if earlier.onset >= pause_start else earlier
+                    for earlier in held
+                )
             last_heard[event] = row.offset
         while held and onset - milliseconds(held[0].onset) > gap:
             yield held.popleft()
@@ -180,10 +183,6 @@ def bridge_gaps(rows: Iterable[Row], max_gap: float) -> Iterator[Row]:
 
 def _follows(row: Row, previous: Row) -> bool:
     return row.onset == previous.offset and row.filename == previous.filename
-
-
-def _with_event(row: Row, event: str) -> Row:
-    return row._replace(events=tuple(sorted({*row.events, event})))
 
 
 def drop_short(rows: Iterable[Row], min_duration: float) -> Iterator[Row]:

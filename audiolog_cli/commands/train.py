@@ -40,7 +40,6 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from last.pt in --out.")] = False,
     device: Device = "auto",
-    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the figures for TensorBoard.")] = None,
     extend: Annotated[
         str,
         typer.Option(
@@ -49,7 +48,7 @@ def train(
             autocompletion=complete_weights,
         ),
         not_with("--check-data", "--recipe", "--set", "--init", "--resume", "--fold", "--lists", "--labels"),
-        not_with("--validation", "--cache", "--mixers", "--tensorboard"),
+        not_with("--validation", "--cache", "--mixers"),
         heading("Your own sounds"),
     ] = "",
     only: Annotated[
@@ -69,7 +68,7 @@ def train(
     check_data: Annotated[
         bool,
         typer.Option("--check-data", help="Print counts, minutes and problems of a data set; train nothing."),
-        not_with("--out", "--recipe", "--set", "--init", "--resume", "--tensorboard"),
+        not_with("--out", "--recipe", "--set", "--init", "--resume"),
         heading("Data"),
     ] = False,
     fold: Annotated[str, typer.Option(metavar="NAME", help="Which fold of a data set [default: the first].")] = "",
@@ -137,7 +136,6 @@ def train(
     import json
 
     from audiolog_cli.tagging.tagger import find_device
-    from audiolog_cli.training.board import drawn
     from audiolog_cli.training.experiment import Experiment, on_recordings, run
     from audiolog_cli.training.recipe import recipe_of_run
     from audiolog_cli.weights.find import find
@@ -159,8 +157,6 @@ def train(
     if dataset is not None:
         experiment = on_recordings(experiment, dataset, fold, terminal.say, terminal.show_progress)
     records = run(experiment, terminal.say, terminal.show_progress)
-    if tensorboard is not None:
-        records = drawn(records, tensorboard)
     terminal.write_lines(json.dumps(record) + "\n" for record in records)
 
 

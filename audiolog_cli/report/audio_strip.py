@@ -1,25 +1,24 @@
 """What a recording looks and sounds like: loudness over time, a spectrogram if it is short, and the sound itself as Opus.
 
-In: the path of a recording; out: small arrays of bytes for the page, and an Ogg Opus file. numpy and PyAV are imported by
-the functions that need them, so that a report without sound starts fast.
+In: the path of a recording; out: small arrays of bytes for the page, and an Ogg Opus file.
 """
 
 import io
-from dataclasses import dataclass
 from math import log10
-from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from numpy.typing import NDArray
 
 from audiolog_cli import terminal
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from audiolog_cli.report.page import N_BANDS, Strip
+from audiolog_cli.sound.audio import SAMPLE_RATE, Damage, DecodeOptions, decode, windows
 
 MAX_COLUMNS = 6000  # of loudness: three per pixel of a wide window
 MAX_PICTURE_COLUMNS = 3000  # of a spectrogram
 FRAME_SAMPLES = 640  # 20 ms at 32 kHz
 N_FFT = 1024
-N_BANDS = 64
 LOWEST_BAND = 50.0  # Hz, as the models' filter banks
 HIGHEST_BAND = 14_000.0  # Hz
 FLOOR = -100.0  # dBFS of byte 0
@@ -28,25 +27,11 @@ OPUS_RATE = 48_000  # Hz, Opus's native rate
 OPUS_BITS = 48_000  # a second, for one channel
 
 
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """Loudness, and the spectrogram of a short recording, as bytes for the page."""
-
-    step: float  # milliseconds of one level
-    levels: bytes  # RMS in half decibels above -100 dBFS
-    picture_step: float  # milliseconds of one column
-    picture: bytes  # (columns, N_BANDS), the lowest band first; 255 is the loudest point, 0 is 70 dB below; b"" for a long one
-    duration: float  # seconds of sound
-
-
 def strip(path: str, with_picture: bool) -> Strip:
     """Decode a recording once and measure it in frames of 20 ms; damage is reported on stderr.
 
     AudioError if there is no sound in it.
     """
-    import numpy as np
-
-    from audiolog_cli.sound.audio import SAMPLE_RATE, Damage, DecodeOptions, decode, windows
 
     def report(damage: Damage) -> None:
         terminal.say(f"{path}: {damage}")
@@ -75,37 +60,27 @@ def strip(path: str, with_picture: bool) -> Strip:
     )
 
 
-def averaged(values: "NDArray[np.float32]", most: int) -> "tuple[NDArray[np.float32], int]":
+def averaged(values: NDArray[np.float32], most: int) -> tuple[NDArray[np.float32], int]:
     """Means over groups of n rows, at most `most` of them, and n. The last group may be smaller."""
-    import numpy as np
-
     n = -(-len(values) // most)
     starts = np.arange(0, len(values), n)
     sizes = np.diff(np.append(starts, len(values)))
     return (np.add.reduceat(values, starts, axis=0) / sizes[:, np.newaxis]).astype(np.float32), n
 
 
-def decibels(power: "NDArray[np.float32]") -> "NDArray[np.float32]":
+def decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
     """A power in decibels, where 1 is full scale; silence is -120 dB."""
-    import numpy as np
-
     return (10 * np.log10(np.maximum(power, 1e-12))).astype(np.float32)
 
 
-def shades(levels: "NDArray[np.float32]") -> bytes:
+def shades(levels: NDArray[np.float32]) -> bytes:
     """The upper 70 dB as bytes."""
-    import numpy as np
-
     scaled = np.clip(1 + (levels - levels.max()) / RANGE, 0, 1)
     return bytes((255 * scaled).round().astype(np.uint8))
 
 
-def band_weights() -> "NDArray[np.float32]":
+def band_weights() -> NDArray[np.float32]:
     """Triangles, evenly spaced on the mel scale (O'Shaughnessy, 1987): (n_fft / 2 + 1, bands), each summing to 1."""
-    import numpy as np
-
-    from audiolog_cli.sound.audio import SAMPLE_RATE
-
     lowest, highest = (2595 * log10(1 + edge / 700) for edge in (LOWEST_BAND, HIGHEST_BAND))
     mel_edges = np.linspace(lowest, highest, N_BANDS + 2)
     edges = 700 * (10 ** (mel_edges / 2595) - 1)  # Hz
@@ -122,11 +97,6 @@ def band_weights() -> "NDArray[np.float32]":
 
 def opus(path: str) -> bytes:
     """The recording as mono Ogg Opus at 48 kbit/s (RFC 7845). Damage is not reported here: `strip` does that."""
-    import av
-    from av.audio.frame import AudioFrame
-
-    from audiolog_cli.sound.audio import DecodeOptions, decode
-
     file = io.BytesIO()
     with av.open(file, "w", format="ogg") as container:
         stream = container.add_stream("libopus", rate=OPUS_RATE, layout="mono")

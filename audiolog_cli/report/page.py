@@ -16,11 +16,24 @@ from typing import Any
 
 from audiolog_cli import __version__
 from audiolog_cli.report import log, summary
-from audiolog_cli.report.audio_strip import N_BANDS, Strip
 from audiolog_cli.report.packing import pack
 from audiolog_cli.report.timeline import LabelTrack, Timeline, headings
 
 SCRIPTS = ("data.js", "time.js", "view.js", "draw.js", "lists.js", "timeline.js", "input.js", "main.js")
+
+
+N_BANDS = 64  # of a spectrogram
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Loudness, and the spectrogram of a short recording, as bytes for the page."""
+
+    step: float  # milliseconds of one level
+    levels: bytes  # RMS in half decibels above -100 dBFS
+    picture_step: float  # milliseconds of one column
+    picture: bytes  # (columns, N_BANDS), the lowest band first; 255 is the loudest point, 0 is 70 dB below; b"" for a long one
+    duration: float  # seconds of sound
 
 
 @dataclass(frozen=True, slots=True)

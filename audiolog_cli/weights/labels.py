@@ -16,8 +16,6 @@ from importlib import resources
 
 from audiolog_cli.errors import RecordError
 
-AUDIOSET_CLASSES = 527
-
 
 @dataclass(frozen=True, slots=True)
 class AudioSetClass:
