@@ -23,8 +23,8 @@ from audiolog_cli.records import Cell, End, Failure, Row, check_text
 
 TOP_OF_BAND = 16_000.0  # Hz: half of the models' sample rate
 RAVEN_COLUMNS = (
-    "Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)", "Begin File", "Begin Path",
-    "File Offset (s)", "Annotation", "Score", "Kind",
+    "Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)", "Begin File",
+    "Begin Path", "File Offset (s)", "Annotation", "Score", "Kind",
 )  # fmt: skip
 Stretch = TypeVar("Stretch", Cell, Row)
 LABEL_COLUMNS = ("Annotation", "Common Name", "Species", "Label", "Tags", "Call Type", "Species Code")  # Raven's, BirdNET's

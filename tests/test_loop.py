@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.model import crnn
+from audiolog_cli.model import htsat
 from audiolog_cli.model.networks import new_network
 from audiolog_cli.training import loop
 from audiolog_cli.training.batches import Batch
@@ -96,7 +96,7 @@ def test_a_metric_that_the_windows_do_not_allow_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("weight", "moves"), [(0.1, True), (0.0, False)])
 def test_the_scale_of_the_contrastive_loss_is_learned_where_there_is_one(tmp_path: Path, weight: float, moves: bool) -> None:
     state, records = trained(replace(QUICK, epochs=1, loss=LossWeights(contrastive_weight=weight)), tmp_path)
-    assert (state.network.logit_scale.item() != pytest.approx(crnn.INITIAL_LOGIT_SCALE, abs=1e-7)) == moves
+    assert (state.network.logit_scale.item() != pytest.approx(htsat.INITIAL_LOGIT_SCALE, abs=1e-7)) == moves
     assert ("contrastive" in records[0]) == moves
 
 

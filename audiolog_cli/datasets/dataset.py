@@ -214,7 +214,7 @@ def check_archives(folder: Path) -> list[str]:
 
 
 def summary_lines(dataset: Dataset) -> Iterator[str]:
-    """A TSV with counts of the whole set (fold and part "all"), then of every part of every fold, also of labels that never occur.
+    """A TSV with counts of the whole set (fold and part "all"), then of each part of each fold, also of labels that never occur.
 
     Events are active ones; for MAESTRO these are seconds.
     """

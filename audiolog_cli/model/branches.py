@@ -1,7 +1,7 @@
 """AudioLog's event and scene branch over the features of time steps: what `crnn.py` and `mobilenet.py` end in.
 
-In: features (B, T, C) of T steps. Out: the logits and embeddings of an `Output`. Parameters are the network's own, by these names, so
-that checkpoints of both kinds read alike.
+In: features (B, T, C) of T steps. Out: the logits and embeddings of an `Output`. The parameters belong to the network itself, as
+`sed_head`, `asc_head` and so on.
 """
 
 from collections.abc import Mapping
