@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from audiolog_cli.check import holding
 from audiolog_cli.check.facts import Spans, Table, holds, spans_of, table_of
-from audiolog_cli.check.holding import TOLERANCE, Position, labels_of, place_of, positions_of, regions
+from audiolog_cli.check.holding import TOLERANCE, Position, labels_of, place_of, positions_of
 from audiolog_cli.check.qualities import qualities
 from audiolog_cli.check.sentences import EXCEPT, Denial, Place, Statement, sentences, statements
 from audiolog_cli.check.times import Time
@@ -79,8 +79,9 @@ def claims_of(text: str, table: Table) -> list[Claim]:
         place.follow(sentence, table.doubles)
         plain = list(statements(sentence))
         plain = list(denial.applied(plain, sentence))
-        if EXCEPT.search(sentence.line):
-            plain = [_without_silence(statement) for statement in plain]
+        if match := EXCEPT.search(sentence.masked, sentence.start, sentence.end):
+            excepted = [mention for mention in sentence.mentions if mention.start >= match.end()][:1]
+            plain = [_without_silence(each) for each in plain if not (each.denied and _has_any(each, excepted, table))]
         said = (
             [] if place.unnamed and place.time is None else qualities(sentence, before)
         )  # how often in a section without a known scene
@@ -91,6 +92,12 @@ def claims_of(text: str, table: Table) -> list[Claim]:
         stated = [each.mentions for each in plain if each.mentions and not each.denied]
         before = stated[-1] if stated else before if not sentence.mentions else ()
     return list(claims.values())
+
+
+def _has_any(statement: Statement, excepted: list[Mention], table: Table) -> bool:
+    """Whether a denial goes for labels that it excepts: `apart from one car, no traffic`."""
+    said = frozenset().union(*(labels_of(mention, table) for mention in statement.mentions))
+    return any(not said.isdisjoint(labels_of(mention, table)) for mention in excepted)
 
 
 def _without_silence(statement: Statement) -> Statement:
@@ -227,48 +234,17 @@ def _quality_claims(statement: Statement, text: str, table: Table) -> Iterator[C
     quality = statement.quality
     assert quality is not None
     if not statement.mentions:
-        yield _claim(text, quality.start, quality.end, None, frozenset(), holding.recording_lasts(statement, table), False)
+        yield _claim(text, quality.start, quality.end, None, frozenset(), holding.recording_lasts(quality, table), False)
         return
     kept = tuple(each for each in statement.mentions if not each.may_be or len(labels_of(each, table)) == 1)  # without `someone`
     if not kept or not all(labels_of(mention, table) for mention in kept):
         return  # an invented label is a claim of its own
     statement = replace(statement, mentions=kept)
     labels = frozenset().union(*(labels_of(mention, table) for mention in kept))
-    problem = _quality_problem(statement, labels, table)
+    problem = holding.problem(labels, statement, quality, table)
     ends = [mention.end for mention in (*statement.mentions, *(quality.others if quality.kind == "comes_before" else ()))]
     start = min(quality.start, *(mention.start for mention in statement.mentions))
     yield _claim(text, start, max(quality.end, *ends), None, labels, problem, False)
-
-
-def _quality_problem(statement: Statement, labels: frozenset[str], table: Table) -> str:
-    """What is wrong with a quality, according to its kind."""
-    kind = statement.quality.kind if statement.quality else ""
-    ranges = [each for time in statement.times for each in positions_of(time, statement, table)]
-    within = regions(statement, table, ranges)
-    points = [onset for onset, offset in ranges if onset == offset]
-    match kind:
-        case "counts":
-            return holding.counts(labels, statement, table, within, len(statement.times))
-        case "lasts":
-            return holding.lasts(labels, statement, table, within, points)
-        case "throughout":
-            return holding.throughout(labels, statement, table, within)
-        case "goes_on":
-            return holding.goes_on(labels, statement, table, within)
-        case "mostly":
-            return holding.mostly(labels, statement, table, within)
-        case "mostly_then":
-            return holding.mostly_then(labels, table, ranges)
-        case "only":
-            return holding.only(labels, statement, table, within)
-        case "only_then":
-            return holding.only_then(labels, table, ranges, regions(statement, table, ()))
-        case "comes_before":
-            return holding.comes_before(labels, statement, table)
-        case "opens":
-            return holding.opens(labels, statement, table)
-        case _:
-            return holding.closes(labels, statement, table)
 
 
 # Coverage

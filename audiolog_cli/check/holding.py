@@ -1,11 +1,12 @@
 """Checks of the qualities that a log states, against the table: one function for each kind in `qualities.py`.
 
-Each takes the labels, the statement and the table, and returns what is wrong, "" if nothing. A sentence that may be read in
-several ways (in this scene or in the whole recording; each of the labels or all together) is correct if one of them is.
+Each takes a `Case` and returns what is wrong, "" if nothing. A sentence that may be read in several ways (in this scene or in the
+whole recording; each of the labels or all together) is correct if one of them is.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from audiolog_cli.check.facts import DAY, Spans, Table, spans_of
 from audiolog_cli.check.sentences import Quality, Statement
@@ -16,7 +17,7 @@ from audiolog_cli.wording import clock, length
 TOLERANCE = 1.0  # seconds that a time may be off before it is wrong
 MOSTLY_SHARE = 0.4  # of the time, or of what is heard most: less is not "mostly"
 THROUGHOUT_SHARE = 0.6  # of the region, from the first to the last time that a sound is heard, for "throughout"
-GOES_ON_SHARE = 0.5  # of the time, for a sound that is there "all night"
+GOES_ON_SHARE = 0.45  # of the time, for a sound that is there "all night"
 NEAR = 4.0  # seconds between a point and a sound whose length is given with it
 OPENING_SHARE = 0.25  # of the recording, at its start or end, for a sound it "begins" or "ends" with
 
@@ -97,57 +98,75 @@ def regions(statement: Statement, table: Table, ranges: Sequence[Position]) -> l
     return [*found, (table.whole, "whole")]
 
 
-def _choices(
-    labels: frozenset[str], statement: Statement, table: Table, regions: Sequence[Region]
-) -> Iterator[tuple[Spans, Spans]]:
-    """For every reading: when a label, or all of them together, are heard in a region; and the region."""
-    groups = {
-        labels,
-        labels - table.scenes or labels,
-        *(frozenset({variant}) for label in labels for variant in table.variants(label)),
-    }
-    for region, key in regions:
-        for group in groups:
-            yield table.when_within(group, region, key), region
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A quality that is stated of labels, to be held against the table."""
+
+    labels: frozenset[str]
+    statement: Statement
+    quality: Quality
+    table: Table
+    ranges: Sequence[Position]  # what the times of its clause may mean; points are ranges without a length
+    within: Sequence[Region]  # what it may be about
+
+    def choices(self) -> Iterator[tuple[Spans, Spans]]:
+        """For every reading: when a label, or all of them together, are heard in a region; and the region."""
+        groups = {
+            self.labels,
+            self.labels - self.table.scenes or self.labels,
+            *(frozenset({variant}) for label in self.labels for variant in self.table.variants(label)),
+        }
+        for region, key in self.within:
+            for group in groups:
+                yield self.table.when_within(group, region, key), region
+
+    def heard(self, region: Region) -> dict[str, float]:
+        """The seconds of every other event in a region."""
+        others = {event: self.table.when_within(frozenset({event}), *region).seconds for event in self.table.events - self.labels}
+        return {event: seconds for event, seconds in sorted(others.items()) if seconds > 0}
 
 
-def counts(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region], n_times: int) -> str:
+def problem(labels: frozenset[str], statement: Statement, quality: Quality, table: Table) -> str:
+    """What is wrong with a quality that is stated of labels; "" if nothing."""
+    ranges = [each for time in statement.times for each in positions_of(time, statement, table)]
+    return KINDS[quality.kind](Case(labels, statement, quality, table, ranges, regions(statement, table, ranges)))
+
+
+def _counts(case: Case) -> str:
     """Heard that many times; pauses within the tolerance may be ignored, and listed times may be counted."""
-    quality = statement.quality
-    assert quality is not None
-    if quality.bound != "least" and n_times == quality.value > 1:
+    if case.quality.bound != "least" and len(case.statement.times) == case.quality.value > 1:
         return ""
-    said: list[int] = []
-    for spans, _ in _choices(labels, statement, table, within):
-        fewest = len(spans) - bisect_right(spans.pauses, TOLERANCE)
-        said.append(len(spans))
-        if _agrees(fewest, len(spans), quality):
-            return ""
-    return f"{said[0]} times, says the table" if said[0] != 1 else "once, says the table"
+    said = [(len(spans) - bisect_right(spans.pauses, TOLERANCE), len(spans)) for spans, _ in case.choices()]
+    if len(case.labels) > 1:  # `three vehicles`: each label by itself
+        each = [sum(len(case.table.when_within(frozenset({label}), *region)) for label in case.labels) for region in case.within]
+        said += [(min(least for least, _ in said), max(each))]
+    if any(_agrees(*each, case.quality) for each in said):
+        return ""
+    return f"{said[0][1]} times, says the table" if said[0][1] != 1 else "once, says the table"
 
 
 def _agrees(least: float, most: float, quality: Quality) -> bool:
     """Whether a stated value agrees with one between `least` and `most`."""
-    if quality.bound == "least":
-        return most >= quality.value - quality.slack
-    if quality.bound == "most":
-        return least <= quality.value + quality.slack
-    return least - quality.slack <= quality.value <= most + quality.slack
+    is_enough, is_not_more = most >= quality.value - quality.slack, least <= quality.value + quality.slack
+    return (is_enough or quality.bound == "most") and (is_not_more or quality.bound == "least")
 
 
-def lasts(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region], points: Sequence[float]) -> str:
+def _is_near(seconds: float, quality: Quality) -> bool:
+    return _agrees(seconds - TOLERANCE, seconds + TOLERANCE, quality)
+
+
+def _lasts(case: Case) -> str:
     """Lasts that long: one time that it is heard, or all together; or the time at a point that the clause names."""
-    quality = statement.quality
-    assert quality is not None
+    points = [onset for onset, offset in case.ranges if onset == offset]
     longest = 0.0
-    for spans, region in _choices(labels, statement, table, within):
+    for spans, region in case.choices():
+        lengths, totals = spans.lengths, [spans.seconds]
         if points:
             near = [pair for point in points for pair in spans.meeting(point - NEAR, point + NEAR)]
-            lengths = sorted(offset - onset for onset, offset in near)
-        else:
-            lengths = spans.lengths
-        totals = [] if points else [spans.seconds, *([region.seconds] if statement.times else [])]  # `from 0:05 to 0:10 (5 s)`
-        if _some_agree(lengths, quality) or any(_agrees(each - TOLERANCE, each + TOLERANCE, quality) for each in totals):
+            lengths, totals = sorted(offset - onset for onset, offset in near), []
+        elif case.statement.times:
+            totals.append(region.seconds)  # `from 0:05 to 0:10 (5 s)`
+        if _some_agree(lengths, case.quality) or any(_is_near(each, case.quality) for each in totals):
             return ""
         longest = max([longest, *lengths[-1:], *totals[:1]])
     return f"lasts {length(longest)}, says the table" if longest else "not at that time"
@@ -155,135 +174,136 @@ def lasts(labels: frozenset[str], statement: Statement, table: Table, within: Se
 
 def _some_agree(lengths: Sequence[float], quality: Quality) -> bool:
     """Whether one of these lengths, in ascending order, agrees with the stated one."""
-    if not lengths:
-        return False
     if quality.bound:
-        extreme = lengths[-1] if quality.bound == "least" else lengths[0]
-        return _agrees(extreme - TOLERANCE, extreme + TOLERANCE, quality)
+        return any(_is_near(extreme, quality) for extreme in (lengths[-1:] if quality.bound == "least" else lengths[:1]))
     index = bisect_left(lengths, quality.value - quality.slack - TOLERANCE)
     return index < len(lengths) and lengths[index] <= quality.value + quality.slack + TOLERANCE
 
 
-def recording_lasts(statement: Statement, table: Table) -> str:
+def recording_lasts(quality: Quality, table: Table) -> str:
     """The recording lasts that long."""
-    quality, seconds = statement.quality, table.end - table.onset
-    assert quality is not None
-    return "" if _agrees(seconds - TOLERANCE, seconds + TOLERANCE, quality) else f"the recording lasts {length(seconds)}"
+    seconds = table.end - table.onset
+    return "" if _is_near(seconds, quality) else f"the recording lasts {length(seconds)}"
 
 
-def throughout(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region]) -> str:
+def _throughout(case: Case) -> str:
     """Heard from near the start to near the end of the region, perhaps with pauses."""
-    for spans, region in _choices(labels, statement, table, within):
-        if spans and region and spans.offsets[-1] - spans.onsets[0] >= THROUGHOUT_SHARE * (region.offsets[-1] - region.onsets[0]):
+    for spans, region in case.choices():
+        seconds = max(spans.seconds, spans.offsets[-1] - spans.onsets[0]) if spans else 0.0
+        if region and seconds >= THROUGHOUT_SHARE * (region.offsets[-1] - region.onsets[0]):
             return ""
-        if spans and region and spans.seconds >= THROUGHOUT_SHARE * region.seconds:
+        if spans.seconds >= THROUGHOUT_SHARE * region.seconds > 0:
             return ""
     return "not all that time"
 
 
-def goes_on(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region]) -> str:
+def _goes_on(case: Case) -> str:
     """Heard for most of the region."""
-    is_there = any(
-        spans.seconds >= GOES_ON_SHARE * region.seconds for spans, region in _choices(labels, statement, table, within)
-    )
+    is_there = any(spans.seconds >= GOES_ON_SHARE * region.seconds for spans, region in case.choices())
     return "" if is_there else "not all that time"
 
 
-def mostly(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region]) -> str:
+def _mostly(case: Case) -> str:
     """Heard more than the other events of the region, or for much of its time."""
-    problem = ""
-    for region, key in within:
-        seconds = table.when_within(labels, region, key).seconds
-        others = {event: table.when_within(frozenset({event}), region, key).seconds for event in table.events - labels}
-        if labels <= table.scenes or labels <= {QUIET, MISSING}:
-            others = {}
-        if seconds >= MOSTLY_SHARE * region.seconds or (others and seconds >= MOSTLY_SHARE * max(others.values())):
+    found = ""
+    for region in case.within:
+        seconds = case.table.when_within(case.labels, *region).seconds
+        others = {} if case.labels <= case.table.scenes | {QUIET, MISSING} else case.heard(region)
+        if seconds >= MOSTLY_SHARE * region[0].seconds or (others and seconds >= MOSTLY_SHARE * max(others.values())):
             return ""
-        if not others and labels <= table.events and seconds:
+        if not others and case.labels <= case.table.events and seconds:
             return ""  # nothing else is heard
         most = max(others, key=lambda event: others[event], default="")
-        problem = problem or (f"{_words(most)} more, says the table" if most else "not for most of the time")
-    return problem
+        found = found or (f"{_words(most)} more, says the table" if most else "not for most of the time")
+    return found
 
 
-def mostly_then(labels: frozenset[str], table: Table, ranges: Sequence[Position]) -> str:
+def _mostly_then(case: Case) -> str:
     """Heard mostly inside the ranges."""
-    spans = table.when(labels)
-    inside = spans.within(spans_of((onset - TOLERANCE, offset + TOLERANCE) for onset, offset in ranges)).seconds
+    spans = case.table.when(case.labels)
+    inside = spans.within(spans_of((onset - TOLERANCE, offset + TOLERANCE) for onset, offset in case.ranges)).seconds
     return "" if inside >= MOSTLY_SHARE * spans.seconds else "mostly at other times, says the table"
 
 
-def only(labels: frozenset[str], statement: Statement, table: Table, within: Sequence[Region]) -> str:
+def _only(case: Case) -> str:
     """No other event in the region."""
-    quality = statement.quality
-    assert quality is not None
-    named = labels.union(*(labels_of(mention, table) for mention in quality.others))
-    problem = ""
-    for region, key in within:
+    named = case.labels.union(*(labels_of(mention, case.table) for mention in case.quality.others))
+    stems = {stem for label in named for stem in phrase(label)}  # as in `metros leave`
+    found = ""
+    for region, key in case.within:
         if key is None:
             region = spans_of((on + TOLERANCE, off - TOLERANCE) for on, off in region.pairs() if off - on > 2 * TOLERANCE)
-        others = [
-            event for event in sorted(table.events - named) if table.when_within(frozenset({event}), region, key).seconds > 0
-        ]
-        others = [
-            event for event in others if not any(set(phrase(event)) & set(phrase(label)) for label in named)
-        ]  # as in `metros leave`
+        others = [event for event in case.heard((region, key)) if event not in named and stems.isdisjoint(phrase(event))]
         if not others:
             return ""
-        problem = problem or f"{_words(others[0])} is there too, says the table"
-    return problem
+        found = found or f"{_words(others[0])} is there too, says the table"
+    return found
 
 
-def only_then(labels: frozenset[str], table: Table, ranges: Sequence[Position], within: Sequence[Region]) -> str:
+def _only_then(case: Case) -> str:
     """At no other time in the region."""
-    said = spans_of((onset - 4 * TOLERANCE, offset + 4 * TOLERANCE) for onset, offset in ranges)
-    for region, key in within:
-        spans = table.when_within(labels, region, key)
-        if spans.seconds - spans.within(said).seconds <= 2 * TOLERANCE * len(ranges):
+    said = spans_of((onset - 4 * TOLERANCE, offset + 4 * TOLERANCE) for onset, offset in case.ranges)
+    for region, key in regions(case.statement, case.table, ()):
+        spans = case.table.when_within(case.labels, region, key)
+        if spans.seconds - spans.within(said).seconds <= 2 * TOLERANCE * len(case.ranges):
             return ""
-    other = next(onset for onset, offset in table.when(labels).pairs() if not said.covers(onset, offset, 0.0))
+    other = next(onset for onset, offset in case.table.when(case.labels).pairs() if not said.covers(onset, offset, 0.0))
     return f"also at {clock(other)}, says the table"
 
 
-def comes_before(labels: frozenset[str], statement: Statement, table: Table) -> str:
-    """The labels are heard at least once before the others; with the bound "all", before every time that these are heard."""
-    quality = statement.quality
-    assert quality is not None
-    others = labels_of(quality.others[0], table)
-    if not others or labels == others:
+def _comes_before(case: Case) -> str:
+    """Each of the labels is heard once before the others; with the bound "all", before every time that these are heard."""
+    heard, others = case.table.heard, labels_of(case.quality.others[0], case.table)
+    if not others or case.labels == others:
         return ""
-    each = [labels_of(mention, table) for mention in statement.mentions]
-    first = max(min(table.heard[label].onsets[0] for label in own) for own in each if own)
-    latest = max(table.heard[label].onsets[-1] for label in others)
-    if quality.bound == "all":
-        latest = min(table.heard[label].onsets[0] for label in others)
+    each = [labels_of(mention, case.table) for mention in case.statement.mentions]
+    first = max(min(heard[label].onsets[0] for label in own) for own in each if own)
+    if case.quality.bound == "all":
+        latest = min(heard[label].onsets[0] for label in others)
+    else:
+        latest = max(heard[label].onsets[-1] for label in others)
     return "" if first <= latest + TOLERANCE else "not in that order"
 
 
-def opens(labels: frozenset[str], statement: Statement, table: Table) -> str:
-    """There at the start: a scene is the first one, an event is near the start or the first of all."""
-    if labels & {QUIET, MISSING}:
-        return ""
-    first = table.when(labels).onsets[0]
-    if labels <= table.scenes:
-        earliest = min(table.heard[scene].onsets[0] for scene in table.scenes)
-        return "" if first <= earliest + TOLERANCE else "not at the beginning"
-    earliest = min(table.heard[event].onsets[0] for event in table.events | (labels & table.scenes))
-    near = first - table.onset <= OPENING_SHARE * (table.end - table.onset)
-    return "" if near or first <= earliest + TOLERANCE else "not at the beginning"
+def _opens(case: Case) -> str:
+    """There at the start: a scene is the first one, an event is near the start of the region or the first in it."""
+    return "" if _is_at_edge(case, lambda spans, region: spans.onsets[0] - region.onsets[0]) else "not at the beginning"
 
 
-def closes(labels: frozenset[str], statement: Statement, table: Table) -> str:
-    """There at the end."""
-    if labels & {QUIET, MISSING}:
-        return ""
-    last = table.when(labels).offsets[-1]
-    if labels <= table.scenes:
-        latest = max(table.heard[scene].offsets[-1] for scene in table.scenes)
-        return "" if last >= latest - TOLERANCE else "not at the end"
-    latest = max(table.heard[event].offsets[-1] for event in table.events | (labels & table.scenes))
-    near = table.end - last <= OPENING_SHARE * (table.end - table.onset)
-    return "" if near or last >= latest - TOLERANCE else "not at the end"
+def _closes(case: Case) -> str:
+    """There at the end, in the same way."""
+    return "" if _is_at_edge(case, lambda spans, region: region.offsets[-1] - spans.offsets[-1]) else "not at the end"
+
+
+def _is_at_edge(case: Case, distance: Callable[[Spans, Spans], float]) -> bool:
+    """Whether labels are heard near an edge of what the sentence is about, or nearer than all others of their kind."""
+    if case.labels & {QUIET, MISSING}:
+        return True
+    is_scene = case.labels <= case.table.scenes
+    others = case.table.scenes if is_scene else case.table.events | (case.labels & case.table.scenes)
+    whole: Region = (case.table.whole, "whole")
+    for region in (*case.within, whole) if case.statement.in_its_scene and not is_scene else (whole,):
+        if spans := case.table.when_within(case.labels, *region):
+            own, near = distance(spans, region[0]), 0.0 if is_scene else OPENING_SHARE * region[0].seconds
+            rest = [each for label in others if (each := case.table.when_within(frozenset({label}), *region))]
+            if own <= max(near, TOLERANCE + min(distance(each, region[0]) for each in rest)):
+                return True
+    return False
+
+
+KINDS: dict[str, Callable[[Case], str]] = {
+    "counts": _counts,
+    "lasts": _lasts,
+    "throughout": _throughout,
+    "goes_on": _goes_on,
+    "mostly": _mostly,
+    "mostly_then": _mostly_then,
+    "only": _only,
+    "only_then": _only_then,
+    "comes_before": _comes_before,
+    "opens": _opens,
+    "closes": _closes,
+}
 
 
 def _words(label: str) -> str:

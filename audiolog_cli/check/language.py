@@ -60,10 +60,12 @@ def numbers(kind: str = "numbers") -> dict[str, float]:
 def value(text: str) -> float:
     """The value of a number in digits, or of a word of `numbers` or `counts`; ValueError for anything else.
 
-    >>> value("2,5"), value("Three"), value("twice"), value("twenty-five")
-    (2.5, 3, 2, 25)
+    >>> value("2,5"), value("Three"), value("twice"), value("twenty-five"), value("two and a half")
+    (2.5, 3, 2, 25, 2.5)
     """
     word = " ".join(text.lower().split())
+    if (whole := compiled(r"\s+<and_a_half>\Z").sub("", word)) != word:
+        return value(whole) + 0.5
     known = numbers().get(word, numbers("counts").get(word))
     if known is None and "-" in word:
         return sum(value(part) for part in word.split("-"))

@@ -29,6 +29,7 @@ COUNT = compiled(
     r"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+<occurrences>|(?P<crossed>\d+)\s*[\u00d7x](?!\w)"
     r"|(?P<count><counts>)(?!\s+<no_count>)"
 )
+RELATIVE_NEXT = compiled(r"\s*<relative>")
 RELATIVE = re.compile(r"\b(?:that|which|who)\s*\Z", re.IGNORECASE)
 STRICTLY = compiled("<strictly>")
 FIRST = compiled(r"(?:\s+\w+){0,3}\s+<at_first>")
@@ -166,7 +167,8 @@ def _owner(sentence: Sentence, position: int) -> tuple[Clause, list[Mention]] | 
         return None
     if OF_ALL.search(sentence.masked, clause.start, clause.end):
         return None
-    if speaks_of_something_else(_without_cues(sentence.masked, clause), clause):
+    is_relative = RELATIVE_NEXT.match(sentence.masked, clause.start)
+    if not is_relative and speaks_of_something_else(_without_cues(sentence.masked, clause), clause):
         return None
     earlier = [each for each in sentence.clauses[:index] if each.runs]
     if earlier:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from audiolog_cli.check.language import compiled, numbers, value
 
 HALF_MINUTE = 30.0  # seconds that "minute 5" may be off
+SHORT = 60.0  # seconds that "shortly before 5:00" may be off
 VAGUE = 3.0  # seconds that "about 5 s" may be off, beyond the usual tolerance
 VAGUE_CLOCK = 900.0  # seconds that "around midnight" may be off
 WINDOW = 64  # characters before and after an amount that may tell what it is
@@ -54,9 +55,9 @@ class Duration:
     bound: str = ""  # "least" or "most": more than 5 s, at most 5 s
 
 
-NUMBER = r"(?:\d+(?:[.,]\d+)?|<numbers>(?:-<numbers>)?)"
+NUMBER = r"(?:\d+(?:[.,]\d+)?|<numbers>(?:-<numbers>)?)(?:\s+<and_a_half>)?"
 AMOUNT = "|".join(  # 1 h 2 min 3 s, and its shorter forms, the longest first
-    rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}\s*(?:<and>\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}"
+    rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}\s*(?:<and>\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}(?:\s+<and_a_half>)?"
     for biggest, middle, smallest in (
         ("<hours>", rf"(?:{NUMBER}\s*-?<minutes>\s*(?:<and>\s*)?)?", "<seconds>"),
         ("<hours>", "", "<minutes>"),
@@ -95,6 +96,7 @@ HALVES = compiled(  # the second half
 )
 POINTS = compiled(rf"(?<![\d:.])(?P<first>{QUANTITY})(?!\d|:\d)")
 AMOUNTS = compiled(rf"(?<![\d:.])(?:{AMOUNT})(?!\d|:\d)")
+AND_A_HALF = compiled(r"\s+<and_a_half>\Z")
 NUMBER_AND_UNIT = compiled(rf"(?P<number>{NUMBER})(?:\s+an?)?\s*-?(?:(?P<h><hours>)|(?P<m><minutes>)|(?P<s><seconds>))?")
 UNIT = compiled(r"(?P<s><seconds>)|(?P<m><minutes>)|(?P<h><hours>)")
 PADDED = re.compile(r"\s*\d{2}:\d{2}:\d{2}(?:\.\d+)?\s*")
@@ -115,6 +117,7 @@ WORDED_PARTS = compiled(
 BETWEEN = compiled(rf"<between>\W*{FILLER}(?:<seconds>\s*)?\Z")
 FROM = compiled(r"<from|between>\W*\Z")
 LEAD_IN = compiled(rf"<at>\s*{FILLER}[:@(]?\s*\Z|@\s*\Z")
+SHORTLY = compiled(r"<shortly>\s*\Z")
 VAGUELY_BEFORE = compiled(r"<about>\W*(?:de\s)?\Z")
 _BOUND = "<about|more_than|less_than|filler|for|joining>"
 FOR = compiled(rf"(?:<for>|<ends_at>[^,.;:()\d\n]{{0,20}}\s<after_amount>)[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
@@ -355,7 +358,7 @@ def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None
         return None, 0.0, False, False
     definite = [":" not in each or compiled("<am|pm|oclock>").search(each) for each in (first, last)]
     to_the_second = all(each.count(":") == 2 for each in (first, last))
-    slack = (0.0 if to_the_second else 60.0) + (VAGUE_CLOCK if VAGUELY_BEFORE.search(before) else 0.0)
+    slack = (0.0 if to_the_second else 60.0) + (VAGUE_CLOCK if VAGUELY_BEFORE.search(before) or SHORTLY.search(before) else 0.0)
     return (onset, offset), slack, any(definite), all(PADDED.fullmatch(each) for each in (first, last))
 
 
@@ -399,14 +402,16 @@ def _slack(before: str, *quantities: str) -> float:
     units = [match for quantity in quantities if not _is_clock(quantity) for match in UNIT.finditer(quantity)]
     in_minutes = len(quantities) > 0 and not any(_is_clock(quantity) for quantity in quantities) and units
     whole_minutes = in_minutes and not any(match["s"] for match in units)
-    return (HALF_MINUTE if whole_minutes else 0.0) + (VAGUE if VAGUELY_BEFORE.search(before) else 0.0)
+    return (HALF_MINUTE if whole_minutes else 0.0) + (
+        VAGUE if VAGUELY_BEFORE.search(before) else SHORT if SHORTLY.search(before) else 0.0
+    )
 
 
 def seconds(quantity: str) -> float:
     """A time in seconds, from any of the forms above; a bare number is seconds.
 
-    >>> seconds("1:02:03"), seconds("2 min 5 s"), seconds("minute 5"), seconds("7.5"), seconds("half an hour"), seconds("11 pm")
-    (3723.0, 125.0, 300.0, 7.5, 1800.0, 82800.0)
+    >>> seconds("1:02:03"), seconds("2 min 5 s"), seconds("minute 5"), seconds("an hour and a half"), seconds("11 pm")
+    (3723.0, 125.0, 300.0, 5400.0, 82800.0)
     """
     if _is_clock(quantity):
         if ":" not in quantity or compiled("<am|pm|oclock>|<midnight|noon>").search(quantity):
@@ -418,7 +423,8 @@ def seconds(quantity: str) -> float:
     named = compiled(r"\s*(?:(?P<m><minutes>)|<seconds>|<nth>)\s*(?P<number>\d+(?:\.\d+)?).*").fullmatch(quantity)
     if named:
         return float(named["number"]) * (60 if named["m"] else 1)
-    return sum(value(match["number"]) * _factor(match) for match in NUMBER_AND_UNIT.finditer(quantity))
+    amounts = [(value(match["number"]), _factor(match)) for match in NUMBER_AND_UNIT.finditer(AND_A_HALF.sub("", quantity))]
+    return sum(number * unit for number, unit in amounts) + (amounts[-1][1] / 2 if AND_A_HALF.search(quantity) else 0.0)
 
 
 def _factor(match: re.Match[str]) -> float:
