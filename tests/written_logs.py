@@ -431,6 +431,49 @@ RIDE_OUT = rows(
         "frog": [(2100, 2500)],
     },
 )
+AIRPORT = rows(
+    {"airport": [(0, 1200)], "bus": [(1200, 1800)]},
+    {
+        "speech": [(0, 90), (300, 420), (1250, 1400)],
+        "footsteps": [(100, 280), (1150, 1210)],
+        "bell": [(295, 298), (700, 703)],
+        "airplane": [(500, 530), (900, 940)],
+        "crying_baby": [(600, 660)],
+        "engine_idling": [(1200, 1260)],
+        "phone_ring": [(1500, 1512)],
+        "brakes": [(1780, 1786)],
+    },
+)
+STABLE = rows(
+    {"farm": [(0, 2400)]},
+    {
+        "horse": [(0, 120), (1000, 1100), (2200, 2300)],
+        "goat": [(300, 360)],
+        "rooster": [(400, 404), (430, 434)],
+        "rain": [(600, 1500)],
+        "dog_bark": [(1590, 1598)],
+        "hammering": [(1600, 1720)],
+        "speech": [(1730, 1800)],
+        "tractor": [(1900, 2150)],
+    },
+)
+EVENING = dated(
+    "2026-01-09T18:00:00+01:00",
+    rows(
+        {"kitchen": [(0, 1800)], "home": [(1800, 7200)]},
+        {
+            "water": [(60, 120), (1500, 1560)],
+            "frying": [(300, 1200)],
+            "dishes": [(1300, 1480)],
+            "doorbell": [(1750, 1752)],
+            "speech": [(1755, 1800), (2000, 3000)],
+            "cat_meow": [(3300, 3304), (6700, 6706)],
+            "television": [(3600, 6600)],
+            "snoring": [(5400, 6000)],
+            "phone_ring": [(6650, 6662)],
+        },
+    ),
+)
 TABLES = {name.lower(): table for name, table in globals().items() if name.isupper()}
 
 LOGS = Path(__file__).parent / "logs"

@@ -54,7 +54,7 @@ BESIDE_TIMES = compiled(
 PART = re.compile(
     r"(?P<name>[^\x01:：]{0,40})\x01+[\s)\]]*[:：|\u2013\u2014·-]"
 )  # a line that begins with a time, or a name and a time
-PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?=[^\s\-•\d])")  # a blank line without a list or heading after it
+PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?= {0,2}[^\s\-•\d])")  # a blank line without a list or heading after it
 THEN = compiled("<then|next>")
 WHILE_IN = compiled(r"<while_in>\s*(?:<joining>)?\s*\Z")
 SCENE_TIME = re.compile(r"\s*[(\[]\s*\x01")
@@ -294,6 +294,8 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
     spoken = [clause for clause in sentence.clauses if clause.runs or clause.times]
     for clause, run, when in _paired(spoken, sentence.masked):
         when = _with_edge(when, run, sentence.masked)
+        if when is not None and when.in_row and len(sentence.mentions) == 1:
+            when = replace(when, in_row=False)  # the row's time is that of its only event
         is_counted = when is not None and COUNTED.search(sentence.masked, clause.start, clause.end) is not None
         denied = is_denied(sentence, clause, run)
         if not (denied and when is None and RESTRICTED.search(line)):
@@ -377,7 +379,7 @@ def speaks_of_something_else(masked: str, clause: Clause) -> bool:
 
 def _inside(clause: Clause, masked: str) -> Iterator[tuple[list[Mention], Time | None]]:
     """Runs and times of one clause: each time with the labels since the last time, or up to the next if a time comes first."""
-    if len(clause.runs) == 1 and len(clause.times) == 1 and _is_bare_list(clause.runs[0], clause.times[0], masked):
+    if len(clause.runs) == 1 and len(clause.times) == 1 and _is_of_last(clause.runs[0], clause.times[0], masked):
         yield clause.runs[0][-1:], clause.times[0]
         yield clause.runs[0][:-1], None
         return
@@ -408,14 +410,12 @@ def _inside(clause: Clause, masked: str) -> Iterator[tuple[list[Mention], Time |
     yield from ((run, None) for number, run in enumerate(clause.runs) if number not in claimed)
 
 
-def _is_bare_list(run: Sequence[Mention], time: Time, masked: str) -> bool:
-    """Whether the time after a list is only of its last label, which no `and` joins to the others: `a dog, a bell at 3:00`."""
-    return (
-        len(run) > 1
-        and time.start > run[-1].start
-        and masked[run[-2].end : run[-1].start].lstrip()[:1] == ","
-        and not AND.search(masked, run[0].end, run[-1].start)
-    )
+def _is_of_last(run: Sequence[Mention], time: Time, masked: str) -> bool:
+    """Whether a time is only that of the last label of a list: `cars and a dog (0:05)`, `cars, a dog at 0:05`."""
+    if len(run) < 2 or time.start < run[-1].start:
+        return False
+    is_bare = masked[run[-2].end : run[-1].start].lstrip()[:1] == "," and not AND.search(masked, run[0].end, run[-1].start)
+    return is_bare or BRACKET.fullmatch(masked, run[-1].end, time.start) is not None
 
 
 @dataclass(slots=True)
@@ -460,7 +460,7 @@ class Place:
 
     def follow(self, sentence: Sentence, doubles: frozenset[str]) -> None:
         """Move on to a sentence: it may be a heading, or end the last one's section. `doubles` are scenes only in headings."""
-        if self.reached >= 0 and PARAGRAPH.search(sentence.masked, self.reached, sentence.start + 1):
+        if self.reached >= 0 and PARAGRAPH.search(sentence.masked, self.reached, sentence.start + 3):
             self.scene = None  # a paragraph of its own
         before, self.scene = self.scene, _scene_of(sentence, self.scene, doubles)
         named = [mention for mention in sentence.mentions if mention.concept in sentence.scenes]

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from audiolog_cli.check.language import compiled, numbers, value
 
@@ -243,22 +244,7 @@ def _range(text: str, match: re.Match[str]) -> list[Time]:
         return []
     in_row = match.re is CELLS or bool(re.search(r"\|\s*$", before) and re.match(r"\s*\|", text[end : end + WINDOW]))
     slack = _slack(before, first if _is_clock(first) else f"{first} {unit}", last)
-    day = _day(first, last, before)
-    return [
-        Time(
-            match.start(),
-            end,
-            onset,
-            offset,
-            slack,
-            in_row=in_row,
-            half_day=_is_half_day(first),
-            of_day=day[0],
-            day_slack=day[1],
-            only_of_day=day[2],
-            clock_of_day=day[3],
-        )
-    ]
+    return [Time(match.start(), end, onset, offset, slack, in_row=in_row, **_day(first, last, before))]
 
 
 def _listed(text: str, match: re.Match[str]) -> list[Time]:
@@ -314,23 +300,7 @@ def _point(text: str, match: re.Match[str]) -> list[Time]:
         return []
     edge = next((name for name, pattern in EDGES if pattern.search(before)), "")
     second = seconds(said)
-    day = _day(said, said, before)
-    slack = _slack(before, said)
-    return [
-        Time(
-            match.start(),
-            match.end(),
-            second,
-            second,
-            slack,
-            edge,
-            half_day=_is_half_day(said),
-            of_day=day[0],
-            day_slack=day[1],
-            only_of_day=day[2],
-            clock_of_day=day[3],
-        )
-    ]
+    return [Time(match.start(), match.end(), second, second, _slack(before, said), edge, **_day(said, said, before))]
 
 
 def _leads_to(before: str, after: str, said: str) -> bool:
@@ -339,7 +309,8 @@ def _leads_to(before: str, after: str, said: str) -> bool:
         return False
     if any(pattern.match(after) for pattern in (LONG, NOT_LONG, AWAY)) or (said[0].isalpha() and not AFTER.search(before)):
         return False
-    return any(pattern.search(before) for pattern in (LEAD_IN, VAGUELY_BEFORE, FOLLOWS_TIME))
+    is_bracketed = BRACKET_BEFORE.search(before) and BRACKET_AFTER.match(after)  # (about 5 s) lasts that long
+    return any(pattern.search(before) for pattern in ((LEAD_IN,) if is_bracketed else (LEAD_IN, VAGUELY_BEFORE, FOLLOWS_TIME)))
 
 
 def _unit_of(quantity: str) -> str:
@@ -351,15 +322,20 @@ def _is_clock(quantity: str) -> bool:
     return compiled(CLOCK.replace(AT_TO, "")).fullmatch(quantity.strip()) is not None
 
 
-def _day(first: str, last: str, before: str) -> tuple[tuple[float, float] | None, float, bool, bool]:
-    """Two times as a range of the day, its slack in seconds, whether it can only be that, and whether both are HH:MM:SS."""
+def _day(first: str, last: str, before: str) -> dict[str, Any]:
+    """Two times as a range of the day: the fields of `Time` that say so, none if they are no times of day."""
     onset, offset = _second_of_day(first), _second_of_day(last)
     if onset is None or offset is None:
-        return None, 0.0, False, False
-    definite = [":" not in each or compiled("<am|pm|oclock>").search(each) for each in (first, last)]
+        return {}
     to_the_second = all(each.count(":") == 2 for each in (first, last))
-    slack = (0.0 if to_the_second else 60.0) + (VAGUE_CLOCK if VAGUELY_BEFORE.search(before) or SHORTLY.search(before) else 0.0)
-    return (onset, offset), slack, any(definite), all(PADDED.fullmatch(each) for each in (first, last))
+    return {
+        "of_day": (onset, offset),
+        "day_slack": (0.0 if to_the_second else 60.0)
+        + (VAGUE_CLOCK if VAGUELY_BEFORE.search(before) or SHORTLY.search(before) else 0.0),
+        "only_of_day": any(":" not in each or compiled("<am|pm|oclock>").search(each) for each in (first, last)),
+        "half_day": WORDED_PARTS.fullmatch(first) is not None and not compiled("<am|pm>").search(first),
+        "clock_of_day": all(PADDED.fullmatch(each) for each in (first, last)),
+    }
 
 
 def _second_of_day(quantity: str) -> float | None:
@@ -379,10 +355,6 @@ def _second_of_day(quantity: str) -> float | None:
     if hours > 24 or minutes > 59:
         return None
     return hours * 3600 + minutes * 60 + second
-
-
-def _is_half_day(quantity: str) -> bool:
-    return WORDED_PARTS.fullmatch(quantity) is not None and not compiled("<am|pm>").search(quantity)
 
 
 def _worded(parts: re.Match[str]) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from audiolog_cli.check.language import CJK
 
@@ -19,7 +20,7 @@ DOUBTFUL = "?"  # follows a member of an umbrella that not everybody would count
 NOTHING = "-"  # the concept of phrases that hold a label's word but name no sound: phone call, way home
 CONCEPTS = Path(__file__).parent / "labels.tsv"
 TOKENS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
-MANY = frozenset({"people", "voice", "crowd", "children_playing", "speech"})
+MANY = frozenset({"animal", "people", "voice", "crowd", "children_playing", "speech"})
 SKIPPED = frozenset({"a", "an", "the", "of"})  # inside a phrase: knocking on a door
 FOREIGN = re.compile(r"([^\W\d_])\1e$")  # Welle is not a form of `well`: an ending foreign to English is kept
 LONGEST_PHRASE = 5  # words
@@ -68,12 +69,18 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in TOKENS.findall(text.replace("_", " ")) if word.lower() not in SKIPPED)
 
 
-@cache
-def vocabulary() -> tuple[dict[tuple[str, ...], str], dict[str, str], dict[str, frozenset[str]], frozenset[tuple[str, ...]]]:
-    """(phrase -> concept, CJK alias -> concept, umbrella concept -> its members, doubtful phrases), from labels.tsv.
+class Vocabulary(NamedTuple):
+    """What labels.tsv says."""
 
-    Each phrase is a key both as written and as stems: `crowing` means a rooster, `crows` means crows.
-    """
+    phrases: dict[tuple[str, ...], str]  # words or stems -> concept
+    characters: dict[str, str]  # the same for Chinese
+    umbrellas: dict[str, frozenset[str]]  # umbrella concept -> its members
+    doubtful: frozenset[tuple[str, ...]]  # phrases that need not mean their label
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """The words of labels.tsv. Each phrase is a key as written and as stems: `crowing` means a rooster, `crows` means crows."""
     exact: dict[tuple[str, ...], str] = {}
     stems: dict[tuple[str, ...], str] = {}
     reversed_: dict[tuple[str, ...], str] = {}
@@ -95,7 +102,7 @@ def vocabulary() -> tuple[dict[tuple[str, ...], str], dict[str, str], dict[str, 
                     stems.setdefault(phrase(alias), concept)
                 if len(_words(alias)) == 2:  # barking dog, dog barking
                     reversed_.setdefault(phrase(alias)[::-1], concept)
-    return reversed_ | stems | exact, characters, umbrellas, frozenset(doubtful)
+    return Vocabulary(reversed_ | stems | exact, characters, umbrellas, frozenset(doubtful))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +161,7 @@ def mentions(text: str, known: Lexicon) -> list[Mention]:
         if match.group().lower() not in SKIPPED
     ]
     found: list[Mention] = []
-    doubtful, many = vocabulary()[3], MANY | {"animal", *(member for member, _ in _members("animal", vocabulary()[2]))}
+    doubtful, many = vocabulary().doubtful, _many()
     index = 0
     while index < len(words):
         for size in range(min(LONGEST_PHRASE, len(words) - index), 0, -1):
@@ -174,10 +181,15 @@ def mentions(text: str, known: Lexicon) -> list[Mention]:
     return sorted(found + list(_cjk_mentions(text)), key=lambda mention: mention.start)
 
 
+@cache
+def _many() -> frozenset[str]:
+    return MANY | {member for member, _ in _members("animal", vocabulary().umbrellas)}
+
+
 def _cjk_mentions(text: str) -> Iterator[Mention]:
     """Mentions in Chinese, which has no spaces: aliases match anywhere, longest first."""
     if not CJK.search(text):
         return
-    characters = vocabulary()[1]
+    characters = vocabulary().characters
     for match in re.finditer("|".join(sorted(map(re.escape, characters), key=len, reverse=True)), text):
         yield Mention(match.start(), match.end(), characters[match.group()])
