@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
-import typer
+from typer import Argument, Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.needs import not_with
@@ -32,23 +32,19 @@ RATIOS = ("ratio", "processor_ratio")
 
 
 def bench(
-    file: Annotated[str, typer.Argument(metavar="[FILE]", help="A recording to measure with, instead of noise.")] = "",
+    file: Annotated[str, Argument(metavar="[FILE]", help="A recording to measure with, instead of noise.")] = "",
     weights: Annotated[Weights, not_with("--untrained")] = "everyday",
     untrained: Annotated[
-        str, typer.Option(metavar="MODEL:PRESET", help="A new network instead of weights, such as htsat:base, the paper's.")
+        str, Option(metavar="MODEL:PRESET", help="A new network instead of weights, such as htsat:base, the paper's.")
     ] = "",
     device: Device = "auto",
     precision: Precision = "fp32",
-    batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
+    batch_size: Annotated[int, Option(min=0, help="Windows analysed at once; 0 chooses by device.")] = 0,
     jobs: Jobs = 0,
-    seconds: Annotated[int, typer.Option(min=1, max=21_600, help="Length of the noise."), not_with("file")] = 60,
-    repeats: Annotated[int, typer.Option(min=1, help="Measured passes, after one to warm up.")] = 5,
-    compare: Annotated[
-        str, typer.Option(metavar="FILE", help="A run saved with --format json: adds the speed relative to it.")
-    ] = "",
-    format: Annotated[
-        Literal["table", "tsv", "json"], typer.Option(help="table for people; tsv or json for programs.")
-    ] = "table",
+    seconds: Annotated[int, Option(min=1, max=21_600, help="Length of the noise."), not_with("file")] = 60,
+    repeats: Annotated[int, Option(min=1, help="Measured passes, after one to warm up.")] = 5,
+    compare: Annotated[str, Option(metavar="FILE", help="A run saved with --format json: adds the speed relative to it.")] = "",
+    format: Annotated[Literal["table", "tsv", "json"], Option(help="table for people; tsv or json for programs.")] = "table",
     quiet: Quiet = False,
 ) -> None:
     """Say how fast this machine tags, and what limits it.

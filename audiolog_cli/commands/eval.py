@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
+from typer import Argument, Exit, Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import thresholds_in
@@ -22,75 +22,64 @@ ON_SCORES = needs("--scores-dir", why="in cells it is decided which events are a
 def eval(
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE|-]...", help="Estimates: cells, rows, a DCASE list, a list of scenes; - is stdin."),
+        Argument(metavar="[FILE|-]...", help="Estimates: cells, rows, a DCASE list, a list of scenes; - is stdin."),
     ] = None,
     reference: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="PATH", help="The truth, in the same formats, Imoto's lists or a folder of MAESTRO soft labels; repeatable."
         ),
         heading("Truth and estimates"),
     ] = None,
     scores_dir: Annotated[
         str,
-        typer.Option(
-            metavar="DIR", help="Scores, one TSV per recording, as `tag --scores-dir` writes; alone, they are the estimates."
-        ),
+        Option(metavar="DIR", help="Scores, one TSV per recording, as `tag --scores-dir` writes; alone, they are the estimates."),
     ] = "",
-    durations: Annotated[
-        str, typer.Option(metavar="FILE", help="TSV filename, duration: all recordings, and when each ends.")
-    ] = "",
-    labels: Annotated[
-        str, typer.Option(metavar="FILE", help="The event labels to score, one per line; others are ignored.")
-    ] = "",
+    durations: Annotated[str, Option(metavar="FILE", help="TSV filename, duration: all recordings, and when each ends.")] = "",
+    labels: Annotated[str, Option(metavar="FILE", help="The event labels to score, one per line; others are ignored.")] = "",
     folds: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="PATH", help="TSV filename, fold, or MAESTRO's folder of test lists: adds each fold and the mean of folds."
         ),
     ] = "",
     allow_unknown_labels: Annotated[
-        bool, typer.Option("--allow-unknown-labels", help="Ignore estimated labels that the reference does not have.")
+        bool, Option("--allow-unknown-labels", help="Ignore estimated labels that the reference does not have.")
     ] = False,
     allow_unknown_files: Annotated[
-        bool, typer.Option("--allow-unknown-files", help="Ignore estimated recordings that the reference does not have.")
+        bool, Option("--allow-unknown-files", help="Ignore estimated recordings that the reference does not have.")
     ] = False,
-    segment: Annotated[float, typer.Option(min=0.001, help="Seconds of a segment."), heading("Comparison")] = 1.0,
+    segment: Annotated[float, Option(min=0.001, help="Seconds of a segment."), heading("Comparison")] = 1.0,
     decode: Annotated[
         Literal["any", "mean", "baseline"],
-        typer.Option(
+        Option(
             help="A segment is active where any part of it is, where its mean is, or by the rule of DCASE 2023 task 4B's "
             "baseline."
         ),
     ] = "any",
-    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Scores strictly above it are active."), ON_SCORES] = 0.5,
+    threshold: Annotated[float, Option(min=0.0, max=1.0, help="Scores strictly above it are active."), ON_SCORES] = 0.5,
     thresholds: Annotated[Thresholds, ON_SCORES] = "",
     scene_unit: Annotated[
         Literal["auto", "second", "file"],
-        typer.Option(help="Compare scenes by second or by file; auto: by file where both sides give whole files."),
+        Option(help="Compare scenes by second or by file; auto: by file where both sides give whole files."),
     ] = "auto",
     by_class: Annotated[
-        bool, typer.Option("--by-class", help="Add a line per label and scene, and the confusion of scenes."), heading("Output")
+        bool, Option("--by-class", help="Add a line per label and scene, and the confusion of scenes."), heading("Output")
     ] = False,
-    by_file: Annotated[bool, typer.Option("--by-file", help="Add a line per recording.")] = False,
+    by_file: Annotated[bool, Option("--by-file", help="Add a line per recording.")] = False,
     confidence: Annotated[
-        bool, typer.Option("--confidence", help="95 % intervals of error rate, F1 and accuracy, by resampling recordings.")
+        bool, Option("--confidence", help="95 % intervals of error rate, F1 and accuracy, by resampling recordings.")
     ] = False,
     psds: Annotated[
-        bool,
-        typer.Option("--psds", help="Also PSDS1, PSDS2 and the best event-based F1, by sed_scores_eval."),
-        needs("--scores-dir"),
+        bool, Option("--psds", help="Also PSDS1, PSDS2 and the best event-based F1, by sed_scores_eval."), needs("--scores-dir")
     ] = False,
     tune: Annotated[
         str,
-        typer.Option(
-            metavar="FILE", help="Write to FILE the thresholds that together give the highest F1, for `tag --thresholds`."
-        ),
+        Option(metavar="FILE", help="Write to FILE the thresholds that together give the highest F1, for `tag --thresholds`."),
         needs("--scores-dir"),
     ] = "",
     format: Annotated[
-        Literal["tsv", "json", "github"],
-        typer.Option(help="tsv: one figure per line; json: everything; github: Markdown tables."),
+        Literal["tsv", "json", "github"], Option(help="tsv: one figure per line; json: everything; github: Markdown tables.")
     ] = "tsv",
     quiet: Quiet = False,
 ) -> None:
@@ -135,7 +124,7 @@ def eval(
     write = {"tsv": formats.tsv_lines, "json": formats.json_lines, "github": formats.github_lines}[format]
     terminal.write_lines(write(parts))
     if parts["compared"]["failed"]:
-        raise typer.Exit(3)
+        raise Exit(3)
 
 
 def _material(files: list[str], reference: list[str], scores: str, durations: str, folds: str, options: "Options") -> "Material":

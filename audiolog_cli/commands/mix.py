@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.needs import heading, needs, not_with
@@ -12,49 +12,43 @@ from audiolog_cli.errors import UsageError
 
 
 def mix(
-    clips: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders with clips.tsv and the sounds it names.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the recordings and lists, or the pool, go.")],
+    clips: Annotated[list[Path], Argument(metavar="FOLDER...", help="Folders with clips.tsv and the sounds it names.")],
+    out: Annotated[Path, Option(metavar="DIR", help="Where the recordings and lists, or the pool, go.")],
     recordings: Annotated[
-        int, typer.Option(min=0, help="How many recordings to compose."), heading("Recordings"), not_with("--windows")
+        int, Option(min=0, help="How many recordings to compose."), heading("Recordings"), not_with("--windows")
     ] = 0,
-    seconds: Annotated[float, typer.Option(min=1, help="Length of a recording."), needs("--recordings")] = 300.0,
+    seconds: Annotated[float, Option(min=1, help="Length of a recording."), needs("--recordings")] = 300.0,
     windows: Annotated[
-        int, typer.Option(min=0, help="How many windows of 10 s to make, as a pool for `audiolog train`."), heading("Windows")
+        int, Option(min=0, help="How many windows of 10 s to make, as a pool for `audiolog train`."), heading("Windows")
     ] = 0,
-    style: Annotated[str, typer.Option(help="How windows are mixed: train, plain or validation."), needs("--windows")] = "train",
+    style: Annotated[str, Option(help="How windows are mixed: train, plain or validation."), needs("--windows")] = "train",
     for_model: Annotated[
         str,
-        typer.Option(metavar="MODEL", help="The kind of network that the windows are for: mobilenet, task4b, or any other."),
+        Option(metavar="MODEL", help="The kind of network that the windows are for: mobilenet, task4b, or any other."),
         needs("--windows"),
     ] = "htsat",
     teacher: Annotated[
         Path | None,
-        typer.Option(metavar="CHECKPOINT", help="A tagger whose scores for each window are stored with it."),
+        Option(metavar="CHECKPOINT", help="A tagger whose scores for each window are stored with it."),
         needs("--windows"),
         needs("--teacher-map"),
     ] = None,
     teacher_map: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TSV: event, and the teacher's classes that mean it."), needs("--teacher")
+        Path | None, Option(metavar="FILE", help="TSV: event, and the teacher's classes that mean it."), needs("--teacher")
     ] = None,
     part: Annotated[
         str,
-        typer.Option(metavar="K/N", help="Make only every N-th window, from the K-th on (from 0), to run N processes."),
+        Option(metavar="K/N", help="Make only every N-th window, from the K-th on (from 0), to run N processes."),
         needs("--windows"),
     ] = "0/1",
-    split: Annotated[str, typer.Option(help="Which clips: train, val or test."), heading("Clips")] = "train",
+    split: Annotated[str, Option(help="Which clips: train, val or test."), heading("Clips")] = "train",
     all_labels: Annotated[
-        bool, typer.Option("--all-labels", help="Use all labels of the clips, not the vocabulary of the default weights.")
+        bool, Option("--all-labels", help="Use all labels of the clips, not the vocabulary of the default weights.")
     ] = False,
-    join: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TSV of labels to merge: kind, label, raw_label, becomes.")
-    ] = None,
-    licences: Annotated[
-        str, typer.Option(metavar="PATTERN", help="Only clips whose licence matches this regular expression.")
-    ] = "",
-    cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Decoded clips, kept between runs [default: OUT/cache].")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same mixtures.")] = 0,
+    join: Annotated[Path | None, Option(metavar="FILE", help="TSV of labels to merge: kind, label, raw_label, becomes.")] = None,
+    licences: Annotated[str, Option(metavar="PATTERN", help="Only clips whose licence matches this regular expression.")] = "",
+    cache: Annotated[Path | None, Option(metavar="DIR", help="Decoded clips, kept between runs [default: OUT/cache].")] = None,
+    seed: Annotated[int, Option(min=0, help="The same seed makes the same mixtures.")] = 0,
     quiet: Quiet = False,
 ) -> None:
     """Mix isolated clips over scene recordings; onsets and offsets are known.

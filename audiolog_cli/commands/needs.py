@@ -176,20 +176,13 @@ class AudiologCommand(TyperCommand):
                 names, text = record
                 hints = " ".join(filter(None, (rule.hint() for rule in own if isinstance(rule, Rule))))
                 place = "Arguments" if isinstance(parameter, TyperArgument) else title
-                sections.setdefault(place, []).append((names, _with_hints(text, hints)))
+                head, bracket, tail = text.partition("  [")  # hints come before what the program adds in brackets
+                sections.setdefault(place, []).append((names, f"{head} {hints}{bracket}{tail}" if hints else text))
         if set(sections) <= {"Arguments", "Options", OTHER}:
             sections["Options"] = sections.pop("Options", []) + sections.pop(OTHER, [])
         for place, records in sections.items():
             with formatter.section(place):
                 formatter.write_dl(records)
-
-
-def _with_hints(text: str, hints: str) -> str:
-    """A help text with its hints put before the part in brackets that the program adds."""
-    if not hints:
-        return text
-    head, bracket, tail = text.partition("  [")
-    return f"{head} {hints}{bracket}{tail}"
 
 
 class AudiologGroup(TyperGroup):

@@ -5,45 +5,40 @@ Completion functions are called at each press of Tab: they import only what they
 
 from typing import Annotated, Literal
 
-import typer
+from typer import Argument, Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.needs import OTHER, heading
 
 Quiet = Annotated[
     bool,
-    typer.Option(
-        "--quiet", "-q", help="No messages or progress on stderr; errors are still printed.", callback=terminal.be_quiet
-    ),
+    Option("--quiet", "-q", help="No messages or progress on stderr; errors are still printed.", callback=terminal.be_quiet),
     heading(OTHER),
 ]
 Files = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[FILE|-]...", help="Cells as `audiolog tag` writes them; - is stdin.", show_default=False),
+    list[str] | None, Argument(metavar="[FILE|-]...", help="Cells as `audiolog tag` writes them; - is stdin.", show_default=False)
 ]
 Channel = Annotated[
-    str, typer.Option(help="mix (stereo: the mean, 5.1: as in ITU-R BS.775), left, right, or a channel's number from 1.")
+    str, Option(help="mix (stereo: the mean, 5.1: as in ITU-R BS.775), left, right, or a channel's number from 1.")
 ]
-Raw = Annotated[
-    str, typer.Option(metavar="RATE,CHANNELS,FORMAT", help="The input is PCM without a header, such as 48000,2,s16le.")
-]
-Track = Annotated[int, typer.Option(min=0, help="A film's sound track, counted from 1; 0 is its default track.")]
-MinDuration = Annotated[float, typer.Option(min=0.0, help="Drop events shorter than this many seconds.")]
-MaxGap = Annotated[float, typer.Option(min=0.0, help="Bridge pauses of one event up to this many seconds.")]
-Thresholds = Annotated[str, typer.Option(metavar="FILE", help="Thresholds per label: a TSV with columns label, threshold.")]
+Raw = Annotated[str, Option(metavar="RATE,CHANNELS,FORMAT", help="The input is PCM without a header, such as 48000,2,s16le.")]
+Track = Annotated[int, Option(min=0, help="A film's sound track, counted from 1; 0 is its default track.")]
+MinDuration = Annotated[float, Option(min=0.0, help="Drop events shorter than this many seconds.")]
+MaxGap = Annotated[float, Option(min=0.0, help="Bridge pauses of one event up to this many seconds.")]
+Thresholds = Annotated[str, Option(metavar="FILE", help="Thresholds per label: a TSV with columns label, threshold.")]
 
 
 Precision = Annotated[
     Literal["fp32", "bf16", "fp16", "int8"],
-    typer.Option(
+    Option(
         help="fp32; or faster, with slightly different scores: bf16 (CPUs with AVX512_BF16 or AMX, GPUs), fp16 (GPUs), int8 "
         "(CPUs)."
     ),
 ]
-Jobs = Annotated[int, typer.Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU.")]
+Jobs = Annotated[int, Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU.")]
 
 
-Format = Annotated[Literal["tsv", "jsonl"], typer.Option(help="tsv with a header, or jsonl: one JSON object per line.")]
+Format = Annotated[Literal["tsv", "jsonl"], Option(help="tsv with a header, or jsonl: one JSON object per line.")]
 
 
 def complete_weights(incomplete: str) -> list[str]:
@@ -73,6 +68,6 @@ def complete_device(incomplete: str) -> list[str]:
 
 
 Weights = Annotated[
-    str, typer.Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.", autocompletion=complete_weights)
+    str, Option(help="A checkpoint's path, or a name that `audiolog weights list` shows.", autocompletion=complete_weights)
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device)]
+Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=complete_device)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote
 
-import typer
+from typer import Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import cell_input
@@ -30,20 +30,19 @@ def report(
     files: Files = None,
     audio: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="The recording, to be seen and heard; repeatable, matched by name."),
+        Option(metavar="FILE", help="The recording, to be seen and heard; repeatable, matched by name."),
         NOT_IN_PICTURES,
     ] = None,
     log: Annotated[
-        str, typer.Option(metavar="FILE", help="A log to put beside it, as `audiolog summarize` writes it."), NOT_IN_PICTURES
+        str, Option(metavar="FILE", help="A log to put beside it, as `audiolog summarize` writes it."), NOT_IN_PICTURES
     ] = "",
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The page; - is stdout.")] = "-",
+    output: Annotated[str, Option("--output", "-o", metavar="FILE", help="The page; - is stdout.")] = "-",
     format: Annotated[
-        Literal["html", "svg", "png"],
-        typer.Option(help="html is a page to explore; svg and png are one picture, drawn by matplotlib."),
+        Literal["html", "svg", "png"], Option(help="html is a page to explore; svg and png are one picture, drawn by matplotlib.")
     ] = "html",
     embed: Annotated[
         float,
-        typer.Option(min=0.0, metavar="SECONDS", help="Recordings up to this long are put into the page, others linked."),
+        Option(min=0.0, metavar="SECONDS", help="Recordings up to this long are put into the page, others linked."),
         needs("--audio"),
     ] = 600.0,
     quiet: Quiet = False,

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from audiolog_cli import __version__, terminal
 from audiolog_cli.commands.options import Channel, Format, Quiet, Raw, Track
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def segment(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Recordings; - is a recording on stdin.")],
-    window: Annotated[float, typer.Option(help="Seconds of a segment.")] = 10.0,
-    hop: Annotated[float, typer.Option(min=0.0, help="Seconds from one segment's start to the next; 0 is the window.")] = 0.0,
+    files: Annotated[list[str], Argument(metavar="FILE...", help="Recordings; - is a recording on stdin.")],
+    window: Annotated[float, Option(help="Seconds of a segment.")] = 10.0,
+    hop: Annotated[float, Option(min=0.0, help="Seconds from one segment's start to the next; 0 is the window.")] = 0.0,
     skip_quiet: Annotated[
-        float | None, typer.Option(metavar="DBFS", max=0.0, help="Leave out segments that never get this loud, such as -50.")
+        float | None, Option(metavar="DBFS", max=0.0, help="Leave out segments that never get this loud, such as -50.")
     ] = None,
     channel: Channel = "mix",
     track: Track = 0,

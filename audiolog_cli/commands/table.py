@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
+from typer import Option
 
 from audiolog_cli import parquet, terminal
 from audiolog_cli.commands.inputs import cell_input, say_remark
@@ -25,12 +25,12 @@ def table(
     files: Files = None,
     format: Annotated[
         TableFormat,
-        typer.Option(
+        Option(
             help="tsv, jsonl, csv and parquet are for programs, csv-excel for spreadsheets, github to latex for people, raven "
             "and audacity for annotation editors, srt and vtt for films."
         ),
     ] = "tsv",
-    cells: Annotated[bool, typer.Option("--cells", help="One row per cell instead of merging equal neighbours.")] = False,
+    cells: Annotated[bool, Option("--cells", help="One row per cell instead of merging equal neighbours.")] = False,
     min_duration: MinDuration = 0.0,
     max_gap: MaxGap = 0.0,
     quiet: Quiet = False,

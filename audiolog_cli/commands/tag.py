@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
+from typer import Argument, Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import jobs_of, names_in, thresholds_in
@@ -25,112 +25,97 @@ from audiolog_cli.tally import Tally
 
 def tag(
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE|-]...", help="Recordings, or segments as `audiolog segment` writes them.")
+        list[str] | None, Argument(metavar="[FILE|-]...", help="Recordings, or segments as `audiolog segment` writes them.")
     ] = None,
     files_from: Annotated[
-        str, typer.Option(metavar="FILE|-", help="Also tag the recordings named in this file, one per line."), heading("Input")
+        str, Option(metavar="FILE|-", help="Also tag the recordings named in this file, one per line."), heading("Input")
     ] = "",
-    recursive: Annotated[bool, typer.Option("--recursive", help="A folder stands for all recordings in it and below.")] = False,
+    recursive: Annotated[bool, Option("--recursive", help="A folder stands for all recordings in it and below.")] = False,
     match: Annotated[
-        str, typer.Option(metavar="PATTERN", help="Only files whose names match, such as '*.wav'."), needs("--recursive")
+        str, Option(metavar="PATTERN", help="Only files whose names match, such as '*.wav'."), needs("--recursive")
     ] = "",
-    start: Annotated[float, typer.Option(min=0.0, help="Seconds at which to begin in each recording.")] = 0.0,
-    end: Annotated[float | None, typer.Option(min=0.0, help="Seconds at which to stop in each recording.")] = None,
+    start: Annotated[float, Option(min=0.0, help="Seconds at which to begin in each recording.")] = 0.0,
+    end: Annotated[float | None, Option(min=0.0, help="Seconds at which to stop in each recording.")] = None,
     channel: Channel = "mix",
     track: Track = 0,
     raw: Raw = "",
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first recording that fails.")] = False,
+    fail_fast: Annotated[bool, Option("--fail-fast", help="Stop at the first recording that fails.")] = False,
     start_time: Annotated[
-        str, typer.Option(metavar="ISO8601", help="When the one recording began; cells then carry clock times."), heading("Time")
+        str, Option(metavar="ISO8601", help="When the one recording began; cells then carry clock times."), heading("Time")
     ] = "",
     name_time: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="PATTERN", help="The same from file names: auto, audiomoth, songmeter, zoom, iso, unix, or strftime codes."
         ),
         not_with("--start-time"),
     ] = "",
     header_time: Annotated[
         bool,
-        typer.Option("--header-time", help="The same from WAV headers: GUANO, wamd, AudioMoth's comment, bext."),
+        Option("--header-time", help="The same from WAV headers: GUANO, wamd, AudioMoth's comment, bext."),
         not_with("--start-time"),
     ] = False,
     tz: Annotated[
         str,
-        typer.Option(metavar="ZONE", help="The zone of clock times that carry none, such as Europe/Berlin or +01:00."),
+        Option(metavar="ZONE", help="The zone of clock times that carry none, such as Europe/Berlin or +01:00."),
         needs("--start-time", "--name-time", "--header-time"),
     ] = "",
     split_files: Annotated[
         bool,
-        typer.Option(
-            "--split-files", help="Treat files whose clock times follow one another as one recording, named after the first."
-        ),
+        Option("--split-files", help="Treat files whose clock times follow one another as one recording, named after the first."),
         needs("--name-time", "--header-time"),
         not_with("--out", why="there, each file is a recording of its own"),
     ] = False,
     weights: Annotated[Weights, heading("Model")] = "everyday",
     device: Device = "auto",
     precision: Precision = "fp32",
-    batch_size: Annotated[int, typer.Option(min=0, help="Windows analysed at once; 0 chooses by device, 1 for a pipe.")] = 0,
+    batch_size: Annotated[int, Option(min=0, help="Windows analysed at once; 0 chooses by device, 1 for a pipe.")] = 0,
     jobs: Jobs = 0,
     hop: Annotated[
         float,
-        typer.Option(
-            min=0.0, help="Seconds from window to window, instead of the checkpoint's; overlapping windows are averaged."
-        ),
+        Option(min=0.0, help="Seconds from window to window, instead of the checkpoint's; overlapping windows are averaged."),
     ] = 0.0,
-    cell: Annotated[float, typer.Option(min=0.001, help="Seconds of a cell."), heading("Cells")] = 1.0,
-    pool: Annotated[
-        Literal["max", "mean"], typer.Option(help="A cell's score: the highest of its frames, or their mean.")
-    ] = "max",
-    labels: Annotated[
-        str, typer.Option(metavar="LABEL,...", help="Write only these events; each second still has its scene.")
-    ] = "",
+    cell: Annotated[float, Option(min=0.001, help="Seconds of a cell."), heading("Cells")] = 1.0,
+    pool: Annotated[Literal["max", "mean"], Option(help="A cell's score: the highest of its frames, or their mean.")] = "max",
+    labels: Annotated[str, Option(metavar="LABEL,...", help="Write only these events; each second still has its scene.")] = "",
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Score from which every event is active, instead of the checkpoint's.")
+        float | None, Option(min=0.0, max=1.0, help="Score from which every event is active, instead of the checkpoint's.")
     ] = None,
     thresholds: Thresholds = "",
     smooth: Annotated[
         float | None,
-        typer.Option(
-            min=0.0, help="Average events' scores over this many seconds, instead of the checkpoint's; 0: do not average."
-        ),
+        Option(min=0.0, help="Average events' scores over this many seconds, instead of the checkpoint's; 0: do not average."),
     ] = None,
     smooth_scene: Annotated[
-        float | None, typer.Option(min=0.0, help="The same for scenes. Output lags by half of the longer of the two.")
+        float | None, Option(min=0.0, help="The same for scenes. Output lags by half of the longer of the two.")
     ] = None,
     sure: Annotated[
-        bool, typer.Option("--sure", help="The checkpoint's higher thresholds: fewer events, about four of five right.")
+        bool, Option("--sure", help="The checkpoint's higher thresholds: fewer events, about four of five right.")
     ] = False,
     scenes: Annotated[
         Literal["sure", "best"],
-        typer.Option(
-            help="sure: a scene, a kind of place or none, as precisely as it is known; best: always the most probable scene."
-        ),
+        Option(help="sure: a scene, a kind of place or none, as precisely as it is known; best: always the most probable scene."),
     ] = "sure",
     format: Annotated[
         Literal["tsv", "jsonl", "parquet"],
-        typer.Option(help="tsv with a header; jsonl, one JSON object per line; or parquet."),
+        Option(help="tsv with a header; jsonl, one JSON object per line; or parquet."),
         heading("Output"),
     ] = "tsv",
     out: Annotated[
-        str,
-        typer.Option(
-            metavar="DIR|URL", help="Write one file per recording there; recordings that are already there are skipped."
-        ),
+        str, Option(metavar="DIR|URL", help="Write one file per recording there; recordings that are already there are skipped.")
     ] = "",
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Keep a journal there, so that the same command goes on where it was interrupted."),
+        Option(metavar="DIR", help="Keep a journal there, so that the same command goes on where it was interrupted."),
         not_with("--engine ray", why="what is in --out is not tagged again"),
         not_with("--split-files"),
     ] = None,
     scores_dir: Annotated[
-        Path | None, typer.Option(help="Write the scores of all events there, one TSV per recording (sed_scores_eval's format).")
+        Path | None, Option(help="Write the scores of all events there, one TSV per recording (sed_scores_eval's format).")
     ] = None,
     engine: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="local|ray[:ADDRESS][,gpus=N]",
             help="Who tags: this process, or the workers of a Ray cluster (ray alone starts one here, ray:auto finds the one of "
             "this node); gpus=0.25 puts four workers on a GPU.",

@@ -6,7 +6,7 @@ With --extend: a folder of sounds in; out, a checkpoint that knows them, or what
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import AUDIO_SUFFIXES
@@ -21,28 +21,26 @@ if TYPE_CHECKING:
 def train(
     data: Annotated[
         Path,
-        typer.Argument(
+        Argument(
             metavar="DATA",
             help="MAESTRO Real, TUT, a folder of audio with events.tsv, a pool made by `audiolog mix --windows`, or clips to "
             "mix; with --extend a folder of clips for each label.",
         ),
     ],
-    recording: Annotated[
-        Path | None, typer.Argument(metavar="[RECORDING]", help="With --suggest: a long recording to search.")
-    ] = None,
+    recording: Annotated[Path | None, Argument(metavar="[RECORDING]", help="With --suggest: a long recording to search.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             metavar="DIR",
             help="Where last.pt, best.pt, model.safetensors and the test lists go; with --extend the new checkpoint.",
         ),
         heading("Run"),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue from last.pt in --out.")] = False,
+    resume: Annotated[bool, Option("--resume", help="Continue from last.pt in --out.")] = False,
     device: Device = "auto",
     extend: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="NAME|PATH",
             help="Teach these weights the sounds in DATA in addition to their own, in a minute; see docs/own_sounds.md.",
             autocompletion=complete_weights,
@@ -52,46 +50,42 @@ def train(
         heading("Your own sounds"),
     ] = "",
     only: Annotated[
-        bool, typer.Option("--only", help="Leave out the labels that the weights already have."), needs("--extend")
+        bool, Option("--only", help="Leave out the labels that the weights already have."), needs("--extend")
     ] = False,
     replace: Annotated[
         bool,
-        typer.Option("--replace", help="A label in DATA replaces one of the same name in the weights."),
+        Option("--replace", help="A label in DATA replaces one of the same name in the weights."),
         needs("--extend"),
         not_with("--only"),
     ] = False,
     suggest: Annotated[
         int,
-        typer.Option(metavar="N", min=0, help="Print the N least certain stretches of RECORDING, as an Audacity label track."),
+        Option(metavar="N", min=0, help="Print the N least certain stretches of RECORDING, as an Audacity label track."),
         needs("--extend"),
     ] = 0,
     check_data: Annotated[
         bool,
-        typer.Option("--check-data", help="Print counts, minutes and problems of a data set; train nothing."),
+        Option("--check-data", help="Print counts, minutes and problems of a data set; train nothing."),
         not_with("--out", "--recipe", "--set", "--init", "--resume"),
         heading("Data"),
     ] = False,
-    fold: Annotated[str, typer.Option(metavar="NAME", help="Which fold of a data set [default: the first].")] = "",
+    fold: Annotated[str, Option(metavar="NAME", help="Which fold of a data set [default: the first].")] = "",
     lists: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PATH", help="MAESTRO's folder of folds, Imoto's lists, a TSV filename, fold [default: those in DATA]."
-        ),
+        Option(metavar="PATH", help="MAESTRO's folder of folds, Imoto's lists, a TSV filename, fold [default: those in DATA]."),
     ] = None,
     labels: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="maestro-soft for all 17 classes; for your own folder a TSV kind, label.")
+        str, Option(metavar="NAME|FILE", help="maestro-soft for all 17 classes; for your own folder a TSV kind, label.")
     ] = "",
-    validation: Annotated[
-        Path | None, typer.Option(metavar="POOL", help="A pool of validation windows, for a pool or clips.")
-    ] = None,
+    validation: Annotated[Path | None, Option(metavar="POOL", help="A pool of validation windows, for a pool or clips.")] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A data set's spectrograms, or decoded clips, kept for all runs [default: OUT/cache]."),
+        Option(metavar="DIR", help="A data set's spectrograms, or decoded clips, kept for all runs [default: OUT/cache]."),
     ] = None,
-    mixers: Annotated[int, typer.Option(min=0, help="Processes that mix windows ahead, where DATA holds clips.")] = 1,
+    mixers: Annotated[int, Option(min=0, help="Processes that mix windows ahead, where DATA holds clips.")] = 1,
     recipe: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="NAME|FILE",
             help="Network, losses, augmentation and optimiser: paper, task4b, imoto, everyday, or a TOML file "
             "[default: paper; with --resume that of the run].",
@@ -101,13 +95,11 @@ def train(
     ] = "",
     set: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Change one number of the recipe, such as learning_rate=1e-3; repeatable."),
+        Option(metavar="NAME=VALUE", help="Change one number of the recipe, such as learning_rate=1e-3; repeatable."),
     ] = None,
     init: Annotated[
         str,
-        typer.Option(
-            metavar="NAME|PATH", help="Start from these weights; new heads start at random.", autocompletion=complete_weights
-        ),
+        Option(metavar="NAME|PATH", help="Start from these weights; new heads start at random.", autocompletion=complete_weights),
     ] = "",
     quiet: Quiet = False,
 ) -> None:
@@ -185,7 +177,7 @@ def _report(dataset: "Dataset", folder: Path) -> None:
     for problem in problems:
         terminal.complain(problem)
     if problems:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def _extend(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.options import Quiet, complete_published, complete_weights
@@ -21,13 +21,13 @@ COLUMNS = ("name", "here", "bytes", "knows", "licence", "source")
 
 Labels = Annotated[
     str,
-    typer.Option(
+    Option(
         metavar="FILE|NAME",
         help="What the outputs mean: a TSV with the columns kind, label, or audioset, everyday, maestro, maestro-soft, tut.",
     ),
 ]
 
-Offline = Annotated[bool, typer.Option("--offline", help="Use only what is on this machine, including the hub's cache.")]
+Offline = Annotated[bool, Option("--offline", help="Use only what is on this machine, including the hub's cache.")]
 
 
 def list_weights(quiet: Quiet = False) -> None:
@@ -54,9 +54,7 @@ def list_weights(quiet: Quiet = False) -> None:
 def path(
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="NAME", help="A name that `audiolog weights list` shows, or a path.", autocompletion=complete_weights
-        ),
+        Argument(metavar="NAME", help="A name that `audiolog weights list` shows, or a path.", autocompletion=complete_weights),
     ] = "everyday",
     quiet: Quiet = False,
 ) -> None:
@@ -71,7 +69,7 @@ def path(
 
 def pull(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A name that `audiolog weights list` shows.", autocompletion=complete_published)
+        str, Argument(metavar="NAME", help="A name that `audiolog weights list` shows.", autocompletion=complete_published)
     ],
     offline: Offline = False,
     labels: Labels = "",
@@ -122,10 +120,8 @@ def _adopt(file: Path, target: Path, entry: "Published", labels: "LabelList | No
 
 
 def convert(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Another project's checkpoint: .ckpt, .pth, .pt, .bin, .safetensors.")
-    ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the new checkpoint goes.")],
+    file: Annotated[Path, Argument(metavar="FILE", help="Another project's checkpoint: .ckpt, .pth, .pt, .bin, .safetensors.")],
+    out: Annotated[Path, Option(metavar="FILE", help="Where the new checkpoint goes.")],
     labels: Labels = "",
     quiet: Quiet = False,
 ) -> None:
@@ -150,8 +146,7 @@ def convert(
 
 def check(
     files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE|NAME...", help="Checkpoints of audiolog's own format.", autocompletion=complete_weights),
+        list[str], Argument(metavar="FILE|NAME...", help="Checkpoints of audiolog's own format.", autocompletion=complete_weights)
     ],
     quiet: Quiet = False,
 ) -> None:
@@ -179,24 +174,24 @@ def check(
 def words(
     name: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="NAME|FOLDER",
             help="A CLAP in transformers' format: one that can be pulled, or a folder.",
             autocompletion=complete_published,
         ),
     ],
-    labels: Annotated[list[str], typer.Argument(metavar="WORDS...", help="What to listen for, a few words each, in quotes.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the new checkpoint goes.")],
+    labels: Annotated[list[str], Argument(metavar="WORDS...", help="What to listen for, a few words each, in quotes.")],
+    out: Annotated[Path, Option(metavar="FILE", help="Where the new checkpoint goes.")],
     contrast: Annotated[
         list[str] | None,
-        typer.Option(metavar="WORDS", help="What a word competes with, instead of silence, wind, speech, ...; repeatable."),
+        Option(metavar="WORDS", help="What a word competes with, instead of silence, wind, speech, ...; repeatable."),
     ] = None,
     span: Annotated[
-        float, typer.Option(min=0.0, help="Seconds covered by a score; 0 is the whole window of 10 s, as CLAP was trained.")
+        float, Option(min=0.0, help="Seconds covered by a score; 0 is the whole window of 10 s, as CLAP was trained.")
     ] = 0.0,
     calibrate: Annotated[
         list[str] | None,
-        typer.Option(metavar="RECORDING", help="A recording with few of these sounds: thresholds are set above its scores."),
+        Option(metavar="RECORDING", help="A recording with few of these sounds: thresholds are set above its scores."),
     ] = None,
     offline: Offline = False,
     quiet: Quiet = False,

@@ -170,10 +170,6 @@ def _add_imoto(annotations: Annotations, filename: str, scene: str, onset: str, 
         annotations.add_scene(filename, 0.0, WHOLE_FILE, scene)
 
 
-def _add_timed_scene(annotations: Annotations, filename: str, onset: str, offset: str, scene: str) -> None:
-    annotations.add_scene(filename, *parse_times(onset, offset), scene)
-
-
 def _add_file_scene(annotations: Annotations, filename: str, scene: str) -> None:
     if composed(filename) in annotations.scenes:
         raise ValueError(f"{filename} has a scene already: one line per recording, or give onset and offset")
@@ -184,7 +180,10 @@ def _add_file_scene(annotations: Annotations, filename: str, scene: str) -> None
 _LISTS: tuple[tuple[tuple[str, ...], Callable[..., None]], ...] = (
     (("filename", "onset", "offset", "event_label", "soft_label"), _add_soft_label),
     (("path", "scene_label", "event_start_time", "event_end_time", "event_label"), _add_imoto),
-    (("filename", "onset", "offset", "scene_label"), _add_timed_scene),
+    (
+        ("filename", "onset", "offset", "scene_label"),
+        lambda to, name, on, off, scene: to.add_scene(name, *parse_times(on, off), scene),
+    ),
     (("filename", "scene_label"), _add_file_scene),
 )
 

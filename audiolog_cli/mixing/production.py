@@ -143,7 +143,12 @@ def write_pool(source: Source, plan: PoolPlan, out: Path, say: Callable[[str], N
     style, front_end = STYLES[plan.style], own_front_end(plan.model, "--for-model").at(SAMPLE_RATE)
     bank = load_bank(source, FREQUENT if plan.style == "train" else {}, say)
     events, scenes, plausible = words(source)
-    hear, tags, meant = _teacher(plan, events)
+    hear: Teacher | None = None
+    tags: tuple[str, ...] = ()
+    meant: dict[str, tuple[str, ...]] = {}
+    if plan.teacher is not None and plan.teacher_map is not None:
+        hear, tags = load_teacher(plan.teacher)
+        meant = read_mapping(plan.teacher_map, events, tags)
     origin = {"clips": " ".join(folder.name for folder in source.folders), "split": source.split, "seed": str(source.seed)}
     origin |= {name: str(value) for name, value in asdict(style).items()}
     origin |= {"teacher": plan.teacher.name if plan.teacher else "none"}
@@ -154,14 +159,6 @@ def write_pool(source: Source, plan: PoolPlan, out: Path, say: Callable[[str], N
         made = fill(pool, own[first : first + GRAIN], lambda index: mix_window(bank, style, source.seed, index), hear)
         if made:
             say(f"{out}: {min(first + GRAIN, len(own))} of {len(own)} windows")
-
-
-def _teacher(plan: PoolPlan, events: Sequence[str]) -> tuple[Teacher | None, tuple[str, ...], dict[str, tuple[str, ...]]]:
-    """The teacher, its classes, and which of them mean which event; nothing without one."""
-    if plan.teacher is None or plan.teacher_map is None:
-        return None, (), {}
-    hear, tags = load_teacher(plan.teacher)
-    return hear, tags, read_mapping(plan.teacher_map, events, tags)
 
 
 def read_mapping(path: Path, events: Sequence[str], tags: Sequence[str]) -> dict[str, tuple[str, ...]]:

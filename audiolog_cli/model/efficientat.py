@@ -6,7 +6,7 @@ time come from stretches of 1, 2 and 3 s around each second, whose probabilities
 training code for these networks here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -64,12 +64,6 @@ class Config:
     width: float = 0.4
     n_classes: int = 527
     spans: tuple[int, ...] = SPANS  # seconds around each second whose scores are averaged; the work grows with their sum
-
-
-def config_of(tensors: Mapping[str, Tensor]) -> Config:
-    """The sizes of the network that published tensors belong to; KeyError if they are not of this kind."""
-    n_classes, n_hidden = tensors["classifier.5.weight"].shape
-    return Config(width=n_hidden / WIDTH_OF_HIDDEN, n_classes=n_classes)
 
 
 def scaled(channels: float, width: float) -> int:

@@ -126,7 +126,10 @@ def _backbone(
     """HTS-AT inside a CLAP: its class heads were not trained and are left out."""
 
     def make(path: Path, tensors: dict[str, Tensor], labels: LabelList | None) -> tuple[Network, Card]:
-        _refuse_fusion(path, tensors)
+        if any(FUSION.match(key) for key in tensors):
+            raise WeightsError(
+                f"{path}: a CLAP with feature fusion, which this network lacks; take the variant without (unfused)"
+            )
         network = htsat.HTSAT(sizes_of(path, tensors), front_end_of(tensors, front_end))
         needed = {key: value for key, value in _needed(tensors).items() if not CLASS_HEAD.match(key)}
         return _filled(path, network, needed), Card.of(network, window=window)
@@ -157,7 +160,8 @@ def _efficientat(path: Path, tensors: dict[str, Tensor], labels: LabelList | Non
         raise WeightsError(
             f"{path}: a variant with another spectrogram ({other[0][1:]}), expected one of the standard mnXX_as files"
         )
-    config = efficientat.config_of(tensors)
+    n_classes, n_hidden = tensors["classifier.5.weight"].shape
+    config = efficientat.Config(width=n_hidden / efficientat.WIDTH_OF_HIDDEN, n_classes=n_classes)
     labels = _labels(path, labels, 0, config.n_classes)
     network = _filled(path, efficientat.EfficientAT(config), tensors)
     return network, Card.of(network, events=labels.events, thresholds=(AUDIOSET_THRESHOLD,) * config.n_classes)
@@ -213,7 +217,9 @@ def renamed_from_transformers(path: Path, tensors: Tensors) -> dict[str, Tensor]
             named[f"{match[1]}.qkv.{match[2]}"] = torch.cat([part for part in parts if part is not None])
         elif not re.search(r"\.self\.(key|value)\.", key):
             named[key] = tensor
-    return {_renamed(key): tensor for key, tensor in named.items()}
+    for pattern, replacement in TRANSFORMERS_NAMES:
+        named = {re.sub(pattern, replacement, key): tensor for key, tensor in named.items()}
+    return named
 
 
 TRANSFORMERS_NAMES = (
@@ -225,12 +231,6 @@ TRANSFORMERS_NAMES = (
     (r"\.intermediate\.dense\.", ".mlp.fc1."),
     (r"(\.blocks\.\d+)\.output\.dense\.", r"\1.mlp.fc2."),
 )
-
-
-def _renamed(key: str) -> str:
-    for pattern, replacement in TRANSFORMERS_NAMES:
-        key = re.sub(pattern, replacement, key)
-    return key
 
 
 def _needed(tensors: Tensors) -> dict[str, Tensor]:
@@ -247,11 +247,6 @@ def _filled(path: Path, network: Network, tensors: Mapping[str, Tensor]) -> Any:
     check_finite(path, given)
     network.load_state_dict(given)
     return network
-
-
-def _refuse_fusion(path: Path, tensors: Tensors) -> None:
-    if any(FUSION.match(key) for key in tensors):
-        raise WeightsError(f"{path}: a CLAP with feature fusion, which this network lacks; take the variant without (unfused)")
 
 
 def _labels(path: Path, given: LabelList | None, n_scenes: int, n_events: int) -> LabelList:

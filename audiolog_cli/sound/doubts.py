@@ -75,7 +75,6 @@ class Hum:
 
     rate: int  # Hz, of the samples
     n_samples: int = 0
-    n_probes: int = 0
     shares: dict[int, list[float]] = field(default_factory=lambda: {mains: [] for mains in MAINS})
     held: list[Samples] = field(default_factory=list)
 

@@ -43,7 +43,8 @@ def take(network: Network, path: Path, scenes: tuple[str, ...] = (), events: tup
     `scenes` and `events` are the labels the network will score, in its order.
     Raises WeightsError if the file cannot be used, or nothing in it fits.
     """
-    source, card = read_any(path)
+    is_own = is_safetensors(path) and read_header(path).metadata.get("format") == FORMAT
+    source, card = checkpoint.load(path) if is_own else layouts.read(path)
     given, state = source.state_dict(), network.state_dict()
     fitting = {name: value for name, value in given.items() if name in state and state[name].shape == value.shape}
     taken = {name: value for name, value in fitting.items() if _means_same(name, network.front_end, scenes, events, card)}
@@ -67,13 +68,6 @@ def _means_same(name: str, front_end: FrontEnd, scenes: tuple[str, ...], events:
     if name.startswith(SCENE_LAYER):
         return scenes == card.scenes
     return events == card.events if name.startswith(EVENT_LAYER) else True
-
-
-def read_any(path: Path) -> tuple[Network, Card]:
-    """A checkpoint of our own format or of any known layout."""
-    if is_safetensors(path) and read_header(path).metadata.get("format") == FORMAT:
-        return checkpoint.load(path)
-    return layouts.read(path)
 
 
 def modules(names: tuple[str, ...]) -> str:

@@ -36,13 +36,6 @@ class LabelList:
 
 
 MAESTRO_SCENES = ("cafe_restaurant", "city_center", "grocery_store", "metro_station", "residential_area")
-MAESTRO = LabelList(
-    MAESTRO_SCENES,
-    (
-        "birds_singing", "car", "people talking", "footsteps", "children voices", "wind_blowing", "brakes_squeaking",
-        "large_vehicle", "cutlery and dishes", "metro approaching", "metro leaving",
-    ),
-)  # fmt: skip
 MAESTRO_SOFT = LabelList(
     MAESTRO_SCENES,
     (
@@ -51,6 +44,7 @@ MAESTRO_SOFT = LabelList(
         "door opens/closes", "announcement", "shopping cart", "cash register beeping",
     ),
 )  # fmt: skip
+MAESTRO = LabelList(MAESTRO_SCENES, (*MAESTRO_SOFT.events[:9], *MAESTRO_SOFT.events[11:13]))  # those that are scored
 TUT = LabelList(
     ("city_center", "home", "office", "residential_area"),
     (
