@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave, decibels, fade, fft_size, noise, rms
-from audiolog_cli.mixing.soundfiles import span_lines, write_flac, write_list
+from audiolog_cli.mixing.composing import span_lines, write_flac, write_list
 from audiolog_cli.mixing.windows import EDGE, Span, add_event, cross_fade, loop
 from audiolog_cli.sound import audio
 

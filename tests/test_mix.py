@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from audiolog_cli.mixing import pool
-from audiolog_cli.mixing.soundfiles import write_flac
+from audiolog_cli.mixing.composing import write_flac
 from audiolog_cli.sound import audio
 from tests.shell import audiolog
 from tests.sounds import made_clips

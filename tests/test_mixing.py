@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiolog_cli.errors import AudioError, InputError, RecordError
-from audiolog_cli.mixing import augment, cache, clips, composing, soundfiles, windows
+from audiolog_cli.mixing import augment, cache, clips, composing, windows
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
 from audiolog_cli.mixing.windows import PLAIN, Bank, MixStyle, Span
 from tests.sounds import from_arrays, made_clips, tone
@@ -200,7 +200,7 @@ def test_written_recording_reads_back_sample_for_sample(tmp_path: Path) -> None:
     from audiolog_cli.sound import audio
 
     wave = tone(440, 1.3)
-    soundfiles.write_flac(wave, tmp_path / "a.flac")
+    composing.write_flac(wave, tmp_path / "a.flac")
     back = np.concatenate(list(audio.decode(str(tmp_path / "a.flac"))))
     assert back.size == wave.size
     assert np.abs(back - wave).max() < 1 / 32000  # 16 bit

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from audiolog_cli.mixing.soundfiles import write_flac
+from audiolog_cli.mixing.composing import write_flac
 from audiolog_cli.mixing.windows import Span
 from experiments.shaped_sets import MAESTRO, TUT, Shape, soft_lines
 from tests.shell import ROOT, audiolog, sh

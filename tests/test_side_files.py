@@ -12,7 +12,7 @@ import pytest
 
 from audiolog_cli.errors import UsageError
 from audiolog_cli.mixing import pool
-from audiolog_cli.mixing.soundfiles import write_flac
+from audiolog_cli.mixing.composing import write_flac
 from audiolog_cli.side_files import alone, write_whole
 from audiolog_cli.tagging.journal import open_journal
 from audiolog_cli.tagging.parts import Parts

@@ -1,7 +1,7 @@
 """Event-based metrics: events of one file matched one to one by label, onset and offset; counts out.
 
-An estimated event is correct when its label is, its onset lies within `collar` seconds of the reference's, and its offset within
-max(collar, share x the reference's length). Pairs are chosen so that as many events as possible match (sed_eval's "optimal").
+An estimated event is correct when its label is, its onset lies within COLLAR seconds of the reference's, and its offset within
+max(COLLAR, SHARE x the reference's length). Pairs are chosen so that as many events as possible match (sed_eval's "optimal").
 A substitution is an unmatched reference event whose times fit an unmatched estimated event of another label. Mesaros et al.,
 2016, section 4.4. Rates are computed from the summed counts by `segment_based.error_rate`, `f1` and so on.
 """
@@ -11,16 +11,19 @@ import numpy as np
 from audiolog_cli.metrics.activity import Intervals, Ints
 from audiolog_cli.metrics.segment_based import Counts
 
+COLLAR = 0.2  # seconds
+SHARE = 0.5  # of the reference event's length
 
-def event_counts(reference: Intervals, estimate: Intervals, n_labels: int, collar: float = 0.2, share: float = 0.5) -> Counts:
-    """Match the events of one file; `collar` in seconds, `share` of the reference event's length for its offset.
+
+def event_counts(reference: Intervals, estimate: Intervals, n_labels: int) -> Counts:
+    """Match the events of one file.
 
     >>> dog = Intervals(np.array([1.0]), np.array([3.0]), np.array([0]))
     >>> heard = Intervals(np.array([1.1, 7.0]), np.array([3.9, 8.0]), np.array([0, 0]))  # 0.9 s late is within half of 2 s
     >>> event_counts(dog, heard, 1).true_positives, event_counts(dog, heard, 1).insertions
     (array([1]), 1)
     """
-    reference_index, estimate_index = _fitting_pairs(reference, estimate, collar, share)
+    reference_index, estimate_index = _fitting_pairs(reference, estimate)
     same_label = reference.label[reference_index] == estimate.label[estimate_index]
     matched = match_most(reference_index[same_label], estimate_index[same_label])
     hits = np.array(sorted(matched), dtype=np.int64)
@@ -37,17 +40,17 @@ def event_counts(reference: Intervals, estimate: Intervals, n_labels: int, colla
     )
 
 
-def _fitting_pairs(reference: Intervals, estimate: Intervals, collar: float, share: float) -> tuple[Ints, Ints]:
+def _fitting_pairs(reference: Intervals, estimate: Intervals) -> tuple[Ints, Ints]:
     """Indices (reference, estimate) of all events whose times fit, whatever their labels; sorted."""
     order = np.argsort(estimate.onset, kind="stable")
-    near = collar + 1e-6  # a little wide: the exact comparison follows
+    near = COLLAR + 1e-6  # a little wide: the exact comparison follows
     first = np.searchsorted(estimate.onset[order], reference.onset - near, side="left")
     end = np.searchsorted(estimate.onset[order], reference.onset + near, side="right")
     n_near = end - first
     i = np.repeat(np.arange(len(reference.onset)), n_near)
     j = order[np.arange(n_near.sum()) - np.repeat(np.cumsum(n_near) - n_near, n_near) + np.repeat(first, n_near)]
-    fits = np.abs(reference.onset[i] - estimate.onset[j]) <= collar
-    offset_collars = np.maximum(collar, share * (reference.offset - reference.onset))
+    fits = np.abs(reference.onset[i] - estimate.onset[j]) <= COLLAR
+    offset_collars = np.maximum(COLLAR, SHARE * (reference.offset - reference.onset))
     fits &= np.abs(reference.offset[i] - estimate.offset[j]) <= offset_collars[i]
     i, j = i[fits], j[fits]
     by_index = np.lexsort((j, i))

@@ -16,9 +16,8 @@ from audiolog_cli.mixing import vocabulary
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
 from audiolog_cli.mixing.cache import open_cache
 from audiolog_cli.mixing.clips import Clip, check_splits, joined, of_split, read_clips, read_joinings
-from audiolog_cli.mixing.composing import Plan, compose, ignored
+from audiolog_cli.mixing.composing import Plan, compose, ignored, span_lines, write_flac, write_list
 from audiolog_cli.mixing.pool import Facts, Teacher, fill, make_pool
-from audiolog_cli.mixing.soundfiles import span_lines, write_flac, write_list
 from audiolog_cli.mixing.teacher import load_teacher
 from audiolog_cli.mixing.windows import PLAIN, Bank, MixStyle, make_bank, mix_window
 from audiolog_cli.model.networks import own_front_end

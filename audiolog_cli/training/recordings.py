@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from audiolog_cli.datasets.dataset import END_SLACK, Dataset, Event, LabelledRecording
 from audiolog_cli.errors import AudioError
+from audiolog_cli.mixing.composing import span_lines, write_list
 from audiolog_cli.mixing.pool import MADE, MISSING, NO_SCENE, STEPS, Facts, WindowPool, active_steps, event_steps, make_pool
-from audiolog_cli.mixing.soundfiles import span_lines, write_list
 from audiolog_cli.mixing.windows import Span
 from audiolog_cli.model.features import FrontEnd, Spectrogram, spectrogram
 from audiolog_cli.records import check_text

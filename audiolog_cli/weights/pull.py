@@ -102,21 +102,13 @@ def folder_of(name: str, offline: bool = False, show_progress: bool = False) -> 
         )
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import errors, snapshot_download
-    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
-    wanted = [entry.filename, "*.json", "merges.txt"]
-    bar = tqdm if show_progress else _silent(tqdm)
+    wanted = {"revision": entry.revision, "allow_patterns": [entry.filename, "*.json", "merges.txt"]}
     try:
-        folder = Path(
-            snapshot_download(
-                entry.repo, revision=entry.revision, allow_patterns=wanted, local_files_only=offline, tqdm_class=bar
-            )
-        )
-    except errors.LocalEntryNotFoundError as error:
-        if offline:
-            raise WeightsError(f"{name}: {entry.repo} is not in the hub's cache, and --offline forbids to fetch it") from None
-        raise WeightsError(f"{name}: {_no_answer(error, entry)}") from None
+        folder = Path(snapshot_download(entry.repo, **wanted, local_files_only=offline, tqdm_class=_bar(show_progress)))
     except Exception as error:  # its HTTP library's errors are not the hub's
+        if offline and isinstance(error, errors.LocalEntryNotFoundError):
+            raise WeightsError(f"{name}: {entry.repo} is not in the hub's cache, and --offline forbids to fetch it") from None
         raise WeightsError(f"{name}: {_no_answer(error, entry)}") from None
     if not (folder / entry.filename).is_file():
         raise WeightsError(f"{name}: {entry.filename} is not in {folder}; pull it again with a network")
@@ -150,7 +142,6 @@ def _fetch(
     `headers` may hold a token for the hub: other sites get none.
     """
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
     partial = downloads_folder() / f"{entry.sha256 or expected or entry.name}.part"
     try:
@@ -158,15 +149,8 @@ def _fetch(
         partial.touch()
         with open(partial, "r+b") as file:
             start = file.seek(0, os.SEEK_END)
-            http_get(
-                url,
-                file,
-                resume_size=start,
-                headers=headers or {},
-                expected_size=size,
-                displayed_filename=entry.filename,
-                tqdm_class=tqdm if show_progress else _silent(tqdm),
-            )
+            about = {"headers": headers or {}, "expected_size": size, "displayed_filename": entry.filename}
+            http_get(url, file, resume_size=start, tqdm_class=_bar(show_progress), **about)
     except Exception as error:
         raise WeightsError(f"{entry.name}: {_stopped(error)}") from None
     check_sum(entry, partial, expected)
@@ -178,11 +162,14 @@ def downloads_folder() -> Path:
     return cache_folder().parent / "downloads"
 
 
-def _silent(bar: type[Any]) -> type[Any]:
-    """The hub's progress bar, never drawn."""
-    return type(
-        "Silent", (bar,), {"__init__": lambda self, *args, **kwargs: bar.__init__(self, *args, **(kwargs | {"disable": True}))}
-    )
+def _bar(is_shown: bool) -> type[Any]:
+    """The hub's progress bar, or one that is never drawn."""
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        tqdm.__init__(self, *args, **(kwargs | {"disable": True}))
+
+    return tqdm if is_shown else type("Silent", (tqdm,), {"__init__": __init__})
 
 
 def stated_sum(etag: str) -> str:
