@@ -123,7 +123,7 @@ def train(
         raise UsageError(f"{data} is a pool: it needs --validation POOL")
     dataset = None if is_pool else read_dataset(data, lists, labels)
     if dataset is not None and check_data:
-        _report(dataset, data)
+        _report(dataset)
         return
     if out is None:
         raise UsageError("train needs --out DIR, where the checkpoint goes")
@@ -150,17 +150,16 @@ def train(
     terminal.write_lines(json.dumps(record) + "\n" for record in records)
 
 
-def _report(dataset: "Dataset", folder: Path) -> None:
+def _report(dataset: "Dataset") -> None:
     """The summary on stdout, notes and problems on stderr; exit code 1 if there is a problem."""
-    from audiolog_cli.datasets.dataset import check_archives, summary_lines
+    from audiolog_cli.datasets.dataset import summary_lines
 
     terminal.write_lines(summary_lines(dataset))
     for note in dataset.notes:
         terminal.say(note)
-    problems = [*dataset.problems, *check_archives(folder)]
-    for problem in problems:
+    for problem in dataset.problems:
         terminal.complain(problem)
-    if problems:
+    if dataset.problems:
         raise Exit(1)
 
 

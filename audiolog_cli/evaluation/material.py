@@ -69,9 +69,7 @@ class Material:
 
     @property
     def unmeasured(self) -> list[str]:
-        """Recordings whose scene may not count by seconds: the reference gives one for the whole file, and its length is not
-        known.
-        """
+        """Recordings of unknown length whose scene the reference gives for the whole file: by seconds it may not count."""
         if self.scene_unit != "second" or self.estimate is None or self.durations:
             return []
         return [

@@ -66,10 +66,7 @@ class Annotations:
         self.recording(filename).add(onset, offset, self.event_labels.setdefault(composed(label), len(self.event_labels)))
 
     def add_scene(self, filename: str, onset: float, offset: float, label: str) -> None:
-        """A scene of a recording; adjacent ones with the same label become one.
-
-        RecordError for cells that begin again.
-        """
+        """A scene of a recording; adjacent ones with the same label become one. RecordError for cells that begin again."""
         self.recording(filename)
         index = self.scene_labels.setdefault(composed(label), len(self.scene_labels))
         track = self.scenes.setdefault(composed(filename), LabelledSpans())

@@ -115,9 +115,7 @@ def room(rt60: float, direct_to_reverberant_db: float, rng: np.random.Generator)
 
 
 def filter_of(response: Wave) -> Filter:
-    """A response as `convolve` takes it, in parts of N_FFT / 2 samples; a shorter one leaves more of each transform to the
-    signal.
-    """
+    """A response as `convolve` takes it, in parts of at most N_FFT / 2 samples: what is left of a transform is for the signal."""
     n_taps = min(response.size, N_FFT // 2)
     n_parts = -(-response.size // n_taps)
     padded = torch.zeros(n_parts * n_taps)

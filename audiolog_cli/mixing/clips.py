@@ -37,9 +37,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """A rule that gives clips another label: those of `kind` whose label is `label` and whose source's own words match
-    `raw_label`.
-    """
+    """A rule: clips of `kind` whose label is `label` and whose source's own words match `raw_label` get another label."""
 
     kind: str
     label: re.Pattern[str]  # all of it

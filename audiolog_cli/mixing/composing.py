@@ -73,9 +73,7 @@ def _scenes(bank: Bank, plan: Plan, rng: np.random.Generator) -> tuple[Wave, tup
 
 
 def _free_place(events: list[Span], n_sound: int, n_total: int, max_at_once: int, rng: np.random.Generator) -> int | None:
-    """A random start for a sound where fewer than `max_at_once` others are active; None after 20 failed tries or if it is too
-    long.
-    """
+    """A random start for a sound where fewer than `max_at_once` others are active; None if 20 tries find none."""
     for _ in range(20 if n_sound < n_total else 0):
         start = int(rng.integers(n_total - n_sound))
         onset, offset = (start - EDGE) / SAMPLE_RATE, (start + n_sound + EDGE) / SAMPLE_RATE

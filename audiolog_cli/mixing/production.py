@@ -102,9 +102,7 @@ def whole_file(path: Path) -> Wave:
 
 
 def words(source: Source) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[str, ...]]]:
-    """Events, scenes and plausible events of the vocabulary, which is the same for all splits: pools for training and validation
-    must agree.
-    """
+    """Events, scenes and plausible events of the vocabulary: that of all splits, as pools of two splits must agree."""
     if source.everyday:
         return vocabulary.EVENTS, vocabulary.SCENES, vocabulary.PLAUSIBLE
     clips = all_clips(source)

@@ -156,14 +156,12 @@ def is_wave(head: bytes) -> bool:
 class Dialect(NamedTuple):
     """How chunks are written."""
 
-    n_name: int  # bytes of a name
     n_head: int  # of name and size
     align: int  # chunks begin at multiples of this many bytes
-    counts_head: bool  # whether a chunk's size counts its own head
 
 
-RIFF = Dialect(4, 8, 2, False)
-W64 = Dialect(16, 24, 8, True)
+RIFF = Dialect(8, 2)
+W64 = Dialect(24, 8)
 
 
 class NotWave(Exception):
@@ -325,9 +323,7 @@ class Wave:
         return left - end in (0, 1) or self._is_chunk_at(end) or self._is_chunk_at(end + size % self._dialect.align)
 
     def _goes_on_without_chunk(self, head: bytes, pad: int, is_after_chunk: bool) -> bool:
-        """Whether audio goes on, the header's size being too small: not before an MP3 tag, zeros to the end or a last few bytes,
-        nor after another chunk.
-        """
+        """Whether audio goes on past the header's size: not before MP3 tags, closing zeros or a few bytes, nor after a chunk."""
         if head.startswith(TAGS) or head[pad:].startswith(TAGS):
             return False
         n_zeros = 0
