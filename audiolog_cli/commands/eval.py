@@ -6,7 +6,7 @@ from typer import Argument, Exit, Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import thresholds_in
-from audiolog_cli.commands.needs import heading, needs
+from audiolog_cli.commands.needs import Heading, needs
 from audiolog_cli.commands.options import Quiet, Thresholds
 from audiolog_cli.errors import UsageError
 from audiolog_cli.records import composed
@@ -29,7 +29,7 @@ def eval(
         Option(
             metavar="PATH", help="The truth, in the same formats, Imoto's lists or a folder of MAESTRO soft labels; repeatable."
         ),
-        heading("Truth and estimates"),
+        Heading("Truth and estimates"),
     ] = None,
     scores_dir: Annotated[
         str,
@@ -49,7 +49,7 @@ def eval(
     allow_unknown_files: Annotated[
         bool, Option("--allow-unknown-files", help="Ignore estimated recordings that the reference does not have.")
     ] = False,
-    segment: Annotated[float, Option(min=0.001, help="Seconds of a segment."), heading("Comparison")] = 1.0,
+    segment: Annotated[float, Option(min=0.001, help="Seconds of a segment."), Heading("Comparison")] = 1.0,
     decode: Annotated[
         Literal["any", "mean", "baseline"],
         Option(
@@ -64,7 +64,7 @@ def eval(
         Option(help="Compare scenes by second or by file; auto: by file where both sides give whole files."),
     ] = "auto",
     by_class: Annotated[
-        bool, Option("--by-class", help="Add a line per label and scene, and the confusion of scenes."), heading("Output")
+        bool, Option("--by-class", help="Add a line per label and scene, and the confusion of scenes."), Heading("Output")
     ] = False,
     by_file: Annotated[bool, Option("--by-file", help="Add a line per recording.")] = False,
     confidence: Annotated[

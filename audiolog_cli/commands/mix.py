@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.needs import heading, needs, not_with
+from audiolog_cli.commands.needs import Heading, needs, not_with
 from audiolog_cli.commands.options import Quiet
 from audiolog_cli.errors import UsageError
 
@@ -15,11 +15,11 @@ def mix(
     clips: Annotated[list[Path], Argument(metavar="FOLDER...", help="Folders with clips.tsv and the sounds it names.")],
     out: Annotated[Path, Option(metavar="DIR", help="Where the recordings and lists, or the pool, go.")],
     recordings: Annotated[
-        int, Option(min=0, help="How many recordings to compose."), heading("Recordings"), not_with("--windows")
+        int, Option(min=0, help="How many recordings to compose."), Heading("Recordings"), not_with("--windows")
     ] = 0,
     seconds: Annotated[float, Option(min=1, help="Length of a recording."), needs("--recordings")] = 300.0,
     windows: Annotated[
-        int, Option(min=0, help="How many windows of 10 s to make, as a pool for `audiolog train`."), heading("Windows")
+        int, Option(min=0, help="How many windows of 10 s to make, as a pool for `audiolog train`."), Heading("Windows")
     ] = 0,
     style: Annotated[str, Option(help="How windows are mixed: train, plain or validation."), needs("--windows")] = "train",
     for_model: Annotated[
@@ -41,7 +41,7 @@ def mix(
         Option(metavar="K/N", help="Make only every N-th window, from the K-th on (from 0), to run N processes."),
         needs("--windows"),
     ] = "0/1",
-    split: Annotated[str, Option(help="Which clips: train, val or test."), heading("Clips")] = "train",
+    split: Annotated[str, Option(help="Which clips: train, val or test."), Heading("Clips")] = "train",
     all_labels: Annotated[
         bool, Option("--all-labels", help="Use all labels of the clips, not the vocabulary of the default weights.")
     ] = False,

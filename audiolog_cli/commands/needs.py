@@ -5,7 +5,7 @@ A rule is declared with its option, in the words of the command line, and so is 
     match: Annotated[str, typer.Option(metavar="PATTERN", help="..."), needs("--recursive")] = ""
     engine: Annotated[str, typer.Option(help="..."), needs("--out", when="ray", why="its workers write files")] = "local"
     split_files: Annotated[bool, typer.Option("--split-files"), not_with("--out")] = False
-    weights: Annotated[Weights, heading("Model")] = "everyday"
+    weights: Annotated[Weights, Heading("Model")] = "everyday"
 
 Only what is given on the command line is an error: an environment variable is a default for every command, and is ignored where
 it has no effect. The option that a rule requires may come from anywhere; at its own default it does not count. If only the input
@@ -68,16 +68,8 @@ def not_with(*others: str, when: str = "", why: str = "") -> Rule:
     return Rule(others, False, when, why)
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(str):
     """The heading over an option and those after it in --help."""
-
-    text: str
-
-
-def heading(text: str) -> Heading:
-    """From this option on, --help lists options under this heading."""
-    return Heading(text)
 
 
 def rules_of(command: Command) -> dict[str, list[Rule]]:
@@ -171,7 +163,7 @@ class AudiologCommand(TyperCommand):
         title = "Options"
         for parameter in self.get_params(ctx):
             own = extras.get(parameter.name or "", ())
-            title = next((each.text for each in own if isinstance(each, Heading)), title)
+            title = next((each for each in own if isinstance(each, Heading)), title)
             if record := parameter.get_help_record(ctx):
                 names, text = record
                 hints = " ".join(filter(None, (rule.hint() for rule in own if isinstance(rule, Rule))))

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.needs import OTHER, heading
+from audiolog_cli.commands.needs import OTHER, Heading
 
 Quiet = Annotated[
     bool,
     Option("--quiet", "-q", help="No messages or progress on stderr; errors are still printed.", callback=terminal.be_quiet),
-    heading(OTHER),
+    Heading(OTHER),
 ]
 Files = Annotated[
     list[str] | None, Argument(metavar="[FILE|-]...", help="Cells as `audiolog tag` writes them; - is stdin.", show_default=False)

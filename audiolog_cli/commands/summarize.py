@@ -14,7 +14,7 @@ import typer
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import record_input
-from audiolog_cli.commands.needs import heading, needs, not_with
+from audiolog_cli.commands.needs import Heading, needs, not_with
 from audiolog_cli.commands.options import MaxGap, MinDuration, Quiet
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def summarize(
         typer.Option(
             help="outline (no LLM), local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL, or URL#MODEL.",
         ),
-        heading("Language model"),
+        Heading("Language model"),
     ] = "outline",
     by: Annotated[
         By,
@@ -126,7 +126,7 @@ def summarize(
             "what is wrong; strict also exits with code 5; off is the default for the outline.",
             show_default=False,
         ),
-        heading("Check"),
+        Heading("Check"),
         not_with("--llm outline", when="repair", why="the outline is the table's own words"),
     ] = None,
     check_only: Annotated[

@@ -7,7 +7,7 @@ from typer import Argument, Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import jobs_of, names_in, thresholds_in
-from audiolog_cli.commands.needs import heading, needs, not_with
+from audiolog_cli.commands.needs import Heading, needs, not_with
 from audiolog_cli.commands.options import Channel, Device, Jobs, Precision, Quiet, Raw, Thresholds, Track, Weights
 from audiolog_cli.tagging.options import (
     CellOptions,
@@ -28,7 +28,7 @@ def tag(
         list[str] | None, Argument(metavar="[FILE|-]...", help="Recordings, or segments as `audiolog segment` writes them.")
     ] = None,
     files_from: Annotated[
-        str, Option(metavar="FILE|-", help="Also tag the recordings named in this file, one per line."), heading("Input")
+        str, Option(metavar="FILE|-", help="Also tag the recordings named in this file, one per line."), Heading("Input")
     ] = "",
     recursive: Annotated[bool, Option("--recursive", help="A folder stands for all recordings in it and below.")] = False,
     match: Annotated[
@@ -41,7 +41,7 @@ def tag(
     raw: Raw = "",
     fail_fast: Annotated[bool, Option("--fail-fast", help="Stop at the first recording that fails.")] = False,
     start_time: Annotated[
-        str, Option(metavar="ISO8601", help="When the one recording began; cells then carry clock times."), heading("Time")
+        str, Option(metavar="ISO8601", help="When the one recording began; cells then carry clock times."), Heading("Time")
     ] = "",
     name_time: Annotated[
         str,
@@ -66,7 +66,7 @@ def tag(
         needs("--name-time", "--header-time"),
         not_with("--out", why="there, each file is a recording of its own"),
     ] = False,
-    weights: Annotated[Weights, heading("Model")] = "everyday",
+    weights: Annotated[Weights, Heading("Model")] = "everyday",
     device: Device = "auto",
     precision: Precision = "fp32",
     batch_size: Annotated[int, Option(min=0, help="Windows analysed at once; 0 chooses by device, 1 for a pipe.")] = 0,
@@ -75,7 +75,7 @@ def tag(
         float,
         Option(min=0.0, help="Seconds from window to window, instead of the checkpoint's; overlapping windows are averaged."),
     ] = 0.0,
-    cell: Annotated[float, Option(min=0.001, help="Seconds of a cell."), heading("Cells")] = 1.0,
+    cell: Annotated[float, Option(min=0.001, help="Seconds of a cell."), Heading("Cells")] = 1.0,
     pool: Annotated[Literal["max", "mean"], Option(help="A cell's score: the highest of its frames, or their mean.")] = "max",
     labels: Annotated[str, Option(metavar="LABEL,...", help="Write only these events; each second still has its scene.")] = "",
     threshold: Annotated[
@@ -99,7 +99,7 @@ def tag(
     format: Annotated[
         Literal["tsv", "jsonl", "parquet"],
         Option(help="tsv with a header; jsonl, one JSON object per line; or parquet."),
-        heading("Output"),
+        Heading("Output"),
     ] = "tsv",
     out: Annotated[
         str, Option(metavar="DIR|URL", help="Write one file per recording there; recordings that are already there are skipped.")
@@ -120,7 +120,7 @@ def tag(
             help="Who tags: this process, or the workers of a Ray cluster (ray alone starts one here, ray:auto finds the one of "
             "this node); gpus=0.25 puts four workers on a GPU.",
         ),
-        heading("Cluster"),
+        Heading("Cluster"),
         needs("--out", when="ray", why="its workers write files"),
     ] = "local",
     quiet: Quiet = False,

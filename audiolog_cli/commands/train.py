@@ -10,7 +10,7 @@ from typer import Argument, Exit, Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import AUDIO_SUFFIXES
-from audiolog_cli.commands.needs import heading, needs, not_with, refuse
+from audiolog_cli.commands.needs import Heading, needs, not_with, refuse
 from audiolog_cli.commands.options import Device, Quiet, complete_recipe, complete_weights
 from audiolog_cli.errors import UsageError
 
@@ -34,7 +34,7 @@ def train(
             metavar="DIR",
             help="Where last.pt, best.pt, model.safetensors and the test lists go; with --extend the new checkpoint.",
         ),
-        heading("Run"),
+        Heading("Run"),
     ] = None,
     resume: Annotated[bool, Option("--resume", help="Continue from last.pt in --out.")] = False,
     device: Device = "auto",
@@ -47,7 +47,7 @@ def train(
         ),
         not_with("--check-data", "--recipe", "--set", "--init", "--resume", "--fold", "--lists", "--labels"),
         not_with("--validation", "--cache"),
-        heading("Your own sounds"),
+        Heading("Your own sounds"),
     ] = "",
     only: Annotated[
         bool, Option("--only", help="Leave out the labels that the weights already have."), needs("--extend")
@@ -67,7 +67,7 @@ def train(
         bool,
         Option("--check-data", help="Print counts, minutes and problems of a data set; train nothing."),
         not_with("--out", "--recipe", "--set", "--init", "--resume"),
-        heading("Data"),
+        Heading("Data"),
     ] = False,
     fold: Annotated[str, Option(metavar="NAME", help="Which fold of a data set [default: the first].")] = "",
     lists: Annotated[
@@ -90,7 +90,7 @@ def train(
             "[default: paper; with --resume that of the run].",
             autocompletion=complete_recipe,
         ),
-        heading("Recipe"),
+        Heading("Recipe"),
     ] = "",
     set: Annotated[
         list[str] | None,
