@@ -20,7 +20,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,metrics,scale]'
 	@touch $@
 
-install: $(VENV)/installed ## make the virtual environment and install audiolog into it
+install: $(VENV)/installed ## create the virtual environment and install audiolog into it
 
 demo: $(VENV)/installed ## tag the example recording, print its table and its log
 	$(BIN)/audiolog tag examples/farm_morning.flac | $(BIN)/audiolog table --format github
@@ -30,10 +30,10 @@ demo-llm: $(VENV)/installed llama-server local-model ## the example's log in the
 	$(BIN)/audiolog tag examples/farm_morning.flac | AUDIOLOG_LLAMA_SERVER=build/llama-server/llama-server $(BIN)/audiolog summarize --prompt timing --llm local
 
 test: export OMP_NUM_THREADS = 1
-test: lint ## lint, type check and every test that is neither slow nor one of docs-check, two files at a time
+test: lint ## lint, types and all tests except those of slow and docs-check, two files at a time
 	$(BIN)/pytest -m 'not slow and not docs' --numprocesses 2 --dist loadfile
 
-slow: $(VENV)/installed-dev ## the tests that take minutes: recordings past 4 GB and the like
+slow: $(VENV)/installed-dev ## tests that take minutes, such as recordings past 4 GB
 	$(BIN)/pytest -m slow
 
 soak: $(VENV)/installed-dev ## a day of sound through the pipe, memory watched
@@ -42,13 +42,13 @@ soak: $(VENV)/installed-dev ## a day of sound through the pipe, memory watched
 faults: $(VENV)/installed-dev ## the fault suite with fifty kills at random moments
 	AUDIOLOG_TEST_KILLS=50 $(BIN)/pytest tests/test_faults.py tests/test_journal.py
 
-bench: $(VENV)/installed ## how fast the light commands start, records flow and recordings are tagged here
+bench: $(VENV)/installed ## the speed of start-up, records and tagging on this machine
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/records.py
 	$(BIN)/audiolog bench
 	$(BIN)/audiolog bench --untrained htsat:base
 
-docs: $(VENV)/installed-dev ## write what documents quote: the command reference, the output of console blocks
+docs: $(VENV)/installed-dev ## regenerate what documents quote: the command reference, the output of console blocks
 	$(BIN)/python tools/command_docs.py > docs/commands.md
 	$(BIN)/python tools/console_blocks.py --write README.md $(wildcard docs/*.md)
 
@@ -56,7 +56,7 @@ docs-check: $(VENV)/installed-dev ## recipes and completion with cron, systemd, 
 	$(BIN)/pytest -m docs tests/test_recipes.py tests/test_completion.py
 	$(BIN)/python tools/console_blocks.py docs/records.md
 
-llama-server: build/llama-server/llama-server ## llama.cpp's own server for the tests that talk to one (Debian, x86-64)
+llama-server: build/llama-server/llama-server ## install llama.cpp's server for demo-llm and the tests that use one (Debian, x86-64)
 
 build/llama-server/llama-server:
 	tools/install-llama-server build/llama-server

@@ -1,7 +1,7 @@
-# Experiments: make weights-eval, make weights, make compare. DATA is a folder of folders with clips.tsv and audio, or of public data sets as
-# unpacked (experiments/public_clips.py lists which). TEACHER is an AudioSet tagger's checkpoint of EfficientAT (`audiolog weights pull mn04`): what
-# the default weights start from, and what hears the windows they learn from. Everything is kept below $(BUILD); what is there is not made
-# again, and an interrupted run goes on where it was. Folders of clips whose name is in WORLD are composed apart from the others.
+# Experiments: make weights, weights-eval, compare, own-sounds. DATA is a folder of folders with clips.tsv and audio, or of unpacked public
+# data sets (experiments/public_clips.py lists them). TEACHER is an EfficientAT checkpoint (`audiolog weights pull mn04`): the default weights
+# start from it, and it tags the windows that they learn from. Everything is kept below $(BUILD), and an interrupted run goes on where it was.
+# Folders of clips named in WORLD are composed apart from the others.
 
 BUILD ?= build
 TEACHER ?= mn04.safetensors

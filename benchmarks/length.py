@@ -1,4 +1,4 @@
-"""Whether an hour late in a long recording costs what the first one did: processor seconds of each hour of a FLAC, tagged in one
+"""Whether a late hour of a long recording costs as much as the first: processor seconds of each hour of a FLAC, tagged in one
 run.
 
     python benchmarks/length.py [HOURS]

@@ -1,10 +1,9 @@
-"""How many ten-second windows one core mixes in a second, without effects, with those of training, and with every effect every
-time.
+"""Ten-second windows that one core mixes per second: without effects, with those of training, and with every effect always.
 
     python benchmarks/mix.py CACHE CLIPS...
 
-CACHE is where decoded clips are kept (as `audiolog mix --cache`), CLIPS are folders with clips.tsv. Processor time, not wall
-time, so that a busy machine counts less; the best of five rounds.
+CACHE is where decoded clips are kept (as `audiolog mix --cache`), CLIPS are folders with clips.tsv. Processor time, so that a
+busy machine counts less; the best of five rounds.
 """
 
 import sys

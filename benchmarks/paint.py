@@ -1,5 +1,4 @@
-"""How long Debian's Chromium takes from opening a page of `report` of 24 hours x 40 labels to its first paint, and the page's
-size.
+"""The time to first paint of a page of `report` with 24 hours x 40 labels in Debian's Chromium, and the page's size.
 
     python benchmarks/paint.py [SHARE]
 

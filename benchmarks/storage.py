@@ -1,4 +1,4 @@
-"""What an hour of sound takes on disk: as FLAC (32 kHz, mono, 16 bit), and as parts of `tag --out` in each format.
+"""The size of an hour of audio on disk: as FLAC (32 kHz, mono, 16 bit), and as parts of `tag --out` in each format.
 
     python benchmarks/storage.py [RECORDING] [MINUTES]
 

@@ -3,8 +3,8 @@
     apt-get download tuxpaint-stamps-default && dpkg -x tuxpaint-stamps-default_*.deb stamps
     python examples/farm_morning.py stamps/usr/share/tuxpaint/stamps examples
 
-A farmyard (the scene `park`: birds, animals, a light breeze), then a kitchen (`home`) with a washing machine. Every sound stands
-in SCORE.
+A farmyard (the scene `park`: birds, animals, a light breeze), then a kitchen (`home`) with a washing machine. Every sound is in
+SCORE.
 """
 
 import sys
@@ -64,7 +64,7 @@ def background(stamps: Path) -> Wave:
 
 
 def shaped(wave: Wave, points_hz: Wave, gains_db: Wave) -> Wave:
-    """With these gains at these frequencies, straight lines between them over log frequency."""
+    """With these gains at these frequencies, interpolated over log frequency."""
     n_fft = fft_size(wave.size)
     grid = np.geomspace(20.0, SAMPLE_RATE / 2, 256)
     gains = 10.0 ** (np.interp(np.log(grid), np.log(points_hz), gains_db) / 20.0)

@@ -1,9 +1,9 @@
-"""Write the tags of a garden's spring, a table a day, for docs/recipes.md to ask questions of.
+"""Write the tags of a garden's spring, one table per day, for the queries in docs/recipes.md.
 
     python examples/season.py build/season
 
-They are made up by rule and a fixed seed, in the format of `audiolog tag --name-time audiomoth --tz Europe/Berlin`: a recorder
-that wakes up for a minute every 20 minutes, from 4 to 24 May 2026. No recording and no model stands behind them.
+They are generated with a fixed seed, in the format of `audiolog tag --name-time audiomoth --tz Europe/Berlin`: a recorder
+that wakes up for a minute every 20 minutes, from 4 to 24 May 2026. There is no recording and no model behind them.
 """
 
 import random
@@ -21,7 +21,7 @@ HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\ttime\n"
 
 
 def chances(day: int, hour: float) -> dict[str, float]:
-    """For each label, how probably it is heard in a minute at this time of day."""
+    """For each label, the probability that it is heard in a minute at this time of day."""
     light = 4.5 - day / 30  # the birds begin a little earlier each day
     is_day = light < hour < 21.5
     chorus = max(0.0, 1 - abs(hour - light - 1) / 1.5)

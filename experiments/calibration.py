@@ -1,9 +1,9 @@
-"""What scores promise against what comes true: probabilities of composed recordings in, their calibration and its figures out.
+"""Calibration: the probabilities of composed recordings in, corrections and figures out.
 
-A score is calibrated where, of the seconds that have it, that share is right. Scenes are brought there by one temperature, events
-by a slope and a shift each, drawn towards those of all events together; both go into the last layers of a network, so that nobody
-who scores needs to know. `named_shares` counts how often a place is named, and how often rightly; `reliability` draws what is
-left of the error.
+A score is calibrated if, of the seconds that have it, that share is right. Scenes are corrected by one temperature, events by a
+slope and a shift each, regularised towards those of all events together; both go into the last layers of the network, so `tag`
+does not change. `named_shares` counts how often a place is named, and how often correctly; `reliability` draws the remaining
+error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ def logit(p: Array) -> Array:
 
 
 def tempered(scenes: Array, temperature: float) -> Array:
-    """Scene probabilities (N, S) as if the logits had been divided by `temperature`."""
+    """Scene probabilities (N, S) after dividing their logits by `temperature`."""
     powers = np.power(np.maximum(scenes, 1e-9), 1 / temperature)
     return powers / powers.sum(axis=1, keepdims=True)
 
@@ -61,7 +61,7 @@ def slopes_and_shifts(scores: Scores) -> tuple[Array, Array]:
 
 
 def _fit(x: Array, y: NDArray[np.bool_], start: Array | None = None, pull: float = 0.0) -> Array:
-    """Slope and shift of least cross-entropy, held to `start` by a spring of strength `pull`."""
+    """Slope and shift of least cross-entropy, with a quadratic penalty of weight `pull` on leaving `start`."""
     origin = np.array([1.0, 0.0]) if start is None else start
     theta = torch.tensor(origin, dtype=torch.float64, requires_grad=True)
     inputs, targets, home = (torch.as_tensor(np.asarray(a, np.float64)) for a in (x, y, origin))
@@ -85,7 +85,7 @@ def calibrated(scores: Scores, slopes: Array, shifts: Array) -> Scores:
 
 
 def bins(promised: Array, right: NDArray[np.bool_], least: float = 0.0) -> list[tuple[float, float, float]]:
-    """(mean promise, share that came true, share of all) for ten equal ranges of promises from `least` on, without empty ones."""
+    """(mean score, share that is true, share of all) for ten equal ranges of scores from `least` on, without empty ones."""
     kept = promised >= least
     promised, right = promised[kept], right[kept]
     places = np.minimum((promised * N_BINS).astype(int), N_BINS - 1)
@@ -97,12 +97,12 @@ def bins(promised: Array, right: NDArray[np.bool_], least: float = 0.0) -> list[
 
 
 def calibration_error(found: Sequence[tuple[float, float, float]]) -> float:
-    """Expected calibration error (Naeini et al., 2015): the mean distance of promise and truth."""
+    """Expected calibration error (Naeini et al., 2015): the mean distance between score and truth."""
     return sum(abs(promise - truth) * share for promise, truth, share in found)
 
 
 def named_shares(scores: Scores, scenes: Sequence[str], labels: Labels) -> dict[str, float]:
-    """Of the seconds with a scene: how many are named at all, by a scene itself, and of the named how many rightly (a group that
+    """Of the seconds with a scene: how many are named at all, how many by a scene, and how many of each correctly (a group that
     holds it).
     """
     groups = sorted(
@@ -127,7 +127,7 @@ def named_shares(scores: Scores, scenes: Sequence[str], labels: Labels) -> dict[
 
 
 def reliability(curves: Mapping[str, Sequence[tuple[float, float, float]]]) -> str:
-    """An SVG with one panel per curve: promise to the right, truth upwards; a point's area is its share of the seconds."""
+    """An SVG with one panel per curve: score to the right, truth upwards; a point's area is its share of the seconds."""
     side, margin = 240, 40
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {len(curves) * (side + margin) + margin} {side + 2 * margin}"'

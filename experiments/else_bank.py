@@ -1,5 +1,5 @@
-"""The bank of "everything else" beside weights: features of sounds that the weights know already, and of places, from audio
-under open licences.
+"""The bank of "everything else" beside weights: features of sounds that the weights know, and of places, from openly licensed
+audio.
 
     python experiments/else_bank.py DATA WORK weights/everyday.safetensors
 

@@ -5,11 +5,11 @@
     python experiments/evaluate_weights.py mn04.safetensors composed experiments/audioset_map.tsv tuning   # an AudioSet tagger
 
 A tagger's classes are mapped to the events of the default weights, and its thresholds tuned on the recordings in `tuning`, as
-those were.
+those of the default weights were.
 
-Seconds are counted as in the field: a reference event is active from floor(onset) to ceil(offset). Where `composed/ignore.tsv`
-says that a scene may hold an event that nobody labelled, that event is not counted. With the folders of clips, false alarms on
-speech alone and music alone are counted too.
+A reference event is active from floor(onset) to ceil(offset). Where `composed/ignore.tsv` says that a scene may hold an
+unlabelled event, that event is not counted. With the folders of clips, false alarms on speech alone and music alone are counted
+too.
 """
 
 import csv
@@ -137,7 +137,7 @@ def main(weights: Path, folder: Path, others: list[Path]) -> None:
 
 
 def print_naming(scores: Scores, card: Card) -> None:
-    """How often places are named and rightly; what --sure gives; how far promises are kept, drawn into reliability.svg here."""
+    """How often places are named, and correctly; what --sure gives; calibration, drawn into reliability.svg here."""
     rows = (
         [(name, f"{value:.3f}") for name, value in named_shares(scores, SCENES, labels_of(card, CellOptions())).items()]
         if card.scenes
@@ -191,7 +191,7 @@ def print_events(scores: Scores, card: Card) -> None:
 
 
 def print_scenes(scores: Scores, card: Card) -> None:
-    """Seconds by their true scene and by what `--scenes best` says, then by what `tag` says by itself where that is no scene."""
+    """Seconds by true scene and by what `tag` names: a scene, else a group, else nothing."""
     labels = labels_of(card, CellOptions())
     groups = sorted(
         ((name, [SCENES.index(s) for s in members]) for name, members in labels.groups.items()), key=lambda g: len(g[1])

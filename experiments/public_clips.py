@@ -2,10 +2,10 @@
 
     python experiments/public_clips.py DATA OUT        # DATA holds the sets as unpacked; OUT/clips.tsv names their files in place
 
-Known are, by the folders that their archives unpack to (`SETS`): ESC-50 and UrbanSound8K (events), the training part of DCASE
-2016 task 2 (office events), LibriSpeech and VCTK 0.92 (speech), TUT Acoustic Scenes 2016 and 2017 and TAU Urban Acoustic Scenes
-(scenes). Their classes become labels of the default weights, or `other`. Clips of one source (recording, speaker) are in one
-split, in whichever set they are; about a fifth of the sources validates. Stderr says what was found and which labels have no
+The sets are recognised by the folders that their archives unpack to (`SETS`): ESC-50 and UrbanSound8K (events), the training part
+of DCASE 2016 task 2 (office events), LibriSpeech and VCTK 0.92 (speech), TUT Acoustic Scenes 2016 and 2017 and TAU Urban Acoustic
+Scenes (scenes). Their classes become labels of the default weights, or `other`. Clips of one source (recording, speaker) are in
+one split, in whichever set they are; about a fifth of the sources validates. Stderr says what was found and which labels have no
 clip.
 """
 
@@ -27,7 +27,7 @@ from audiolog_cli.weights.labels import EVERYDAY
 
 VALIDATION = 5  # one in so many sources validates
 GRAIN = SAMPLE_RATE // 50  # samples of a level
-QUIET_DB = 40.0  # what is so far below the loudest 20 ms of a clip is not its sound
+QUIET_DB = 40.0  # below the loudest 20 ms of a clip: quieter parts are not its sound
 BRIDGED = 50  # gaps in a sound up to so many levels, 1 s
 PER_SPEAKER = 4  # clips of one voice
 
@@ -49,7 +49,7 @@ PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file of a data set. `validates` is what the set itself says of it, if it does."""
+    """A file of a data set. `validates` is what the set itself says, if it does."""
 
     path: Path
     source: str
@@ -73,7 +73,7 @@ def urbansound8k(root: Path) -> Iterator[Found]:
 
 
 def dcase2016_task2(root: Path) -> Iterator[Found]:
-    """Files named by class and number; the rooms and persons are not told, so every file is a source."""
+    """Files named by class and number; rooms and persons are unknown, so every file is a source."""
     for path in sorted(root.glob("*.wav")):
         yield Found(path, f"dcase2016:{path.stem}", "event", event(path.stem.rstrip("0123456789").rstrip("_").lower()))
 
@@ -97,7 +97,7 @@ def vctk(root: Path) -> Iterator[Found]:
 
 
 def tut_scenes(root: Path) -> Iterator[Found]:
-    """meta.txt, no header: file, scene and, in 2017, the recording. In 2016 the name says it: b020_90_120.wav is of b020."""
+    """meta.txt, no header: file, scene and, in 2017, the recording. In 2016 the name has it: b020_90_120.wav is from b020."""
     for line in (root / "meta.txt").read_text(encoding="utf-8").splitlines():
         name, scene, *more = line.split("\t")
         if scene in PLACES:
@@ -138,8 +138,8 @@ def event(name: str) -> str:
 
 
 def divide(found: Iterable[Found]) -> list[Found]:
-    """Every file with its split: a source validates as soon as one of its files does; where the set is silent, by the source's
-    name.
+    """Every file with its split: a source validates if one of its files does; where the set does not say, a hash of the source's
+    name decides.
     """
     files = list(found)
     judged = {file.source for file in files if file.validates or (file.validates is None and chosen(file.source))}
@@ -151,7 +151,7 @@ def chosen(source: str) -> bool:
 
 
 def sounding(wave: Wave) -> tuple[float, float]:
-    """The run of a clip with the most energy, in seconds; gaps up to 1 s are part of a run. A silent clip sounds from end to end.
+    """The run of a clip with the most energy, in seconds; gaps up to 1 s are part of a run. In a silent clip, the whole clip.
 
     >>> sounding(np.concatenate([np.zeros(32000), np.ones(16000), np.zeros(48000)]).astype(np.float32))
     (1.0, 1.5)

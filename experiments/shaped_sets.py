@@ -1,13 +1,12 @@
-"""Writes a data set of mixed sound in the layout of MAESTRO Real or of TUT with Imoto's lists, for when the real audio cannot be
-had.
+"""Writes a mixed data set in the layout of MAESTRO Real or of TUT with Imoto's lists, for when the real audio is not at hand.
 
     python experiments/shaped_sets.py maestro OUT CLIPS...      # CLIPS: folders with clips.tsv, or folders of such folders
     python experiments/shaped_sets.py tut OUT CLIPS... --seconds 30 --seed 1
 
 Scenes, labels, file names, folds and formats are the authentic ones; the sound is not. Recordings are composed as `audiolog mix`
-does: a scene recording, and isolated clips over it. Where no clip of a class is at hand another sound stands in for it (`clips`
-below), and classes without a stand-in never come. Clips of one source are used in one test fold only, where a label has as many
-sources as there are folds, so that no network has heard in training what it is tested on. The same seed and clips give the same
+does: a scene recording, and isolated clips over it. Where there are no clips of a class another sound stands in for it (`clips`
+below), and classes without a stand-in do not occur. If a label has as many sources as there are folds, each source is used in one
+test fold only, so that no network is tested on what it was trained on. The same seed and clips give the same
 bytes.
 """
 
@@ -30,13 +29,13 @@ from audiolog_cli.mixing.composing import Plan, compose
 from audiolog_cli.mixing.production import whole_file
 from audiolog_cli.mixing.windows import Bank, Soundscape, Span, make_bank
 
-SILENT = 10  # of so many recordings of a scene, one has no event: TUT's lists leave such files out (in MAESTRO there are none)
+SILENT = 10  # one in this many recordings of a scene has no event: TUT's lists omit such files (MAESTRO has none)
 GROUPS = 5  # of sources: five test folds, or four and the evaluation set
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a data set holds: how many recordings of each scene, which events over it, and which clips are put there for each."""
+    """What a data set holds: how many recordings of each scene, which events occur in it, and which clips are used for each."""
 
     counts: Mapping[str, tuple[int, int]]  # scene -> recordings in the development set, in the evaluation set
     events: Mapping[str, tuple[str, ...]]  # scene -> events
@@ -99,7 +98,7 @@ class Slot:
 def slots(shape: Shape, per_scene: int) -> Iterator[Slot]:
     """All recordings of a set; `per_scene` instead of the authentic counts, unless it is 0.
 
-    Development recordings are dealt out to the test folds in turn; the last group is the evaluation set's, where there is one.
+    Development recordings are dealt to the test folds in turn; the last group is the evaluation set's, if there is one.
     """
     for scene, (n_development, n_evaluation) in shape.counts.items():
         n_folds = GROUPS - 1 if n_evaluation else GROUPS

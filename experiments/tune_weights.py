@@ -1,4 +1,4 @@
-"""Writes a checkpoint again, calibrated and with thresholds, both from composed recordings; with its provenance.
+"""Calibrates a checkpoint and gives it thresholds, both from composed recordings, and its provenance.
 
     audiolog mix DATA/everyday DATA/extra --split val --recordings 40 --seed 8 --out older
     audiolog mix DATA/world --split val --recordings 40 --seed 8 --out world
@@ -6,8 +6,8 @@
 
 Scores become probabilities (`calibration.py`): a temperature goes into the scene head, a slope and a shift of each event into the
 event head. The card then asks `tag` for a window every HOP seconds and to average events over SMOOTH and scenes over SMOOTH_SCENE
-seconds. Thresholds are those of the highest micro F1, drawn a little towards the best single one, and for `--sure` those of the
-highest recall at precision SURE. The recordings must not be those that `evaluate_weights.py` measures on: another seed. Scenes
+seconds. Thresholds are those of the highest micro F1, averaged with the best common one, and for `--sure` those of the highest
+recall at precision SURE. The recordings must not be those that `evaluate_weights.py` measures on: use another seed. Scenes
 outside the default vocabulary lose their outputs.
 """
 
@@ -60,7 +60,7 @@ def averaged(parts: list[Scores], events: float, scene: float) -> Scores:
 
 
 def event_calibration(parts: list[Scores]) -> tuple[Array, Array]:
-    """Slopes and shifts of the logits of frames, so that what `tag` makes of them is calibrated."""
+    """Slopes and shifts of the logits of frames, such that `tag`'s averages of them are calibrated."""
     n_events = parts[0].events.shape[1]
     slopes, shifts = np.ones(n_events), np.zeros(n_events)
     for _ in range(ROUNDS):
@@ -71,8 +71,8 @@ def event_calibration(parts: list[Scores]) -> tuple[Array, Array]:
 
 
 def bars(scores: Scores, scenes: tuple[str, ...], groups: dict[str, tuple[str, ...]]) -> tuple[float, float]:
-    """The bars of scenes and of groups that name most seconds, at RIGHT and NAMED_BY_A_SCENE; the right ones first where both
-    cannot be.
+    """The bars of scenes and of groups that name most seconds, given RIGHT and NAMED_BY_A_SCENE; RIGHT comes first if both are
+    impossible.
     """
     best: tuple[Any, ...] = ()
     for scene_bar in np.arange(0.3, 0.96, 0.025):
@@ -87,7 +87,7 @@ def bars(scores: Scores, scenes: tuple[str, ...], groups: dict[str, tuple[str, .
 
 @torch.no_grad()
 def put_in(network: Any, temperature: float, slopes: Array, shifts: Array, kept: NDArray[np.int64]) -> None:
-    """Let the last layers give calibrated logits, of the kept scenes alone."""
+    """Make the last layers give calibrated logits, of the kept scenes only."""
     scale = torch.from_numpy(slopes).float()
     network.sed_head.weight.mul_(scale[:, None])
     network.sed_head.bias.mul_(scale).add_(torch.from_numpy(shifts).float())

@@ -39,7 +39,7 @@ def noise(seconds: float, rate: int, amplitude: float = 0.1, seed: int = 0) -> W
 
 
 def bursts(seconds: float, rate: int, at: list[float], amplitude: float = 0.8) -> Wave:
-    """Silence with 5 ms of noise beginning at each of the times: what shows whether times are kept."""
+    """Silence with a burst of 5 ms of noise at each of the times, to see whether times are kept."""
     samples = np.zeros(round(seconds * rate), np.float32)
     for number, onset in enumerate(at):
         burst = noise(0.005, rate, amplitude / 3, seed=number)
@@ -56,7 +56,7 @@ def burst_onsets(samples: Wave, rate: int, level: float = 0.05) -> list[float]:
 
 
 def write_wav(path: Path, samples: Wave, rate: int) -> Path:
-    """16-bit PCM; (channels, samples) makes as many channels."""
+    """16-bit PCM; an array (channels, samples) gives that many channels."""
     channels = np.atleast_2d(samples)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(len(channels))
@@ -84,7 +84,7 @@ def wav_bytes(data: bytes, rate: int, channels: int, bits: int, code: int = 1, r
 
 
 def encode(path: Path, samples: Wave, rate: int) -> Path:
-    """Encode mono samples in the container and codec that the file's suffix stands for."""
+    """Encode mono samples in the container and codec of the file's suffix."""
     codec, sample_format, options = ENCODERS[path.suffix]
     layout = "stereo" if codec == "vorbis" else "mono"  # the only layout of FFmpeg's own Vorbis encoder
     with av.open(str(path), "w") as container:

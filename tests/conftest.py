@@ -1,4 +1,4 @@
-"""What many tests use: the reference data beside the checkout, when it is there; a small network; recordings made on the spot."""
+"""Shared fixtures: the reference data beside the checkout, if it is there; a small network; recordings made by the test."""
 
 import os
 import wave
@@ -10,7 +10,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Properties are tested however busy the machine is: how long one example takes says nothing.
+# No deadline: how long one example takes depends on how busy the machine is.
 settings.register_profile("audiolog", deadline=None)
 settings.load_profile("audiolog")
 

@@ -1,4 +1,4 @@
-"""A Hugging Face hub of one file on this machine, which can be told to misbehave as real ones do."""
+"""A Hugging Face hub with one file, on this machine; it can misbehave as real ones do."""
 
 import hashlib
 import re
@@ -18,13 +18,13 @@ class Hub:
     path: str  # repo/resolve/revision/filename
     content: bytes
     endpoint: str = ""
-    sent: bytes | None = None  # what goes over the wire where it is not the content
+    sent: bytes | None = None  # what goes over the wire instead of the content
     cuts: list[int] = field(default_factory=list)  # bytes of the next answers, after which the connection breaks
     ranges: list[int] = field(default_factory=list)  # where each download began
 
     @property
     def etag(self) -> str:
-        """The sum that the hub states."""
+        """The checksum that the hub states."""
         return hashlib.sha256(self.content).hexdigest()
 
     def asked(self, method: str, path: str, wanted: str) -> Answer:

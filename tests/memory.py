@@ -8,27 +8,26 @@ from typing import Any
 
 import pytest
 
-GROWTH = 0.05  # of a short run's memory: by how much a long run may be larger
+GROWTH = 0.05  # share of a short run's memory by which a long run may exceed it
 
 
 @dataclass
 class Memory:
-    """Samples of a program's memory (kB) all along.
+    """Samples of a program's memory (kB) over its run.
 
-    `own` is what no file stands behind. The pages of mapped libraries are half of a process with torch, and how many of them
-    count as resident is the kernel's affair: it maps what is in its cache anyway, and equal runs differ by a tenth. So growth is
-    measured in `own` memory, as a share of the `whole`.
+    `own` is anonymous memory. The mapped pages of libraries are half of a process with torch, and the kernel decides how many are
+    resident: equal runs differ by a tenth. So growth is measured in `own` memory, as a share of the `whole`.
     """
 
     own: list[int] = field(default_factory=list)
     whole: list[int] = field(default_factory=list)
 
     def growth_over(self, short: "Memory") -> float:
-        """By how much more memory this run took than a short one, as a share of what that took."""
+        """How much more memory this run took than a short one, as a share of the short one's."""
         return (max(self.own) - max(short.own)) / max(short.whole)
 
     def late_growth(self) -> float:
-        """By how much more the second half of the run took than the first, as a share of the whole."""
+        """How much more the second half of the run took than the first, as a share of the whole."""
         half = len(self.own) // 2
         return (max(self.own[half:]) - max(self.own[:half])) / max(self.whole)
 

@@ -1,5 +1,5 @@
-"""Reference values of published networks: any network's parameters are filled by formula, and so are two clips of sound; what the
-reference implementations made of them stands in `golden/parity.json`, some hundred numbers of each output.
+"""Reference values of published networks: parameters and two clips of sound are filled by formula; what the reference
+implementations made of them is in `golden/parity.json`, some hundred numbers of each output.
 
 The numbers come from the released code of HTS-AT (`htsat527`) and AudioLog (`audiolog_2023T4`), run once with these parameters.
 """
@@ -33,7 +33,7 @@ class Golden(NamedTuple):
 
 
 def golden(network: str, output: str) -> Golden:
-    """What the reference put out for the two clips."""
+    """The reference's output for the two clips."""
     entry = GOLDEN["networks"][network][output]
     return Golden(tuple(entry["shape"]), entry["step"], np.array(entry["values"]))
 
@@ -45,7 +45,7 @@ def farthest(found: Tensor, expected: Golden) -> float:
 
 
 def digest(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-    """How many parameters there are, and a hash of their names and shapes, as `parameters` in the golden numbers have it."""
+    """The number of parameters and a hash of their names and shapes, as under `parameters` in the golden numbers."""
     listed = sorted((name, list(shape)) for name, shape in shapes.items())
     return {"n": len(listed), "sha256": hashlib.sha256(json.dumps(listed).encode()).hexdigest()}
 
@@ -56,7 +56,7 @@ def published(layout: str) -> dict[str, Any]:
 
 
 def projections(layout: str) -> dict[str, tuple[int, ...]]:
-    """The tensors of a published CLAP that are no part of its audio network."""
+    """The tensors of a published CLAP outside its audio network."""
     return {name: tuple(shape) for name, shape in GOLDEN["parameters"][layout]["projections"].items()}
 
 

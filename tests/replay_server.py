@@ -1,4 +1,4 @@
-"""A local HTTP server that answers with given bytes, and remembers what it was asked: stands for any LLM service."""
+"""A local HTTP server that answers with given bytes and remembers the requests; it stands in for any LLM service."""
 
 import json
 import threading

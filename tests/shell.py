@@ -1,7 +1,7 @@
-"""Commands for the tests: what they wrote to stdout and stderr, and how they ended.
+"""Runs commands for the tests: what they write to stdout and stderr, and how they end.
 
-`sh` runs a line in a real shell: for pipes, signals, what the program imports. `audiolog` runs one command in this process, which
-takes milliseconds where a new process takes seconds to import torch: for everything else.
+`sh` runs a line in a real shell, for pipes, signals and imports. `audiolog` runs one command in this process, for everything
+else, because a new process takes seconds to import torch.
 """
 
 import os

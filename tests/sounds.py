@@ -1,4 +1,4 @@
-"""Made sounds for the tests of mixing and training: tones as events, noises as scenes, each with its own source."""
+"""Synthetic sounds for the tests of mixing and training: tones as events, noises as scenes, each with its own source."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Servers of this machine that remote files are read from and written to: S3 (moto's server), and HTTP with ranges."""
+"""Servers on this machine for remote files: S3 (moto's server), and HTTP with ranges."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ from tests.web import Answer, web_server
 
 
 class Bucket:
-    """A new bucket of an S3 server, through Amazon's own client; `settings` are the environment that leads others there."""
+    """A new bucket on an S3 server, through Amazon's own client; `settings` is the environment in which others find it."""
 
     def __init__(self, endpoint: str, name: str) -> None:
         import boto3
@@ -81,7 +81,7 @@ def _wait(endpoint: str, seconds: float = 60) -> None:
 
 @dataclass
 class Site:
-    """A web server of files in memory that keeps account of what it was asked."""
+    """A web server of files in memory that records the ranges it was asked for."""
 
     files: dict[str, bytes]
     url: str = ""

@@ -1,4 +1,4 @@
-"""The allocator's settings, as the kernel sees their effect: pages that a process had are not asked for again."""
+"""The allocator's settings, by their effect on page faults: freed memory is not requested again."""
 
 import platform
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-# Four buffers of 8 MB at a time, ten times; as it comes, glibc hands most of them back whenever all are free.
+# Four buffers of 8 MB at a time, ten times; by default, glibc returns most of them whenever all are free.
 PROGRAM = """
 import resource, sys
 from audiolog_cli.model import allocator

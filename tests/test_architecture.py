@@ -1,4 +1,4 @@
-"""The rules of ARCHITECTURE.md that a machine can hold: who imports whom, and what light commands leave alone."""
+"""The rules of ARCHITECTURE.md that a machine can check: who imports whom, and what light commands do not import."""
 
 import ast
 import re
@@ -77,7 +77,7 @@ def functions(path: Path) -> set[str]:
 
 
 def test_the_paths_of_a_recording_and_a_window_name_what_there_is() -> None:
-    """Of ARCHITECTURE.md: `FILE.py  function, function` and `file.function`, each where it says."""
+    """`FILE.py  function, function` and `file.function` in ARCHITECTURE.md name functions that exist there."""
     text = (PACKAGE.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
     text = text[: text.index("## Records")]
     listed = re.findall(r"^    (\S+\.py) +((?:\w+, )*\w+)  ", text, re.MULTILINE)

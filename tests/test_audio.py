@@ -1,4 +1,4 @@
-"""Recordings to samples and windows: lengths and places to the sample, every container, pipes, and what is broken."""
+"""Recordings to samples and windows: lengths and positions to the sample, every container, pipes, and damage."""
 
 import io
 import os
@@ -38,7 +38,7 @@ LOSSLESS = (".wav", ".flac", ".mka")
 
 
 def whole(source: Source, channel: str = "mix", raw: RawFormat | None = None) -> Wave:
-    """All samples; damage would be a warning, and warnings fail the tests."""
+    """All samples. Damage would be a warning, which fails the test."""
     return np.concatenate(list(decode(source, DecodeOptions(channel=channel, raw=raw))))
 
 
@@ -111,7 +111,7 @@ def test_a_sine_keeps_its_frequency_and_level() -> None:
 
 @pytest.mark.parametrize("suffix", ENCODERS)
 def test_every_container_keeps_times_and_length(suffix: str, tmp_path: Path) -> None:
-    """Encoder delay is cut where the container tells it; raw ADTS (.aac) has no place to tell."""
+    """Encoder delay is cut where the container states it; raw ADTS (.aac) cannot state it."""
     rate = RATES.get(suffix, 44_100)
     sound = bursts(6.5, rate, [1.0, 3.0, 5.5])
     samples = whole(encode(tmp_path / f"a{suffix}", sound, rate))
@@ -161,7 +161,7 @@ def test_a_lost_page_of_vorbis_is_silence_and_what_follows_keeps_its_time(tmp_pa
 
 
 @pytest.mark.parametrize("n_picture", [0, 300_000])
-def test_info_in_the_text_of_an_mp3_is_no_count_of_its_frames(n_picture: int, tmp_path: Path) -> None:
+def test_info_in_the_text_of_an_mp3_is_not_a_count_of_frames(n_picture: int, tmp_path: Path) -> None:
     data = encode(tmp_path / "a.mp3", noise(3, 44_100), 44_100).read_bytes()
     data = data[data.index(b"\xff\xfb") :]  # without the encoder's own ID3 tag
     text = b"TIT2" + struct.pack(">IH", 60, 0) + b"\3" + b"Info\0\0\0\1\0\0\0\2 and \xff\xfb Xing\0\0\0\1\0\0\0\1".ljust(59)
@@ -232,7 +232,7 @@ def test_raw_pcm_has_no_header() -> None:
         ("8000,1,s16", "--raw 8000,1,s16: unknown sample format s16; one of u8 s8 s16le"),
     ],
 )
-def test_raw_formats_that_are_none(text: str, message: str) -> None:
+def test_invalid_raw_formats(text: str, message: str) -> None:
     with pytest.raises(UsageError) as error:
         RawFormat.parse(text)
     assert str(error.value).startswith(message)
@@ -242,7 +242,7 @@ def test_raw_formats_that_are_none(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFF_FFFF, 0x7FFF_FFFF, 0x8000_0000])
-def test_wav_from_a_pipe_goes_on_past_a_made_up_size(size: int) -> None:
+def test_a_wav_from_a_pipe_is_read_past_a_made_up_size(size: int) -> None:
     data = (noise(1, 16_000) * 32767).astype("<i2").tobytes()
     header = wav_bytes(data, 16_000, 1, 16, riff_size=size, data_size=max(0, size - 36) if size else 0)
     assert len(whole(pipe(header))) == SAMPLE_RATE
@@ -517,7 +517,7 @@ def test_a_sample_rate_that_cannot_be_is_an_error_before_the_resampler_eats_the_
 
 @contextmanager
 def not_root() -> Iterator[None]:
-    """Root may read everything; for a while this process is somebody else."""
+    """Root may read everything, so the process changes its user for a while."""
     user = os.geteuid()
     os.seteuid(user or 65534)
     try:

@@ -1,7 +1,6 @@
-"""Language model servers, good and bad, through the real command: what is sent, what comes out, how each failure is told.
+"""Language model servers, good and bad, through the command: what is sent, what comes out, how each failure is reported.
 
-The bytes have the shapes that Ollama 0.33, llama.cpp's server and llama-cpp-python were seen to send; a local server replays
-them.
+A local server replays bytes in the shapes that Ollama 0.33, llama.cpp's server and llama-cpp-python send.
 """
 
 import json
@@ -100,7 +99,7 @@ def test_ollama_answers_in_one_piece(tmp_path: Path) -> None:
     assert (done.code, done.stdout) == (0, SAID + "\n")
 
 
-def test_ollama_is_always_told_the_context_and_not_to_truncate(tmp_path: Path) -> None:
+def test_ollama_is_always_sent_the_context_and_not_to_truncate(tmp_path: Path) -> None:
     _, (asked,) = ollama(lambda _: chat(SAID), tmp_path, QUIET_CHECK + " --keep-alive 5m --max-tokens 300")
     body = asked.body
     assert body["options"] == {"num_ctx": 4096, "num_predict": 300, "temperature": 0.0}
@@ -417,7 +416,7 @@ def test_events_of_a_stream() -> None:
     assert list(events(iter(["data: a", "", ":x", "event: y", "data:b", "data: c", "", "", "data: d"]))) == ["a", "b\nc", "d"]
 
 
-def test_repetition_is_told_from_a_long_list() -> None:
+def test_repetition_is_distinguished_from_a_long_list() -> None:
     assert is_repeating("x" * 240)
     assert is_repeating("dog at 0:05, " * 30)
     assert not is_repeating("".join(f"dog at 0:{second:02d}, " for second in range(60)))
@@ -539,7 +538,7 @@ def test_a_refused_parameter_is_left_out_from_then_on(tmp_path: Path) -> None:
     assert asked[-1].body.keys() == {"model", "messages", "stream", "max_completion_tokens"}
 
 
-def test_a_parameter_that_goes_on_being_refused_is_an_error(tmp_path: Path) -> None:
+def test_a_parameter_that_is_refused_again_is_an_error(tmp_path: Path) -> None:
     refused = Answer(json.dumps({"error": {"message": "temperature and max_tokens are wrong"}}), 400)
     done, asked, _ = service(lambda _: refused, tmp_path)
     assert (done.code, len(asked)) == (4, 2)
@@ -608,7 +607,7 @@ LONG = cells_tsv(
 
 
 @pytest.mark.parametrize("way", ["ollama", "service"])
-def test_a_prompt_cut_in_silence_is_told_from_one_that_the_server_still_knew(way: str, tmp_path: Path) -> None:
+def test_a_silently_cut_prompt_is_distinguished_from_a_cached_one(way: str, tmp_path: Path) -> None:
     """Both read fewer tokens than the prompt has words; only the cut one does so again when the prompt begins anew."""
 
     def reading(counts: list[int]) -> Result:

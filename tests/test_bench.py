@@ -1,4 +1,4 @@
-"""`audiolog bench`: its figures worked by hand, its columns to the letter, a saved run compared, and what is not a saved run."""
+"""`audiolog bench`: its figures worked by hand, its exact columns, the comparison with a saved run, and invalid saved runs."""
 
 import json
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_figures_are_medians_and_rates_are_of_processor_time() -> None:
 
 
 def test_the_papers_network_takes_twelve_gigaflop(tmp_path: Path) -> None:
-    """MODEL facts: 12.0 for a 10-s clip with an FFT, of which attention is 0.48 and the mel bands are 0.07."""
+    """12.0 for a 10-s clip with an FFT, of which attention is 0.48 and the mel bands are 0.07."""
     network = networks.new_network("htsat", "base", 8, 30).eval()
     card = checkpoint.Card.of(network, map(str, range(8)), map(str, range(30)))
     assert bench.network_gflop(Path("base"), card) == pytest.approx(11.88, abs=0.01)
@@ -133,7 +133,7 @@ def test_only_networks_that_there_are(tmp_path: Path) -> None:
         "[" * 100_000,
     ],
 )
-def test_what_is_no_saved_run_is_said_before_anything_is_measured(text: str, tmp_path: Path) -> None:
+def test_an_invalid_saved_run_is_reported_before_anything_is_measured(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(text)
     assert audiolog("bench --compare run.json", tmp_path) == (
         1,

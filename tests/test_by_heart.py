@@ -1,6 +1,4 @@
-"""Every network learns one batch by heart: event F1 above 0.99, every scene right, with the loop and the losses that users train
-with.
-"""
+"""Every network memorises one batch, with the loop and losses that users train with: event F1 above 0.99, every scene right."""
 
 from dataclasses import replace
 
@@ -45,9 +43,7 @@ NETWORKS = {  # nothing dropped, nothing blanked; weights of scenes, events, con
 
 
 def batch_for(network: Trainable) -> Batch:
-    """Four windows (two for the large networks): noise whose level tells the scene; a sounding event's mel bands are 45 dB
-    louder.
-    """
+    """Four windows (two for the large networks): noise whose level is the scene; an event makes its mel bands 45 dB louder."""
     n_frames = 51 if network.front_end.magnitude else 1001
     n_windows = 2 if isinstance(network, Joint) else 4
     generator = torch.Generator().manual_seed(0)
@@ -74,7 +70,7 @@ def test_every_kind_is_here() -> None:
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_one_batch_is_learned_by_heart(kind: str) -> None:
+def test_one_batch_is_memorised(kind: str) -> None:
     make, weights, learning_rate, n_steps = NETWORKS[kind]
     torch.manual_seed(0)
     network = make()

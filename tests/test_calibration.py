@@ -1,4 +1,4 @@
-"""Calibration of scores: promises that are kept, thresholds of a precision, and how often a place is named rightly."""
+"""Calibration: scores that are probabilities, thresholds for a precision, and how often a place is named correctly."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ RNG = np.random.default_rng(0)
 
 
 def drawn(slope: float, shift: float, n: int = 20_000) -> Scores:
-    """Two events whose scores promise too much or too little: true is a share of logits slope * x + shift."""
+    """Two events whose scores are too high or too low: they are true with the logit slope * x + shift."""
     x = RNG.normal(-1.0, 2.0, (n, 2))
     true = RNG.random((n, 2)) < 1 / (1 + np.exp(-(slope * x + shift)))
     events = (1 / (1 + np.exp(-x))).astype(np.float32)

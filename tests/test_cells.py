@@ -1,4 +1,4 @@
-"""Frames to cells: where each frame counts, what overlapping windows do, and that nothing past the end is said."""
+"""Frames to cells: where each frame counts, how overlapping windows combine, and that nothing past the end is written."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_max_takes_the_frames_whose_centre_lies_in_the_cell() -> None:
     ]
 
 
-def test_mean_weighs_frames_by_the_time_they_cover() -> None:
+def test_mean_weights_frames_by_the_time_they_cover() -> None:
     """Cell [2, 4) lies 0.5 s in frame 0 and 1.5 s in frame 1: (0.5 * 0.1 + 1.5 * 0.2) / 2 = 0.175."""
     assert scored([window(0, [0.1, 0.2, 0.3, 0.4])], cell=2.0, rule="mean")[1] == (2, 4, 0.175)
 
@@ -63,7 +63,7 @@ def test_256_frames_end_after_ten_seconds_not_after_10_24() -> None:
     assert [onset for onset, _, score in scored([window(0, frames)]) if score] == [9.0]
 
 
-def test_the_tail_is_kept_and_nothing_past_the_end_is_said() -> None:
+def test_the_tail_is_kept_and_nothing_past_the_end_is_written() -> None:
     """12.4 s: a full window and 2.4 s of the next, whose later frames heard only padding."""
     heard = scored([window(0, [0.1] * 10), window(10, [0.2, 0.3, 0.4] + [0.9] * 7, valid=2.4)])
     assert heard[10:] == [(10, 11, 0.2), (11, 12, 0.3), (12, 12.4, 0.4)]
@@ -183,13 +183,13 @@ def test_a_model_without_scenes_still_says_that_the_second_was_analysed() -> Non
     assert list(cells([heard], "a.wav", labels)) == [Cell("a.wav", 0.0, 1.0, "scene", "", 0.0)]
 
 
-def test_a_remainder_without_a_millisecond_is_no_cell_of_its_own() -> None:
+def test_a_remainder_under_a_millisecond_is_not_a_cell() -> None:
     """10 s and 5 samples (0.16 ms): the last cell would print as 10.000 to 10.000."""
     heard = scored([window(0, [0.1] * 10), window(10, [0.9] * 10, valid=5 / RATE)])
     assert heard[-1] == (9, 10, 0.1)
 
 
-def test_a_recording_without_a_millisecond_has_one_cell_of_one() -> None:
+def test_a_recording_under_a_millisecond_has_one_cell_of_one() -> None:
     scores = cell_scores([window(0, [0.1] * 10, valid=5 / RATE)], 1.0, "max", RATE)
     found = list(cells(scores, "a.wav", Labels(["park", "street"], ["dog"], np.array([0.5], np.float32))))
     assert found == [Cell("a.wav", 0.0, 0.001, "scene", "park", 1.0)]

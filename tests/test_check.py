@@ -48,7 +48,7 @@ def wrong(text: str, table: list[Row] = CITY) -> list[tuple[str, str]]:
         ("5 and 6 dogs, in 3 scenes, 47 % of the time", []),
     ],
 )
-def test_times_and_durations_are_told_apart(text: str, expected: list[tuple[float, float]]) -> None:
+def test_times_are_distinguished_from_durations(text: str, expected: list[tuple[float, float]]) -> None:
     assert [(time.onset, time.offset) for time in times(text)] == expected
 
 
@@ -182,7 +182,7 @@ def test_a_day_that_comes_again_is_another_day() -> None:
     assert wrong("An alarm rings at 14:00.", days)[0][1] == "not at that time"
 
 
-def test_a_scene_and_an_event_of_one_name_are_told_apart() -> None:
+def test_a_scene_and_an_event_of_the_same_name_are_distinguished() -> None:
     table = rows({"rain": [(0, 60)], "street": [(60, 120)]}, {"rain": [(70, 80)], "bird": [(5, 8)]})
     assert wrong("Rain (0:00-1:00)\n- a bird: 0:05\n\nStreet (1:00-2:00)\n- rain: 1:10-1:20 (once, 10 s)", table) == []
     assert len(wrong("Street (1:00-2:00)\n- rain: 1:40-1:50 (4 times)", table)) == 2
@@ -312,7 +312,7 @@ def score_hand_written(name: str) -> tuple[int, int, list[str], list[str]]:
     return n_right, len(logs) - n_right, alarms, passed
 
 
-def test_hand_written_logs_are_told_apart() -> None:
+def test_right_and_wrong_hand_written_logs_are_distinguished() -> None:
     scores = [score_hand_written(path.stem) for path in sorted(LOGS.glob("*.md"))]
     n_right, n_wrong = sum(score[0] for score in scores), sum(score[1] for score in scores)
     alarms, passed = [each for score in scores for each in score[2]], [each for score in scores for each in score[3]]
@@ -362,6 +362,6 @@ def fastest(function: Callable[[], object], n_runs: int = 3) -> float:
     return min(seconds() for _ in range(n_runs))
 
 
-def test_a_claim_says_where_it_stands() -> None:
+def test_a_claim_has_its_position_in_the_text() -> None:
     (claim,) = check("Cats at 0:05.", table_of(CITY)).claims
     assert claim == Claim(0, 12, "Cats at 0:05", 5.0, 5.0, (), "not in the table")

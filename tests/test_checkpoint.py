@@ -1,4 +1,4 @@
-"""Our own checkpoints: what is saved comes back, and a file that is not whole, or does not fit its card, is never used."""
+"""Our own checkpoints: what is saved is loaded, and a file that is incomplete or does not fit its card is never used."""
 
 import json
 import os
@@ -223,14 +223,14 @@ def test_bytes_after_the_end(tmp_path: Path) -> None:
         (b'{"a": {"shape": [1]}}', "the header is damaged"),
     ],
 )
-def test_a_header_that_is_no_table_of_tensors(tmp_path: Path, header: bytes, message: str) -> None:
+def test_a_header_that_is_not_a_table_of_tensors(tmp_path: Path, header: bytes, message: str) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(WeightsError, match=message):
         read_header(path)
 
 
-def test_a_pytorch_file_is_told_how_to_become_a_checkpoint(tmp_path: Path) -> None:
+def test_the_error_for_a_pytorch_file_names_convert(tmp_path: Path) -> None:
     torch.save({}, tmp_path / "w.pt")
     with pytest.raises(
         WeightsError, match="a PyTorch file, not a checkpoint of audiolog's own format; `audiolog weights convert`"

@@ -27,7 +27,7 @@ def test_version() -> None:
     assert sh("python -m audiolog_cli --version", ROOT).stdout == f"audiolog {__version__}\n"
 
 
-def test_commands_stand_in_the_order_of_the_pipeline() -> None:
+def test_commands_are_listed_in_the_order_of_the_pipeline() -> None:
     help_text = audiolog("--help", ROOT).stdout
     listed = [line.split()[0] for line in help_text.split("Commands:\n")[1].splitlines()]
     wanted = ["segment", "tag", "table", "summarize"]
@@ -114,7 +114,7 @@ def test_recordings_that_failed_upstream_end_with_three() -> None:
     assert alone == (1, "", "audiolog: not in the table: b.wav: empty file\n")
 
 
-def test_a_full_disk_is_said() -> None:
+def test_a_full_disk_is_reported() -> None:
     for format in ("tsv", "parquet"):
         result = sh(f"audiolog table --format {format} > /dev/full", ROOT, CELLS)
         assert (result.code, result.stderr) == (1, "audiolog: standard output: no space left on device\n")

@@ -1,4 +1,4 @@
-"""Where the start of a recording is found, in which zone, and the clock time of its seconds."""
+"""Where the start of a recording is found, its zone, and the clock times of its seconds."""
 
 import contextlib
 import struct
@@ -154,7 +154,7 @@ def test_options_that_make_no_sense(options: dict[str, str], message: str) -> No
     assert str(error.value).startswith(message)
 
 
-def test_nothing_asked_for_is_no_time() -> None:
+def test_without_options_there_is_no_time() -> None:
     assert time_source() is None
 
 
@@ -182,7 +182,7 @@ def test_audiomoth_s_first_firmware_names_no_zone_and_knows_only_utc(tmp_path: P
     assert start(path, header_time=True, tz="Europe/Berlin").isoformat() == "2026-11-22T07:00:00+01:00"
 
 
-def test_a_z_behind_an_underscore_is_not_passed_over() -> None:
+def test_a_z_after_an_underscore_is_not_ignored() -> None:
     with pytest.raises(AudioError, match=r"followed by '_Z', which is not understood"):
         start("20261122_060000_Z.wav", name_time="auto", tz="Europe/Berlin")
     assert start("20261122_060000_zoo.wav", name_time="auto", tz="UTC").isoformat() == "2026-11-22T06:00:00+00:00"
@@ -305,7 +305,7 @@ def test_clocks_go_back_within_a_recording() -> None:
     ]
 
 
-def test_the_hour_that_comes_twice_is_said() -> None:
+def test_a_time_in_the_hour_that_comes_twice_is_reported() -> None:
     said: list[str] = []
     source = time_source(name_time="auto", tz="Europe/Berlin")
     assert source is not None

@@ -85,7 +85,7 @@ def test_fish_completes(tmp_path: Path) -> None:
     assert sorted(each.split("\t")[0] for each in done.stdout.splitlines()) == ["max", "mean", "table", "tag"]
 
 
-def test_a_shell_without_completion_is_said(tmp_path: Path) -> None:
+def test_an_unsupported_shell_is_reported(tmp_path: Path) -> None:
     needs("dash")
     done = sh("dash -c 'audiolog --show-completion; exit $?'", ROOT)
     assert done.code == 1 and done.stderr == "Shell dash not supported.\n"

@@ -1,4 +1,4 @@
-"""Data sets in their published layouts: what is read, what is reported with file and line, and the summary."""
+"""Data sets in their published layouts: what is read, which problems are reported with file and line, and the summary."""
 
 import csv
 import re

@@ -1,7 +1,7 @@
-"""What would go wrong on a GPU only: numbers left on the processor, products in fewer bits than were asked for.
+"""What goes wrong on GPUs only: tensors left on the CPU, products in fewer bits than were asked for.
 
-Most of it is seen without one: torch's `meta` device has shapes and places but no numbers, and refuses operands of two places as
-a GPU does. The tests marked `gpu` run where there is one.
+Most of it shows without one: torch's `meta` device has shapes but no numbers, and refuses operands on two devices as a GPU does.
+The tests marked `gpu` run where there is one.
 """
 
 from pathlib import Path
@@ -52,9 +52,7 @@ def test_a_constant_left_behind_would_be_seen() -> None:
 
 
 def test_fp32_on_a_gpu_is_not_rounded_to_tf32() -> None:
-    """Torch lets cuDNN round the factors of convolutions and GRUs to 11 bits, unless it is told not to, as by whoever loads
-    weights.
-    """
+    """By default torch lets cuDNN round the factors of convolutions and GRUs to 11 bits; loading weights switches that off."""
     torch.backends.cudnn.allow_tf32 = True  # torch's own default
     load(LoadOptions(weights=str(EVERYDAY), device="cpu"))
     assert not torch.backends.cudnn.allow_tf32
@@ -71,7 +69,7 @@ def noise(n: int) -> list[Window]:
 @pytest.mark.gpu
 @pytest.mark.parametrize(("precision", "within"), [("fp32", 1e-4), ("bf16", 0.05), ("fp16", 0.02)])
 @pytest.mark.parametrize("weights", ["everyday", "htsat:base"])
-def test_a_gpu_hears_what_a_processor_hears(weights: str, precision: str, within: float, tmp_path: Path) -> None:
+def test_a_gpu_scores_like_a_cpu(weights: str, precision: str, within: float, tmp_path: Path) -> None:
     from audiolog_cli.tagging.bench import untrained
 
     path = untrained(weights, tmp_path) if ":" in weights else EVERYDAY

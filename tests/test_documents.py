@@ -1,4 +1,4 @@
-"""Every ```console block of the README and the docs prints what stands below it."""
+"""Every ```console block of the README and the docs prints what is written below it."""
 
 import re
 import subprocess
@@ -26,7 +26,7 @@ ALL = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "weights" / "RE
 
 
 def headings(path: Path) -> set[str]:
-    """What links into a document may name, by GitHub's rule."""
+    """The anchors of a document, by GitHub's rule."""
     found = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
 
@@ -44,9 +44,7 @@ INVOCATION = re.compile(r"\baudiolog ((?:weights )?[a-z]+)((?:[^|&;>#'`\n\\]|\\\
 
 @pytest.mark.parametrize("path", sorted(ALL), ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_that_no_test_runs_exist_and_have_their_options(path: Path) -> None:
-    """Indented lines name recordings, cameras, clusters or servers that are the reader's; the program must know what they ask of
-    it.
-    """
+    """Indented lines use the reader's own recordings, cameras or servers; the program must know the commands and options."""
     import typer
 
     from audiolog_cli.cli import app

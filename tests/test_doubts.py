@@ -1,4 +1,4 @@
-"""Sound that is there and says nothing: channels that cancel, zeros, mains hum, ultrasound; and how channels are mixed."""
+"""Intact audio that tells little: channels that cancel, zeros, mains hum, ultrasound; and how channels are mixed."""
 
 import io
 import re
@@ -29,7 +29,7 @@ def stereo(left: Wave, right: Wave, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("gain", [-1.0, -0.9, -1.05])
-def test_channels_that_cancel_are_said(gain: float, tmp_path: Path) -> None:
+def test_channels_that_cancel_are_reported(gain: float, tmp_path: Path) -> None:
     sound = bursts(4, RATE, [1.5, 3.5])
     path = stereo(sound, np.float32(gain) * sound, tmp_path)
     text = "0.000-4.000 s: the channels cancel when mixed, in 100% of the seconds with sound; hear one: --channel left"
@@ -87,7 +87,7 @@ def surround(path: Path, layout: str, loud: str) -> Path:
     ],
 )
 def test_surround_is_mixed_as_bs_775_says(layout: str, loud: str, decibels: float, tmp_path: Path) -> None:
-    """Into two channels with centre and surround at -3 dB, whose mean is taken as that of any stereo sound."""
+    """Into two channels, with centre and surround at -3 dB, which are then averaged as any stereo sound."""
     samples = np.concatenate(list(decode(surround(tmp_path / "a.flac", layout, loud), report=lambda damage: None)))
     assert 20 * np.log10(samples[SAMPLE_RATE // 2] / 0.5) == pytest.approx(decibels, abs=0.01)
 
@@ -108,18 +108,18 @@ def test_one_value_throughout_is_digital_silence(value: int) -> None:
     ]
 
 
-def test_the_faintest_noise_is_no_digital_silence() -> None:
+def test_the_faintest_noise_is_not_digital_silence() -> None:
     data = (np.arange(3 * RATE) % 2).astype("<i2").tobytes()
     assert said(io.BytesIO(wav_bytes(data, RATE, 1, 16))) == []
 
 
-def test_a_minute_of_zeros_within_a_recording_is_said_and_a_pause_is_not(tmp_path: Path) -> None:
+def test_a_minute_of_zeros_is_reported_and_a_shorter_pause_is_not(tmp_path: Path) -> None:
     parts = [noise(1, RATE), np.zeros(61 * RATE, np.float32), noise(1, RATE), np.zeros(50 * RATE, np.float32), noise(1, RATE)]
     found = said(write_wav(tmp_path / "a.wav", np.concatenate(parts), RATE))
     assert found == [("digital_silence", "1.000-62.000 s: digital silence, nothing was recorded")]
 
 
-def test_a_microphone_that_dies_is_said_at_the_end(tmp_path: Path) -> None:
+def test_a_microphone_that_dies_is_reported_at_the_end(tmp_path: Path) -> None:
     sound = np.concatenate((noise(1, RATE), np.zeros(70 * RATE, np.float32)))
     assert [cause for cause, _ in said(write_wav(tmp_path / "a.wav", sound, RATE))] == ["digital_silence"]
 
@@ -129,14 +129,14 @@ def test_a_microphone_that_dies_is_said_at_the_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mains", [50, 60])
 @pytest.mark.parametrize("harmonics", [(1.0,), (1.0, 0.0, 0.4, 0.0, 0.2), (0.2, 1.0, 0.1, 0.3)])
-def test_mains_hum_is_said(mains: int, harmonics: tuple[float, ...], tmp_path: Path) -> None:
+def test_mains_hum_is_reported(mains: int, harmonics: tuple[float, ...], tmp_path: Path) -> None:
     hum = sum((gain * sine(12, RATE, mains * (k + 1) * 1.001, 0.1) for k, gain in enumerate(harmonics)), np.zeros(1, np.float32))
     ((cause, text),) = said(write_wav(tmp_path / "a.wav", hum + noise(12, RATE, 0.005), RATE))
     assert cause == "hum"
     assert re.fullmatch(rf"0\.000-12\.000 s: {mains} Hz hum is (9[0-9]|100)% of the sound; is the microphone connected\?", text)
 
 
-def test_what_is_no_hum(tmp_path: Path) -> None:
+def test_what_is_not_hum(tmp_path: Path) -> None:
     for sound in (
         noise(4, RATE),
         sine(4, RATE, 1000),
@@ -153,6 +153,6 @@ def test_what_is_no_hum(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(96_000, 0), (192_000, 1), (384_000, 1)])
-def test_ultrasound_is_not_heard_and_that_is_said(rate: int, expected: int, tmp_path: Path) -> None:
+def test_ultrasound_is_reported_as_not_analysed(rate: int, expected: int, tmp_path: Path) -> None:
     found = said(write_wav(tmp_path / "a.wav", noise(1, rate), rate))
     assert found == [("ultrasound", f"sampled at {rate} Hz: what lies above 16000 Hz is not heard")] * expected

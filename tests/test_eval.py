@@ -1,4 +1,4 @@
-"""`audiolog eval` through real shell pipes: what it prints, what it refuses, and what its options change."""
+"""`audiolog eval`: what it prints, what it refuses, and what its options change."""
 
 import json
 import re
@@ -111,7 +111,7 @@ def test_tsv_has_one_figure_a_line_for_grep(folder: Path) -> None:
 def test_rows_score_like_the_cells_they_were_made_of(folder: Path) -> None:
     arguments = "--reference ref.tsv --reference scenes.tsv --by-class"
     cells = audiolog(f"eval cells.tsv {arguments}", folder)
-    rows = sh(f"audiolog table cells.tsv | audiolog eval {arguments}", folder)
+    rows = audiolog(f"eval {arguments}", folder, audiolog("table cells.tsv", folder).stdout.encode())
     assert rows == cells
     assert rows.code == 0
 
@@ -123,7 +123,7 @@ def test_a_list_against_itself_is_perfect(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("decode", "f1"), [("any", 2 / 3), ("mean", 1.0), ("baseline", 0.0)])
-def test_the_rule_of_decoding_changes_the_figure_and_stands_beside_it(tmp_path: Path, decode: str, f1: float) -> None:
+def test_the_decoding_rule_changes_the_figure_and_is_printed_beside_it(tmp_path: Path, decode: str, f1: float) -> None:
     (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na\t0\t1\tdog\n")
     (tmp_path / "est.tsv").write_text("filename\tonset\toffset\tevent_label\na\t0.1\t0.9\tdog\na\t1.6\t1.9\tdog\n")
     found = report(audiolog(f"eval est.tsv --reference ref.tsv --decode {decode} --format json", tmp_path))
@@ -142,9 +142,7 @@ def test_the_length_of_segments(folder: Path) -> None:
 
 @pytest.mark.parametrize("decode", ["any", "mean", "baseline"])
 def test_scores_on_segments_that_floating_point_cannot_hold(tmp_path: Path, decode: str) -> None:
-    """0.3 divided by 0.1 is a little less than 3, as sed_eval counts; scores go by rounded borders, and so does what they are
-    held against.
-    """
+    """In floating point 0.3 / 0.1 is below 3, as sed_eval counts; scores, and their reference, use rounded borders."""
     (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t0.3\t0.6\tdog\n")
     (tmp_path / "scores").mkdir()
     rows = [f"{i / 10:.1f}\t{(i + 1) / 10:.1f}\t{0.9 if 3 <= i < 6 else 0.1}\n" for i in range(10)]
@@ -171,7 +169,7 @@ def test_names_and_labels_are_compared_as_they_look(tmp_path: Path) -> None:
     assert report(done)["pooled"]["segment"]["f1"] == 1
 
 
-def test_a_name_with_points_is_known_by_its_label_track(tmp_path: Path) -> None:
+def test_a_name_with_dots_matches_its_label_track(tmp_path: Path) -> None:
     (tmp_path / "site.2024.txt").write_text("0\t1\tdog\n")
     (tmp_path / "est.tsv").write_text("filename\tonset\toffset\tevent_label\nsite.2024.wav\t0\t1\tdog\n")
     assert report(audiolog("eval est.tsv --reference site.2024.txt --format json", tmp_path))["pooled"]["event"]["f1"] == 1
@@ -179,7 +177,7 @@ def test_a_name_with_points_is_known_by_its_label_track(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["audacity", "raven"])
 def test_annotations_of_editors_are_references_and_estimates(format: str, folder: Path) -> None:
-    """What `table` writes for an editor scores as the cells that it was made of; a label track knows no scenes."""
+    """What `table` writes for an editor scores like the cells it was made from; a label track has no scenes."""
     cells = CELLS.split("data/rec2")[0] if format == "audacity" else CELLS
     events = "".join(line for line in cells.splitlines(keepends=True) if "scene" not in line)
     (folder / "rec1.txt").write_text(audiolog(f"table -q --format {format}", folder, events.encode()).stdout)
@@ -192,8 +190,8 @@ def test_annotations_of_editors_are_references_and_estimates(format: str, folder
     assert same["segment"]["f1"] == same["event"]["f1"] == 1
 
 
-def test_scenes_alone_are_not_asked_about_events(folder: Path) -> None:
-    """Events that were estimated beside the scenes are ignored, and that is said."""
+def test_a_reference_of_scenes_alone_gives_no_event_figures(folder: Path) -> None:
+    """Estimated events are ignored, and reported as such."""
     done = audiolog("eval cells.tsv --reference scenes.tsv --by-class", folder)
     assert [line.split("\t")[:4] for line in done.stdout.splitlines()[1:]] == [
         ["pooled", "", "scene_accuracy", "0.875"],
@@ -207,7 +205,7 @@ def test_scenes_alone_are_not_asked_about_events(folder: Path) -> None:
     assert "undefined" not in done.stderr
 
 
-def test_what_is_named_twice_is_said(folder: Path) -> None:
+def test_what_is_named_twice_is_refused(folder: Path) -> None:
     assert audiolog("eval ref.tsv ref.tsv --reference ref.tsv", folder) == (
         2,
         "",
@@ -228,8 +226,8 @@ def test_cells_that_meet_to_the_millisecond_are_one_event(tmp_path: Path) -> Non
     assert report(audiolog("eval --reference ref.tsv --format json", tmp_path, cells.encode()))["pooled"]["event"]["f1"] == 1
 
 
-def test_a_recording_cannot_last_for_ever(tmp_path: Path) -> None:
-    """Samples or milliseconds in the place of seconds would else ask for terabytes."""
+def test_a_recording_has_a_longest_possible_duration(tmp_path: Path) -> None:
+    """Otherwise samples or milliseconds in place of seconds would take terabytes."""
     (tmp_path / "ref.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t0\t1e12\tdog\n")
     message = "audiolog: a: ends at 1e+12 s, too many segments of 1 s; onsets and offsets are in seconds\n"
     assert audiolog("eval ref.tsv --reference ref.tsv", tmp_path) == (1, "", message)
@@ -254,8 +252,8 @@ def test_a_recording_that_was_not_estimated_is_all_deletions(folder: Path) -> No
     assert "not estimated, their events count as deletions: rec2" in done.stderr
 
 
-def test_a_scene_of_unknown_length_that_was_not_estimated_is_said(folder: Path) -> None:
-    """Nothing tells how many seconds of quiet.wav were missed: with lengths they count, without it is said that they do not."""
+def test_a_scene_of_unknown_length_that_was_not_estimated_is_reported(folder: Path) -> None:
+    """The length of quiet.wav is unknown: with --durations its seconds count, without them a message says that they do not."""
     (folder / "scenes.tsv").write_text(SCENES + "quiet.wav\tpark\n")
     line = "eval cells.tsv --reference ref.tsv --reference scenes.tsv --scene-unit second --format json"
     done = audiolog(line, folder)
@@ -312,7 +310,7 @@ def test_an_unknown_recording_is_refused_or_left_out_on_request(folder: Path) ->
 def test_an_empty_reference_has_no_error_rate(folder: Path) -> None:
     (folder / "empty.tsv").write_text(REFERENCE.splitlines(keepends=True)[0])
     (folder / "labels.txt").write_text("car\ndog\n")
-    done = sh("audiolog eval cells.tsv --reference empty.tsv --reference scenes.tsv --labels labels.txt | head -2", folder)
+    done = audiolog("eval cells.tsv --reference empty.tsv --reference scenes.tsv --labels labels.txt", folder)
     assert done.stdout.splitlines()[1].split("\t")[2:4] == ["segment_error_rate", "nan"]
     assert "the reference has no events of these labels: error rate, recall and F1 are undefined" in done.stderr
 
@@ -363,9 +361,7 @@ def test_tuned_thresholds_are_read_back_and_reach_the_best_f1(folder: Path) -> N
 def test_a_label_without_reference_gets_no_threshold(folder: Path) -> None:
     (folder / "labels.txt").write_text("dog\ncar\n")
     (folder / "ref.tsv").write_text("".join(line for line in REFERENCE.splitlines(keepends=True) if "dog" not in line))
-    done = sh(
-        "audiolog eval --reference ref.tsv --scores-dir scores --labels labels.txt --tune t.tsv --allow-unknown-files", folder
-    )
+    done = audiolog("eval --reference ref.tsv --scores-dir scores --labels labels.txt --tune t.tsv --allow-unknown-files", folder)
     assert (folder / "t.tsv").read_text() == "label\tthreshold\ncar\t0.6499999999999999\n"
     assert "t.tsv: no threshold for labels without reference events: dog" in done.stderr
 
@@ -377,8 +373,9 @@ def test_folds_are_given_apart_pooled_and_as_a_mean(folder: Path) -> None:
     assert rates == {"one": 0.4, "two": 0.0}
     assert found["mean_of_folds"]["segment"]["error_rate"] == 0.2
     assert found["pooled"]["segment"]["error_rate"] == pytest.approx(2 / 6)
-    table = sh("audiolog eval cells.tsv --reference ref.tsv --folds folds.tsv -q | cut -f 1 | uniq", folder).stdout
-    assert table == "scope\npooled\nmean_of_folds\nfold\n"
+    table = audiolog("eval cells.tsv --reference ref.tsv --folds folds.tsv -q", folder).stdout
+    scopes = [line.partition("\t")[0] for line in table.splitlines()]
+    assert list(dict.fromkeys(scopes)) == ["scope", "pooled", "mean_of_folds", "fold"]
 
 
 def test_confidence_intervals_enclose_the_figure_and_repeat(folder: Path) -> None:
@@ -426,7 +423,7 @@ def test_psds_is_asked_of_its_library(folder: Path) -> None:
     assert list(found) == ["psds1", "psds2", "event_best_macro_f1"] and 0 <= found["psds1"] <= 1
 
 
-def test_what_a_library_cannot_compute_is_undefined_and_said(folder: Path) -> None:
+def test_what_a_library_cannot_compute_is_undefined_and_reported(folder: Path) -> None:
     pytest.importorskip("sed_scores_eval", reason="the extra `metrics` is not installed")
     (folder / "labels.txt").write_text("dog\n")  # PSDS2 is about confusing one label with another
     done = audiolog("eval --reference ref.tsv --scores-dir scores --labels labels.txt --psds --format json", folder)

@@ -74,6 +74,17 @@ def write(path: Path, columns: Iterable[str], rows: Iterable[Iterable[object]]) 
     path.write_text("".join("\t".join(map(str, row)) + "\n" for row in (columns, *rows)))
 
 
+REPORTS: dict[str, dict[str, Any]] = {}  # by the case's name
+
+
+@pytest.fixture
+def report(name: str, case: Path, tmp_path: Path) -> dict[str, Any]:
+    """What `audiolog eval` says about a case, run once for all tests."""
+    if name not in REPORTS:
+        REPORTS[name] = evaluate(case, tmp_path)
+    return REPORTS[name]
+
+
 def evaluate(case: Path, folder: Path, options: str = "--durations {case}/durations.tsv", run: Any = audiolog) -> dict[str, Any]:
     """What `audiolog eval` says about a case."""
     about = json.loads((case / "case.json").read_text())
@@ -123,8 +134,8 @@ def check_classes(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, tup
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_segments_of_a_given_duration(case: Path, tmp_path: Path) -> None:
-    report, answers = evaluate(case, tmp_path), expected(case)["segment"]["with_length"]
+def test_segments_of_a_given_duration(case: Path, report: dict[str, Any]) -> None:
+    answers = expected(case)["segment"]["with_length"]
     pairs = check_segments(report["pooled"]["segment"], answers) | check_classes(report["by_class"], answers)
     pairs["seconds"] = (report["compared"]["seconds"], answers["evaluated_length_seconds"])
     assert not differences(pairs)
@@ -145,8 +156,8 @@ def test_segments_up_to_the_last_event(case: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_events_with_a_collar_of_200_ms(case: Path, tmp_path: Path) -> None:
-    ours, answers = evaluate(case, tmp_path)["pooled"]["event"], expected(case)["event_200ms"]
+def test_events_with_a_collar_of_200_ms(case: Path, report: dict[str, Any]) -> None:
+    ours, answers = report["pooled"]["event"], expected(case)["event_200ms"]
     n_reference = ours["n_reference"]
     pairs = {own: (ours[own], answers["overall"][theirs]) for theirs, own in RATES.items()}
     for theirs, own in (("substitution_rate", "substitutions"), ("deletion_rate", "deletions"), ("insertion_rate", "insertions")):
@@ -157,8 +168,8 @@ def test_events_with_a_collar_of_200_ms(case: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_scenes_by_file(case: Path, tmp_path: Path) -> None:
-    report, answers = evaluate(case, tmp_path), expected(case)["scene"]
+def test_scenes_by_file(case: Path, report: dict[str, Any]) -> None:
+    answers = expected(case)["scene"]
     assert report["rules"]["scene"] == "per file"
     pairs = {
         "overall": (report["pooled"]["scene"]["overall_accuracy"], answers["sed_eval"]["overall_accuracy"]),
@@ -171,8 +182,8 @@ def test_scenes_by_file(case: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_figures_from_scores(case: Path, tmp_path: Path) -> None:
-    report, answers = evaluate(case, tmp_path), expected(case)["scores"]
+def test_figures_from_scores(case: Path, report: dict[str, Any]) -> None:
+    answers = expected(case)["scores"]
     pooled, rows = report["pooled"]["score"], {label: row["score"] for label, row in report["by_class"].items()}
     assert [label for label in report["compared"]["labels"] if rows[label]["auroc"] is not None] == answers["classes_scored"]
     if not answers["classes_scored"]:
@@ -225,8 +236,8 @@ def without_zero_length(table: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["12_folds_micro_vs_mean", "14_maestro_like"])
-def test_pooled_over_folds_is_not_the_mean_of_folds(case: Path, tmp_path: Path) -> None:
-    report, answers = evaluate(case, tmp_path), expected(case)
+def test_pooled_over_folds_is_not_the_mean_of_folds(case: Path, report: dict[str, Any]) -> None:
+    answers = expected(case)
     assert report["folds"].keys() == answers["folds"].keys()
     for fold, figures in report["folds"].items():
         assert not differences(check_segments(figures["segment"], answers["folds"][fold]))

@@ -1,4 +1,4 @@
-"""The example recording is what its README says: right length, references inside it, sounds where the lists place them."""
+"""The example recording is what its README says: its length, its references, sounds where the lists place them."""
 
 import csv
 import os
@@ -54,7 +54,7 @@ def test_every_event_is_louder_than_the_quietest_second_of_its_scene(wave: np.nd
         assert level(onset, offset) > quiet[place] + 6, label
 
 
-def test_program_makes_the_recording_anew(tmp_path: Path, wave: np.ndarray) -> None:
+def test_the_program_makes_the_recording_again(tmp_path: Path, wave: np.ndarray) -> None:
     """As the README says, from Debian's sounds (AUDIOLOG_STAMPS, or where the package puts them); lists to the byte."""
     stamps = Path(os.environ.get("AUDIOLOG_STAMPS", "/usr/share/tuxpaint/stamps"))
     if not stamps.is_dir():

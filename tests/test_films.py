@@ -1,4 +1,4 @@
-"""The sound of films: which track is heard, and when it begins on the film's own clock."""
+"""The sound of films: which track is analysed, and when it begins on the film's clock."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -54,7 +54,7 @@ def heard(path: Path, track: int = 0) -> tuple[list[float], list[str]]:
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
-def test_the_default_track_is_heard_and_the_others_are_said(suffix: str, tmp_path: Path) -> None:
+def test_the_default_track_is_analysed_and_the_others_are_reported(suffix: str, tmp_path: Path) -> None:
     path = film(tmp_path / f"a{suffix}", [1.0, 4.0, 2.0], default=2)
     onsets, (said,) = heard(path)
     assert onsets == [4.0]

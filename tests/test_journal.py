@@ -18,7 +18,7 @@ from audiolog_cli.sound.audio import Window
 from audiolog_cli.tagging.journal import block, blocks, open_journal, pack, recover, resumed, unpack
 from audiolog_cli.tagging.parameters import Parameters
 from tests.conftest import write_wav
-from tests.shell import audiolog, sh
+from tests.shell import audiolog
 
 PARAMETERS: Parameters = {"weights": "abc", "hop": 10.0}
 
@@ -44,7 +44,7 @@ def test_scores_are_kept_to_the_bit() -> None:
 
 @given(st.integers(0, 6), st.integers(1, 4), st.data())
 def test_any_cut_and_any_flipped_byte_leave_only_what_is_right(n: int, batch_size: int, data: st.DataObject) -> None:
-    """Whatever happened to the end of a journal, a second run gives all windows and scores only batches that are not whole."""
+    """Whatever happened to the end of a journal, a second run gives all windows and scores only incomplete batches."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def test_a_run_that_fails_keeps_what_it_had(tmp_path: Path) -> None:
     assert recover(tmp_path / "j")[1:] == (2, False)
 
 
-def test_two_runs_exclude_each_other(tmp_path: Path) -> None:
+def test_a_journal_in_use_is_refused(tmp_path: Path) -> None:
     with open_journal(tmp_path, PARAMETERS), pytest.raises(UsageError, match="another run is using it"):
         open_journal(tmp_path, PARAMETERS).__enter__()
     with open_journal(tmp_path, PARAMETERS):
@@ -118,16 +118,16 @@ COMMAND = ["tag", "a.wav", "b.wav", "--weights", "w.safetensors", "--hop", "5", 
 
 
 def test_scores_of_a_resumed_run_are_the_same_to_the_bit_in_batches_too(folder: Path) -> None:
-    """The size of a batch may change the last bit of a score: the batch that was interrupted is analysed as a whole again."""
-    command = "audiolog tag a.wav --weights w.safetensors --hop 5 -q --batch-size 4 --resume batches"
-    whole = sh(command, folder)
+    """The batch size may change the last bit of a score, so an interrupted batch is analysed again as a whole."""
+    command = "tag a.wav --weights w.safetensors --hop 5 -q --batch-size 4 --resume batches"
+    whole = audiolog(command, folder)
     [kept] = (folder / "batches").glob("*.windows")
     finished = kept.read_bytes()
     for n_windows in (5, 6, 8):  # in and after the second batch
         with kept.open("rb") as file:
             cut = sum(len(block(payload)) for payload in islice(blocks(file), n_windows))
         kept.write_bytes(finished[:cut])
-        assert sh(command, folder) == whole
+        assert audiolog(command, folder) == whole
         assert kept.read_bytes() == finished
 
 
@@ -136,18 +136,20 @@ def test_a_folder_that_cannot_be_made_is_wrong_usage(folder: Path) -> None:
     for option, reason in (("--resume", "file exists"), ("--out", "file exists"), ("--scores-dir", "file exists")):
         done = audiolog(f"tag a.wav --weights w.safetensors {option} taken", folder)
         assert done == (2, "", f"audiolog: {option} taken: {reason}\n")
+    below = audiolog("tag a.wav --weights w.safetensors --resume taken/j", folder)
+    assert below == (2, "", "audiolog: --resume taken/j: not a directory\n")
 
 
 def test_formats_and_thresholds_may_differ_from_run_to_run(folder: Path) -> None:
-    whole = sh(f"audiolog {' '.join(COMMAND)}", folder)
-    assert sh(f"audiolog {' '.join(COMMAND)} --resume journal", folder) == whole
-    as_json = sh(f"audiolog {' '.join(COMMAND)} --resume journal --format jsonl | audiolog table", folder)
-    assert as_json.stdout == audiolog("table", folder, whole.stdout.encode()).stdout
-    none = sh(f"audiolog {' '.join(COMMAND)} --resume journal --threshold 1 | grep -c event", folder)
-    assert none.stdout == "0\n"
+    whole = audiolog(" ".join(COMMAND), folder)
+    resumed = f"{' '.join(COMMAND)} --resume journal"
+    assert audiolog(resumed, folder) == whole
+    as_json = audiolog(f"{resumed} --format jsonl", folder).stdout
+    assert audiolog("table", folder, as_json.encode()) == audiolog("table", folder, whole.stdout.encode())
+    assert "event" not in audiolog(f"{resumed} --threshold 1", folder).stdout
 
 
-def test_after_an_interrupt_the_way_on_is_said(folder: Path) -> None:
+def test_an_interrupt_prints_the_command_that_resumes(folder: Path) -> None:
     line = [sys.executable, "-m", "audiolog_cli", *COMMAND, "--resume", "interrupted"]
     with subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stderr

@@ -76,7 +76,7 @@ def test_a_list_of_ones_own() -> None:
         ("event\tcar", "my.tsv:2: event 'car' stands in the list twice"),
     ],
 )
-def test_a_line_that_is_no_label(line: str, message: str) -> None:
+def test_a_line_that_is_not_a_label(line: str, message: str) -> None:
     with pytest.raises(RecordError) as caught:
         labels.read_labels(["event\tcar", line], "my.tsv")
     assert str(caught.value) == message

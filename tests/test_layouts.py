@@ -1,4 +1,4 @@
-"""Checkpoints of other projects: each layout's file gives the network that it was made of; what is no checkpoint is refused."""
+"""Checkpoints of other projects: each layout's file gives the network that it was made of; other files are refused."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from audiolog_cli.errors import WeightsError
 from audiolog_cli.model import checkpoint, efficientat, htsat, layouts
@@ -21,7 +21,7 @@ from audiolog_cli.training import initial
 from audiolog_cli.weights import labels
 from audiolog_cli.weights.labels import LabelList
 from tests.layout_files import mini, original, prefixed, saved, transformers
-from tests.parity import clips, digest, farthest, filled, golden, projections, published
+from tests.parity import digest, projections, published
 
 WORDS = LabelList(("home", "street"), ("car", "dog", "siren"))
 SEVEN = LabelList((), tuple("abcdefg"))
@@ -218,7 +218,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path, is_zip: bool) -
     assert not (tmp_path / "ran").exists()
 
 
-def test_bookkeeping_of_training_programs_is_passed_over_unread(tmp_path: Path) -> None:
+def test_bookkeeping_of_training_programs_is_skipped_unread(tmp_path: Path) -> None:
     """NumPy's numbers and argparse's options stand in many files; they are replaced by placeholders, not made."""
     content = {"state_dict": changed(""), "hyper_parameters": Namespace(lr=1e-4), "best": np.float64(0.47), "seen": np.arange(3)}
     found, _ = layouts.read(saved(tmp_path / "x.ckpt", content), SEVEN)
@@ -260,7 +260,7 @@ def not_a_checkpoint(folder: Path, kind: str) -> Path:
         ("list", "holds no tensors by name, expected a checkpoint"),
     ],
 )
-def test_what_is_no_checkpoint(tmp_path: Path, kind: str, message: str) -> None:
+def test_what_is_not_a_checkpoint(tmp_path: Path, kind: str, message: str) -> None:
     path = not_a_checkpoint(tmp_path, kind)
     with pytest.raises(WeightsError) as caught:
         layouts.read(path)
@@ -320,50 +320,57 @@ def test_a_backbone_of_other_sizes_does_not_fit(tmp_path: Path) -> None:
         initial.take(network, saved(tmp_path / "clap.pt", prefixed(original(mini()), "audio_branch.")))
 
 
-# The published sizes, against the reference
+# The published sizes; that such networks score as the reference does is in test_htsat.py
 
 
 def shapes(tensors: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def test_the_audioset_checkpoint_equals_the_reference(tmp_path: Path) -> None:
-    content = prefixed(original(filled(HTSAT(preset("base", n_classes=527))), with_head=True), "sed_model.")
+def base(front_end: FrontEnd = FRONT_END, **heads: int) -> HTSAT:
+    """A network of the published size, every tensor of it random: none can take another's place unnoticed."""
+    torch.manual_seed(0)
+    network = HTSAT(preset("base", **heads), front_end)
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not name.startswith("logmel_extractor"):
+            tensor.uniform_(-1, 1)
+    return network
+
+
+def same_tensors(found: nn.Module, expected: nn.Module) -> bool:
+    tensors = expected.state_dict()
+    return all(torch.equal(value, tensors[name]) for name, value in found.state_dict().items())
+
+
+def test_the_audioset_checkpoint_is_read_whole(tmp_path: Path) -> None:
+    made = base(n_classes=527)
+    content = prefixed(original(made, with_head=True), "sed_model.")
     assert digest(shapes(content)) == published("a_htsat_audioset_lightning")
     network, card = layouts.read(saved(tmp_path / "HTSAT_AudioSet_Saved_1.ckpt", {"state_dict": content}))
-    with torch.inference_mode():
-        output = network(clips())
-    assert output.event_logits is not None
-    assert farthest(output.event_logits.mean(dim=1).sigmoid(), golden("htsat527", "clipwise")) < 1e-5
-    assert farthest(output.event_logits.sigmoid(), golden("htsat527", "framewise32")) < 1e-5
-    assert farthest(output.latent, golden("htsat527", "latent")) < 3e-5
+    assert same_tensors(network, made)
     assert card.events[0] == "Speech" and len(card.events) == 527
 
 
-def test_audiologs_checkpoint_equals_the_reference(tmp_path: Path) -> None:
-    made = filled(HTSAT(preset("base", n_scenes=5, n_events=11), FrontEnd(fmax=16000.0)))
+def test_audiologs_checkpoint_is_read_whole(tmp_path: Path) -> None:
+    made = base(FrontEnd(fmax=16000.0), n_scenes=5, n_events=11)
     content = original(made)
     assert digest(shapes(content)) == published("b_audiolog_2023T4")
     network, card = layouts.read(saved(tmp_path / "htsat_pretrain.pth", content))
-    with torch.inference_mode():
-        output = network(clips())
-    assert output.event_logits is not None and output.scene_logits is not None
-    assert farthest(output.event_logits.sigmoid(), golden("audiolog_2023T4", "framewise32")) < 1e-5
-    assert farthest(output.scene_logits, golden("audiolog_2023T4", "scene_logits")) < 1e-5
+    assert same_tensors(network, made)
     assert (card.scenes, card.events, card.front_end.fmax) == (labels.MAESTRO.scenes, labels.MAESTRO.events, 16000.0)
 
 
 def test_audiologs_other_checkpoint_has_the_labels_of_tut(tmp_path: Path) -> None:
-    content = original(HTSAT(preset("base", n_scenes=4, n_events=25)))
+    content = original(base(n_scenes=4, n_events=25))
     assert digest(shapes(content)) == published("b_audiolog_2016-17TUT")
     _, card = layouts.read(saved(tmp_path / "htsat_pretrain.pth", content))
     assert (card.scenes, card.events) == (labels.TUT.scenes, labels.TUT.events)
 
 
 @pytest.mark.parametrize("layout", ["c_hf_clap_unfused", "d_laion_clap_HTSAT-tiny", "d_msclap_2023"])
-def test_clap_backbones_equal_the_reference(tmp_path: Path, layout: str) -> None:
-    """The recipe fills HTS-AT's names: the latent must be HTS-AT's, whatever the file calls its tensors."""
-    made = filled(HTSAT(preset("base", n_classes=527)))
+def test_clap_backbones_are_read_whole(tmp_path: Path, layout: str) -> None:
+    """Whatever the file calls its tensors, they become HTS-AT's."""
+    made = base(n_classes=527)
     if layout.startswith("c"):
         content = transformers(made)
     else:
@@ -372,11 +379,8 @@ def test_clap_backbones_equal_the_reference(tmp_path: Path, layout: str) -> None
     assert digest(shapes(content)) == published(layout)
     network, _ = layouts.read(saved(tmp_path / "clap.pt", content))
     assert isinstance(network, HTSAT)
-    with torch.inference_mode():
-        log_mel = made.logmel_extractor(clips())
-        latent = network.forward_features(log_mel).latent
-        assert (latent - made.forward_features(log_mel).latent).abs().max() < 1e-5
-    assert farthest(latent, golden("htsat527", "latent")) < 3e-5
+    network.logmel_extractor, made.logmel_extractor = nn.Identity(), nn.Identity()  # a CLAP has another sample rate
+    assert same_tensors(network, made)
 
 
 def test_the_larger_laion_clap_is_recognised(shared: Path) -> None:
@@ -387,13 +391,8 @@ def test_the_larger_laion_clap_is_recognised(shared: Path) -> None:
     assert layouts.sizes_of(Path("clap.pt"), own) == htsat.Config(128, (2, 2, 12, 2), (4, 8, 16, 32))
 
 
-def test_the_published_efficientat_equals_the_reference(shared: Path) -> None:
-    network, card = layouts.read(shared / "data" / "teacher" / "mn04_as_mAP_432.pt")
-    assert isinstance(network, efficientat.EfficientAT)
-    with torch.inference_mode():
-        logits, _ = network.forward_features(network.mel(clips()))
-    expected = np.load(shared / "parity" / "golden" / "efficientat_mn04.npz")["logits"]
-    assert np.abs(logits.numpy() - expected).max() < 1e-4
+def test_the_published_efficientat_has_the_published_labels(shared: Path) -> None:
+    _, card = layouts.read(shared / "data" / "teacher" / "mn04_as_mAP_432.pt")
     assert list(card.events) == (shared / "data" / "teacher" / "labels.txt").read_text().splitlines()
 
 

@@ -1,4 +1,4 @@
-"""A language model on this machine: llama.cpp's real server started for one command, and ended with it, however that ends."""
+"""A language model on this machine: llama.cpp's real server, started for one command and ended with it, however it ends."""
 
 import os
 import re
@@ -95,7 +95,7 @@ def test_the_server_ends_with_the_command_and_that_at_once(number: signal.Signal
     assert gone(model)
 
 
-def test_a_broken_model_is_told_in_the_servers_words(program: Path, tmp_path: Path) -> None:
+def test_a_broken_model_is_reported_in_the_servers_words(program: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(100))
     done = audiolog("summarize --llm gguf:broken.gguf", tmp_path, FARM, AUDIOLOG_LLAMA_SERVER=str(program))
     assert (done.code, done.stdout) == (4, "")
@@ -110,7 +110,7 @@ def test_a_broken_model_is_told_in_the_servers_words(program: Path, tmp_path: Pa
         ("gguf:model.gguf", "/nowhere/llama", "AUDIOLOG_LLAMA_SERVER=/nowhere/llama: no such program; install llama.cpp (`make "),
     ],
 )
-def test_what_is_missing_is_told_with_the_way_to_get_it(llm: str, server: str, message: str, tmp_path: Path) -> None:
+def test_the_error_for_what_is_missing_says_how_to_get_it(llm: str, server: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "text.gguf").write_text("no model")
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     done = audiolog(f"summarize --llm {llm}", tmp_path, FARM, AUDIOLOG_LLAMA_SERVER=server)

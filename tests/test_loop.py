@@ -18,7 +18,7 @@ QUICK = TrainOptions(epochs=2, steps=3, batch_size=4, learning_rate=1e-3, warmup
 
 
 def batch_of(number: int) -> Batch:
-    """Four windows of 2 s: noise whose level tells the scene and one of two events."""
+    """Four windows of 2 s: noise whose level is the scene, with one of two events."""
     generator = torch.Generator().manual_seed(number)
     scene = torch.tensor([0, 1, 0, 1])
     features = torch.randn(4, 201, 64, generator=generator) * 5 - 60 + 10 * scene.view(-1, 1, 1)
@@ -51,7 +51,7 @@ def test_htsats_stairs_come_instead_of_the_cosine(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_said_before_the_first_step(options: dict[str, object], message: str) -> None:
+def test_impossible_options_are_refused_before_the_first_step(options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         loop.start(new_network("crnn", "tiny", 2, 2), replace(QUICK, **options))
 
@@ -88,7 +88,7 @@ def test_bf16_learns_what_fp32_learns(tmp_path: Path) -> None:
     assert all(parameter.dtype == torch.float32 for parameter in state.network.parameters())
 
 
-def test_a_metric_that_the_windows_do_not_allow_is_said(tmp_path: Path) -> None:
+def test_a_metric_that_the_windows_do_not_define_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="metric macro_ap: the validation windows do not define it; use score"):
         trained(replace(QUICK, metric="macro_ap"), tmp_path)
 
@@ -100,7 +100,7 @@ def test_the_scale_of_the_contrastive_loss_is_learned_where_there_is_one(tmp_pat
     assert ("contrastive" in records[0]) == moves
 
 
-def test_progress_is_told_after_every_step_and_taken_away_at_the_end(tmp_path: Path) -> None:
+def test_progress_is_shown_after_every_step_and_removed_at_the_end(tmp_path: Path) -> None:
     told: list[str] = []
     trained(QUICK, tmp_path, progress=told.append)
     assert [text.partition("  loss")[0] for text in told] == [

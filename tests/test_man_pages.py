@@ -1,4 +1,4 @@
-"""The manual pages: made without the networks, without a warning from groff, and readable by man as the commands' own help is."""
+"""The manual pages: made without torch, without a warning from groff, and shown by man."""
 
 import shutil
 import subprocess

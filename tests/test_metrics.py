@@ -1,4 +1,4 @@
-"""Metrics worked by hand: what a figure means in the cases where papers and programs disagree."""
+"""Metrics worked by hand, above all where papers and programs disagree."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`audiolog mix` through the shell: recordings with their lists, pools in parts, and what is refused."""
+"""`audiolog mix`: recordings with their lists, pools in parts, and what is refused."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def test_two_processes_fill_one_pool(clips: Path, tmp_path: Path) -> None:
         ("--windows 4 --part 2/2", 2, "--part 2/2: expected K/N with K from 0 to N - 1"),
     ],
 )
-def test_what_cannot_be_made_is_said_in_one_line(clips: Path, tmp_path: Path, options: str, code: int, message: str) -> None:
+def test_what_cannot_be_made_is_refused_in_one_line(clips: Path, tmp_path: Path, options: str, code: int, message: str) -> None:
     result = audiolog(f"mix -q {clips} --all-labels --out out --cache cache {options}", tmp_path)
     assert (result.code, result.stdout, result.stderr) == (code, "", f"audiolog: {message}\n")
 

@@ -1,4 +1,4 @@
-"""Soundscapes: exact times, exact levels, the same from the same seed, and fast enough never to hold training up."""
+"""Soundscapes: exact times, exact levels, and the same from the same seed."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_event_that_begins_before_the_window_is_cut_to_it() -> None:
     assert windows.add_event(wave, tone(500, 1.0), SAMPLE_RATE // 4, 10.0, "x") == Span(0.25, 1.0, "x")
 
 
-def test_nothing_is_said_of_a_silent_event_or_one_outside() -> None:
+def test_a_silent_event_or_one_outside_the_window_is_not_listed() -> None:
     wave = np.zeros(100, np.float32)
     assert windows.add_event(wave, np.zeros(50, np.float32), 0, 10.0, "x") is None
     assert windows.add_event(wave, np.ones(50, np.float32), 100, 10.0, "x") is None
@@ -148,7 +148,7 @@ def test_an_event_is_heard_in_its_span(bank: Bank) -> None:
     assert heard > 3
 
 
-def test_a_sound_alone_goes_on_from_end_to_end(bank: Bank) -> None:
+def test_a_sound_alone_lasts_from_end_to_end(bank: Bank) -> None:
     heard = set()
     for index in range(20):
         soundscape = windows.mix_window(bank, MixStyle(alone_share=1.0), 0, index)
@@ -290,7 +290,7 @@ def test_cache_decodes_each_clip_once_and_grows(tmp_path: Path) -> None:
     assert both.read(Path("3.wav"), 9000, 99999).size == 600
 
 
-def test_an_interrupted_cache_keeps_what_it_had_and_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_cache_keeps_what_it_had_and_can_grow(tmp_path: Path) -> None:
     cache.open_cache(tmp_path, [Path("3.wav")], decode_made)
     with pytest.raises(AudioError, match="not audio"):
         cache.open_cache(tmp_path, [Path("9.wav"), Path("broken.wav")], decode_made)

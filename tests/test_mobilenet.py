@@ -70,7 +70,7 @@ def test_a_settled_norm_is_part_of_its_convolution_and_still_learns() -> None:
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_the_shipped_recipe_goes_on_from_a_backbone_gently(tmp_path: Path) -> None:
+def test_the_shipped_recipe_trains_a_backbone_gently(tmp_path: Path) -> None:
     """Its convolutions learn at their own rate and their norms keep their statistics; new layers learn from the first step."""
     options = TrainOptions(**asdict(read_recipe("everyday", ["warmup=0", "batch_size=2"]).training))
     network = tiny(n_classes=5)

@@ -1,4 +1,4 @@
-"""An option that does nothing where it is given is an error that says so: every rule of every command, one by one."""
+"""An option that would have no effect is an error that says so: every rule of every command."""
 
 import shlex
 from collections.abc import Iterator
@@ -56,13 +56,13 @@ def written(parameter: Parameter, value: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize(("arguments", "message"), [case[1:] for case in cases()], ids=[case[0] for case in cases()])
-def test_an_option_that_does_nothing_is_an_error_that_names_both(arguments: list[str], message: str) -> None:
+def test_an_option_without_effect_is_an_error_that_names_both(arguments: list[str], message: str) -> None:
     code, _, line = audiolog(shlex.join(arguments))
     assert code == 2 and line.startswith("audiolog: ") and line.count("\n") == 1 and message in line
 
 
 def test_a_variable_is_a_default_for_all_commands() -> None:
-    """AUDIOLOG_MATCH says nothing to a command without --recursive, and is no error there."""
+    """AUDIOLOG_MATCH is ignored without --recursive."""
     done = audiolog("tag missing.wav", AUDIOLOG_MATCH="*.wav")
     assert (done.code, done.stderr) == (1, "audiolog: missing.wav: no such file\n")
 
@@ -88,6 +88,6 @@ def test_the_error_leads_to_the_help() -> None:
 
 
 @pytest.mark.parametrize(("variable", "value"), [("TZ", "Europe/Berlin"), ("ENGINE", "ray"), ("SPLIT_FILES", "1")])
-def test_what_a_variable_sets_is_passed_over_where_it_means_nothing(variable: str, value: str) -> None:
+def test_a_variable_is_ignored_where_it_would_have_no_effect(variable: str, value: str) -> None:
     done = audiolog("tag missing.wav", **{f"AUDIOLOG_{variable}": value})
     assert (done.code, done.stderr) == (1, "audiolog: missing.wav: no such file\n")

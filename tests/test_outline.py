@@ -1,4 +1,4 @@
-"""The log without a language model: what it says for each prompt, to the letter, and that the check never finds fault with it."""
+"""The log without a language model: its exact text for each prompt, and that the check never faults it."""
 
 import tracemalloc
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ def test_rows_give_the_same_log_as_their_cells_but_for_scores() -> None:
     assert from_rows == [line for line in from_cells if not line.startswith("Recognised with")]
 
 
-def test_absolute_times_are_told() -> None:
+def test_absolute_times_are_given() -> None:
     heard = [Row("a", 0.0, 60.0, "home", ("speech",), "2026-05-01T06:12:43+02:00")]
     assert "0:00–1:00, home (1 min, from 2026-05-01T06:12:43+02:00)" in first(iter(heard), "timing")
 
@@ -109,14 +109,14 @@ def test_an_hour_without_a_change_ends_a_section() -> None:
     assert all(offset - onset <= LONGEST_SECTION for onset, offset in spans)
 
 
-def test_a_failure_upstream_is_told() -> None:
+def test_a_failure_upstream_is_mentioned() -> None:
     broken = [*cells({"farm": [(0, 2)]}, {}), Failure("farm.wav", "farm.wav: ends in the middle of a frame")]
     assert first(iter(broken), "brief").endswith("The analysis broke off: farm.wav: ends in the middle of a frame")
 
 
 @pytest.mark.parametrize("form", ["overview", "timing", "brief"])
 def test_a_table_of_events_alone_is_not_taken_for_all_that_was_analysed(form: str) -> None:
-    """As after `grep event`, from cells or from rows: whether anything was heard between, nothing here says."""
+    """As after `grep event`, from cells or from rows: the table does not say whether anything was heard in between."""
     heard = [
         Cell("a.wav", onset, onset + 1.0, "event", label, 0.6) for onset, label in ((1.0, "bird"), (4.0, "bird"), (4.0, "car"))
     ]
@@ -137,7 +137,7 @@ def test_a_table_of_a_model_without_scenes_tells_of_seconds_without_events() -> 
     assert "No event recognised for 2 s in all" in first(iter(rows), "timing")
 
 
-def test_nothing_analysed_is_said() -> None:
+def test_a_recording_without_analysed_time_says_so() -> None:
     assert first(iter([End("a.wav", 3.0, 0, "w", "0")]), "timing") == "Log of a.wav\n\nNothing of this recording was analysed."
 
 
@@ -150,7 +150,7 @@ def test_nothing_analysed_is_said() -> None:
         ([Cell("a", 2.0, 3.0, "scene", "x", 0.5), Row("a", 3.0, 4.0, "x", ())], "a: cells and rows in one table"),
     ],
 )
-def test_what_is_no_table_is_refused(records: list[Record], message: str) -> None:
+def test_what_is_not_a_table_is_refused(records: list[Record], message: str) -> None:
     with pytest.raises(RecordError, match=message):
         first(iter(records), "brief")
 

@@ -1,4 +1,4 @@
-"""The wheel that `pip install` gets: with the default weights and every file that the code reads."""
+"""The wheel has the default weights and every file that the code reads."""
 
 import subprocess
 import sys

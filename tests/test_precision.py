@@ -1,4 +1,4 @@
-"""Fewer bits: how far the outputs may be from fp32, what must not change them, and where a precision is refused."""
+"""Lower precision: how far outputs may be from fp32, what must not change them, and where a precision is refused."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from audiolog_cli.model import baselines, crnn, efficientat, htsat
 from audiolog_cli.model.precision import Int8Conv2d, Int8Linear, check, has_bf16, has_one_dnn, quantized
 from audiolog_cli.model.prepared import prepared
 from tests.conftest import write_wav
-from tests.shell import sh
+from tests.shell import audiolog
 
 in_int8 = pytest.mark.skipif(not has_one_dnn(), reason="this processor has no 8-bit kernels")
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -74,7 +74,7 @@ def test_int8_is_near_fp32_and_a_loud_window_does_not_change_a_quiet_one_in_its_
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_lowered_networks_are_near_fp32_and_hear_spectrograms_of_float32(name: str, precision: str) -> None:
-    """torch computes both on any processor, if slowly: products in few bits, everything between them in float32."""
+    """torch computes both on any processor, if slowly: products in few bits, everything else in float32."""
     network = new(name)
     fast = prepared(network, precision)
     wave = torch.rand(1, 320_000) - 0.5
@@ -94,8 +94,7 @@ def test_networks_without_8_bit_layers_say_so() -> None:
 def test_a_precision_that_would_not_be_faster_is_refused(tmp_path: Path, tiny_weights: Path) -> None:
     shutil.copy(tiny_weights, tmp_path / "w.safetensors")
     write_wav(tmp_path / "rec.wav", 3.0)
-    command = "audiolog tag rec.wav --weights w.safetensors --device cpu --precision"
-    half = sh(f"{command} fp16", tmp_path)
+    half = audiolog("tag rec.wav --weights w.safetensors --device cpu --precision fp16", tmp_path)
     assert half == (
         2,
         "",
@@ -114,10 +113,10 @@ def test_a_precision_that_would_not_be_faster_is_refused(tmp_path: Path, tiny_we
 def test_a_journal_of_another_precision_is_refused_and_the_variable_asks_for_one(tmp_path: Path, tiny_weights: Path) -> None:
     shutil.copy(tiny_weights, tmp_path / "w.safetensors")
     write_wav(tmp_path / "rec.wav", 3.0)
-    command = "audiolog tag rec.wav --weights w.safetensors --device cpu --quiet --resume journal"
-    first = sh(command, tmp_path, AUDIOLOG_PRECISION="int8")
+    command = "tag rec.wav --weights w.safetensors --device cpu --quiet --resume journal"
+    first = audiolog(command, tmp_path, AUDIOLOG_PRECISION="int8")
     assert first.code == 0 and len(re.findall("scene", first.stdout)) == 3
-    assert sh(command, tmp_path) == (
+    assert audiolog(command, tmp_path) == (
         2,
         "",
         "audiolog: --resume journal: made with other parameters: precision was 'int8', is 'fp32'; name another folder\n",

@@ -14,7 +14,7 @@ NETWORKS: dict[Any, Any] = {htsat: htsat.HTSAT, crnn: crnn.CRNN, mobilenet: mobi
 
 
 def networks() -> list[Known]:
-    """Small ones whose every value matters: BatchNorms that have seen something, bias tables that are not zero."""
+    """Small networks in which every value matters: random BatchNorm statistics, bias tables that are not zero."""
     torch.manual_seed(0)
     made: list[Known] = [NETWORKS[kind](kind.preset("tiny", 3, 5)) for kind in (htsat, crnn, mobilenet)]
     for network in made:

@@ -1,4 +1,4 @@
-"""What is sent to a language model: the paper's words, the table, prompt files, and how long all that is."""
+"""What is sent to a language model: the paper's words, the table, prompt files, and how long it is."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from audiolog_cli.llm.compact import grouped_text, note, rows_text
 from audiolog_cli.llm.prompts import Prompt, compose, find, listed, parse
 from audiolog_cli.records import Row
 from tests.log_tables import cells_tsv, rows
-from tests.shell import audiolog, sh
+from tests.shell import audiolog
 
 NOWHERE = Path("/nonexistent")
 
@@ -36,7 +36,7 @@ def test_a_message_is_table_general_prompt_question_and_language() -> None:
 
 def test_dry_run_prints_the_message_and_sends_nothing(tmp_path: Path) -> None:
     table = cells_tsv({"street": [(0, 2)]}, {"car": [(1, 2)], "dog_bark": [(1, 2)]})
-    done = sh("audiolog summarize --llm http://127.0.0.1:9#m --prompt brief --dry-run --context 4096 --by whole", tmp_path, table)
+    done = audiolog("summarize --llm http://127.0.0.1:9#m --prompt brief --dry-run --context 4096 --by whole", tmp_path, table)
     assert (done.code, done.stdout) == (
         0,
         "Start(s)\tEnd(s)\tScene\tEvent\n"
@@ -68,7 +68,7 @@ def test_a_prompt_file_has_front_matter_or_none() -> None:
         ("---\nname: x\n---\n \n", r"^p\.md: the prompt asks nothing; write the question after the front matter$"),
     ],
 )
-def test_a_broken_prompt_file_is_told_by_line(text: str, message: str) -> None:
+def test_a_broken_prompt_file_is_reported_with_its_line(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse(text, "p.md")
 
@@ -87,7 +87,7 @@ def test_list_prompts_lists_the_users_own(tmp_path: Path) -> None:
     folder = tmp_path / "audiolog" / "prompts"
     folder.mkdir(parents=True)
     (folder / "dogs.md").write_text("---\ndescription: barking\n---\nWhen do dogs bark?")
-    done = sh("audiolog summarize --list-prompts", tmp_path, XDG_CONFIG_HOME=str(tmp_path))
+    done = audiolog("summarize --list-prompts", tmp_path, XDG_CONFIG_HOME=str(tmp_path))
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout == (
         "overview\twhat happens, with the times of sounds (the paper's prompt 1)\n"
@@ -99,7 +99,7 @@ def test_list_prompts_lists_the_users_own(tmp_path: Path) -> None:
 
 def test_an_own_question_replaces_the_question_not_the_table(tmp_path: Path) -> None:
     table = cells_tsv({"street": [(0, 2)]}, {})
-    done = sh("audiolog summarize --llm http://127.0.0.1:9#m --ask 'Is it loud?' --language French --dry-run -q", tmp_path, table)
+    done = audiolog("summarize --llm http://127.0.0.1:9#m --ask 'Is it loud?' --language French --dry-run -q", tmp_path, table)
     assert done.stdout.endswith(f"{prompts.GENERAL}\n\nIs it loud? Write the answer in French.\n")
     assert done.stdout.startswith("Start(s)\tEnd(s)\tScene\tEvent\n")
 
@@ -157,7 +157,7 @@ def test_grouping_is_shorter() -> None:
 def test_what_was_left_out_is_printed(tmp_path: Path) -> None:
     assert note(0.0, 0.0) == ""
     table = cells_tsv({"street": [(0, 9)]}, {"car": [(0, 3), (4, 6)], "dog_bark": [(8, 9)]})
-    done = sh("audiolog summarize --llm http://127.0.0.1:9#m --max-gap 1 --min-duration 2 --dry-run", tmp_path, table)
+    done = audiolog("summarize --llm http://127.0.0.1:9#m --max-gap 1 --min-duration 2 --dry-run", tmp_path, table)
     assert done.stdout.startswith(
         "(In this table pauses of up to 1 s inside an event are closed and events shorter than 2 s are left out.)\n"
         "Start(s)\tEnd(s)\tScene\tEvent\n"

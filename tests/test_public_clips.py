@@ -88,7 +88,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_weights_are_made_and_judged_from_public_sets_through_make(tmp_path: Path, shared: Path) -> None:
-    """The whole chain of the model card with few windows: what it learns is nothing, that it runs is the point."""
+    """The whole recipe of the model card with few windows: it learns nothing, but it runs."""
     public_sets(tmp_path / "data")
     for name in ("300-9-0-1", "300-9-0-2"):  # music to validate on, and a scene recording for each split
         burst(tmp_path / f"data/UrbanSound8K/audio/fold9/{name}.wav", 0.0, 4.0, 4.0)

@@ -1,4 +1,4 @@
-"""The Python face: what the commands do, without a shell."""
+"""The Python interface: what the commands do, without a shell."""
 
 import json
 import subprocess

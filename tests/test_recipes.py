@@ -1,6 +1,6 @@
 """The scripts and unit files of docs/recipes.md, taken out of the document and run, or checked by the program that reads them.
 
-What is printed there in console blocks is held by tests/test_documents.py.
+tests/test_documents.py checks the console blocks.
 """
 
 import re
@@ -144,7 +144,7 @@ def test_recording_and_tagging_over_the_cuts(place: Place) -> None:
 
 @contextmanager
 def mail_server() -> Iterator[tuple[int, list[bytes]]]:
-    """A server that speaks as much SMTP as a client needs to leave a mail; its port, and the mails that came."""
+    """A server with just enough SMTP to receive a mail; its port, and the mails received."""
     mails: list[bytes] = []
 
     class Talk(socketserver.StreamRequestHandler):
@@ -197,7 +197,7 @@ def test_cron_understands_its_lines(place: Place) -> None:
 
 
 def test_the_command_of_the_cron_line(place: Place) -> None:
-    """As cron gives it to sh: what follows the five fields, with each backslash before a percent sign taken away."""
+    """As cron gives it to sh: what follows the five fields, without the backslashes before percent signs."""
     line = block("crontab").splitlines()[-1]
     command = line.split(maxsplit=5)[5].replace("\\%", "%").replace("/srv/garden", str(place.folder))
     (place.folder / "daily.sh").write_text('#!/bin/sh\necho "$1"\n')

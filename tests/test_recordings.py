@@ -1,6 +1,4 @@
-"""Labelled recordings as training data: layouts told apart, folds, windows and targets, `train` and `train --check-data` in the
-shell.
-"""
+"""Labelled recordings as training data: layouts, folds, windows and targets, `train` and `train --check-data`."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +46,7 @@ def own_folder(root: Path, seconds: float = 12.0) -> Path:
 # Layouts and folds
 
 
-def test_a_layout_is_told_by_what_lies_in_the_folder(tmp_path: Path) -> None:
+def test_a_layout_is_recognised_by_the_contents_of_the_folder(tmp_path: Path) -> None:
     for entry, layout in (
         ("a/pool.json", "pool"), ("b/development_annotation/x", "maestro"), ("c/TUT-sound-events-2017-development/x", "tut"),
         ("d/meta/esc50.csv", "esc50"), ("e/metadata/UrbanSound8K.csv", "urbansound8k"), ("f/events.tsv", "folder"),
@@ -139,7 +137,7 @@ def test_several_processes_may_ask_for_the_same_windows(tmp_path: Path) -> None:
     assert batches.made_windows(open_pool(tmp_path / "pool")).tolist() == list(range(8))
 
 
-def test_windows_go_on_where_they_were_interrupted_and_notice_other_data(tmp_path: Path) -> None:
+def test_interrupted_windows_are_continued_and_changed_data_is_noticed(tmp_path: Path) -> None:
     root = own_folder(tmp_path / "data")
     data = folders.read_dataset(root)
     pool = recordings.make_windows(data, FRONT_END, tmp_path / "pool", silent, silent)
@@ -161,7 +159,7 @@ def test_a_recording_shorter_than_its_header_says_is_not_trained_on(tmp_path: Pa
         recordings.make_windows(data, FRONT_END, tmp_path / "pool", silent, silent)
 
 
-# In the shell
+# The command
 
 
 def test_check_data_prints_counts_of_every_part_and_trains_nothing(tmp_path: Path) -> None:
@@ -300,7 +298,7 @@ def test_runs_share_the_windows_and_a_weight_of_zero_leaves_the_loss_out(tmp_pat
          "field/events.tsv:3: unknown label 'dog' (and 5 more problems in field)"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_trained_is_said_in_one_line(tmp_path: Path, command: str, code: int, message: str) -> None:
+def test_what_cannot_be_trained_is_refused_in_one_line(tmp_path: Path, command: str, code: int, message: str) -> None:
     own_folder(tmp_path / "field", seconds=4.0)
     write(tmp_path / "pool/pool.json", "{}")
     result = audiolog(command.removeprefix("audiolog "), tmp_path)

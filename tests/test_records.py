@@ -1,4 +1,4 @@
-"""Records in both formats and both directions: what is written, what is read, and what a broken line says."""
+"""Records in both formats and both directions: what is written, what is read, and the errors for broken lines."""
 
 import math
 
@@ -62,7 +62,7 @@ def test_no_records_leave_a_header_and_failed_ones_nothing() -> None:
     assert list(tsv_lines([Failure("b.wav", "b.wav: empty file")], CELL_COLUMNS)) == []
 
 
-def test_columns_are_found_by_name_and_others_passed_over() -> None:
+def test_columns_are_found_by_name_and_others_ignored() -> None:
     lines = ["score\tlabel\tnote\tkind\toffset\tonset\tfilename\n", "0.9\tstreet\tnice\tscene\t1\t0\trec.wav\n"]
     assert list(read_records(lines, "t.tsv")) == [SCENE]
 

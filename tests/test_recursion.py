@@ -1,4 +1,4 @@
-"""Which files of a folder are recordings, and what is said of the others."""
+"""Which files of a folder are recordings, and what is reported about the others."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def make(folder: Path, *names: str) -> None:
         (folder / name).write_bytes(b"x")
 
 
-def test_what_systems_leave_behind_is_no_recording(tmp_path: Path, said: list[str]) -> None:
+def test_system_files_are_not_recordings(tmp_path: Path, said: list[str]) -> None:
     make(tmp_path, "a.wav", "sub/b.FLAC", "._a.wav", ".hidden.wav", ".Trashes/1/c.wav", "sub/@eaDir/b.FLAC/SYNO.wav")
     make(tmp_path, "__MACOSX/._a.wav", "$RECYCLE.BIN/d.wav", "#recycle/e.wav", ".git/f.wav")
     assert found(tmp_path) == ["a.wav", "sub/b.FLAC"]
@@ -44,7 +44,7 @@ def test_a_folder_that_is_hidden_itself_was_asked_for(tmp_path: Path, said: list
     assert said == []
 
 
-def test_every_kind_of_file_that_was_passed_over_is_counted(tmp_path: Path, said: list[str]) -> None:
+def test_skipped_files_are_counted_by_kind(tmp_path: Path, said: list[str]) -> None:
     make(tmp_path, "a.wav", "b.txt", "c.TXT", "d.csv", "README")
     assert found(tmp_path) == ["a.wav"]
     assert said == [f"{tmp_path}: passed over 2 .txt, 1 without suffix, 1 .csv"]

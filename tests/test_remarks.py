@@ -1,4 +1,4 @@
-"""Damage and notes in JSON Lines: what programs are told of a recording beside its cells, and who passes it on."""
+"""Damage and notes in JSON Lines: what programs learn of a recording beside its cells, and which commands pass it on."""
 
 import io
 import json
@@ -48,7 +48,7 @@ def test_rows_run_on_over_them_and_json_lines_keep_them(tmp_path: Path) -> None:
     assert sorted(kinds) == ["broken_off", "digital_silence", "end", "row"]
 
 
-def test_a_log_is_written_and_they_are_said(tmp_path: Path) -> None:
+def test_a_log_is_written_and_they_are_reported(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("".join(jsonl_lines(ALL)))
     code, out, err = audiolog("summarize a.jsonl", tmp_path)
     assert code == 0
@@ -56,7 +56,7 @@ def test_a_log_is_written_and_they_are_said(tmp_path: Path) -> None:
     assert "a.wav: 3.000-9.500 s: the file breaks off before the end that its header declares\n" in err
 
 
-def test_an_evaluation_passes_over_them() -> None:
+def test_an_evaluation_ignores_them() -> None:
     annotations = Annotations()
     read_lines(jsonl_lines(ALL), "a.jsonl", annotations)
     assert annotations.failures == []
@@ -129,7 +129,7 @@ def test_of_joined_files_damage_is_at_its_time_in_the_whole(folder: Path) -> Non
     assert remark == CUT_LINE | {"filename": "20261122_060000.wav", "onset": 4.0, "offset": 5.0}
 
 
-def test_ultrasound_is_said_once_and_noted_of_each(folder: Path) -> None:
+def test_ultrasound_is_reported_once_and_noted_for_each(folder: Path) -> None:
     for name in ("a.wav", "b.wav"):
         write_wav(folder / name, noise(1, 192_000), 192_000)
     _, out, err = audiolog("tag --weights w.safetensors --format jsonl a.wav b.wav", folder)

@@ -1,4 +1,4 @@
-"""Names that are URLs: recordings behind them are heard as those on a disk are."""
+"""Recordings at URLs are read like those on a disk."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from audiolog_cli.sound.audio import decode, duration
 from audiolog_cli.sound.remote import files_below, open_url, version
 from tests.audio_files import encode, sine
 from tests.conftest import write_wav
-from tests.shell import sh
+from tests.shell import audiolog
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".m4a", ".mp3"])
@@ -59,7 +59,7 @@ def test_a_scheme_whose_package_is_missing_is_named() -> None:
         open_url("far://b/x")
 
 
-def test_a_line_that_breaks_costs_its_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_connection_costs_only_its_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     system = fsspec.filesystem("memory")
     system.pipe_file("/broken.wav", write_wav(tmp_path / "a.wav", 30.0).read_bytes())
 
@@ -84,10 +84,10 @@ def test_tag_takes_urls(tmp_path: Path, tiny_weights: Path) -> None:
     (tmp_path / "night").mkdir()
     write_wav(tmp_path / "night" / "20261122_060000.wav", 5.0)
     (tmp_path / "w.safetensors").write_bytes(tiny_weights.read_bytes())
-    tag = "audiolog tag --weights w.safetensors --name-time audiomoth"
-    by_path = sh(f"{tag} {tmp_path}/night/20261122_060000.wav", tmp_path)
-    by_url = sh(f"{tag} file://{tmp_path}/night --recursive --resume j", tmp_path)
+    tag = "tag --weights w.safetensors --name-time audiomoth"
+    by_path = audiolog(f"{tag} {tmp_path}/night/20261122_060000.wav", tmp_path)
+    by_url = audiolog(f"{tag} file://{tmp_path}/night --recursive --resume j", tmp_path)
     assert by_url.stdout.replace("file://", "") == by_path.stdout != ""
-    assert sh(f"{tag} file://{tmp_path}/night --recursive --resume j", tmp_path) == by_url
-    missing = sh(f"{tag} file://{tmp_path}/night/20261122_070000.wav", tmp_path)
+    assert audiolog(f"{tag} file://{tmp_path}/night --recursive --resume j", tmp_path) == by_url
+    missing = audiolog(f"{tag} file://{tmp_path}/night/20261122_070000.wav", tmp_path)
     assert missing == (1, "", f"audiolog: file://{tmp_path}/night/20261122_070000.wav: no such file\n")

@@ -1,4 +1,4 @@
-"""The page and the picture of `report`: what a person sees and does with it, in a real browser; and what it is made of.
+"""The page and the picture of `report`: what a person sees and does, in a real browser; and what it is made of.
 
 The browser is Debian's `chromium`, driven by Playwright; where either is missing, these tests say so and are skipped.
 """
@@ -85,7 +85,7 @@ def browser() -> Iterator[Any]:
 
 
 class Visit:
-    """A page in the browser, with all that it asked for and complained of."""
+    """A page in the browser, with its requests and complaints."""
 
     def __init__(self, browser: Any, path: Path, scheme: str = "light") -> None:
         self.page = browser.new_page(viewport={"width": 1300, "height": 900}, color_scheme=scheme)
@@ -107,7 +107,7 @@ class Visit:
         raise AssertionError(f"never came true: {expression}; the window is {self.window()}")
 
     def close(self) -> None:
-        """Every visit ends so: nothing to complain of, and nothing asked for but the page and its own sound."""
+        """Every visit must end without complaints, and without requests for anything but the page and its own sound."""
         self.page.wait_for_timeout(50)
         self.page.close()
         assert self.complaints == []
@@ -130,8 +130,7 @@ class Visit:
 @pytest.fixture(scope="module")
 def made(folder: Path) -> Path:
     """The page with everything on it."""
-    line = "audiolog report clock.tsv --audio walk.wav --log log.md -o walk.html"
-    assert sh(line, folder) == (0, "", "")
+    assert audiolog("report clock.tsv --audio walk.wav --log log.md -o walk.html", folder) == (0, "", "")
     return folder / "walk.html"
 
 
@@ -218,7 +217,7 @@ def test_scores_below_the_least_are_not_shown(visit: Visit) -> None:
     assert visit.tip()[0] == "dog  0.72"
 
 
-def test_everything_can_be_done_from_the_keyboard_and_is_said(visit: Visit) -> None:
+def test_everything_works_from_the_keyboard_and_is_announced(visit: Visit) -> None:
     visit.page.locator(".plot").focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowDown", "n"):  # scene, loudness, spectrogram, car, dog
         visit.page.keyboard.press(key)
@@ -313,7 +312,7 @@ def test_a_day_has_an_overview_by_hours_that_leads_into_it(browser: Any, tmp_pat
     visit.close()
 
 
-def test_what_was_not_analysed_is_hatched_and_said(browser: Any, folder: Path) -> None:
+def test_what_was_not_analysed_is_hatched_and_named(browser: Any, folder: Path) -> None:
     assert sh("grep -v -P '\\t(5|6)\\.000\\t.*scene' cells.tsv | audiolog report -o gap.html", folder) == (0, "", "")
     visit = Visit(browser, folder / "gap.html")
     visit.page.mouse.move(*visit.place(6.5, "dog"))
@@ -326,8 +325,7 @@ def test_what_was_not_analysed_is_hatched_and_said(browser: Any, folder: Path) -
 def test_a_long_recording_is_linked_and_played_from_beside_the_page(browser: Any, folder: Path) -> None:
     (folder / "pages").mkdir(exist_ok=True)
     shutil.copy(folder / "walk.wav", folder / "a walk #1.wav")
-    line = "audiolog report cells.tsv --audio 'a walk #1.wav' --embed 10 -o pages/linked.html"
-    assert sh(line, folder) == (0, "", "")
+    assert audiolog("report cells.tsv --audio 'a walk #1.wav' --embed 10 -o pages/linked.html", folder) == (0, "", "")
     text = (folder / "pages" / "linked.html").read_text()
     assert 'src="../a%20walk%20%231.wav"' in text and '"picture":""' in text
     visit = Visit(browser, folder / "pages" / "linked.html")
@@ -525,7 +523,7 @@ def test_the_page_goes_to_stdout_or_to_a_file(folder: Path) -> None:
 
 
 def test_a_pipe_is_written_to_and_a_link_is_followed(folder: Path) -> None:
-    """What is no file is never replaced: as root, `-o /dev/null` would take it from everybody."""
+    """What is not a regular file is never replaced: as root, `-o /dev/null` would remove it for everybody."""
     page = audiolog("report cells.tsv", folder).stdout
     through = sh("mkfifo pipe; cat pipe > read.html & audiolog report cells.tsv -o pipe && wait && test -p pipe", folder)
     assert (through.code, (folder / "read.html").read_text()) == (0, page)
@@ -549,51 +547,53 @@ def test_the_page_names_no_other_place(folder: Path, made: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "code", "message"),
     [
-        ("audiolog report missing.tsv", 1, "missing.tsv: no such file"),
-        ("head -n 1 cells.tsv | audiolog report", 1, "stdin: no cells, there is nothing to show"),
+        ("report missing.tsv", 1, "missing.tsv: no such file"),
+        ("report header.tsv", 1, "header.tsv: no cells, there is nothing to show"),
         (
-            "audiolog table cells.tsv | audiolog report",
+            "report rows.tsv",
             1,
-            "stdin: expected cells (filename onset offset kind label score), got rows; `audiolog tag` writes cells",
+            "rows.tsv: expected cells (filename onset offset kind label score), got rows; `audiolog tag` writes cells",
         ),
-        ("audiolog report cells.tsv --audio log.md", 1, "log.md: not a sound file that can be read"),
+        ("report cells.tsv --audio log.md", 1, "log.md: not a sound file that can be read"),
         (
-            "audiolog report cells.tsv -o ./cells.tsv",
+            "report cells.tsv -o ./cells.tsv",
             2,
             "--output ./cells.tsv: is an input of this page, which would replace it; name another file",
         ),
         (
-            "audiolog report cells.tsv --audio walk.wav -o walk.wav",
+            "report cells.tsv --audio walk.wav -o walk.wav",
             2,
             "--output walk.wav: is an input of this page, which would replace it; name another file",
         ),
-        ("audiolog report cells.tsv -o no/such/folder.html", 1, "no/such/folder.html: no such file"),
+        ("report cells.tsv -o no/such/folder.html", 1, "no/such/folder.html: no such file"),
         (
-            "audiolog report cells.tsv --audio - < walk.wav",
+            "report cells.tsv --audio -",
             2,
             "--audio -: the sound is read twice, to be seen and to be heard; give it as a file",
         ),
-        ("audiolog report --log - < cells.tsv", 2, "--log -: the cells come from stdin already; give the log as a file"),
+        ("report --log -", 2, "--log -: the cells come from stdin already; give the log as a file"),
         (
-            "audiolog report cells.tsv --audio other.wav --audio walk.wav",
+            "report cells.tsv --audio other.wav --audio walk.wav",
             2,
             "--audio other.wav: no cells of a recording of this name; the cells are of walk.wav",
         ),
     ],
 )
 def test_what_cannot_be_shown_is_one_line(line: str, code: int, message: str, folder: Path) -> None:
-    assert sh(line, folder) == (code, "", f"audiolog: {message}\n")
+    (folder / "header.tsv").write_text(HEADER + "\n")
+    (folder / "rows.tsv").write_text("filename\tonset\toffset\tscene\tevents\na.wav\t0\t1\tpark\t\n")
+    assert audiolog(line, folder) == (code, "", f"audiolog: {message}\n")
 
 
-def test_an_unfinished_recording_is_shown_and_said(folder: Path) -> None:
-    records = sh("audiolog tag none.wav --format jsonl", folder).stdout
+def test_an_unfinished_recording_is_shown_and_reported(folder: Path) -> None:
+    records = audiolog("tag none.wav --format jsonl", folder).stdout
     lines = '{"filename":"a.wav","onset":0,"offset":1,"kind":"scene","label":"park","score":1}\n' + records
     result = audiolog("report -o failed.html", folder, lines.encode())
     assert result == (3, "", "audiolog: not finished: none.wav: no such file\n")
     assert "Not finished: none.wav: no such file" in (folder / "failed.html").read_text()
 
 
-def test_damage_in_the_sound_is_said_once(folder: Path) -> None:
+def test_damage_in_the_sound_is_reported_once(folder: Path) -> None:
     (folder / "cut.wav").write_bytes((folder / "walk.wav").read_bytes()[: 44 + 2 * 32_000 * 19])
     result = audiolog("report cells.tsv --audio cut.wav -o cut.html", folder)
     assert (
@@ -613,7 +613,7 @@ def test_a_recording_of_another_length_is_asked_about(folder: Path) -> None:
 
 def test_a_name_that_is_not_utf8_is_shown_as_far_as_it_can_be(folder: Path) -> None:
     cells = (folder / "cells.tsv").read_bytes().replace(b"walk", b"caf\xe9")
-    result = sh("audiolog report", folder, cells)
+    result = audiolog("report", folder, cells)
     assert result.code == 0 and '<h1 id="name-0">caf\ufffd.wav</h1>' in result.stdout
 
 

@@ -1,4 +1,4 @@
-"""Which bytes of a WAV are sound: sizes that are wrong, what stands after the sound, several WAVs in one stream."""
+"""Which bytes of a WAV are audio: wrong sizes, what follows the audio, several WAVs in one stream."""
 
 import io
 import os
@@ -70,7 +70,7 @@ def test_sound_past_a_size_that_is_too_small_is_heard_to_the_end(kind: str, thro
 
 
 @pytest.mark.parametrize("size", [0x7FFF_F000, 0xFFFF_FFFF, 0x8000_0000])
-def test_a_size_that_stands_for_unknown_is_no_broken_file(size: int) -> None:
+def test_a_size_that_means_unknown_is_not_damage(size: int) -> None:
     assert heard(wav(SOUND[:RATE], size))[1] == []
 
 
@@ -92,7 +92,7 @@ AFTER = {
 
 @pytest.mark.parametrize("kind", AFTER)
 @pytest.mark.parametrize("through_a_pipe", [False, True])
-def test_what_is_no_sound_is_not_heard(kind: str, through_a_pipe: bool) -> None:
+def test_what_is_not_sound_is_not_decoded(kind: str, through_a_pipe: bool) -> None:
     for data in (wav(SOUND[:RATE]), rf64_bytes(SOUND[:RATE].tobytes(), RATE)):
         samples, said = heard(data + AFTER[kind], through_a_pipe)
         assert (samples.tolist(), said) == (SOUND[:RATE].tolist(), [])
@@ -105,7 +105,7 @@ def test_a_chunk_after_an_odd_number_of_bytes_with_and_without_padding() -> None
         assert (len(samples), said) == (len(data), [])
 
 
-def test_what_is_not_heard_is_said() -> None:
+def test_what_is_not_decoded_is_reported() -> None:
     for tail, n_bytes in ((bytes(100_000), 100_000), (AFTER["a list"] + noise(10, RATE).tobytes(), 1_280_000)):
         samples, said = heard(wav(SOUND[:RATE]) + tail)
         assert samples.tolist() == SOUND[:RATE].tolist()
@@ -149,7 +149,7 @@ def test_a_second_wav_that_breaks_off_is_damage_at_its_time() -> None:
 
 @pytest.mark.parametrize("byte_rate", [0, 1, 1000, 16_000_000])
 @pytest.mark.parametrize("through_a_pipe", [False, True])
-def test_a_wrong_byte_rate_is_no_broken_file(byte_rate: int, through_a_pipe: bool) -> None:
+def test_a_wrong_byte_rate_is_not_damage(byte_rate: int, through_a_pipe: bool) -> None:
     data = bytearray(wav())
     data[28:32] = struct.pack("<I", byte_rate)
     samples, said = heard(bytes(data), through_a_pipe)

@@ -1,4 +1,4 @@
-"""Cells to rows: where a row begins and ends, what bridging and dropping do, and every format to the letter."""
+"""Cells to rows: where a row begins and ends, what bridging and dropping do, and the exact text of every format."""
 
 from collections.abc import Iterable
 
@@ -62,7 +62,7 @@ def test_seconds_without_events_keep_their_scene() -> None:
     assert rows([scene(0), scene(1)]) == [row(0, 2)]
 
 
-def test_events_stand_in_alphabetical_order_and_once() -> None:
+def test_events_are_in_alphabetical_order_and_listed_once() -> None:
     assert rows([scene(0), event(0, "dog"), event(0, "car"), event(0, "dog")]) == [row(0, 1, "car", "dog")]
 
 

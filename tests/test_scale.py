@@ -1,4 +1,4 @@
-"""`tag --engine ray` on a real cluster of two nodes: the parts are those of `tag --out` here, also when a node is lost."""
+"""`tag --engine ray` on a real cluster of two nodes: the parts are those of a local `tag --out`, even when a node is lost."""
 
 import json
 import os
@@ -122,7 +122,7 @@ def test_a_running_cluster_is_found_and_a_terminal_shows_how_far_it_is(cluster: 
 
 
 def test_a_decoder_waits_for_a_slow_network(cluster: Any, tmp_path: Path) -> None:
-    """It reads an hour from a named pipe: what it has taken is never more than the blocks it may be ahead."""
+    """It reads an hour from a named pipe, and is never further ahead than the blocks it may hold."""
     import ray
 
     from audiolog_cli.tagging.worker import BLOCK_SECONDS, BLOCKS_AHEAD, decoded_elsewhere

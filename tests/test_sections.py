@@ -1,5 +1,5 @@
-"""A log by a language model, section by section: what it is asked, what becomes of its sentences, and that no model can make it
-wrong.
+"""A log by a language model, section by section: what it is asked, what happens to its sentences, and that no model can make the
+log wrong.
 """
 
 import json
@@ -114,7 +114,7 @@ def told(table: list[Row], form: str) -> list[str]:
     return [unit.told for unit in units(Recording("a", iter(table)), [], form, lambda unit: True)]
 
 
-def test_a_section_is_told_with_the_times_as_they_are_to_be_said() -> None:
+def test_a_section_is_described_with_times_as_they_should_be_written() -> None:
     assert told(FARM, "timing") == [
         "In the farm from 0:00 to 0:40.\n- rooster: from 0:05 to 0:07 and from 0:12 to 0:14\n- dog bark: from 0:20 to 0:25",
         "In the street from 0:40 to 1:00.\n- car: from 0:44 to 0:50",
@@ -122,7 +122,7 @@ def test_a_section_is_told_with_the_times_as_they_are_to_be_said() -> None:
     ]
 
 
-def test_overview_and_brief_are_told_scene_by_scene() -> None:
+def test_overview_and_brief_are_described_scene_by_scene() -> None:
     table = rows({"farm": [(0, 40), (60, 80)], "street": [(40, 60)]}, {"rooster": [(5, 7), (70, 72)], "dog_bark": [(20, 25)]})
     assert told(table, "overview")[:2] == [
         "In the farm for 1 min.\n- dog bark: once, from 0:20 to 0:25\n- rooster: 2 times between 0:05 and 1:12",
@@ -149,7 +149,7 @@ def test_the_language_is_asked_for() -> None:
     assert "Use only these facts. Write in German.\n\nfacts" in unit.turns("German")[-1]
 
 
-def test_what_is_too_long_is_cut_at_pauses_and_told_in_pieces_that_fit() -> None:
+def test_what_is_too_long_is_cut_at_pauses_into_pieces_that_fit() -> None:
     model = Model(lambda request: "x", holds=1200)
     table = [Row("a", float(n), n + 1.0, "home", EVENTS[n % 10 : n % 10 + 3] * (n % 7 != 0)) for n in range(600)]
     pieces = list(units(Recording("a", iter(table)), [], "timing", lambda unit: len(unit.told) < 300))
@@ -185,7 +185,7 @@ def test_right_sentences_stay_and_what_they_pass_over_is_added() -> None:
     ]
 
 
-def test_a_sound_is_told_when_all_its_times_are() -> None:
+def test_a_sound_is_covered_when_all_its_times_are() -> None:
     dog = "A dog barks from 0:20 to 0:25."
     assert lines(f"A rooster crows from 0:05 to 0:07. {dog}")[1:] == [FARM_OUTLINE[1]]
     assert lines(f"A rooster crows from 0:05 to 0:07 and from 0:12 to 0:14. {dog}")[1:] == []
@@ -210,7 +210,7 @@ def test_a_wrong_sentence_is_asked_for_again_once_with_its_mistake() -> None:
     )
 
 
-def test_what_stays_wrong_is_said_by_the_table() -> None:
+def test_what_stays_wrong_is_replaced_from_the_table() -> None:
     assert lines("A rooster crows at 0:35. A dog barks from 0:20 to 0:25.", "A rooster crows at 0:36.") == [
         "A dog barks from 0:20 to 0:25.",
         FARM_OUTLINE[1],

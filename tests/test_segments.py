@@ -1,4 +1,4 @@
-"""Where segments begin and end, what --skip-quiet leaves out, and `audiolog segment` in the shell."""
+"""Where segments begin and end, what --skip-quiet leaves out, and `audiolog segment` itself, alone and before `tag`."""
 
 from pathlib import Path
 
@@ -120,12 +120,12 @@ def test_end_is_rounded_up_to_the_millisecond() -> None:
     assert end_in_ms(44_101, 44_100) == 1001
 
 
-# In the shell
+# The command
 
 
 def test_segment_writes_a_table(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", sine(12.3456, 44_100), 44_100)
-    assert sh("audiolog segment a.wav", tmp_path) == (
+    assert audiolog("segment a.wav", tmp_path) == (
         0,
         "filename\tonset\toffset\na.wav\t0.000\t10.000\na.wav\t10.000\t12.346\n",
         "",
@@ -135,13 +135,13 @@ def test_segment_writes_a_table(tmp_path: Path) -> None:
 def test_segment_of_a_pipe_is_that_of_the_file(tmp_path: Path) -> None:
     encode(tmp_path / "a.flac", sine(7.5, 48_000), 48_000)
     expected = "filename\tonset\toffset\n-\t0.000\t5.000\n-\t2.500\t7.500\n"
-    assert sh("audiolog segment --window 5 --hop 2.5 - < a.flac", tmp_path) == (0, expected, "")
+    assert audiolog("segment --window 5 --hop 2.5 -", tmp_path, (tmp_path / "a.flac").read_bytes()) == (0, expected, "")
     assert sh("cat a.flac | audiolog segment --window 5 --hop 2.5 -", tmp_path) == (0, expected, "")
 
 
 def test_segment_writes_json_lines(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", sine(2, 8000), 8000)
-    code, out, err = sh("audiolog segment --format jsonl a.wav", tmp_path)
+    code, out, err = audiolog("segment --format jsonl a.wav", tmp_path)
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == '{"filename":"a.wav","onset":0.0,"offset":2.0}'
     assert '"kind":"end","filename":"a.wav","duration":2.0' in out.splitlines()[1]
@@ -151,31 +151,30 @@ def test_segment_leaves_out_quiet_stretches(tmp_path: Path) -> None:
     sound = np.concatenate((np.zeros(80_000, np.float32), noise(3, 8000), np.zeros(160_000, np.float32)))
     write_wav(tmp_path / "night.wav", sound, 8000)
     expected = "filename\tonset\toffset\nnight.wav\t10.000\t20.000\n"
-    assert sh("audiolog segment --skip-quiet -50 night.wav", tmp_path) == (0, expected, "")
+    assert audiolog("segment --skip-quiet -50 night.wav", tmp_path) == (0, expected, "")
 
 
 def test_a_quiet_recording_has_a_header_and_no_segments(tmp_path: Path) -> None:
     write_wav(tmp_path / "quiet.wav", np.zeros(16_000, np.float32), 8000)
-    assert sh("audiolog segment --skip-quiet -50 quiet.wav", tmp_path) == (0, "filename\tonset\toffset\n", "")
+    assert audiolog("segment --skip-quiet -50 quiet.wav", tmp_path) == (0, "filename\tonset\toffset\n", "")
 
 
 def test_a_file_that_fails_costs_only_itself(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", sine(1, 8000), 8000)
     (tmp_path / "notes.wav").write_text("not sound at all\n" * 20)
-    line = "audiolog segment gone.wav a.wav notes.wav ."
-    assert sh(line, tmp_path) == (
+    assert audiolog("segment gone.wav a.wav notes.wav .", tmp_path) == (
         3,
         "filename\tonset\toffset\na.wav\t0.000\t1.000\n",
         "audiolog: gone.wav: no such file\n"
         "audiolog: notes.wav: not a sound file that can be read\n"
         "audiolog: .: is a directory; name the recordings in it\n",
     )
-    assert sh("audiolog segment gone.wav", tmp_path) == (1, "", "audiolog: gone.wav: no such file\n")
+    assert audiolog("segment gone.wav", tmp_path) == (1, "", "audiolog: gone.wav: no such file\n")
 
 
 def test_a_truncated_recording_is_cut_as_far_as_it_goes(tmp_path: Path) -> None:
     (tmp_path / "cut.wav").write_bytes(wav_bytes(bytes(16_000), 8000, 1, 16, riff_size=32_036, data_size=32_000))
-    assert sh("audiolog segment cut.wav", tmp_path) == (
+    assert audiolog("segment cut.wav", tmp_path) == (
         0,
         "filename\tonset\toffset\ncut.wav\t0.000\t1.000\n",
         "audiolog: cut.wav: 1.000-2.000 s: the file breaks off before the end that its header declares\n",
@@ -184,7 +183,7 @@ def test_a_truncated_recording_is_cut_as_far_as_it_goes(tmp_path: Path) -> None:
 
 def test_wrong_lengths_are_wrong_usage(tmp_path: Path) -> None:
     message = "audiolog: --hop 20: longer than the window of 10 s, sound between would be lost\n"
-    assert sh("audiolog segment --hop 20 a.wav", tmp_path) == (2, "", message)
+    assert audiolog("segment --hop 20 a.wav", tmp_path) == (2, "", message)
 
 
 # With tag
@@ -193,28 +192,28 @@ def test_wrong_lengths_are_wrong_usage(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("suffix", "hop"), [(".wav", "10"), (".mp3", "4")])
 def test_tag_of_segments_is_tag_of_the_recording_to_the_byte(suffix: str, hop: str, tiny_weights: Path, tmp_path: Path) -> None:
     encode(tmp_path / f"a{suffix}", noise(23.4567, 48_000), 48_000)
-    code, whole, err = sh(f"audiolog tag --weights {tiny_weights} --hop {hop} a{suffix}", tmp_path)
+    code, whole, err = audiolog(f"tag --weights {tiny_weights} --hop {hop} a{suffix}", tmp_path)
     assert (code, err) == (0, "")
     assert len(whole.splitlines()) > 24
     for format in ("tsv", "jsonl"):
-        line = f"audiolog segment --hop {hop} --format {format} a{suffix} | audiolog tag --hop {hop} --weights {tiny_weights}"
-        assert sh(line, tmp_path) == (0, whole, "")
+        segments = audiolog(f"segment --hop {hop} --format {format} a{suffix}", tmp_path).stdout
+        assert audiolog(f"tag --hop {hop} --weights {tiny_weights}", tmp_path, segments.encode()) == (0, whole, "")
 
 
 def test_what_is_not_quiet_has_the_cells_it_would_have_had(tiny_weights: Path, tmp_path: Path) -> None:
     sound = np.concatenate((noise(9, 16_000), np.zeros(16_000 * 14, np.float32), noise(12, 16_000, seed=1)))
     write_wav(tmp_path / "a.wav", sound, 16_000)
-    whole = sh(f"audiolog tag --weights {tiny_weights} a.wav", tmp_path).stdout.splitlines()
-    line = f"audiolog segment --skip-quiet -50 a.wav | audiolog tag --weights {tiny_weights}"
-    code, out, err = sh(line, tmp_path)
+    whole = audiolog(f"tag --weights {tiny_weights} a.wav", tmp_path).stdout.splitlines()
+    segments = audiolog("segment --skip-quiet -50 a.wav", tmp_path).stdout
+    code, out, err = audiolog(f"tag --weights {tiny_weights}", tmp_path, segments.encode())
     assert (code, err) == (0, "")
     assert out.splitlines() == [cell for cell in whole if not "10" <= cell.split("\t")[1] < "20" or len(cell.split("\t")[1]) < 6]
 
 
 def test_a_failure_of_segment_stays_one_in_json_lines(tiny_weights: Path, tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", sine(2, 8000), 8000)
-    sh("audiolog segment --format jsonl gone.wav a.wav > segments.jsonl", tmp_path)
-    code, out, err = sh(f"audiolog tag --weights {tiny_weights} --format jsonl segments.jsonl -q", tmp_path)
+    segments = audiolog("segment --format jsonl gone.wav a.wav", tmp_path).stdout
+    code, out, err = audiolog(f"tag --weights {tiny_weights} --format jsonl -q", tmp_path, segments.encode())
     assert (code, err) == (3, "audiolog: gone.wav: no such file\n")
     assert '"kind":"end","filename":"a.wav"' in out.splitlines()[-1]
 

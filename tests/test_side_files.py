@@ -1,6 +1,4 @@
-"""Notes, indexes and parameters beside larger files: damaged ones are one line, and several processes do not destroy each
-other's.
-"""
+"""Notes, indexes and parameters beside larger files: damage is one line, and processes do not destroy each other's."""
 
 import subprocess
 import sys
@@ -50,7 +48,7 @@ def test_processes_that_start_together_fill_one_pool_from_one_cache(folder: Path
 
 
 def test_all_labels_are_those_of_all_splits(folder: Path) -> None:
-    """Or a pool to validate on would not have the labels of the one to train on."""
+    """Otherwise a validation pool would not have the labels of the training pool."""
     assert audiolog(MIX.replace("6", "1"), folder).code == 0
     assert pool.read_facts(folder / "pool").events == ("gong", "high", "low")
 

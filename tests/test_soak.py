@@ -1,4 +1,4 @@
-"""Long recordings: memory stays where it was, and what sounds in hour 20 is reported in its second.
+"""Long recordings: memory does not grow, and a sound in hour 20 is reported in its second.
 
 The normal suite takes minutes of sound; `make soak` takes a day (AUDIOLOG_TEST_HOURS=24).
 """
@@ -54,7 +54,7 @@ def recording(path: Path, n_minutes: int, farm_at: int) -> Path:
 
 
 def tag(path: Path, through_pipe: bool) -> tuple[list[str], Memory]:
-    """The cells, and the program's memory all along."""
+    """The cells, and the program's memory over the run."""
     command = [sys.executable, "-m", "audiolog_cli", "tag", "-" if through_pipe else str(path), "--quiet"]
     out = path.with_suffix(".tsv")
     with path.open("rb") as sound, out.open("wb") as cells:

@@ -1,9 +1,9 @@
-"""Speed does not get lost unnoticed: ratios of processor time within one run, to something that every machine can do.
+"""Speed regressions: ratios of processor time, within one run, to something that every machine can do.
 
-Never absolute times: machines differ and are shared. What is measured and what it is measured against run in turn, several times,
-and the quickest of each counts. Others' work only ever adds to a time, so as long as a ratio is above its bound the rounds go on:
-on a busy machine five of them once took a third more than the bound, sixty come down to what a quiet one says, and what has
-really become slow stays above. The bounds leave a third and more above what was seen.
+Never absolute times: machines differ and are shared. What is measured and its reference take turns, and the fastest round of each
+counts. Other work only ever adds time, so the rounds go on while a ratio is above its bound: on a busy machine five of them once
+ended a third above it, sixty come down to what a quiet machine shows, and what has really become slow stays above. The bounds are
+at least a third above what was seen.
 """
 
 import gc
@@ -112,7 +112,7 @@ def ratio(run: Callable[[], object], reference: Callable[[], object], bound: flo
             lambda: drain(read_records(TSV, "t")),
             plain_pass,
             1.7,
-        ),  # 1.2 seen; 2.0 before cells in the usual order had a way of their own
+        ),  # 1.2 seen; 2.0 before cells in the usual order had a fast path
         (lambda: drain(read_records(JSONL, "t")), parsed_pass, 0.9),  # 0.6; 1.4 by the JSON parser
         (lambda: drain(tsv_lines(CELLS, CELL_COLUMNS)), plain_pass, 1.5),  # 1.2; 1.6
         (lambda: drain(jsonl_lines(CELLS)), dumped_pass, 0.85),  # 0.62; 1.4 by the JSON encoder
@@ -128,7 +128,7 @@ def test_streams_against_a_plain_pass_over_the_same_lines(
 
 
 def test_what_became_slow_stays_above_its_bound() -> None:
-    """However many rounds there are: three passes are never as quick as two."""
+    """With any number of rounds, three passes are never as fast as two."""
     thrice = ratio(lambda: [plain_pass() for _ in range(3)], plain_pass, 2.0)
     assert thrice > 2.0
 
@@ -161,7 +161,7 @@ def test_opening_a_recording_is_little_beside_decoding_ten_seconds_of_it(tmp_pat
 
 
 def test_tag_starts_without_torchaudio(tmp_path: Path) -> None:
-    """It alone makes every start later by the twentieth part."""
+    """It alone would make every start 5 % slower."""
     bench.write_noise(tmp_path / "a.wav", 1)
     done = sh("python -X importtime -m audiolog_cli tag a.wav", tmp_path)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

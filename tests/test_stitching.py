@@ -1,4 +1,4 @@
-"""Files of one night as one recording: what belongs together, and that windows and events run on over the cut."""
+"""Files of one night as one recording: which belong together, and that windows and events continue across the cut."""
 
 import shutil
 import wave
@@ -14,7 +14,7 @@ from audiolog_cli.errors import AudioError, InputError
 from audiolog_cli.sound.clock import start_of, time_source
 from audiolog_cli.sound.stitching import stitched
 from tests.conftest import write_wav
-from tests.shell import sh
+from tests.shell import audiolog
 
 RATE = 100  # samples a second, here
 BEGIN = datetime(2026, 11, 22, 6, 0, 0)
@@ -119,7 +119,7 @@ def test_times_with_and_without_a_zone_are_not_compared() -> None:
     ]
 
 
-def test_errors_stand_in_their_place() -> None:
+def test_errors_keep_their_place() -> None:
     assert groups([(0, 10), AudioError("b.wav: no such file"), (10, 10)]) == [(0, 10), "b.wav: no such file", (10, 10)]
 
 
@@ -154,8 +154,8 @@ def test_the_files_of_a_night_give_what_the_night_in_one_file_gives(tmp_path: Pa
                 part.setparams(whole.getparams())
                 part.writeframes(whole.readframes(16 * 32_000))
     shutil.copy(tiny_weights, tmp_path / "w.safetensors")
-    tag = "audiolog tag --weights w.safetensors --quiet"
-    joined = sh(f"{tag} 2026*.WAV --name-time audiomoth --tz UTC --split-files", tmp_path)
-    alone = sh(f"{tag} night.wav --start-time 2026-11-22T06:00:00Z", tmp_path)
+    tag = "tag --weights w.safetensors --quiet"
+    joined = audiolog(f"{tag} --recursive . --match '2026*' --name-time audiomoth --tz UTC --split-files", tmp_path)
+    alone = audiolog(f"{tag} night.wav --start-time 2026-11-22T06:00:00Z", tmp_path)
     assert (joined.code, joined.stderr) == (0, "")
-    assert joined.stdout == alone.stdout.replace("night.wav", "20261122_060000.WAV")
+    assert joined.stdout == alone.stdout.replace("night.wav", "./20261122_060000.WAV")

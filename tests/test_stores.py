@@ -1,4 +1,4 @@
-"""`tag` from and to S3, and from the web, over real servers on this machine: what is written, what is passed over, what fails."""
+"""`tag` from and to S3, and from the web, over real servers on this machine: what is written, what is skipped, what fails."""
 
 from collections.abc import Iterator
 from pathlib import Path

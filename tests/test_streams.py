@@ -1,4 +1,4 @@
-"""The quick ways through the readers and writers say what the slow ways say; how quick they are stands in test_speed.py."""
+"""The fast paths of the readers and writers agree with the slow ones; test_speed.py has how fast they are."""
 
 import json
 import socket
@@ -81,7 +81,7 @@ plain = st.fixed_dictionaries(
 
 @given(st.lists(st.one_of(plain, plain, objects), min_size=1, max_size=5), st.booleans())
 def test_json_as_it_is_written_reads_as_json_with_a_space_in_it(objects: list[dict[str, object]], is_ascii: bool) -> None:
-    """The space sends a line through the JSON parser, which is the judge."""
+    """The space sends a line through the JSON parser."""
     lines = [json.dumps(fields, ensure_ascii=is_ascii, separators=(",", ":")) + "\n" for fields in objects]
     assert outcome(lines) == outcome(["{ " + line[1:] for line in lines])
 
@@ -130,7 +130,7 @@ def cells_of(n_seconds: int) -> Iterator[str]:
 
 
 def test_a_long_table_is_written_in_few_whole_pieces(tmp_path: Path) -> None:
-    """Whoever reads is woken some thirty times for 900 rows, and finds whole lines, no more than a pipe takes at once."""
+    """A reader is woken some thirty times for 900 rows, and gets whole lines, no more than a pipe takes at once."""
     (tmp_path / "cells.tsv").write_text("".join(cells_of(900)))
     reader, writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # keeps apart what was written apart
     with reader, subprocess.Popen([sys.executable, "-m", "audiolog_cli", "table", "cells.tsv"], cwd=tmp_path, stdout=writer):
@@ -143,7 +143,7 @@ def test_a_long_table_is_written_in_few_whole_pieces(tmp_path: Path) -> None:
     assert len(pieces) < 50
 
 
-def test_messages_stand_after_the_rows_that_came_before_them(tmp_path: Path) -> None:
+def test_messages_come_after_the_rows_before_them(tmp_path: Path) -> None:
     (tmp_path / "cells.tsv").write_text("".join(cells_of(3)) + "broken\n")
     assert sh("audiolog table cells.tsv 2>&1", cwd=tmp_path).stdout == (
         "filename\tonset\toffset\tscene\tevents\n"

@@ -1,4 +1,4 @@
-"""`audiolog summarize` through real pipes: what it prints for the outline and for a language model, and every way it can end."""
+"""`audiolog summarize`: what it prints for the outline and for a language model, and every way it can end."""
 
 import json
 import re
@@ -39,7 +39,7 @@ SHORT_LOG = (
 def asked_of(texts: list[str], tmp_path: Path, options: str, table: bytes = SHORT) -> tuple[Result, list[dict[str, Any]]]:
     """A run against a service that answers with `texts`, one after the other; and the bodies it was sent.
 
-    Asked is in one piece, and nothing is repaired: `test_sections.py` has the rest.
+    The question is asked in one piece and nothing is repaired; `test_sections.py` has the rest.
     """
     options = f"--by whole {'' if '--check' in options else '--check warn'} {options}"
     left = list(texts)
@@ -74,34 +74,34 @@ def valid() -> Callable[[str], dict[str, Any]]:
 
 
 def test_cells_become_a_log(tmp_path: Path) -> None:
-    assert sh("audiolog summarize --prompt timing", tmp_path, SHORT) == Result(0, SHORT_LOG, HINT)
+    assert audiolog("summarize --prompt timing", tmp_path, SHORT) == Result(0, SHORT_LOG, HINT)
 
 
 def test_quiet_says_nothing_on_stderr(tmp_path: Path) -> None:
-    assert sh("audiolog summarize --prompt timing -q", tmp_path, SHORT) == Result(0, SHORT_LOG, "")
+    assert audiolog("summarize --prompt timing -q", tmp_path, SHORT) == Result(0, SHORT_LOG, "")
 
 
 def test_a_table_in_between_changes_nothing_but_the_scores(tmp_path: Path) -> None:
-    direct = sh("audiolog summarize --prompt timing -q", tmp_path, SHORT).stdout
+    direct = audiolog("summarize --prompt timing -q", tmp_path, SHORT).stdout
     for format in ("tsv", "jsonl"):
         piped = sh(f"audiolog table --format {format} | audiolog summarize --prompt timing -q", tmp_path, SHORT).stdout
         assert piped == "".join(line for line in direct.splitlines(keepends=True) if not line.startswith("Recognised with"))
 
 
 def test_options_come_from_the_environment(tmp_path: Path) -> None:
-    done = sh("audiolog summarize", tmp_path, SHORT, AUDIOLOG_PROMPT="timing", AUDIOLOG_QUIET="1")
+    done = audiolog("summarize", tmp_path, SHORT, AUDIOLOG_PROMPT="timing", AUDIOLOG_QUIET="1")
     assert (done.code, done.stdout) == (0, SHORT_LOG)
 
 
 def test_several_recordings_get_one_log_each(tmp_path: Path) -> None:
     both = SHORT + cells_tsv({"farm": [(0, 4)]}, {"dog_bark": [(1, 3)]}, "barn.wav")
-    done = sh("audiolog summarize --prompt timing -q", tmp_path, both)
+    done = audiolog("summarize --prompt timing -q", tmp_path, both)
     assert done.stdout == SHORT_LOG + "\n" + SHORT_LOG.replace("farm.wav", "barn.wav")
 
 
 def test_together_they_get_one(tmp_path: Path) -> None:
     both = SHORT + cells_tsv({"kitchen": [(0, 4)]}, {}, "barn.wav")
-    done = sh("audiolog summarize --prompt brief --together -q", tmp_path, both)
+    done = audiolog("summarize --prompt brief --together -q", tmp_path, both)
     assert done.stdout == (
         "Log of farm.wav + barn.wav\n\n"
         "The recording starts in the scene farm, then comes kitchen.\n"
@@ -127,7 +127,7 @@ def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
 
 
 def test_an_outline_can_be_checked_like_any_log(tmp_path: Path) -> None:
-    done = sh("audiolog summarize --prompt timing --check strict", tmp_path, cells_tsv(FARM_SCENES, FARM_EVENTS))
+    done = audiolog("summarize --prompt timing --check strict", tmp_path, cells_tsv(FARM_SCENES, FARM_EVENTS))
     assert done.code == 0
     assert "(100%), 100% of the rows and 100% of the labels spoken of\n" in done.stderr
 
@@ -136,7 +136,7 @@ def test_an_outline_can_be_checked_like_any_log(tmp_path: Path) -> None:
 
 
 def test_json_of_an_outline(tmp_path: Path, valid: Callable[[str], dict[str, Any]]) -> None:
-    done = sh("audiolog summarize --prompt timing --format json -q", tmp_path, SHORT)
+    done = audiolog("summarize --prompt timing --format json -q", tmp_path, SHORT)
     document = valid(done.stdout)
     assert document == {
         "filename": "farm.wav",
@@ -173,7 +173,7 @@ def test_json_of_a_model_with_its_check_and_costs(tmp_path: Path, valid: Callabl
 # The check
 
 
-def test_a_wrong_claim_is_marked_and_told(tmp_path: Path) -> None:
+def test_a_wrong_claim_is_marked_and_reported(tmp_path: Path) -> None:
     done, _ = asked_of(["A dog barks at 0:02. A cat meows."], tmp_path, "")
     assert (done.code, done.stdout) == (0, "A dog barks at 0:02. A cat meows [not in the table].\n")
     assert (
@@ -207,7 +207,7 @@ def test_retry_keeps_the_better_answer(tmp_path: Path) -> None:
 
 def test_check_only_checks_a_log_from_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("From 0:01 to 0:03 a dog barks.\nAt 0:09 a car passes.\n")
-    done = sh("audiolog summarize --check-only log.txt --check strict -q", tmp_path, SHORT)
+    done = audiolog("summarize --check-only log.txt --check strict -q", tmp_path, SHORT)
     assert done.stdout == "From 0:01 to 0:03 a dog barks.\nAt 0:09 a car passes [past the end of the recording, 0:04].\n"
     assert done.code == 5
 
@@ -215,13 +215,13 @@ def test_check_only_checks_a_log_from_elsewhere(tmp_path: Path) -> None:
 def test_check_only_needs_one_recording(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("A dog barks.")
     both = SHORT + cells_tsv({"farm": [(0, 4)]}, {}, "barn.wav")
-    done = sh("audiolog summarize --check-only log.txt", tmp_path, both)
+    done = audiolog("summarize --check-only log.txt", tmp_path, both)
     assert (done.code, done.stdout) == (2, "")
     assert (
         done.stderr
         == "audiolog: --check-only: one log, and a table of several recordings; pick one recording, or add --together\n"
     )
-    assert sh("audiolog summarize --check-only log.txt --together -q", tmp_path, both).code == 0
+    assert audiolog("summarize --check-only log.txt --together -q", tmp_path, both).code == 0
 
 
 # Language models
@@ -232,7 +232,7 @@ def test_words_pass_straight_through_without_a_check(tmp_path: Path) -> None:
     assert (done.code, done.stdout) == (0, "Anything at 9:99.\n")
 
 
-def test_several_logs_of_a_model_are_told_apart(tmp_path: Path) -> None:
+def test_several_logs_of_a_model_have_headings(tmp_path: Path) -> None:
     both = SHORT + cells_tsv({"farm": [(0, 4)]}, {}, "barn.wav")
     done, asked = asked_of(["A dog barks.", "A farm."], tmp_path, "-q", both)
     assert done.stdout == "Log of farm.wav\n\nA dog barks.\n\nLog of barn.wav\n\nA farm.\n"
@@ -244,7 +244,7 @@ def test_the_language_is_asked_for(tmp_path: Path) -> None:
     assert asked["messages"][0]["content"].endswith("overview of this audio. Write the answer in German.")
 
 
-def test_the_start_of_the_recording_is_told(tmp_path: Path) -> None:
+def test_the_model_is_sent_the_start_of_the_recording(tmp_path: Path) -> None:
     timed = "".join(
         jsonl_lines(cell._replace(time=f"2026-05-01T06:00:0{cell.onset:.0f}+02:00") for cell in cells({"farm": [(0, 4)]}, {}))
     )
@@ -279,14 +279,14 @@ def test_dry_run_as_json_is_the_request(tmp_path: Path) -> None:
 def test_a_failed_recording_is_exit_3_beside_others_and_1_alone(tmp_path: Path) -> None:
     failed = Failure("bad.wav", "bad.wav: not audio")
     both = "".join(jsonl_lines([*cells({"farm": [(0, 2)]}, {}), End("farm.wav", 2.0, 2, "w", "0"), failed])).encode()
-    done = sh("audiolog summarize --prompt brief -q", tmp_path, both)
+    done = audiolog("summarize --prompt brief -q", tmp_path, both)
     assert done.code == 3
     assert done.stdout == (
         "Log of farm.wav\n\nThe recording is one scene, farm.\nFarm: no event was recognised.\n"
         "\nLog of bad.wav\n\nNothing of this recording was analysed.\nThe analysis broke off: bad.wav: not audio\n"
     )
     assert done.stderr == "audiolog: the log is of an unfinished table: bad.wav: not audio\n"
-    alone = sh("audiolog summarize -q", tmp_path, "".join(jsonl_lines([failed])).encode())
+    alone = audiolog("summarize -q", tmp_path, "".join(jsonl_lines([failed])).encode())
     assert alone.code == 1
     assert alone.stderr.endswith("audiolog: no recording could be summarised\n")
 
@@ -303,14 +303,14 @@ def test_a_failed_recording_is_exit_3_beside_others_and_1_alone(tmp_path: Path) 
     ],
 )
 def test_a_broken_table_is_exit_1(table: bytes, message: str, tmp_path: Path) -> None:
-    done = sh("audiolog summarize -q", tmp_path, table)
+    done = audiolog("summarize -q", tmp_path, table)
     assert (done.code, done.stderr) == (1, f"audiolog: {message}\n")
 
 
-def test_a_table_without_rows_is_no_error(tmp_path: Path) -> None:
-    done = sh("audiolog summarize", tmp_path, b"filename\tonset\toffset\tscene\tevents\n")
+def test_a_table_without_rows_is_not_an_error(tmp_path: Path) -> None:
+    done = audiolog("summarize", tmp_path, b"filename\tonset\toffset\tscene\tevents\n")
     assert done == Result(0, "", HINT + "audiolog: the table has no rows: there is nothing to summarise\n")
 
 
 def test_a_missing_file_is_exit_1(tmp_path: Path) -> None:
-    assert sh("audiolog summarize nothing.tsv -q", tmp_path) == Result(1, "", "audiolog: nothing.tsv: no such file\n")
+    assert audiolog("summarize nothing.tsv -q", tmp_path) == Result(1, "", "audiolog: nothing.tsv: no such file\n")

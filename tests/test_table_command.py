@@ -1,4 +1,4 @@
-"""`audiolog table` on tables and streams as people make them with other tools, and what is said of them."""
+"""`audiolog table` on tables and streams as people make them with other tools, and what is reported."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ CELLS = (
 ROWS = "a.wav\t0.000\t1.000\tpark\tbird\na.wav\t1.000\t2.000\tpark\t\n"
 
 
-def test_clock_times_are_kept_where_the_first_record_is_no_cell() -> None:
+def test_clock_times_are_kept_where_the_first_record_is_not_a_cell() -> None:
     lines = (
         '{"kind":"error","filename":"a.wav","message":"a.wav: empty file"}\n'
         '{"filename":"b.wav","onset":0.0,"offset":1.0,"kind":"scene","label":"park","score":0.9,"time":"2026-11-22T06:00:00+01:00"}\n'

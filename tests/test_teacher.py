@@ -1,4 +1,4 @@
-"""The live teacher: its shapes, its speed-up that changes nothing, and its opinion on the published weights' own terms."""
+"""The teacher of windows: its shapes, its speed-up that changes nothing, and what it hears with the published weights."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A user's own sounds: what a folder holds, what is learned from it, and what is said about it."""
+"""A user's own sounds: what a folder holds, what is learned from it, and what is reported."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def clip(path: Path, hertz: float, seconds: float = 1.5, rate: int = RATE, seed:
 
 
 def beeps(folder: Path, n_clips: int = 5) -> Path:
-    """Two labels that anyone can tell: low and high beeps."""
+    """Two labels that are easy to tell apart: low and high beeps."""
     for index in range(n_clips):
         clip(folder / "high beep" / f"h{index}.wav", 3000 + 40 * index, seed=index)
         clip(folder / "low" / f"l{index}.wav", 300 + 4 * index, seed=10 + index)
@@ -273,7 +273,7 @@ def refusal(folder: Path, arguments: str) -> str:
     return done.stderr
 
 
-def test_clips_that_teach_nothing_are_said(taught: Path) -> None:
+def test_clips_that_teach_nothing_are_reported(taught: Path) -> None:
     folder = make(taught / "odd")
     beeps(folder, 4)
     (folder / "low" / "twin.wav").write_bytes((folder / "low" / "l0.wav").read_bytes())
@@ -297,7 +297,7 @@ def test_too_few_are_left(taught: Path) -> None:
     )
 
 
-def test_a_two_hour_clip_is_no_clip(taught: Path) -> None:
+def test_a_two_hour_clip_is_refused(taught: Path) -> None:
     folder = make(taught / "endless")
     beeps(folder, 3)
     write_wav(folder / "low" / "l0.wav", np.zeros(7200 * 8000, np.float32), 8000)

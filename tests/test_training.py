@@ -1,4 +1,4 @@
-"""Training: pools, batches, the loop, its checkpoints, and the command; tiny networks on made sounds."""
+"""Training: pools, batches, the loop, its checkpoints, and the command; tiny networks on synthetic sounds."""
 
 import json
 import os
@@ -36,7 +36,7 @@ QUICK = TrainOptions(**SHORT)
 
 
 def made_pool(folder: Path, facts: Facts = FACTS, seed: int = 0) -> WindowPool:
-    """Windows of made sounds; the teacher, where there is one, hears `tonal` with the level of the wave."""
+    """Windows of synthetic sounds; the teacher, if any, hears `tonal` with the level of the wave."""
     bank = windows.make_bank(*made_clips())
 
     def teacher(wave: torch.Tensor) -> torch.Tensor:
@@ -87,7 +87,7 @@ def test_a_pool_says_what_it_is_and_refuses_to_become_another(tmp_path: Path) ->
 
 
 def test_scenes_alone_can_be_trained(tmp_path: Path) -> None:
-    """Of no events there is a file of no bytes, which cannot be mapped into memory."""
+    """Without events their file is empty, and cannot be mapped into memory."""
     filled = pool.make_pool(tmp_path / "pool", replace(FACTS, n_windows=4, events=()))
     filled.scene[:], filled.state[:] = [0, 1, 0, 1], pool.MADE
     list(run(experiment(tmp_path / "pool", tmp_path / "run", epochs=1, steps=1, batch_size=2), lambda message: None))
@@ -270,7 +270,7 @@ def test_thresholds_are_the_best_together_not_class_by_class() -> None:
 
 
 def test_a_class_that_is_never_counted_gets_the_usual_threshold() -> None:
-    """A scene may hold it unlabelled from end to end: there is nothing to tune on."""
+    """A scene may hold it unlabelled throughout: there is nothing to tune on."""
     reference, counted = np.array([[True, False], [False, False]]), np.array([[True, False], [True, False]])
     events = np.array([[0.8, 0.9], [0.2, 0.9]], dtype=np.float32)
     scores = validation.Scores(events, reference, counted, np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
@@ -385,7 +385,7 @@ PROGRAM = [sys.executable, "-m", "audiolog_cli"]
 
 
 def test_ctrl_c_saves_and_resume_goes_on(tmp_path: Path, folder: Path) -> None:
-    """The resumed run takes its recipe from its folder, but for what is changed."""
+    """The resumed run takes its recipe from its folder, except for changes."""
     command = [*PROGRAM, "train", str(folder), "--validation", str(folder), "--out", str(tmp_path), "--device", "cpu"]
     changes = ("model=crnn", "preset=tiny", "steps=2", "batch_size=2", "warmup=2", "epochs=10000", "patience=10000")
     settings = [word for change in changes for word in ("--set", change)]

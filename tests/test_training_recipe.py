@@ -1,4 +1,4 @@
-"""Recipes of training: the shipped ones, files of one's own, single changes, and what is refused."""
+"""Training recipes: the shipped ones, files of one's own, single changes, and what is refused."""
 
 import tomllib
 from dataclasses import asdict
@@ -88,7 +88,7 @@ def test_a_part_is_added_to_a_table_and_a_table_replaces_it() -> None:
         ("learning_rates.stem=-1", "--set learning_rates.stem=-1: learning_rates.stem = -1: expected a number from 0 on"),
     ],
 )  # fmt: skip
-def test_a_change_that_cannot_be_is_said_with_what_could_be(change: str, message: str) -> None:
+def test_an_impossible_change_is_refused_with_what_is_possible(change: str, message: str) -> None:
     with pytest.raises(UsageError) as refused:
         read_recipe("paper", [change])
     assert str(refused.value) == message
@@ -104,7 +104,7 @@ def test_a_change_that_cannot_be_is_said_with_what_could_be(change: str, message
         ("[loss\n", "not a recipe: Expected ']' at the end of a table declaration (at line 1, column 6)"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_recipe_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_that_is_not_a_recipe_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "own.toml"
     path.write_text(text)
     with pytest.raises(UsageError) as refused:

@@ -1,4 +1,4 @@
-"""Environment variables of options: one variable never means two things, and none is set by a name nobody meant for it."""
+"""Environment variables of options: one variable never means two things."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def options(command: Command, path: str = "audiolog") -> Iterator[tuple[str, Typ
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
-def test_what_is_no_number_is_refused_everywhere(value: str, tmp_path: Path) -> None:
+def test_what_is_not_a_number_is_refused_everywhere(value: str, tmp_path: Path) -> None:
     """Both pass every range; a threshold of nan would silence all events."""
     done = audiolog(f"table --max-gap {value}", tmp_path, stdin=CELLS)
     variable = "(env var: 'AUDIOLOG_MAX_GAP')"
@@ -74,7 +74,7 @@ def test_every_option_has_a_variable_but_those_that_are_asked_for() -> None:
     assert audiolog("table", ROOT, CELLS, AUDIOLOG_VERSION="1").stdout.startswith("filename\t")
 
 
-def test_a_folder_for_tag_is_no_switch_for_train() -> None:
+def test_a_folder_for_tag_is_not_a_switch_for_train() -> None:
     for command, kind in (("tag", "TAG_RESUME]"), ("train", "TRAIN_RESUME]")):
         text = " ".join(audiolog(f"{command} --help", ROOT).stdout.split())
         assert f"AUDIOLOG_{kind}" in text

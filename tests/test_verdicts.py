@@ -1,4 +1,4 @@
-"""A section's text sentence by sentence: which are wrong, why, and what none of them speaks of."""
+"""A section's text sentence by sentence: which are wrong, why, and what none of them mentions."""
 
 from audiolog_cli.check.verdicts import section_table, sentence_claims, unspoken
 from audiolog_cli.records import Row

@@ -1,4 +1,4 @@
-"""`weights`: finding checkpoints by name, and its sub-commands through real pipes; a server on this machine plays the hub."""
+"""`weights`: finding checkpoints by name, and its sub-commands; a server on this machine stands in for the hub."""
 
 import hashlib
 import io
@@ -308,7 +308,7 @@ def test_a_backbone_without_labels_says_what_it_is_for(tmp_path: Path, published
     assert done.stderr.splitlines()[1] == "audiolog: it has no labels: it can start a training (`audiolog train --init`), not tag"
 
 
-def test_check_names_every_file_that_is_not_sound(tmp_path: Path, tiny_weights: Path) -> None:
+def test_check_names_every_file_that_is_not_valid(tmp_path: Path, tiny_weights: Path) -> None:
     whole = tiny_weights.read_bytes()
     (tmp_path / "good.safetensors").write_bytes(whole)
     (tmp_path / "short.safetensors").write_bytes(whole[:-1000])

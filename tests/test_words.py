@@ -1,5 +1,4 @@
-"""Words made into events by a CLAP: the scores are those of transformers' own model, with random weights; real ones were never
-seen here."""
+"""Words made into events by a CLAP: the scores are those of transformers' own model, with random weights."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A web server of this machine that answers with pieces of files, and whose line breaks where a test wants it to."""
+"""A web server on this machine that answers with pieces of files, and breaks the connection where a test wants it to."""
 
 import re
 import threading

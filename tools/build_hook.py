@@ -1,6 +1,6 @@
-"""What hatchling runs when it builds a wheel, or an editable install: the manual pages are made and put under share/man/man1.
+"""What hatchling runs when it builds a wheel or an editable install: it puts the manual pages under share/man/man1.
 
-They are written by `man_pages.py` from the commands themselves, which needs the standard library and typer, nothing that tags.
+`man_pages.py` writes them from the commands, which needs only the standard library and typer.
 """
 
 import sys
@@ -15,9 +15,9 @@ class ManualPages(BuildHookInterface):  # type: ignore[type-arg]
     """Adds the pages to the files of the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Write the pages into a folder that lasts until the wheel is there."""
+        """Write the pages into a folder that lasts until the wheel is built."""
         self.folder = TemporaryDirectory()
-        # In this very process: pip gives its packages for building to no other, and what is being built is not installed yet.
+        # In this process: only here are pip's build requirements available, and the package is not installed yet.
         sys.path[:0] = [self.root, str(Path(self.root) / "tools")]
         from man_pages import write
 

@@ -2,7 +2,7 @@
 
     python tools/command_docs.py > docs/commands.md
 
-A test holds the document against the program, so whoever changes an option runs this again (`make docs`).
+A test compares the document with the program: after changing an option, run this again (`make docs`).
 """
 
 import os

@@ -1,14 +1,14 @@
 """Run the commands in a document's ```console blocks and compare, or write, what they print.
 
-    python tools/console_blocks.py README.md docs/*.md           compare; exit code 1 and a diff where they differ
-    python tools/console_blocks.py --write README.md             put in what they print now
+    python tools/console_blocks.py README.md docs/*.md           compare: a diff and exit code 1 where they differ
+    python tools/console_blocks.py --write README.md             write what they print now
 
 A line that starts with `$ ` is a command, run by bash in the checkout with the virtual environment's programs first on the path;
-what follows, up to the next command, is its output (stdout and stderr as a terminal shows them). A command goes on in the next
-line after a backslash, and after `<<'SQL'` up to the line `SQL`. A line `...` stands for any lines: such an output is compared,
-never written. Blocks of other kinds (```sh, indented) are not run, nor those of a document that says in a comment who runs them:
-<!-- console blocks are run by tests/test_eval.py -->. A block below the comment <!-- needs mlr /usr/share/sounds --> stays as
-it is where there is no such program or path; stderr says so.
+what follows, up to the next command, is its output (stdout and stderr as a terminal shows them). A command continues after a
+backslash, and after `<<'SQL'` up to the line `SQL`. A line `...` matches any lines: such an output is compared, never written.
+Other blocks (```sh, indented) are not run, nor those of a document with the comment <!-- console blocks are run by
+tests/test_eval.py -->. A block below the comment <!-- needs mlr /usr/share/sounds --> is left alone where such a program or path
+is missing; stderr says so.
 """
 
 import argparse
@@ -28,7 +28,7 @@ HERE_DOCUMENT = re.compile(r"<<-?'?(\w+)'?")
 
 
 def run(command: str) -> str:
-    """What a command prints, standard error included, in the order in which it came."""
+    """What a command prints, standard error included, in order."""
     settings = {name: value for name, value in os.environ.items() if not name.startswith("AUDIOLOG_")}
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
@@ -55,7 +55,7 @@ def commands_in(block: str) -> list[tuple[str, str]]:
 
 
 def fits(expected: str, printed: str) -> bool:
-    """Whether an output is the one written down; a line `...` in that stands for any lines."""
+    """Whether an output is the expected one, in which a line `...` matches any lines."""
     pattern = "".join("(?:.*\n)*?" if line == "...\n" else re.escape(line) for line in expected.splitlines(keepends=True))
     return re.fullmatch(pattern, printed) is not None
 

@@ -24,13 +24,13 @@ SEE_ALSO = "The project's docs/ folder has a tutorial, recipes, and what every c
 
 
 def escaped(text: str) -> str:
-    """Text as roff: no line of it is taken for a request, and a hyphen that belongs to an option stays one."""
+    """Text as roff: no line becomes a request, and the hyphens of options stay hyphens."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return re.sub(r"^(?=[.'])", r"\\&", text, flags=re.MULTILINE)
 
 
 def marked(names: str) -> str:
-    """An option's names in bold, what stands for its value in italics; a long list of values may be broken."""
+    """An option's names in bold, its placeholder in italics; a long list of values may be broken."""
     words = re.findall(r"\s+|,|[^\s,]+", names)
     return "".join(
         f"\\fB{escaped(word)}\\fR"
@@ -56,7 +56,7 @@ def records(context: Context, of_arguments: bool) -> Iterator[str]:
 
 
 def page(context: Context, beside: list[str]) -> str:
-    """The manual page of one command; `beside` are the names of the pages that it leads to."""
+    """The manual page of one command; `beside` are the pages under SEE ALSO."""
     name = context.command_path.replace(" ", "-")
     first, *rest = paragraphs(context.command)
     examples = [part.removeprefix("Example: ") for part in rest if part.startswith("Example: ")]
@@ -98,7 +98,7 @@ def pages() -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """All pages into a folder, which is made if it is not there."""
+    """Write all pages into a folder, which is made if necessary."""
     folder.mkdir(parents=True, exist_ok=True)
     for file_name, content in pages().items():
         (folder / file_name).write_text(content, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Take the picture of a report that stands in the documents.
+"""Take the picture of a report for the documents.
 
     python tools/report_picture.py report.html docs/report.png
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 SIZE = {"width": 1280, "height": 700}
-POINTED_AT = 0.06  # of the recording, in the first lane: so that the tooltip is seen
+POINTED_AT = 0.06  # of the recording, in the first lane: shows the tooltip
 
 
 def take(page: Path, picture: Path) -> None:
-    """Open a report in light colours, point at a sound, and save what is seen."""
+    """Open a report in light colours, point at a sound, and save the picture."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         sheet = browser.new_page(viewport=SIZE, color_scheme="light")
