@@ -1,8 +1,8 @@
 """Probabilities of windows in, cells out: what was heard in each second, on one grid for the whole recording.
 
 A window's T frames divide its nominal length evenly: frame t covers [t, t + 1) x length / T (the paper's released code reads
-39.06-ms frames as 40 ms and drifts). The grid of cells starts at the
-recording's first sample, whatever the windows' hop. All positions are sample counts.
+39.06-ms frames as 40 ms and drifts). The grid of cells starts at the recording's first sample, whatever the windows' hop. All
+positions are sample counts.
 
 The rule for one cell and one window: `max` takes the highest of the frames whose centre lies in the cell (the one frame around
 the cell's centre if the cell is shorter than a frame), `mean` the average over the cell's time. Where a cell spans two adjacent
@@ -65,9 +65,7 @@ class Labels:
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)  # name -> scenes
     scene_bar: float = 0.0  # the lowest probability at which a scene is named
     group_bar: float = 1.0  # the same for a group, where no scene is named
-    n_own_scenes: int = (
-        0  # the last scenes have scores of their own, apart from the others': from OWN_SCENE on they are named first
-    )
+    n_own_scenes: int = 0  # the last so many scenes have scores of their own, and are named first from OWN_SCENE on
 
 
 def cell_scores(windows: Iterable[WindowScores], cell: float, rule: Rule, sample_rate: int) -> Iterator[CellScores]:

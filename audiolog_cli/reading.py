@@ -227,7 +227,7 @@ def _parse_segment(filename: str, onset: str, offset: str) -> Segment:
 
 # JSON Lines
 
-_JSON_TEXT = r'"([^"\\\x00-\x1f]*)"'  # without escapes: the text is as it stands between the quotes
+_JSON_TEXT = r'"([^"\\\x00-\x1f]*)"'  # without escapes: the text is what is between the quotes
 _JSON_NUMBER = r"((?:0|[1-9][0-9]*)\.[0-9]+)"
 _JSON_CELL = re.compile(
     rf'\{{"filename":{_JSON_TEXT},"onset":{_JSON_NUMBER},"offset":{_JSON_NUMBER},'

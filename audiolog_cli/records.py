@@ -78,7 +78,7 @@ class Remark(NamedTuple):
     filename: str
     onset: float
     offset: float
-    kind: str  # "damage": not what was recorded; "note": as it was recorded, and yet no sound to rely on
+    kind: str  # "damage": not what was recorded; "note": as it was recorded, but it tells little
     cause: str  # one word, for programs: broken_off, digital_silence, ...; docs/records.md lists them
     message: str  # the same for people
 

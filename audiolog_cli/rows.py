@@ -35,7 +35,7 @@ class TableOptions:
 def table(cells: Iterable[Cell | End | Failure], options: TableOptions) -> Iterator[Row | End | Failure]:
     """Rows from cells in order of time: AudioLog's table (paper, section 2.3); ends and failures pass through in place.
 
-    RecordError if the cells of a file go back in time, and for an event's label that cannot stand in a row.
+    RecordError if the cells of a file go back in time, and for an event's label that a row cannot hold.
     """
     reached: dict[str, float] = {}
     for kind, part in groupby(cells, key=type):  # the stretches of cells between ends and failures

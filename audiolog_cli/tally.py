@@ -88,7 +88,7 @@ class Tally:
     def summary(self) -> str:
         """One line for the user about the recordings that were tagged."""
         speed = self.seconds / max(monotonic() - self.started, 1e-9)
-        there = f"{self.there} were there, " if self.there else ""
+        there = f"{self.there} already there, " if self.there else ""
         damaged = f"{len(self.damaged)} damaged, " if self.damaged else ""
         return (
             f"{self.done} recordings tagged, {there}{damaged}{self.failed} failed,"

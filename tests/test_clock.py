@@ -342,5 +342,5 @@ def test_clock_times_are_as_far_apart_as_the_seconds(seconds: float, begin: date
 
 
 def test_the_calendar_ends() -> None:
-    with pytest.raises(AudioError, match=r"^1\.000 s after 9999-12-31T23:59:59 no calendar goes on; is the start right\?$"):
+    with pytest.raises(AudioError, match=r"^1\.000 s after 9999-12-31T23:59:59 the calendar ends; is the start right\?$"):
         at(datetime(9999, 12, 31, 23, 59, 59), 1.0)

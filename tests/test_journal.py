@@ -159,7 +159,7 @@ def test_an_interrupt_prints_the_command_that_resumes(folder: Path) -> None:
         assert process.wait(timeout=60) == 130
         message = process.stderr.read().decode()
     assert message == (
-        "audiolog: interrupted; the same command goes on from here: "
+        "audiolog: interrupted; the same command continues: "
         "audiolog tag a.wav b.wav --weights w.safetensors --hop 5 --quiet --resume interrupted\n"
     )
 

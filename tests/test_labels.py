@@ -73,7 +73,7 @@ def test_a_list_of_ones_own() -> None:
         ("sound\tdog", "my.tsv:2: expected scene or event, a tab and a label, found 'sound\\tdog'"),
         ("event dog", "my.tsv:2: expected scene or event, a tab and a label, found 'event dog'"),
         ("event\t ", "my.tsv:2: expected scene or event, a tab and a label, found 'event'"),
-        ("event\tcar", "my.tsv:2: event 'car' stands in the list twice"),
+        ("event\tcar", "my.tsv:2: event 'car' is in the list twice"),
     ],
 )
 def test_a_line_that_is_not_a_label(line: str, message: str) -> None:

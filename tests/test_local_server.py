@@ -106,7 +106,7 @@ def test_a_broken_model_is_reported_in_the_servers_words(program: Path, tmp_path
     ("llm", "server", "message"),
     [
         ("gguf:nowhere.gguf", "", "--llm gguf:nowhere.gguf: no such file"),
-        ("gguf:text.gguf", "", "--llm gguf:text.gguf: expected a model in GGUF format, llama.cpp's; this is none"),
+        ("gguf:text.gguf", "", "--llm gguf:text.gguf: expected a model in GGUF format, llama.cpp's; this is not one"),
         ("gguf:model.gguf", "/nowhere/llama", "AUDIOLOG_LLAMA_SERVER=/nowhere/llama: no such program; install llama.cpp (`make "),
     ],
 )

@@ -59,7 +59,7 @@ def test_what_is_there_is_not_tagged_again_unless_it_changed(folder: Path) -> No
     write_wav(folder / "none.wav", 2.0)
     again = audiolog(line, folder)
     assert again.code == 0
-    assert again.stderr.startswith("audiolog: 2 recordings tagged, 1 were there, 0 failed, ")
+    assert again.stderr.startswith("audiolog: 2 recordings tagged, 1 already there, 0 failed, ")
     after = names(folder / "o")
     assert [name.split("-")[0] for name in after] == ["a", "b", "none", "parameters.json"]  # the failure is forgotten
     assert [name for name in after if name in before] == [after[0], "parameters.json"]  # b's part is another, the old one gone
@@ -112,13 +112,12 @@ def test_after_an_interrupt_no_half_part_is_left(folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
         assert process.stderr and process.stderr.read().decode() == (
-            "audiolog: interrupted; the same command goes on from here: "
-            "audiolog tag b.wav long.wav --weights w.safetensors --out o\n"
+            "audiolog: interrupted; the same command continues: audiolog tag b.wav long.wav --weights w.safetensors --out o\n"
         )
     assert not list((folder / "o").glob("long-*"))
     write_wav(folder / "long.wav", 3.0)
     assert audiolog("tag b.wav long.wav --weights w.safetensors --out o", folder).stderr.startswith(
-        "audiolog: 1 recordings tagged, 1 were there, 0 failed"
+        "audiolog: 1 recordings tagged, 1 already there, 0 failed"
     )
     assert not (folder / "o" / "unfinished").exists()
 

@@ -35,7 +35,7 @@ def test_system_files_are_not_recordings(tmp_path: Path, said: list[str]) -> Non
     make(tmp_path, "a.wav", "sub/b.FLAC", "._a.wav", ".hidden.wav", ".Trashes/1/c.wav", "sub/@eaDir/b.FLAC/SYNO.wav")
     make(tmp_path, "__MACOSX/._a.wav", "$RECYCLE.BIN/d.wav", "#recycle/e.wav", ".git/f.wav")
     assert found(tmp_path) == ["a.wav", "sub/b.FLAC"]
-    assert said == [f"{tmp_path}: passed over 8 hidden"]
+    assert said == [f"{tmp_path}: skipped 8 hidden"]
 
 
 def test_a_folder_that_is_hidden_itself_was_asked_for(tmp_path: Path, said: list[str]) -> None:
@@ -47,15 +47,15 @@ def test_a_folder_that_is_hidden_itself_was_asked_for(tmp_path: Path, said: list
 def test_skipped_files_are_counted_by_kind(tmp_path: Path, said: list[str]) -> None:
     make(tmp_path, "a.wav", "b.txt", "c.TXT", "d.csv", "README")
     assert found(tmp_path) == ["a.wav"]
-    assert said == [f"{tmp_path}: passed over 2 .txt, 1 without suffix, 1 .csv"]
+    assert said == [f"{tmp_path}: skipped 2 .txt, 1 without suffix, 1 .csv"]
     assert found(tmp_path, match="*.csv") == ["d.csv"]
-    assert said[1:] == [f"{tmp_path}: passed over 4 unlike *.csv"]
+    assert said[1:] == [f"{tmp_path}: skipped 4 not matching *.csv"]
 
 
 def test_a_folder_without_recordings_says_what_is_in_it(tmp_path: Path, said: list[str]) -> None:
     make(tmp_path, "notes.txt")
     assert found(tmp_path) == []
-    assert said == [f"{tmp_path}: no recordings in it; passed over 1 .txt"]
+    assert said == [f"{tmp_path}: no recordings in it; skipped 1 .txt"]
 
 
 @pytest.mark.parametrize("suffix", [".wave", ".mp2", ".au", ".aifc", ".spx", ".tta", ".avi", ".m4v", ".mpg"])
@@ -69,4 +69,4 @@ def test_ts_is_a_film_or_a_program(tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "film.ts").write_bytes((b"G" + bytes(187)) * 3)
     (tmp_path / "program.ts").write_text("import { Get } from './get';\n" * 20)
     assert found(tmp_path) == ["film.ts"]
-    assert said == [f"{tmp_path}: passed over 1 .ts"]
+    assert said == [f"{tmp_path}: skipped 1 .ts"]

@@ -134,6 +134,6 @@ def test_ultrasound_is_reported_once_and_noted_for_each(folder: Path) -> None:
         write_wav(folder / name, noise(1, 192_000), 192_000)
     _, out, err = audiolog("tag --weights w.safetensors --format jsonl a.wav b.wav", folder)
     assert [line for line in err.splitlines() if "sampled" in line] == [
-        "audiolog: a.wav: sampled at 192000 Hz: what lies above 16000 Hz is not heard; the same of others is not said again"
+        "audiolog: a.wav: sampled at 192000 Hz: what lies above 16000 Hz is not heard; not repeated for other recordings"
     ]
     assert out.count('"cause":"ultrasound"') == 2

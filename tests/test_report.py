@@ -554,7 +554,7 @@ def test_the_page_names_no_other_place(folder: Path, made: Path) -> None:
             1,
             "rows.tsv: expected cells (filename onset offset kind label score), got rows; `audiolog tag` writes cells",
         ),
-        ("report cells.tsv --audio log.md", 1, "log.md: not a sound file that can be read"),
+        ("report cells.tsv --audio log.md", 1, "log.md: not a readable audio file"),
         (
             "report cells.tsv -o ./cells.tsv",
             2,
@@ -655,4 +655,4 @@ def test_pictures_hold_their_labels_as_text(folder: Path) -> None:
     assert audiolog("report cells.tsv --format png -o walk.png", folder) == (0, "", "")
     assert (folder / "walk.png").read_bytes().startswith(b"\x89PNG")
     boxes = sh("sed s/walk/\U0001fae8/ cells.tsv | audiolog report --format png > boxes.png", folder)
-    assert boxes == (0, "", "audiolog: the picture's font lacks characters of these names and labels; boxes stand for them\n")
+    assert boxes == (0, "", "audiolog: the picture's font lacks characters of these names and labels; boxes replace them\n")

@@ -143,7 +143,7 @@ def test_a_second_wav_that_breaks_off_is_damage_at_its_time() -> None:
         ("broken_off", "2.000-3.000 s: the file breaks off before the end that its header declares")
     ]
     assert heard(wav(SOUND[:RATE]) + wav(SOUND)[:20])[1] == [
-        ("lost", "1.000 s: what follows cannot be read (-: not a sound file that can be read)")
+        ("lost", "1.000 s: what follows cannot be read (-: not a readable audio file)")
     ]
 
 

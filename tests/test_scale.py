@@ -93,10 +93,12 @@ def test_a_second_run_tags_what_is_missing_and_sound_comes_from_other_processes(
     done = sh(f"{line} --out cluster --engine ray:{cluster.address},gpus=0.5 --device cpu", folder, timeout=400)
     assert (done.code, done.stdout) == (3, "")
     assert sorted(done.stderr.splitlines()[:-1]) == [
-        "audiolog: cut.mp3: not a sound file that can be read",
+        "audiolog: cut.mp3: not a readable audio file",
         "audiolog: missing.wav: no such file",
     ]
-    assert done.stderr.splitlines()[-1].startswith("audiolog: 1 recordings tagged, 5 were there, 2 failed, 0.01 hours of sound")
+    assert done.stderr.splitlines()[-1].startswith(
+        "audiolog: 1 recordings tagged, 5 already there, 2 failed, 0.01 hours of sound"
+    )
     sh(f"{line} --out here", folder)
     assert parts(folder / "cluster") == parts(folder / "here")
 

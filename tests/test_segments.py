@@ -166,7 +166,7 @@ def test_a_file_that_fails_costs_only_itself(tmp_path: Path) -> None:
         3,
         "filename\tonset\toffset\na.wav\t0.000\t1.000\n",
         "audiolog: gone.wav: no such file\n"
-        "audiolog: notes.wav: not a sound file that can be read\n"
+        "audiolog: notes.wav: not a readable audio file\n"
         "audiolog: .: is a directory; name the recordings in it\n",
     )
     assert audiolog("segment gone.wav", tmp_path) == (1, "", "audiolog: gone.wav: no such file\n")

@@ -46,7 +46,7 @@ def test_a_season_in_a_bucket(endpoint: str, folder: Path) -> None:
     assert (first.code, first.stdout) == (3, "")
     said = first.stderr.splitlines()
     assert said[:2] == [
-        "audiolog: s3://season/nights/broken.wav: not a sound file that can be read",
+        "audiolog: s3://season/nights/broken.wav: not a readable audio file",
         "audiolog: s3://season/nights/none.wav: no such file",
     ]
     assert said[2].startswith("audiolog: 2 recordings tagged, 2 failed, 0.01 hours of sound, ")
@@ -61,12 +61,12 @@ def test_a_season_in_a_bucket(endpoint: str, folder: Path) -> None:
 
     made = bucket.objects("tags/")
     again = tag()
-    assert again.stderr.splitlines()[-1].startswith("audiolog: 0 recordings tagged, 2 were there, 2 failed")
+    assert again.stderr.splitlines()[-1].startswith("audiolog: 0 recordings tagged, 2 already there, 2 failed")
     assert [bucket.objects("tags/")[key] for key in keys[:2]] == [made[key] for key in keys[:2]]
 
     bucket.put("nights/b.wav", (folder / "a.wav").read_bytes())
     changed = tag()
-    assert changed.stderr.splitlines()[-1].startswith("audiolog: 1 recordings tagged, 1 were there, 2 failed")
+    assert changed.stderr.splitlines()[-1].startswith("audiolog: 1 recordings tagged, 1 already there, 2 failed")
     now = list(bucket.objects("tags/"))
     assert [own_name(key) for key in now] == [own_name(key) for key in keys]
     assert (now[0], now[1] == keys[1]) == (keys[0], False)  # a's part is the old one, b's has another name, its old one is gone

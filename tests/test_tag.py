@@ -148,8 +148,8 @@ def test_a_start_time_is_for_one_recording(folder: Path) -> None:
     assert result == (
         2,
         "",
-        "audiolog: --start-time: it is the start of one recording, and there are several (rec.wav is the second);"
-        " --name-time or --header-time know each one's own\n",
+        "audiolog: --start-time is for one recording, and there are several (rec.wav is the second); use --name-time or"
+        " --header-time\n",
     )
 
 

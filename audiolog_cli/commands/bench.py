@@ -49,7 +49,7 @@ def bench(
 ) -> None:
     """Say how fast this machine tags, and what limits it.
 
-    Decoding, features, network, post-processing and all of them together are run in turn, several times, beside a plain product
+    Decoding, features, network, post-processing and all of them together run in turn, several times, beside a plain product
     of fp32 matrices: `share` is the part of the machine's own rate that a stage reaches. Times are medians, low and high the
     extremes; on a machine that others use too, `processor` is the one to trust.
 

@@ -86,7 +86,7 @@ def eval(
     """Score estimates against references: the figures that papers print, computed as the field's libraries do.
 
     Segment-based and event-based error rate and F1, scene accuracy, and from scores average precision, AUROC and the best F1.
-    What was compared is said on stderr.
+    stderr says what was compared.
 
     Example: audiolog tag data/*.wav | audiolog eval --reference ref.tsv --format github
     """

@@ -64,19 +64,19 @@ def jobs_of(
 
 
 def _found(files: Iterable[str], folder: str, match: str, spans: Spans) -> Iterator[Job]:
-    """The recordings among the files of a folder, by their names; reports how many others there were, and if there are none."""
-    n_found, passed = 0, Counter[str]()
+    """The recordings of a folder; reports how many other files were skipped, and if there are no recordings."""
+    n_found, skipped = 0, Counter[str]()
     for path in files:
         parts = path.removeprefix(folder).split("/")
         if any(HIDDEN.fullmatch(part) for part in parts):
-            passed["hidden"] += 1
+            skipped["hidden"] += 1
         elif _fits(path, match):
             n_found += 1
             yield Job(path, spans)
         else:
-            passed[f"unlike {match}" if match else Path(path).suffix.lower() or "without suffix"] += 1
-    over = f"passed over {', '.join(f'{n} {kind}' for kind, n in passed.most_common())}" if passed else ""
-    if not n_found or passed:
+            skipped[f"not matching {match}" if match else Path(path).suffix.lower() or "without suffix"] += 1
+    over = f"skipped {', '.join(f'{n} {kind}' for kind, n in skipped.most_common())}" if skipped else ""
+    if not n_found or skipped:
         terminal.say(f"{folder}: {'; '.join(filter(None, ('' if n_found else 'no recordings in it', over)))}")
 
 

@@ -389,9 +389,8 @@ class Planner:
         else:
             yield "\n\n".join(request.text for request in requests) + "\n"
         terminal.say(
-            f"{recording.filename}: {len(requests)} calls of at most {tokens} tokens together, answers included, with a context "
-            f"of "
-            f"{self.asking.budget.context}; repairs can double that"
+            f"{recording.filename}: {len(requests)} calls of at most {tokens} tokens together, answers included, "
+            f"with a context of {self.asking.budget.context}; repairs can double that"
         )
 
 

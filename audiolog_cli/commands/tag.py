@@ -30,7 +30,7 @@ def tag(
     files_from: Annotated[
         str, Option(metavar="FILE|-", help="Also tag the recordings named in this file, one per line."), Heading("Input")
     ] = "",
-    recursive: Annotated[bool, Option("--recursive", help="A folder stands for all recordings in it and below.")] = False,
+    recursive: Annotated[bool, Option("--recursive", help="A folder means all recordings in it and below.")] = False,
     match: Annotated[
         str, Option(metavar="PATTERN", help="Only files whose names match, such as '*.wav'."), needs("--recursive")
     ] = "",

@@ -1,4 +1,4 @@
-"""`audiolog weights`: which checkpoints there are, where they lie, how to get more, and whether one is valid."""
+"""`audiolog weights`: which checkpoints there are, where they are, how to get more, and whether one is valid."""
 
 import json
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def path(
     ] = "everyday",
     quiet: Quiet = False,
 ) -> None:
-    """Print where a checkpoint lies.
+    """Print the path of a checkpoint.
 
     Example: cp "$(audiolog weights path everyday)" /media/stick
     """
@@ -77,7 +77,7 @@ def pull(
 ) -> None:
     """Download a published checkpoint, check its bytes and make it available as --weights NAME.
 
-    HF_ENDPOINT and HF_HOME are honoured; a download that was cut off goes on where it stopped. The result is kept in
+    HF_ENDPOINT and HF_HOME are honoured; an interrupted download continues where it stopped. The result is kept in
     audiolog/weights in XDG_CACHE_HOME; the published file itself is not. Prints the path.
 
     Example: audiolog weights pull clap-htsat-unfused
@@ -91,8 +91,8 @@ def pull(
         file = download(entry, offline, terminal.progress_wanted())
         if entry.sha256 and len(entry.sha256) < SHA256:
             terminal.say(
-                f"{name}: only the first {len(entry.sha256)} digits of its SHA-256 are pinned, and fit: the file is whole, but "
-                f"a forger could have made it so (SHA-256 {sha256_of(file)})"
+                f"{name}: only the first {len(entry.sha256)} digits of its SHA-256 are pinned, and match: the file is complete, "
+                f"but it could be forged (SHA-256 {sha256_of(file)})"
             )
         if not entry.sha256:
             terminal.say(
@@ -150,7 +150,7 @@ def check(
     ],
     quiet: Quiet = False,
 ) -> None:
-    """Check checkpoints: every tensor there, in its shape and finite, labels and thresholds as many as outputs, one window
+    """Check checkpoints: every tensor present, finite and of the right shape, a label and threshold per output, one window
     scored.
 
     Prints a line for each that is valid. Exit code 2 for one that is not; of several, 3 if some are valid and 1 if none is.

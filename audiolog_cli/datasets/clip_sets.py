@@ -56,7 +56,7 @@ def _clips(name: str, root: Path, clips: list[tuple[str, str, str, str]], findin
     fold_of: dict[str, str] = {}
     for place, clip, fold, label in clips:
         if clip in recordings:
-            findings.problems.append(f"{place}: {clip} stands in the table twice")
+            findings.problems.append(f"{place}: {clip} is in the table twice")
             continue
         duration = findings.duration(root / clip, place)
         recordings[clip] = LabelledRecording(clip, root / clip, duration, (), (Event(0.0, duration or 0.0, label),))

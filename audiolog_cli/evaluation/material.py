@@ -206,7 +206,7 @@ def _refuse_unknown_labels(
         )
     missing = [label for label in options.thresholds if label not in labels]
     if missing and not options.allow_unknown_labels:
-        raise InputError(f"--thresholds: the label {missing[0]!r} is not scored; --allow-unknown-labels passes over it")
+        raise InputError(f"--thresholds: the label {missing[0]!r} is not scored; --allow-unknown-labels ignores it")
 
 
 def _columns(annotations: Annotations, labels: tuple[str, ...]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -45,6 +45,5 @@ class Budget:
         if self.room < 256:
             raise UsageError(
                 f"--context {self.context} with --max-tokens {self.max_tokens} leaves {self.room} tokens for the table, at least "
-                f"256 are needed; "
-                "raise --context or lower --max-tokens"
+                "256 are needed; raise --context or lower --max-tokens"
             )

@@ -48,7 +48,7 @@ def model_file(llm: str) -> Path:
         raise UsageError(f"--llm {llm}: no such file")
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
-            raise UsageError(f"--llm {llm}: expected a model in GGUF format, llama.cpp's; this is none")
+            raise UsageError(f"--llm {llm}: expected a model in GGUF format, llama.cpp's; this is not one")
     return path
 
 

@@ -88,8 +88,8 @@ class OllamaBackend:
             return Usage(last.prompt_eval_count, last.eval_count, is_cut=True)
         if not last.done:
             raise LLMError(
-                f"{self.name}: the answer broke off before its end (done: false); the model may have run out of context or "
-                f"crashed"
+                f"{self.name}: the answer broke off before its end (done: false); the model may have run out of context "
+                "or crashed"
             )
         if last.done_reason not in ("stop", None):
             raise LLMError(f"{self.name}: the server ended without an answer (done_reason: {last.done_reason})")

@@ -232,7 +232,7 @@ def add_event(wave: Wave, sound: Wave, position: int, snr_db: float, label: str)
     """Add `sound` to `wave` in place from sample `position` (may be negative), `snr_db` over what is there.
 
     The ratio is of the RMS of the whole sound to the RMS of the stretch of `wave` under it; over silence (below -70 dBFS) the
-    sound gets the level -35 dBFS + snr_db. Returns where it lies, cut to `wave`; None if the sound is silent or lies outside.
+    sound gets the level -35 dBFS + snr_db. Returns its span, cut to `wave`; None if the sound is silent or outside.
     """
     onset, offset = max(0, position), min(wave.size, position + sound.size)
     level = rms(sound)

@@ -133,7 +133,7 @@ class Extended(nn.Module):
 
 
 def counts(n_events: int, n_scenes: int, heads: Iterable[Head]) -> tuple[int, int, int]:
-    """How many events, scenes of the network's choice and scenes with scores of their own a network of so many has with these
+    """The numbers of events, scenes of the network's choice and scenes with scores of their own, given the network's and these
     heads."""
     n_own = 0
     for head in heads:

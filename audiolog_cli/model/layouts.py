@@ -32,7 +32,7 @@ Tensors = Mapping[str, Tensor]
 
 AUDIOSET_THRESHOLD = 0.2  # taggers of 527 classes rarely exceed 0.5, the default of other networks
 CLAP_FRONT_END = FrontEnd(sample_rate=48000, n_fft=1024, hop_length=480, n_mels=64, fmin=50.0, fmax=14000.0)
-# msclap hands waves of 44.1 kHz to a network made for 32 kHz (its models/config.py), so its bands lie higher by that ratio.
+# msclap hands waves of 44.1 kHz to a network made for 32 kHz (its models/config.py), so its bands are higher by that ratio.
 MSCLAP_FRONT_END = FrontEnd(sample_rate=44100, n_fft=1024, hop_length=320, n_mels=64, fmin=68.90625, fmax=19293.75)
 MSCLAP_WINDOW = 7.0  # seconds
 FMAX = (14000.0, 16000.0)  # Hz; the upper ends of published filter banks
@@ -156,7 +156,7 @@ def _htk_bank(front_end: FrontEnd) -> Tensor:
 
 
 def _efficientat(path: Path, tensors: dict[str, Tensor], labels: LabelList | None) -> tuple[Network, Card]:
-    if other := re.search(r"_(hop|mels)_\d+", path.name):  # nothing in the tensors tells
+    if other := re.search(r"_(hop|mels)_\d+", path.name):  # the tensors do not say
         raise WeightsError(
             f"{path}: a variant with another spectrogram ({other[0][1:]}), expected one of the standard mnXX_as files"
         )

@@ -45,7 +45,7 @@ def picture(recordings: Sequence[Timeline], format: str) -> bytes:
             figure.savefig(file, format=format, dpi=200, metadata={"Date": None} if format == "svg" else None)
     others = [warning for warning in warned if "missing from font" not in str(warning.message)]
     if len(others) < len(warned):
-        terminal.say("the picture's font lacks characters of these names and labels; boxes stand for them")
+        terminal.say("the picture's font lacks characters of these names and labels; boxes replace them")
     for warning in others:
         warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return file.getvalue()

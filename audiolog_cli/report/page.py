@@ -132,7 +132,7 @@ def _strip(strip: Strip) -> dict[str, Any]:
 
 
 def json_text(value: Any) -> str:
-    """JSON that can stand inside a `<script>`: nothing in it ends the element or begins a comment.
+    """JSON that is safe inside a `<script>`: nothing in it ends the element or begins a comment.
 
     >>> json_text("</script><!--")
     '"\\\\u003c/script\\\\u003e\\\\u003c!--"'

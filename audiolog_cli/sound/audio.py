@@ -223,7 +223,7 @@ def windows_at(
     """Cut windows, one every `hop_seconds`, that cover the [onset, offset) spans (in seconds) and nothing else.
 
     Spans come in order of onset; those that touch or overlap are one stretch. If they leave nothing out, the windows equal those
-    of `windows` to the byte; whatever lies past the end of the recording is left out. Raises ValueError if onsets are out of
+    of `windows` to the byte; what is past the end of the recording is left out. Raises ValueError if onsets are out of
     order.
     """
     n_window, n_hop = sample_at(window_seconds, sample_rate), sample_at(hop_seconds, sample_rate)
@@ -275,7 +275,7 @@ def cut(
 ) -> Iterator[Window]:
     """Cut [start, end) spans of samples out of a stream, holding one span at a time.
 
-    Open-ended spans go on for ever: they stop with the first that reaches the end of the stream.
+    Open-ended spans never end: they stop with the first that reaches the end of the stream.
     """
     stream = Stretch(iter(chunks))
     index = last_start = last_end = 0

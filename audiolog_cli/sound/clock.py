@@ -96,7 +96,7 @@ def time_source(start_time: str = "", name_time: str = "", header_time: bool = F
 
 
 def start_of(path: str, source: TimeSource, say: Callable[[str], None] = lambda message: None) -> datetime:
-    """When the recording at `path` began. `say` is told if that falls into an hour that the clock passes twice.
+    """When the recording at `path` began. `say` is called if that falls into an hour that the clock passes twice.
 
     Raises AudioError if the source holds no time, a wrong one, or one that is not understood to its end.
     """
@@ -160,7 +160,7 @@ def at(start: datetime, seconds: float) -> str:
             return (start + passed).isoformat(timespec="milliseconds")
         return (start.astimezone(UTC) + passed).astimezone(start.tzinfo).isoformat(timespec="milliseconds")
     except OverflowError:
-        raise AudioError(f"{seconds:.3f} s after {start.isoformat()} no calendar goes on; is the start right?") from None
+        raise AudioError(f"{seconds:.3f} s after {start.isoformat()} the calendar ends; is the start right?") from None
 
 
 # What the user gives
@@ -238,7 +238,7 @@ def dated(match: re.Match[str], is_in_name: bool = True) -> datetime:
     """The time in six matched numbers, with the fraction of a second and the zone that follow them; a year 26 is 2026.
 
     Fractions are cut to microseconds. ValueError if there is no such time, or if what follows is not understood; in a name that
-    includes `-05` unless a T stands before the time, as it may be just a number.
+    includes `-05` unless a T precedes the time, as it may be just a number.
 
     >>> dated(ISO.match("2026-11-22 06:00:00.1234567 +01"))
     datetime.datetime(2026, 11, 22, 6, 0, 0, 123456, tzinfo=datetime.timezone(datetime.timedelta(seconds=3600)))
@@ -320,7 +320,7 @@ def header_start(path: str) -> Start:
 def comment_start(chunk: bytes) -> Start:
     """`Recorded at 06:00:00 22/11/2026 (UTC+1) by AudioMoth ...`, or any ISO 8601 time in a comment.
 
-    A deployment's number, where one is set, stands in place of AudioMoth's own: `... (UTC+1) during deployment 24F3...`.
+    A deployment's number, where one is set, takes the place of AudioMoth's own: `... (UTC+1) during deployment 24F3...`.
     AudioMoth's clock is UTC if its comment names no zone: firmware that supports other zones names them.
     """
     comment = text_of(chunk)

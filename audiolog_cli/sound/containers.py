@@ -156,7 +156,7 @@ def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -
             try:
                 wave = Wave(stream)
             except NotWave:
-                raise AudioError(f"{name}: not a sound file that can be read") from None
+                raise AudioError(f"{name}: not a readable audio file") from None
             yield from opened(name, wave, None, number)
             is_followed = wave.is_followed
 
@@ -272,7 +272,7 @@ def open_demuxer(name: str, reader: Any, container_format: str | None, options: 
         reason = "" if is_unknown else f" ({getattr(error, 'strerror', None) or error})"
         if is_seekable(reader) and beginning(reader)[4:8] == b"ftyp":
             raise AudioError(f"{name}: its index is missing, the MP4 or M4A was broken off while it was written") from None
-        raise AudioError(f"{name}: not a sound file that can be read{reason}") from None
+        raise AudioError(f"{name}: not a readable audio file{reason}") from None
 
 
 def options_for(reader: "BinaryIO | Stream | Wave", raw: RawFormat | None) -> dict[str, str]:

@@ -198,7 +198,7 @@ def missing_samples(gap: float, frame: AudioFrame, trouble: str, now: float, rep
     if n_missing:
         report(Damage(now, now + n_missing / rate, "broken or missing frames, taken as silence"))
     elif trouble:
-        report(Damage(now, now, f"damaged data passed over ({trouble})"))
+        report(Damage(now, now, f"damaged data skipped ({trouble})"))
     return n_missing
 
 
@@ -209,7 +209,7 @@ def silence(n_samples: int, rate: int) -> Iterator[tuple[int, Samples]]:
 
 
 def index_hint(track: SoundTrack) -> str:
-    """Why an MP4 fails in a pipe: its index may lie behind the sound."""
+    """Why an MP4 fails in a pipe: its index may come after the sound."""
     is_mp4_pipe = track.is_pipe and track.container.format.name.startswith("mov")
     return "; an MP4 or M4A whose index is at its end must be given as a file, not through a pipe" if is_mp4_pipe else ""
 

@@ -1,6 +1,6 @@
 """Names that are URLs (`s3://bucket/rec.flac`, `https://...`, `memory://...`): opened, listed and written to through fsspec.
 
-In: a name; out: a seekable binary file, or what tells one version of a file from the next. If a package that a scheme needs
+In: a name; out: a seekable binary file, or what identifies a version of a file. If a package that a scheme needs
 beyond fsspec (s3fs, gcsfs, adlfs, aiohttp) is missing, the error names it. Nothing here is reached unless a name holds `://`, and
 the content is handed on as bytes: nothing in a recording can make us open another URL.
 """

@@ -72,7 +72,7 @@ def _follows(start: datetime, group_start: datetime, group_seconds: float) -> bo
     """Whether a file begun at `start` continues a group of `group_seconds`; InputError if only one time has a zone."""
     if (start.tzinfo is None) != (group_start.tzinfo is None):
         raise InputError(
-            f"clock times with and without a zone, {group_start.isoformat()} and {start.isoformat()}: whether the recording "
-            "goes on cannot be told; give --tz"
+            f"clock times with and without a zone, {group_start.isoformat()} and {start.isoformat()}, cannot be compared: "
+            "give --tz"
         )
     return abs((in_utc(start) - in_utc(group_start)).total_seconds() - group_seconds) <= TOLERANCE

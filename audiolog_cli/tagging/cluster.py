@@ -39,7 +39,7 @@ def outcomes(
     load: LoadOptions,
     show: Callable[[str], None],
 ) -> Iterator[Outcome]:
-    """The outcome of each recording, in any order, as from `engine.outcomes`. `show` is told now and then how far the run is.
+    """The outcome of each recording, in any order, as from `engine.outcomes`. `show` gets the run's progress now and then.
 
     UsageError if Ray or the cluster is missing, or if the cluster has no room for a worker; AudiologError if Ray stops the run.
     """
@@ -81,8 +81,7 @@ def _followed(ray: Any, outcomes: Iterator[dict[str, Any]]) -> Iterator[dict[str
     except ray.exceptions.RayError as error:
         raise AudiologError(
             f"--engine ray: Ray stopped the run: {_first_line(error)} (its log files say more{MODE_HINT}); "
-            "what is done stays in --out, "
-            "the same command goes on"
+            "what is done stays in --out, the same command goes on"
         ) from None
 
 

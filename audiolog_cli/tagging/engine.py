@@ -78,7 +78,7 @@ def outcomes(
 ) -> Iterator[Outcome]:
     """The outcome of each recording, in order; `there` are the names of the parts in the folder, by `key_of`.
 
-    `show` is told how far the current one is; errors that are not a recording's own are raised.
+    `show` gets the progress of the current one; errors that are not a recording's own are raised.
     """
     told = Told(terminal.say)
     for job in jobs:

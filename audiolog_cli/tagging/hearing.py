@@ -50,7 +50,7 @@ class Told:
             self.say(f"{path}: {damage}")
         elif damage.reason not in self.has_said_once:
             self.has_said_once.add(damage.reason)
-            self.say(f"{path}: {damage.reason}; the same of others is not said again")
+            self.say(f"{path}: {damage.reason}; not repeated for other recordings")
 
     def before(self, records: "Iterable[Cell | End]") -> "Iterator[Cell | End | Remark]":
         """The records, each preceded by the remarks made meanwhile; none is lost if the recording fails."""
@@ -143,7 +143,7 @@ def _split(text: str, known: Sequence[str]) -> list[str]:
 
 
 def hear(tagger: "Tagger", hearing: Hearing, job: Job, told: Told) -> Iterator[Cell | End | Remark]:
-    """The records of one recording: its cells, then its `End`. InputError where it fails; `told` is told of damage in it."""
+    """The records of one recording: its cells, then its `End`. InputError where it fails; damage goes to `told`."""
     return heard(tagger, hearing, job, samples_of(job.path, hearing, told), told)
 
 
@@ -196,7 +196,7 @@ def windows_of(spans: Spans, chunks: "Iterable[Samples]", window: float, hop: fl
 def _with_its_end_noted(
     chunks: "Iterable[Samples]", job: Job, spans: Sequence[tuple[float, float]], sample_rate: int, say: Callable[[str], None]
 ) -> "Iterator[Samples]":
-    """The chunks unchanged; at the recording's end, the stretches that lie past it are reported."""
+    """The chunks unchanged; at the recording's end, the stretches past it are reported."""
     n_samples = 0
     for chunk in chunks:
         n_samples += len(chunk)

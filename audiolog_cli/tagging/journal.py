@@ -55,7 +55,7 @@ class Journal:
 
 
 def place(recording: str) -> str:
-    """Where a recording lies, the same however its path is spelled."""
+    """Where a recording is, however its path is spelled."""
     return recording if is_url(recording) else os.path.abspath(recording)
 
 
@@ -120,7 +120,9 @@ def append(file: FileIO, payload: bytes, to_disk: bool) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         what = (error.strerror or str(error)).lower()
-        raise AudiologError(f"{file.name}: the journal cannot go on: {what}; make room, then the same command goes on") from None
+        raise AudiologError(
+            f"{file.name}: the journal cannot be written: {what}; make room, and the same command goes on"
+        ) from None
 
 
 def recover(path: Path) -> tuple[int, int, bool]:

@@ -22,7 +22,7 @@ from audiolog_cli.tally import Tally
 
 
 def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> None:
-    """Tag recordings, here or on a cluster, and write what is heard; an input that fails is counted and the rest goes on."""
+    """Tag recordings, here or on a cluster, and write what is heard; an input that fails is counted, and the others go on."""
     output, cluster = options.output, options.cluster
     # The workers of a cluster load the network themselves; here only its card is read.
     tagger = load(LoadOptions(weights=options.load.weights, device="cpu") if cluster else options.load)
@@ -74,15 +74,15 @@ def _write_parts(
 def _alone(jobs: Iterable[Job | InputError]) -> Iterator[Job | InputError]:
     """The same jobs; UsageError, before the first is tagged, if there are several recordings: --start-time is for one.
 
-    A second one's start would be known only once the first is tagged to its end, and never if the first fails, if a cluster takes
-    them in another order, or if a journal is continued: so it is refused.
+    The start of a second would be known only when the first is tagged to its end, and never if the first fails, if a cluster
+    takes them in another order, or if a journal is continued.
     """
     waiting: list[Job | InputError] = []
     for job in jobs:
         if isinstance(job, Job) and any(isinstance(other, Job) for other in waiting):
             raise UsageError(
-                f"--start-time: it is the start of one recording, and there are several ({job.path} is the second);"
-                " --name-time or --header-time know each one's own"
+                f"--start-time is for one recording, and there are several ({job.path} is the second); use --name-time or"
+                " --header-time"
             )
         waiting.append(job)
     yield from waiting
@@ -132,5 +132,5 @@ def _continued_by_the_same_command() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        terminal.complain(f"interrupted; the same command goes on from here: {shlex.join(['audiolog', *sys.argv[1:]])}")
+        terminal.complain(f"interrupted; the same command continues: {shlex.join(['audiolog', *sys.argv[1:]])}")
         raise

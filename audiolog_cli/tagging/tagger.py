@@ -165,7 +165,7 @@ def probabilities(tagger: Tagger, batch: Sequence[Window]) -> tuple[Scores, Scor
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """torch.OutOfMemoryError is a RuntimeError; on a CPU only the message tells."""
+    """Whether memory ran out: on a CPU only the message says so."""
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 

@@ -57,7 +57,7 @@ class Order:
 
 
 class Ledger:
-    """A small actor beside the driver: how often each recording has been started, and how far it is."""
+    """A small actor beside the driver: how often each recording has been started, and how far it has come."""
 
     def __init__(self) -> None:
         self._begun: dict[int, int] = {}

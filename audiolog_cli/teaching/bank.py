@@ -1,4 +1,4 @@
-"""Everything else: features of thousands of sounds outside the new labels, against which a new sound must stand out.
+"""Everything else: features of thousands of sounds outside the new labels, the negatives of a new sound.
 
 A bank belongs to one network, whose compressed features it holds, and lies beside its weights as NAME.else.npz: 8-bit features of
 steps (events) and of whole windows (places), and the network's fingerprint. It holds no audio, and none can be recovered from it.

@@ -61,7 +61,7 @@ class Material:
 def read_material(folder: Path, is_audio: Callable[[str], bool]) -> Material:
     """The folder's material; UsageError or InputError, with a way out, if nothing can be learned from it.
 
-    `is_audio` tells a sound file by its name.
+    `is_audio` recognises a sound file by its name.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; expected one with a folder of clips for each label")

@@ -96,7 +96,7 @@ def _check_words(options: WordOptions) -> None:
         if not word.strip() or ";" in word:
             raise UsageError(f"{word!r} cannot be a label: expected some text without ;")
     if both := set(options.words) & set(options.contrasts):
-        raise UsageError(f"--contrast {min(both)!r}: is one of the words; a word cannot be told from itself")
+        raise UsageError(f"--contrast {min(both)!r}: is one of the words; a word cannot be distinguished from itself")
     if not options.contrasts:
         raise UsageError("--contrast: expected one or more; without, a score means nothing")
 

@@ -1,6 +1,6 @@
 """Finding checkpoints: a name or a path in, a file out; and a file's header, read without torch.
 
-A name (`everyday`) stands for NAME.safetensors in one of three folders, in this order: the one that came with the installed
+A name (`everyday`) means NAME.safetensors in one of three folders, in this order: the one that came with the installed
 package, the checkout's `weights/`, the user's cache. Anything with a slash or a dot in it is a path. Loading is
 `model/checkpoint.py`.
 

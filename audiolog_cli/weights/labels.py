@@ -125,6 +125,6 @@ def read_labels(lines: Iterable[str], name: str) -> LabelList:
         if kind not in found or not tab or not canonical(label) or "\t" in label:
             raise RecordError(f"{name}:{number}: expected scene or event, a tab and a label, found {line.rstrip()!r}")
         if canonical(label) in found[kind]:
-            raise RecordError(f"{name}:{number}: {kind} {canonical(label)!r} stands in the list twice")
+            raise RecordError(f"{name}:{number}: {kind} {canonical(label)!r} is in the list twice")
         found[kind].append(canonical(label))
     return LabelList(tuple(found["scene"]), tuple(found["event"]))
