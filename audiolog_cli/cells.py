@@ -65,7 +65,7 @@ class Labels:
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)  # name -> scenes
     scene_bar: float = 0.0  # the lowest probability at which a scene is named
     group_bar: float = 1.0  # the same for a group, where no scene is named
-    n_own_scenes: int = 0  # the last so many scenes have scores of their own, and are named first from OWN_SCENE on
+    n_own_scenes: int = 0  # this many scenes, the last, have scores of their own, and are named first from OWN_SCENE on
 
 
 def cell_scores(windows: Iterable[WindowScores], cell: float, rule: Rule, sample_rate: int) -> Iterator[CellScores]:

@@ -25,10 +25,10 @@ from audiolog_cli.mixing.clips import COLUMNS
 from audiolog_cli.mixing.production import whole_file
 from audiolog_cli.weights.labels import EVERYDAY
 
-VALIDATION = 5  # one in so many sources validates
+VALIDATION = 5  # one in this many sources is for validation
 GRAIN = SAMPLE_RATE // 50  # samples of a level
 QUIET_DB = 40.0  # below the loudest 20 ms of a clip: quieter parts are not its sound
-BRIDGED = 50  # gaps in a sound up to so many levels, 1 s
+BRIDGED = 50  # gaps in a sound up to this many levels, 1 s
 PER_SPEAKER = 4  # clips of one voice
 
 # Classes whose label in the default weights is another word; the others are that word, or `other`

@@ -4,7 +4,7 @@
     python experiments/shaped_sets.py tut OUT CLIPS... --seconds 30 --seed 1
 
 Scenes, labels, file names, folds and formats are the authentic ones; the sound is not. Recordings are composed as `audiolog mix`
-does: a scene recording, and isolated clips over it. Where there are no clips of a class another sound stands in for it (`clips`
+does: a scene recording, and isolated clips over it. If there are no clips of a class, another sound stands in for it (`clips`
 below), and classes without a stand-in do not occur. If a label has as many sources as there are folds, each source is used in one
 test fold only, so that no network is tested on what it was trained on. The same seed and clips give the same
 bytes.

@@ -36,7 +36,7 @@ class Memory:
 
 
 def watched(command: list[str], seconds: float = 0.1, **streams: Any) -> Memory:
-    """Run a command to its end; its memory, sampled every so many seconds."""
+    """Run a command to its end; its memory, sampled at an interval."""
     if not Path("/proc/self/status").exists():
         pytest.skip("needs /proc, as Linux has it")
     memory = Memory()

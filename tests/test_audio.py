@@ -264,7 +264,7 @@ def test_chunks_after_the_sound_of_a_wav_are_not_sound() -> None:
 
 
 def rf64_bytes(data: bytes, rate: int, channels: int = 1, bits: int = 16, promised: int = -1, magic: bytes = b"RF64") -> bytes:
-    """RF64, whose sizes stand in ds64 (EBU Tech 3306); 64 bits are floats."""
+    """RF64, whose sizes are in ds64 (EBU Tech 3306); 64 bits are floats."""
     size = len(data) if promised < 0 else promised
     head = magic + b"\xff\xff\xff\xffWAVEds64" + struct.pack("<IQQQI", 28, size + 72, size, size * 8 // bits // channels, 0)
     return head + wav_bytes(b"", rate, channels, bits, code=3 if bits == 64 else 1)[12:36] + b"data\xff\xff\xff\xff" + data

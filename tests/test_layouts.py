@@ -219,7 +219,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path, is_zip: bool) -
 
 
 def test_bookkeeping_of_training_programs_is_skipped_unread(tmp_path: Path) -> None:
-    """NumPy's numbers and argparse's options stand in many files; they are replaced by placeholders, not made."""
+    """NumPy's numbers and argparse's options are in many files; they are replaced by placeholders, not constructed."""
     content = {"state_dict": changed(""), "hyper_parameters": Namespace(lr=1e-4), "best": np.float64(0.47), "seen": np.arange(3)}
     found, _ = layouts.read(saved(tmp_path / "x.ckpt", content), SEVEN)
     assert same(found, mini(n_classes=7))

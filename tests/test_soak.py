@@ -19,7 +19,7 @@ from tests.shell import ROOT
 
 HOURS = float(os.environ.get("AUDIOLOG_TEST_HOURS", "0.6"))
 RATE = 16_000
-BLOCK = 60  # seconds: a multiple of the window, so that the same sound lies in the same windows wherever it is put
+BLOCK = 60  # seconds: a multiple of the window, so that the same sound falls in the same windows wherever it is put
 
 
 def quiet_minute() -> np.ndarray:

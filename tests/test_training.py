@@ -199,7 +199,7 @@ def test_mixup_mixes_targets_as_it_mixes_sound() -> None:
 
 
 def losses_of(folder: Path, out: Path, options: TrainOptions, stop_after: int | None = None) -> list[float]:
-    """Train the tiny CRNN; the loss of every epoch. With `stop_after`, cut after so many epochs and resume in a new run."""
+    """Train the tiny CRNN; the loss of every epoch. With `stop_after`, cut after that many epochs and resume in a new run."""
     opened = pool.open_pool(folder)
     draw = batches.pool_batches(opened, options.batch_size, options.seed, Variation(gain_db=3, mixup=0.5))
     records = []

@@ -18,7 +18,7 @@ from audiolog_cli.wording import UNNAMED, clock, length, span
 
 SHOWN = 4  # times written out for one sound in one section; the others are counted
 NOT_ANALYSED = "not analysed"
-LONGEST_SECTION = 3600.0  # seconds: a whole night in one bedroom is told hour by hour
+LONGEST_SECTION = 3600.0  # seconds: a whole night in one bedroom is described hour by hour
 
 
 class Fact(NamedTuple):

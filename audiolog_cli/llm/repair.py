@@ -1,7 +1,7 @@
 """A model's answer about a unit in; the lines of a log that the table confirms out, for `--check repair`.
 
 Every sentence is checked against the unit's rows. A sentence is kept if it claims something, claims nothing wrong, and does not
-say much more than it claims. Wrong ones are asked for again once, with their mistakes; what no kept sentence covers is told in
+say much more than it claims. Wrong ones are asked for again once, with their mistakes; what no kept sentence covers is added in
 the outline's own lines. So a log is complete and true whichever model wrote it; how much of it is the model's is counted.
 """
 

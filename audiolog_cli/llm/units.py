@@ -39,7 +39,7 @@ from audiolog_cli.llm.recording import Recording
 from audiolog_cli.records import Row
 from audiolog_cli.wording import clock, length
 
-WRITTEN_OUT = 4  # times of one sound that a model is told; of more, only their number and the first and last time
+WRITTEN_OUT = 4  # times of one sound that a model gets; of more, only their number and the first and last time
 
 INSTRUCTIONS = {
     "timing": "Write what is heard in this part of a recording, one short sentence for each sound, with the times as they stand. "
@@ -144,7 +144,7 @@ def _section_rows(rows: Iterator[Row]) -> Iterator[tuple[Section, list[Row]]]:
 
 
 def _timing_units(section: tuple[Section, list[Row]], fits: Fits) -> Iterator[Unit]:
-    """A section as a unit, or as several that fit; a row too long for the model is told by the table."""
+    """A section as a unit, or as several that fit; the table's own lines take the place of a row too long for the model."""
     whole, rows = section
     title, *facts = section_facts(whole)
     unit = Unit("timing", tuple(facts), _timing_told(whole), rows, title.line, whole.scene or "")

@@ -46,7 +46,7 @@ def count_segments(duration: float, segment: float) -> int:
 
 
 def active_segments(intervals: Intervals, n_segments: int, n_labels: int, segment: float, decode: Decode = "any") -> Bools:
-    """(n_segments, n_labels): where events are active; what lies past the last segment is cut off.
+    """(n_segments, n_labels): where events are active; what is past the last segment is cut off.
 
     The division is sed_eval's, so that an onset of 0.3 s with segments of 0.1 s falls into segment 2 there and here.
 

@@ -164,7 +164,7 @@ def _kept_scenes(shared: Tensor | None, own: Tensor | None, kept: tuple[int, ...
 
 
 def _beside(own: Tensor | None, new: Tensor) -> Tensor:
-    """Columns of (B, T, K) beside those of (B, T', N): one step of the fewer stands for several of the more."""
+    """Columns of (B, T, K) beside those of (B, T', N): a step of the coarser series covers several of the finer."""
     if own is None:
         return new
     T = max(own.shape[1], new.shape[1])

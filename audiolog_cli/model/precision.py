@@ -148,7 +148,7 @@ def quantized(weight: Tensor) -> Tensor:
 
 
 def in_7_bits(x: Tensor) -> tuple[Tensor, float, int]:
-    """Activations as integers from 0 to 127, the size of one step, and the integer that stands for 0.
+    """Activations as integers from 0 to 127, the size of one step, and the integer that means 0.
 
     Processors without VNNI add pairs of products in 16 bits, which 8-bit activations overflow; 7 bits never do. They are used
     everywhere, for the same scores on every machine; `linear_dynamic` does the same with a reduced range.

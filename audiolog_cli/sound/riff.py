@@ -2,7 +2,7 @@
 
 In: a file, or a pipe that is read once. Out: for libavformat, an endless WAV made of the format and the bytes of audio (`Wave`);
 for clock times, the chunks of a seekable file (`chunks`). Audio goes on past a size that is too small: one that wrapped at 4 GB,
-that stands for "unknown" or that a crashed recorder left behind, or past the first of two `data` chunks. What follows a `data`
+that means "unknown" or that a crashed recorder left behind, or past the first of two `data` chunks. What follows a `data`
 chunk is a chunk, another WAV, zeros that fill the file, or audio. Nothing is decoded here.
 
 Formats: Microsoft's RIFF, EBU Tech 3306 (RF64), ITU-R BS.2088 (BW64), Sony's Wave64.
