@@ -1,7 +1,7 @@
 """The training loop: batches in, checkpoints and one record per epoch out.
 
 AdamW, gradient clipping and accumulation, an exponential moving average (EMA) of the weights, which is what gets validated and
-shipped, early stopping, mixed precision; the learning rate is warmed up and falls by half a cosine, or goes by the stairs that
+shipped, early stopping, mixed precision; the learning rate is warmed up and falls by half a cosine, or goes down in the steps that
 HTS-AT was trained with. A run can be interrupted anywhere: `last.pt` holds everything and is replaced atomically after every
 epoch and on Ctrl-C, and a resumed run computes the same losses as an uninterrupted one, because the batch, random numbers and
 rate of a step depend only on its number. What a batch is, and how a network is scored, is up to the caller (`batches.py`,
@@ -271,7 +271,7 @@ def htsat(epoch: int) -> float:
     """Share of the full rate in an epoch: three epochs of warm-up, halved after the 11th, 0.2 from the 22nd on.
 
     Chen et al., 2022, as in the released configuration (`lr_rate`; 1.0 is its largest, a rate of 1e-4). The released code rises
-    again to 0.3 after its 31st epoch, where its floor lies above its last stair; here the rate stays.
+    again to 0.3 after its 31st epoch, where its floor is above its last step; here the rate stays.
 
     >>> [htsat(epoch) for epoch in (0, 1, 2, 10, 11, 20, 21, 99)]
     [0.2, 0.5, 1.0, 1.0, 0.5, 0.5, 0.2, 0.2]
