@@ -1,7 +1,7 @@
 """The training loop: batches in, checkpoints and one record per epoch out.
 
 AdamW, gradient clipping and accumulation, an exponential moving average (EMA) of the weights, which is what gets validated and
-shipped, early stopping, mixed precision; the learning rate is warmed up and falls by half a cosine, or goes down in the steps that
+shipped, early stopping, mixed precision; the learning rate is warmed up and falls by half a cosine, or in the steps that
 HTS-AT was trained with. A run can be interrupted anywhere: `last.pt` holds everything and is replaced atomically after every
 epoch and on Ctrl-C, and a resumed run computes the same losses as an uninterrupted one, because the batch, random numbers and
 rate of a step depend only on its number. What a batch is, and how a network is scored, is up to the caller (`batches.py`,
