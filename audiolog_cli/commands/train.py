@@ -77,10 +77,10 @@ def train(
     labels: Annotated[
         str, Option(metavar="NAME|FILE", help="maestro-soft for all 17 classes; for your own folder a TSV kind, label.")
     ] = "",
-    validation: Annotated[Path | None, Option(metavar="POOL", help="A pool of validation windows, for a pool or clips.")] = None,
+    validation: Annotated[Path | None, Option(metavar="POOL", help="A pool of validation windows, for a pool.")] = None,
     cache: Annotated[
         Path | None,
-        Option(metavar="DIR", help="A data set's spectrograms, or decoded clips, kept for all runs [default: OUT/cache]."),
+        Option(metavar="DIR", help="A data set's spectrograms, kept for all runs [default: OUT/cache]."),
     ] = None,
     recipe: Annotated[
         str,
