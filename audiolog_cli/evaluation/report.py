@@ -131,7 +131,7 @@ def confidence_intervals(material: Material, results: Sequence[FileResult]) -> d
     """95 % intervals of the headline figures that are rates of counts, by resampling recordings."""
     weights, shape = bootstrap.file_weights(len(results)), (3, len(material.labels))
     rates: dict[str, Callable[[Floats], float]] = {  # of S, D, I, then true positives, reference and estimate counts per label
-        "error_rate": lambda sums: segment_based.error_rate(*sums[:3], sums[3:].reshape(shape)[1].sum()),
+        "error_rate": lambda sums: segment_based.error_rate(sums[0], sums[1], sums[2], sums[3:].reshape(shape)[1].sum()),
         "f1": lambda sums: segment_based.f1(*sums[3:].reshape(shape).sum(axis=1)),
         "macro_f1": lambda sums: segment_based.macro_f1(segment_based.f1_per_class(*sums[3:].reshape(shape))),
     }

@@ -62,8 +62,8 @@ def segment_counts(reference: Bools, estimate: Bools) -> Counts:
     """
     both = reference & estimate
     substitutions = (np.minimum(reference.sum(axis=1), estimate.sum(axis=1)) - both.sum(axis=1)).sum()
-    totals = (activity.sum(axis=0) for activity in (both, reference, estimate))
-    return Counts(*totals, int(substitutions), len(reference))
+    found, n_reference, n_estimated = (activity.sum(axis=0) for activity in (both, reference, estimate))
+    return Counts(found, n_reference, n_estimated, int(substitutions), len(reference))
 
 
 def error_rate(substitutions: float, deletions: float, insertions: float, n_reference: float) -> float:

@@ -108,8 +108,8 @@ def make_bank(
     rooms = tuple(augment.filter_of(augment.room(fixed.uniform(0.1, 0.9), fixed.uniform(-3, 12), fixed)) for _ in range(N_ROOMS))
     colours: tuple[NoiseColour, ...] = ("white", "pink", "brown")
     noises = tuple(augment.noise(NOISE_SECONDS * SAMPLE_RATE, colour, fixed) for colour in colours)
-    weights = tuple(chances / max(chances.sum(), 1e-9))
-    return Bank(cache, events, scenes, clips, weights, rooms, noises, tuple(sum(unlabelled.values(), ())))
+    shares = tuple(chances / max(chances.sum(), 1e-9))
+    return Bank(cache, events, scenes, clips, shares, rooms, noises, tuple(sum(unlabelled.values(), ())))
 
 
 def _by_label(clips: Sequence[Clip], kind: str) -> dict[str, tuple[tuple[Clip, ...], ...]]:

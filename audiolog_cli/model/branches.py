@@ -6,7 +6,7 @@ In: features (B, T, C) of T steps. Out: the logits and embeddings of an `Output`
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from audiolog_cli.model.htsat import INITIAL_LOGIT_SCALE, Output
 
-Config = TypeVar("Config")
 RARE = -4.0  # initial bias of events and tags, 2 %: most are absent most of the time, which need not be learned
 
 
-def sized(presets: Mapping[str, Config], name: str, n_scenes: int = 0, n_events: int = 0, n_classes: int = 0) -> Config:
+def sized(presets: Mapping[str, Any], name: str, n_scenes: int = 0, n_events: int = 0, n_classes: int = 0) -> Any:
     """The preset of that name with these heads; KeyError if there is none."""
     return replace(presets[name], n_scenes=n_scenes, n_events=n_events, n_classes=n_classes)
 

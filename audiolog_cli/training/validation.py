@@ -84,7 +84,7 @@ def sure_thresholds(scores: Scores, precision: float) -> list[float]:
 
 def _with_reference(thresholds: list[float], scores: Scores, otherwise: Callable[[list[float]], float]) -> list[float]:
     """The thresholds rounded; for classes without a reference, what `otherwise` makes of those of the others."""
-    has_reference = (scores.reference & scores.counted).any(axis=0)
+    has_reference = [bool(column.any()) for column in (scores.reference & scores.counted).T]
     known = [threshold for threshold, is_known in zip(thresholds, has_reference, strict=True) if is_known]
     usual = otherwise(known) if known else 0.5
     return [round(t if is_known else usual, 4) for t, is_known in zip(thresholds, has_reference, strict=True)]

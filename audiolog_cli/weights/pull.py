@@ -103,13 +103,16 @@ def folder_of(name: str, offline: bool = False, show_progress: bool = False) -> 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import errors, snapshot_download
 
-    wanted = {"revision": entry.revision, "allow_patterns": [entry.filename, "*.json", "merges.txt"]}
+    wanted, bar = [entry.filename, "*.json", "merges.txt"], _bar(show_progress)
     try:
-        folder = Path(snapshot_download(entry.repo, **wanted, local_files_only=offline, tqdm_class=_bar(show_progress)))
+        found = snapshot_download(
+            entry.repo, revision=entry.revision, allow_patterns=wanted, local_files_only=offline, tqdm_class=bar
+        )
     except Exception as error:  # its HTTP library's errors are not the hub's
         if offline and isinstance(error, errors.LocalEntryNotFoundError):
             raise WeightsError(f"{name}: {entry.repo} is not in the hub's cache, and --offline forbids to fetch it") from None
         raise WeightsError(f"{name}: {_no_answer(error, entry)}") from None
+    folder = Path(found)
     if not (folder / entry.filename).is_file():
         raise WeightsError(f"{name}: {entry.filename} is not in {folder}; pull it again with a network")
     check_sum(entry, folder / entry.filename, stated_sum((folder / entry.filename).resolve().name))
@@ -149,8 +152,10 @@ def _fetch(
         partial.touch()
         with open(partial, "r+b") as file:
             start = file.seek(0, os.SEEK_END)
-            about = {"headers": headers or {}, "expected_size": size, "displayed_filename": entry.filename}
-            http_get(url, file, resume_size=start, tqdm_class=_bar(show_progress), **about)
+            bar, name = _bar(show_progress), entry.filename
+            http_get(
+                url, file, resume_size=start, headers=headers or {}, expected_size=size, displayed_filename=name, tqdm_class=bar
+            )
     except Exception as error:
         raise WeightsError(f"{entry.name}: {_stopped(error)}") from None
     check_sum(entry, partial, expected)
@@ -167,7 +172,7 @@ def _bar(is_shown: bool) -> type[Any]:
     from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        tqdm.__init__(self, *args, **(kwargs | {"disable": True}))
+        tqdm.__init__(self, *args, **(kwargs | {"disable": True}))  # type: ignore[no-untyped-call]
 
     return tqdm if is_shown else type("Silent", (tqdm,), {"__init__": __init__})
 
