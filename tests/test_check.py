@@ -43,6 +43,10 @@ def wrong(text: str, table: list[Row] = CITY) -> list[tuple[str, str]]:
         ("von 5 bis 12 Sekunden, um 1:05", [(5, 12), (65, 65)]),
         ("de 5 à 12 secondes", [(5, 12)]),
         ("从5秒到12秒，第7秒", [(5, 12), (7, 7)]),
+        ("from the 5th minute, in the third minute", [(270, 270), (150, 150)]),
+        ("half past one, at ten to eight, two o'clock", [(5400, 5400), (28200, 28200), (7200, 7200)]),
+        ("ab halb zwei", [(5400, 5400)]),
+        ("it stops after half a minute, followed by 10 minutes on a bus, (about 17 min)", []),
         ("for 5 seconds, every 30 seconds, 12 seconds long", []),
         ("3 times, 6 s in all; 40 s; a 5-second clip of 2 minutes", []),
         ("5 and 6 dogs, in 3 scenes, 47 % of the time", []),
@@ -53,7 +57,7 @@ def test_times_are_distinguished_from_durations(text: str, expected: list[tuple[
 
 
 def test_vague_times_have_slack() -> None:
-    assert [time.slack for time in times("at 0:05, at about 0:05, in minute 5")] == [0.0, 3.0, 30.0]
+    assert [time.slack for time in times("at 0:05, at about 0:05, shortly after 0:05, in minute 5")] == [0.0, 3.0, 60.0, 30.0]
 
 
 # Words
@@ -151,6 +155,22 @@ def test_claims(text: str, expected: list[tuple[str, str]]) -> None:
         ("There are no animals, and no dogs.", ["heard, says the table"]),
         ("A car passes now and then, and people talk at once.", []),
         ("Apart from birds and a car, nothing is heard from 0:36 to 1:00.", []),
+        ("Apart from cars, no vehicles are heard; other than a car, there are no vehicles.", []),
+        ("Apart from footsteps, no vehicles are heard.", ["heard, says the table"]),
+        ("Without timing: cars and footsteps.", []),
+        ("Are there any dogs? Does a siren wail?", []),
+        ("Two cars pass in the city center; a child walks to the door.", []),
+        ("Nine cars pass; seven bursts of birdsong are heard.", ["3 times, says the table"] * 2),
+        ("Birds are absent from the first half.", []),
+        ("No birds in the second half.", ["heard then, says the table"]),
+        ("Footsteps, cars (0:40–0:43), people talk while in the city center.", []),
+        ("0:05: the car stops.", []),
+        ("0:07: the car stops.", ["not at that time"]),
+        ("A metro leaves, which lasts for 20 s.", ["lasts 2 s, says the table"]),
+        (
+            "Birds sing most of the time; the metro leaves for a minute and a half.",
+            ["not all that time", "lasts 2 s, says the table"],
+        ),
         ("Cars may pass ten times.", []),
         ("In the last 24 seconds birds sing, in the first 10 seconds cars pass.", []),
         ("In the first 10 seconds birds sing.", ["not at that time"]),
@@ -167,6 +187,14 @@ def test_times_of_day_are_times_where_the_start_is_known() -> None:
     assert wrong("A metro leaves from 06:00:27 to 06:00:29.", morning)[0][1] == "not at that time"
     assert wrong("A metro leaves at 2026-05-01T06:00:17+02:00.", morning) == []
     assert wrong("Cars pass at 6 am; people talk at 7 am.", morning)[0][1] == "past the end of the recording, 1:00"
+
+
+def test_times_in_one_log_are_all_of_the_day_or_all_of_the_recording() -> None:
+    night = dated("2026-05-01T00:10:00+02:00", rows({"home": [(0, 7200)]}, {"alarm": [(900, 960)], "cat_meow": [(5400, 5403)]}))
+    assert wrong("An alarm rings at 00:25. A cat meows at 01:40.", night) == []
+    assert wrong("An alarm rings at 15:00. A cat meows at 90:00.", night) == []
+    assert wrong("An alarm rings at 15:00, a cat meows at 01:40 am.", night) == []  # neither can be read as the other
+    assert wrong("An alarm rings at a quarter past twelve.", night)[0][1] == "not at that time"
 
 
 def test_times_of_day_go_over_midnight() -> None:

@@ -144,7 +144,7 @@ def sentences(text: str, table: Table) -> Iterator[Sentence]:
         text = pattern.sub(lambda match: " " * len(match.group()), text)
     text = re.sub(UNNAMED, lambda match: "\x03" * len(match.group()), text, flags=re.IGNORECASE)
     text = IDIOMS.sub(lambda match: " " * len(match.group()), MARKUP.sub(" ", text))
-    found_times = in_one_way(times(text), table)
+    found_times = _in_one_way(times(text), table)
     masked = _masked(text, found_times, "\x01")
     found_durations = [each for each in durations(text) if "\x01" not in masked[each.start : each.end]]
     masked = _masked(masked, found_durations, "\x04")
@@ -163,11 +163,11 @@ def sentences(text: str, table: Table) -> Iterator[Sentence]:
         yield sentence
 
 
-def in_one_way(found: list[Time], table: Table) -> list[Time]:
+def _in_one_way(found: list[Time], table: Table) -> list[Time]:
     """Times that may be of the day or of the recording, read as those of the log that can only be one of the two."""
     both = [time for time in found if time.of_day and table.clocks]
     of_day = {time: any(each <= table.end for each in table.positions(time.of_day[0])) for time in both if time.of_day}
-    inside = {time: table.onset <= time.onset <= time.offset <= table.end for time in both}
+    inside = {time: not time.only_of_day and table.onset <= time.onset <= time.offset <= table.end for time in both}
     only_of_day = any(of_day[time] and not inside[time] for time in both)
     if only_of_day == any(inside[time] and not of_day[time] for time in both):
         return found
