@@ -11,13 +11,13 @@ from audiolog_cli.model import checkpoint, crnn
 from audiolog_cli.model.baselines import Joint, JointConfig
 from audiolog_cli.model.checkpoint import Card
 from audiolog_cli.teaching.bank import find_bank, write_bank
-from audiolog_cli.teaching.figures import Figure, best_threshold, f1_at
+from audiolog_cli.teaching.figures import Figure, HeldOut, best_threshold, f1_at, figures_of
 from audiolog_cli.teaching.lessons import Lesson, Span
 from audiolog_cli.teaching.material import Mark, read_material
 from audiolog_cli.teaching.regression import fit
 from audiolog_cli.teaching.report import report_lines
 from audiolog_cli.teaching.sounding import sounding
-from audiolog_cli.teaching.targets import targets
+from audiolog_cli.teaching.targets import Targets, targets
 from tests.audio_files import noise, sine, write_wav
 from tests.shell import audiolog
 
@@ -153,6 +153,20 @@ def test_the_threshold_weighs_false_alarms_as_the_sound_is_rare() -> None:
     # at 0.9: recall 1/2, no false alarm, F1 2 x 0.01 / (0.02 + 0.01) = 0.667; at 0.6: 2 x 0.02 / (0.02 + 0.02 + 0.98 / 8) = 0.246
     assert best_threshold(heard, unheard, others, 0.02) == pytest.approx(0.9)
     assert f1_at(heard[0], heard, unheard, others, 0.02) == pytest.approx(0.02 / 0.03)
+
+
+def test_figures_of_two_labels() -> None:
+    scores = np.array([[[0.9, 0.1], [0.6, 0.1], [0.1, 0.8], [0.8, 0.3]]], np.float32)  # one window, four seconds, labels a and b
+    heard = np.array([[[1, 0], [1, 0], [0, 1], [0, 1]]], np.float32)
+    found = Targets(heard, np.ones_like(heard), np.array([[0, 0, 1, 2]]))
+    others = np.array([[0.7, 0.0]] + 99 * [[0.0, 0.0]], np.float32)  # the bank: one sound in a hundred is like a
+    tested = HeldOut(("a", "b"), scores, found, others, ("a.wav", "b.wav", "odd.wav"), ((0,), (1, 2)))
+    free, bounded = (figures_of(tested, {}, share=0.5, most_false=most) for most in (0.01, 0.0))
+    assert free[0].threshold == pytest.approx(0.6) and 0.7 < bounded[0].threshold < 0.7001  # just above that sound
+    assert free[0].taken_for == () and free[1].taken_for == (("a", 0.5),)
+    # odd.wav is over the threshold of a by logit(0.8) - logit(0.6) = 0.98, and at that of its own label
+    assert free[1].threshold == pytest.approx(0.3) and free[1].own[1] == pytest.approx(0.0, abs=1e-6)
+    assert free[1].rival[1] == ("a", pytest.approx(0.98, abs=0.01))
 
 
 @pytest.fixture(scope="module")
@@ -332,9 +346,9 @@ def test_the_table_and_what_to_record_next() -> None:
         0.4,
         0.6,
         (("tap", 0.25),),
-        (0.9, 0.9, 0.01),
-        ("", "", "tap"),
-        (("a.wav", "b.wav"),),
+        (0.5, 1.5, -3.0),
+        (("tap", -4.0), ("tap", 0.0), ("tap", 1.0)),
+        (("a.wav", "b.wav", 0.999), ("a.wav", "c.wav", 0.91)),
     )
     assert "".join(report_lines([figure])) == (
         "label      clips    AP    F1  taken for\n"

@@ -188,7 +188,9 @@ def _extend(
         terminal.say(remark)
     if out is not None:
         checkpoint.save(out, taught.network, taught.card)
-        terminal.say(f"{out}: {len(taught.card.scenes)} scenes, {len(taught.card.events)} events; audiolog tag --weights {out}")
+        n_scenes, n_events = len(taught.card.scenes), len(taught.card.events)
+        counts = f"{n_scenes} scene{'s' * (n_scenes != 1)}, {n_events} event{'s' * (n_events != 1)}"
+        terminal.say(f"{out}: {counts}; audiolog tag --weights {out}")
     if recording is not None:
         found = suggestions(taught.tagger, str(recording), material.events, suggest, terminal.say)
         terminal.write_lines(track_lines(found))

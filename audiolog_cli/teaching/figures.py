@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiolog_cli.metrics.score_based import average_precision, threshold_curve
+from audiolog_cli.teaching.regression import logit
 from audiolog_cli.teaching.targets import Floats, Targets
 
 LOWEST, HIGHEST = 0.001, 0.99  # thresholds
-ALIKE = 0.995  # cosine of two clips' features, less the mean of all, from which they hardly differ
+ALIKE = 0.9  # cosine of two clips' features, less the mean of all, from which a pair is mentioned at all
 SURE = 2000  # seconds without the sound per false alarm
 CONFUSED = 0.1  # share of seconds from which a label counts as taken for another
 
@@ -31,13 +32,13 @@ class Figure:
     threshold: float
     sure: float  # the threshold that almost nothing else exceeds, for `tag --sure`
     taken_for: tuple[tuple[str, float], ...]  # other labels, and the share of this one's seconds in which they are named
-    found: tuple[float, ...]  # per clip: its highest score, from training without it
-    rival: tuple[str, ...]  # per clip: a label that its seconds resemble more than their own; "" for none
-    alike: tuple[tuple[str, str], ...]  # clips that hardly differ
+    own: tuple[float, ...]  # per clip: its seconds' scores above the threshold, from training without it; logits, on average
+    rival: tuple[tuple[str, float], ...]  # per clip: the other label that is highest above its threshold, and how far
+    alike: tuple[tuple[str, str, float], ...]  # pairs of clips, and the cosine of their features; those above ALIKE
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class HeldOut:
     """Scores of labels, each from training without the clip, and the truth about the same parts of windows."""
 
     labels: tuple[str, ...]
@@ -48,7 +49,7 @@ class Tested:
     clips: tuple[tuple[int, ...], ...]  # by label, their numbers
 
 
-def figures_of(tested: Tested, centres: dict[int, Floats], share: float, most_false: float) -> tuple[Figure, ...]:
+def figures_of(tested: HeldOut, centres: dict[int, Floats], share: float, most_false: float) -> tuple[Figure, ...]:
     """The figures of every label, each heard in `share` of the time and named for `most_false` of the bank at most."""
     labels = range(len(tested.labels))
     told_apart = [(*_told_apart(tested, label), tested.others[:, label]) for label in labels]
@@ -57,7 +58,7 @@ def figures_of(tested: Tested, centres: dict[int, Floats], share: float, most_fa
 
 
 def _figure(
-    tested: Tested,
+    tested: HeldOut,
     label: int,
     thresholds: Floats,
     told_apart: tuple[Floats, Floats, Floats],
@@ -68,7 +69,7 @@ def _figure(
     its = tested.scores[(tested.found.known * tested.found.heard)[..., label] > 0]
     rates = (its >= thresholds).mean(axis=0) if len(its) else np.zeros(len(thresholds))
     order = [int(other) for other in np.argsort(rates)[::-1] if other != label and rates[other] >= CONFUSED]
-    best, rival = zip(*(_of_clip(tested, clip, label, thresholds) for clip in tested.clips[label]), strict=True)
+    own, rival = zip(*(_of_clip(tested, clip, label, thresholds) for clip in tested.clips[label]), strict=True)
     threshold = float(thresholds[label])
     return Figure(
         tested.labels[label],
@@ -78,23 +79,22 @@ def _figure(
         threshold,
         max(threshold, _above(unheard, 1 / SURE), _above(others, 1 / SURE)),
         tuple((tested.labels[other], float(rates[other])) for other in order[:2]),
-        best,
-        tuple(tested.labels[other] if other >= 0 else "" for other in rival),
+        own,
+        rival,
         _alike(tested, label, centres),
     )
 
 
-def _of_clip(tested: Tested, clip: int, label: int, thresholds: Floats) -> tuple[float, int]:
-    """A clip's highest score for its label, and a label that exceeds its threshold in more of the seconds than that; -1: none."""
+def _of_clip(tested: HeldOut, clip: int, label: int, thresholds: Floats) -> tuple[float, tuple[str, float]]:
+    """How far a clip's seconds are above its label's threshold, and which other label is highest above its own."""
     its = tested.scores[tested.found.clip == clip]
-    if not len(its):
-        return 0.0, -1
-    over = (its >= thresholds).mean(axis=0)
-    other = int(over.argmax())
-    return float(its[:, label].max()), other if other != label and over[other] > max(0.3, 2 * over[label]) else -1
+    above = (logit(its) - logit(thresholds)).mean(axis=0) if len(its) else np.zeros(len(thresholds), np.float32)
+    others = [other for other in range(len(thresholds)) if other != label]
+    best = max(others, key=lambda other: float(above[other]), default=-1)
+    return float(above[label]), (tested.labels[best], float(above[best])) if others else ("", -np.inf)
 
 
-def _told_apart(tested: Tested, label: int) -> tuple[Floats, Floats]:
+def _told_apart(tested: HeldOut, label: int) -> tuple[Floats, Floats]:
     """A label's scores where it is known to be heard, and where it is known not to be."""
     known, heard = tested.found.known[..., label] > 0, tested.found.heard[..., label] > 0
     return tested.scores[..., label][known & heard], tested.scores[..., label][known & ~heard]
@@ -126,8 +126,11 @@ def _share_over(scores: Floats, thresholds: Floats | float) -> Floats:
 
 
 def _above(scores: Floats, share: float) -> float:
-    """A threshold that `share` of the scores reach; the lowest if there are none."""
-    return float(np.clip(np.quantile(scores, 1 - share), LOWEST, HIGHEST)) if len(scores) else LOWEST
+    """The lowest threshold that at most `share` of the scores reach."""
+    if not len(scores):
+        return LOWEST
+    most = np.sort(scores)[::-1][min(int(share * len(scores)), len(scores) - 1)]
+    return float(np.clip(np.nextafter(most, np.float32(2)), LOWEST, HIGHEST))
 
 
 def centres_of(steps: Floats, clip: NDArray[np.int64]) -> dict[int, Floats]:
@@ -137,9 +140,10 @@ def centres_of(steps: Floats, clip: NDArray[np.int64]) -> dict[int, Floats]:
     return {number: mean - middle for number, mean in means.items()}
 
 
-def _alike(tested: Tested, label: int, centres: dict[int, Floats]) -> tuple[tuple[str, str], ...]:
+def _alike(tested: HeldOut, label: int, centres: dict[int, Floats]) -> tuple[tuple[str, str, float], ...]:
     pairs = combinations([clip for clip in tested.clips[label] if clip in centres], 2)
-    return tuple((tested.names[a], tested.names[b]) for a, b in pairs if _cosine(centres[a], centres[b]) > ALIKE)
+    cosines = ((tested.names[a], tested.names[b], _cosine(centres[a], centres[b])) for a, b in pairs)
+    return tuple(pair for pair in cosines if pair[2] > ALIKE)
 
 
 def _cosine(a: Floats, b: Floats) -> float:

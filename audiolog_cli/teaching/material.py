@@ -149,13 +149,11 @@ def _check_label(label: str, folder: Path) -> None:
 def _check_counts(material: Material, folder: Path) -> None:
     counts: Counter[str] = Counter()
     for one in material.recordings:
-        if one.marks is None:
-            counts[one.label] += 1
-        else:
-            counts.update(mark.label for mark in one.marks if mark.is_heard)
+        counts.update([one.label] if one.marks is None else [mark.label for mark in one.marks if mark.is_heard])
     for label in (*material.events, *(SCENE + scene for scene in material.scenes)):
         if counts[label] < FEWEST:
+            place = folder / label if (folder / label).is_dir() else f"{folder}: {label}, marked in a list"
             few = f"{counts[label]} clip{'s' * (counts[label] != 1)}"
             raise InputError(
-                f"{folder / label}: {few}, expected {FEWEST} or more (20 are good): some are held back to test on; record more"
+                f"{place}: {few}, expected {FEWEST} or more (20 are good): some are held back to test on; record more"
             )

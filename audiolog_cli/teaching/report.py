@@ -8,6 +8,9 @@ from audiolog_cli.teaching.figures import Figure
 
 FEW = 10  # clips
 WEAK = 0.5  # F1 below which to ask for more clips
+# Measured by experiments/own_sounds_advice.py: docs/own_sounds.md has the figures.
+SAME = 0.97  # cosine of two clips' features from which they are called alike
+LEAD, FAR = 2.0, -1.0  # logits: another label's scores further above its threshold than its own's, which are below by so much
 HEADER = ("label", "clips", "AP", "F1", "taken for")
 
 
@@ -38,13 +41,16 @@ def advice_of(figure: Figure) -> Iterator[str]:
         yield f"{figure.label}: {n_clips} clips are few; record {FEW} to 20, of other days and distances"
     elif figure.f1 < WEAK:
         yield f"{figure.label}: hard to tell; record more, as it sounds where you will listen"
-    for first, second in figure.alike[:3]:
+    for first, second, _ in sorted((pair for pair in figure.alike if pair[2] > SAME), key=lambda pair: -pair[2])[:3]:
         yield f"{figure.label}: {first} and {second} sound alike; one of them teaches nothing"
-    odd = [
+    for name, rival in odd_clips(figure)[:3]:
+        yield f"{figure.label}: {name} is not like the others and more like {rival}; is it in the right folder?"
+
+
+def odd_clips(figure: Figure) -> list[tuple[str, str]]:
+    """Clips that are less like their own label than like another, and which."""
+    return [
         (name, rival)
-        for name, score, rival in zip(figure.clips, figure.found, figure.rival, strict=False)
-        if rival or score < 0.02
+        for name, own, (rival, other) in zip(figure.clips, figure.own, figure.rival, strict=True)
+        if other - own > LEAD and own < FAR
     ]
-    for name, rival in odd[:3]:
-        more = f" and more like {rival}" if rival else ""
-        yield f"{figure.label}: {name} is not like the others{more}; is it in the right folder?"
