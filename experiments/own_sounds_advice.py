@@ -65,18 +65,14 @@ def is_copy(first: str, second: str) -> str:
 def odd(figures: list[Figure]) -> None:
     """Misplaced clips named and others accused, by limits."""
     each = [
-        (name.startswith(MISPLACED), own, other - own)
+        (name.startswith(MISPLACED), other - own)
         for figure in figures
         for name, own, (_, other) in zip(figure.clips, figure.own, figure.rival, strict=True)
     ]
-    misplaced, own, lead = (np.array(column) for column in zip(*each, strict=True))
+    misplaced, lead = (np.array(column) for column in zip(*each, strict=True))
     print(f"{misplaced.sum()} misplaced clips, {(~misplaced).sum()} others")
-    for least in (0.0, 1.0, 2.0, 3.0, 4.0):
-        for most in (0.0, -1.0, -2.0, -3.0):
-            named = (lead > least) & (own < most)
-            print(
-                f"lead {least:.0f}, below {most:.0f}: {named[misplaced].mean():.0%} named, {named[~misplaced].mean():.1%} accused"
-            )
+    for least in (1.0, 2.0, 3.0, 4.0, 5.0):
+        print(f"lead {least:.0f}: {(lead > least)[misplaced].mean():.0%} named, {(lead > least)[~misplaced].mean():.1%} accused")
 
 
 def alike(figures: list[Figure]) -> None:

@@ -130,7 +130,8 @@ def _learned_events(steps: Floats, lessons: Lessons, labels: tuple[str, ...], ba
     cells = in_cells(scores, card)
     of_cells = targets(held, cells.shape[1], len(labels), card.window, mostly=0.3)
     tested = HeldOut(labels, cells, of_cells, others, lessons.names, lessons.clips_of(0, len(labels)))
-    return Learned(linear, figures_of(tested, centres_of(steps, of_steps.clip), RARE, MOST_FALSE))
+    clear = np.array([lesson.is_clear for lesson in lessons.windows])
+    return Learned(linear, figures_of(tested, centres_of(steps[clear], of_steps.clip[clear]), RARE, MOST_FALSE))
 
 
 def _learned_scenes(steps: Floats, lessons: Lessons, labels: tuple[str, ...], bank: Bank, n_events: int) -> Learned:

@@ -52,6 +52,7 @@ class Lesson:
     fold: int
     is_partial: bool = False  # nothing is known outside the spans
     scene: int = -1  # for a recording of a place, whose events are unknown
+    is_clear: bool = True  # False: mixed at another level than the clearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +285,7 @@ def _mixed(
             spans += _spans(sound, position / rate)
             position += len(sound.samples) + int(rng.uniform(*GAP) * rate)
         peak = float(np.abs(wave).max())
-        yield Lesson(wave * np.float32(0.9 / peak) if peak > 0.9 else wave, tuple(spans), fold)
+        yield Lesson(wave * np.float32(0.9 / peak) if peak > 0.9 else wave, tuple(spans), fold, is_clear=snr_db == SNRS[0])
 
 
 def _background(n_samples: int, backgrounds: list[Wave], rng: np.random.Generator) -> Wave:

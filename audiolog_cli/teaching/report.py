@@ -10,7 +10,7 @@ FEW = 10  # clips
 WEAK = 0.5  # F1 below which to ask for more clips
 # Measured by experiments/own_sounds_advice.py: docs/own_sounds.md has the figures.
 SAME = 0.97  # cosine of two clips' features from which they are called alike
-LEAD, FAR = 2.0, -1.0  # logits: another label's scores further above its threshold than its own's, which are below by so much
+LEAD = 3.0  # logits by which another label's scores are further above its threshold than the own label's
 HEADER = ("label", "clips", "AP", "F1", "taken for")
 
 
@@ -40,7 +40,7 @@ def advice_of(figure: Figure) -> Iterator[str]:
     if n_clips < FEW:
         yield f"{figure.label}: {n_clips} clips are few; record {FEW} to 20, of other days and distances"
     elif figure.f1 < WEAK:
-        yield f"{figure.label}: hard to tell; record more, as it sounds where you will listen"
+        yield f"{figure.label}: hard to tell; record more, as it sounds where you will listen, unless the weights know it already"
     for first, second, _ in sorted((pair for pair in figure.alike if pair[2] > SAME), key=lambda pair: -pair[2])[:3]:
         yield f"{figure.label}: {first} and {second} sound alike; one of them teaches nothing"
     for name, rival in odd_clips(figure)[:3]:
@@ -52,5 +52,5 @@ def odd_clips(figure: Figure) -> list[tuple[str, str]]:
     return [
         (name, rival)
         for name, own, (rival, other) in zip(figure.clips, figure.own, figure.rival, strict=True)
-        if other - own > LEAD and own < FAR
+        if other - own > LEAD
     ]
