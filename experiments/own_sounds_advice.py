@@ -17,8 +17,8 @@ import torch
 from own_sounds import HERE, put_clips, with_bank
 from own_sounds_material import read_sounds
 
+from audiolog_cli.mixing.composing import write_flac
 from audiolog_cli.mixing.production import whole_file
-from audiolog_cli.mixing.soundfiles import write_flac
 from audiolog_cli.teaching.figures import Figure
 from audiolog_cli.teaching.learning import TeachOptions, teach
 from audiolog_cli.teaching.material import read_material
@@ -76,14 +76,13 @@ def odd(figures: list[Figure]) -> None:
 
 
 def alike(figures: list[Figure]) -> None:
-    """Copies named, and pairs of different recordings."""
-    n_pairs = sum(len(list(combinations(figure.clips, 2))) for figure in figures)
+    """Copies named, and pairs of clips that are named although nothing was copied."""
     copies = {kind: sum(name.startswith(kind) for figure in figures for name in figure.clips) for kind in (NOISY, CODED)}
-    found = [(is_copy(first, second), cosine) for figure in figures for first, second, cosine in figure.alike]
-    for limit in (0.9, 0.93, 0.95, 0.97, 0.98, 0.99):
-        named = [kind for kind, cosine in found if cosine > limit]
-        shares = ", ".join(f"{kind}{named.count(kind) / n:.0%}" for kind, n in copies.items())
-        print(f"cosine {limit}: {shares}, others {named.count('')} of {n_pairs}")
+    named = [(is_copy(first, second), first, second) for figure in figures for first, second in figure.alike]
+    for kind, n in copies.items():
+        print(f"{kind}copies: {sum(one == kind for one, _, _ in named)} of {n} named")
+    others = sorted({(figure.label, *pair) for figure in figures for pair in figure.alike if not is_copy(*pair)})
+    print(f"others named, of {sum(len(list(combinations(figure.clips, 2))) for figure in figures)} pairs: {others}")
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from audiolog_cli.model.baselines import Joint, JointConfig
 from audiolog_cli.model.checkpoint import Card
 from audiolog_cli.teaching.bank import find_bank, write_bank
 from audiolog_cli.teaching.figures import Figure, HeldOut, best_threshold, f1_at, figures_of
-from audiolog_cli.teaching.lessons import Lesson, Span
+from audiolog_cli.teaching.lessons import Hearing, Lesson, Span, make_lessons
 from audiolog_cli.teaching.material import Mark, read_material
 from audiolog_cli.teaching.regression import fit
 from audiolog_cli.teaching.report import report_lines
@@ -155,13 +155,25 @@ def test_the_threshold_weighs_false_alarms_as_the_sound_is_rare() -> None:
     assert f1_at(heard[0], heard, unheard, others, 0.02) == pytest.approx(0.02 / 0.03)
 
 
+def test_a_recording_that_is_there_twice_is_held_out_at_once(tmp_path: Path) -> None:
+    folder = beeps(tmp_path / "mine", 4)
+    again = noise(2.0, RATE, 0.1, seed=5)
+    write_wav(folder / "low" / "a.wav", again, RATE)
+    write_wav(folder / "low" / "z.wav", 0.3 * again[RATE // 4 :] + noise(1.75, RATE, 0.0003), RATE)  # quieter, cut, over noise
+    lessons = make_lessons(read_material(folder, is_wav), Hearing(RATE, 10.0))
+    (pair,) = lessons.alike
+    assert [lessons.names[number] for number in pair] == ["a.wav", "z.wav"]
+    of_fold = {span.clip: lesson.fold for lesson in lessons.windows for span in lesson.spans}
+    assert of_fold[pair[0]] == of_fold[pair[1]]
+
+
 def test_figures_of_two_labels() -> None:
     scores = np.array([[[0.9, 0.1], [0.6, 0.1], [0.1, 0.8], [0.8, 0.3]]], np.float32)  # one window, four seconds, labels a and b
     heard = np.array([[[1, 0], [1, 0], [0, 1], [0, 1]]], np.float32)
     found = Targets(heard, np.ones_like(heard), np.array([[0, 0, 1, 2]]))
     others = np.array([[0.7, 0.0]] + 99 * [[0.0, 0.0]], np.float32)  # the bank: one sound in a hundred is like a
     tested = HeldOut(("a", "b"), scores, found, others, ("a.wav", "b.wav", "odd.wav"), ((0,), (1, 2)))
-    free, bounded = (figures_of(tested, {}, share=0.5, most_false=most) for most in (0.01, 0.0))
+    free, bounded = (figures_of(tested, (), share=0.5, most_false=most) for most in (0.01, 0.0))
     assert free[0].threshold == pytest.approx(0.6) and 0.7 < bounded[0].threshold < 0.7001  # just above that sound
     assert free[0].taken_for == () and free[1].taken_for == (("a", 0.5),)
     # odd.wav is over the threshold of a by logit(0.8) - logit(0.6) = 0.98, and at that of its own label
@@ -348,7 +360,7 @@ def test_the_table_and_what_to_record_next() -> None:
         (("tap", 0.25),),
         (0.5, 1.5, -3.0),
         (("tap", -4.0), ("tap", 0.0), ("tap", 1.0)),
-        (("a.wav", "b.wav", 0.999), ("a.wav", "c.wav", 0.91)),
+        (("a.wav", "b.wav"),),
     )
     assert "".join(report_lines([figure])) == (
         "label      clips    AP    F1  taken for\n"
@@ -356,6 +368,6 @@ def test_the_table_and_what_to_record_next() -> None:
         "kettle         3  0.81  0.70  tap (25%)\n"
         "\n"
         "kettle: 3 clips are few; record 10 to 20, of other days and distances\n"
-        "kettle: a.wav and b.wav sound alike; one of them teaches nothing\n"
+        "kettle: a.wav and b.wav hold the same recording; one of them teaches nothing\n"
         "kettle: c.wav is not like the others and more like tap; is it in the right folder?\n"
     )

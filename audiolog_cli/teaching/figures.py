@@ -5,18 +5,16 @@ windows of the lessons and half like the bank, of which it names few at the cost
 otherwise be named all day.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audiolog_cli.metrics.score_based import average_precision, threshold_curve
 from audiolog_cli.teaching.regression import logit
 from audiolog_cli.teaching.targets import Floats, Targets
 
 LOWEST, HIGHEST = 0.001, 0.99  # thresholds
-ALIKE = 0.9  # cosine of two clips' features, less the mean of all, from which a pair is mentioned at all
 SURE = 2000  # seconds without the sound per false alarm
 CONFUSED = 0.1  # share of seconds from which a label counts as taken for another
 
@@ -34,7 +32,7 @@ class Figure:
     taken_for: tuple[tuple[str, float], ...]  # other labels, and the share of this one's seconds in which they are named
     own: tuple[float, ...]  # per clip: its seconds' scores above the threshold, from training without it; logits, on average
     rival: tuple[tuple[str, float], ...]  # per clip: the other label that is highest above its threshold, and how far
-    alike: tuple[tuple[str, str, float], ...]  # pairs of clips, and the cosine of their features; those above ALIKE
+    alike: tuple[tuple[str, str], ...]  # pairs of clips that hold the same recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +47,15 @@ class HeldOut:
     clips: tuple[tuple[int, ...], ...]  # by label, their numbers
 
 
-def figures_of(tested: HeldOut, centres: dict[int, Floats], share: float, most_false: float) -> tuple[Figure, ...]:
-    """The figures of every label, each heard in `share` of the time and named for `most_false` of the bank at most."""
+def figures_of(tested: HeldOut, alike: Sequence[tuple[int, int]], share: float, most_false: float) -> tuple[Figure, ...]:
+    """The figures of every label, each heard in `share` of the time and named for `most_false` of the bank at most.
+
+    `alike` has the numbers of clips that hold the same recording.
+    """
     labels = range(len(tested.labels))
     told_apart = [(*_told_apart(tested, label), tested.others[:, label]) for label in labels]
     thresholds = [max(best_threshold(*each, share), _above(each[2], most_false)) for each in told_apart]
-    return tuple(_figure(tested, label, np.array(thresholds), told_apart[label], centres, share) for label in labels)
+    return tuple(_figure(tested, label, np.array(thresholds), told_apart[label], alike, share) for label in labels)
 
 
 def _figure(
@@ -62,7 +63,7 @@ def _figure(
     label: int,
     thresholds: Floats,
     told_apart: tuple[Floats, Floats, Floats],
-    centres: dict[int, Floats],
+    alike: Sequence[tuple[int, int]],
     share: float,
 ) -> Figure:
     _, unheard, others = told_apart
@@ -81,7 +82,7 @@ def _figure(
         tuple((tested.labels[other], float(rates[other])) for other in order[:2]),
         own,
         rival,
-        _alike(tested, label, centres),
+        tuple((tested.names[a], tested.names[b]) for a, b in alike if a in tested.clips[label]),
     )
 
 
@@ -131,20 +132,3 @@ def _above(scores: Floats, share: float) -> float:
         return LOWEST
     most = np.sort(scores)[::-1][min(int(share * len(scores)), len(scores) - 1)]
     return float(np.clip(np.nextafter(most, np.float32(2)), LOWEST, HIGHEST))
-
-
-def centres_of(steps: Floats, clip: NDArray[np.int64]) -> dict[int, Floats]:
-    """The mean features of each clip's steps, less the mean of all clips; `clip` (N, T) says which clip a step is of."""
-    means = {number: steps[clip == number].mean(axis=0) for number in np.unique(clip[clip >= 0]).tolist()}
-    middle = np.mean(list(means.values()), axis=0) if means else 0.0
-    return {number: mean - middle for number, mean in means.items()}
-
-
-def _alike(tested: HeldOut, label: int, centres: dict[int, Floats]) -> tuple[tuple[str, str, float], ...]:
-    pairs = combinations([clip for clip in tested.clips[label] if clip in centres], 2)
-    cosines = ((tested.names[a], tested.names[b], _cosine(centres[a], centres[b])) for a, b in pairs)
-    return tuple(pair for pair in cosines if pair[2] > ALIKE)
-
-
-def _cosine(a: Floats, b: Floats) -> float:
-    return float(a @ b / max(1e-9, float(np.linalg.norm(a) * np.linalg.norm(b))))

@@ -23,7 +23,7 @@ from audiolog_cli.tagging.options import LoadOptions
 from audiolog_cli.tagging.tagger import Tagger, batches, one_thread
 from audiolog_cli.tagging.tagger import load as load_tagger
 from audiolog_cli.teaching.bank import Bank, find_bank
-from audiolog_cli.teaching.figures import Figure, HeldOut, centres_of, figures_of
+from audiolog_cli.teaching.figures import Figure, HeldOut, figures_of
 from audiolog_cli.teaching.lessons import N_FOLDS, Hearing, Lessons, make_lessons
 from audiolog_cli.teaching.material import SCENE, Material
 from audiolog_cli.teaching.regression import Linear, fit
@@ -130,8 +130,7 @@ def _learned_events(steps: Floats, lessons: Lessons, labels: tuple[str, ...], ba
     cells = in_cells(scores, card)
     of_cells = targets(held, cells.shape[1], len(labels), card.window, mostly=0.3)
     tested = HeldOut(labels, cells, of_cells, others, lessons.names, lessons.clips_of(0, len(labels)))
-    clear = np.array([lesson.is_clear for lesson in lessons.windows])
-    return Learned(linear, figures_of(tested, centres_of(steps[clear], of_steps.clip[clear]), RARE, MOST_FALSE))
+    return Learned(linear, figures_of(tested, lessons.alike, RARE, MOST_FALSE))
 
 
 def _learned_scenes(steps: Floats, lessons: Lessons, labels: tuple[str, ...], bank: Bank, n_events: int) -> Learned:
@@ -146,7 +145,7 @@ def _learned_scenes(steps: Floats, lessons: Lessons, labels: tuple[str, ...], ba
     linear, scores, others = _learned(means, found, lessons.folds, bank.windows)
     clips = lessons.clips_of(n_events, len(labels))
     tested = HeldOut(tuple(map(SCENE.__add__, labels)), scores, _rows(found, lessons.folds >= 0), others, lessons.names, clips)
-    figures = figures_of(tested, centres_of(means, clip), PLACE_RARE, MOST_FALSE_PLACES)
+    figures = figures_of(tested, (), PLACE_RARE, MOST_FALSE_PLACES)
     return Learned(linear.moved(np.array([figure.threshold for figure in figures])), figures)
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from audiolog_cli.errors import AudioError, InputError
 from audiolog_cli.mixing.augment import NoiseColour, Wave, decibels, fade, noise, rms
 from audiolog_cli.sound import audio
+from audiolog_cli.teaching.copies import copies
 from audiolog_cli.teaching.material import BACKGROUND, FEWEST, SCENE, Mark, Material, Recording
 from audiolog_cli.teaching.sounding import BLOCK, sounding
 
@@ -52,7 +53,6 @@ class Lesson:
     fold: int
     is_partial: bool = False  # nothing is known outside the spans
     scene: int = -1  # for a recording of a place, whose events are unknown
-    is_clear: bool = True  # False: mixed at another level than the clearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ class Lessons:
 
     clips: list[Clip] = field(default_factory=list)
     windows: list[Lesson] = field(default_factory=list)
+    alike: list[tuple[int, int]] = field(default_factory=list)  # numbers of clips that hold the same recording
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -118,7 +119,10 @@ def make_lessons(material: Material, hearing: Hearing, seed: int = 0) -> Lessons
         if recording.marks is not None:
             backgrounds += _marked(recording, material, hearing, lessons)
     _check_left(material, lessons)
-    folds = _folds(lessons.clips)
+    for label in range(len(material.events)):
+        same = [sound for sound in sounds if sound.label == label]
+        lessons.alike += [(same[a].clip, same[b].clip) for a, b in copies([sound.samples for sound in same])]
+    folds = _folds(lessons)
     for fold in range(N_FOLDS):
         held = [sound for sound in sounds if folds[sound.clip] == fold]
         for snr_db in SNRS:
@@ -285,7 +289,7 @@ def _mixed(
             spans += _spans(sound, position / rate)
             position += len(sound.samples) + int(rng.uniform(*GAP) * rate)
         peak = float(np.abs(wave).max())
-        yield Lesson(wave * np.float32(0.9 / peak) if peak > 0.9 else wave, tuple(spans), fold, is_clear=snr_db == SNRS[0])
+        yield Lesson(wave * np.float32(0.9 / peak) if peak > 0.9 else wave, tuple(spans), fold)
 
 
 def _background(n_samples: int, backgrounds: list[Wave], rng: np.random.Generator) -> Wave:
@@ -316,13 +320,14 @@ def _spans(sound: Sound, onset: float) -> list[Span]:
 # Folds
 
 
-def _folds(clips: list[Clip]) -> list[int]:
-    """A fold for each clip, given out in turn within a label."""
+def _folds(lessons: Lessons) -> list[int]:
+    """A fold for each clip, given out in turn within a label; a recording that is there twice is in one fold."""
     counts: Counter[int] = Counter()
-    folds = []
-    for clip in clips:
-        folds.append(counts[clip.label] % N_FOLDS)
-        counts[clip.label] += 1
+    twins = {second: first for first, second in lessons.alike}
+    folds: list[int] = []
+    for number, clip in enumerate(lessons.clips):
+        folds.append(folds[twins[number]] if number in twins else counts[clip.label] % N_FOLDS)
+        counts[clip.label] += number not in twins
     return folds
 
 

@@ -8,9 +8,7 @@ from audiolog_cli.teaching.figures import Figure
 
 FEW = 10  # clips
 WEAK = 0.5  # F1 below which to ask for more clips
-# Measured by experiments/own_sounds_advice.py: docs/own_sounds.md has the figures.
-SAME = 0.97  # cosine of two clips' features from which they are called alike
-LEAD = 3.0  # logits by which another label's scores are further above its threshold than the own label's
+LEAD = 3.0  # logits: a clip whose score for another label is so much further above the threshold than its own may be misplaced
 HEADER = ("label", "clips", "AP", "F1", "taken for")
 
 
@@ -41,8 +39,8 @@ def advice_of(figure: Figure) -> Iterator[str]:
         yield f"{figure.label}: {n_clips} clips are few; record {FEW} to 20, of other days and distances"
     elif figure.f1 < WEAK:
         yield f"{figure.label}: hard to tell; record more, as it sounds where you will listen, unless the weights know it already"
-    for first, second, _ in sorted((pair for pair in figure.alike if pair[2] > SAME), key=lambda pair: -pair[2])[:3]:
-        yield f"{figure.label}: {first} and {second} sound alike; one of them teaches nothing"
+    for first, second in figure.alike[:3]:
+        yield f"{figure.label}: {first} and {second} hold the same recording; one of them teaches nothing"
     for name, rival in odd_clips(figure)[:3]:
         yield f"{figure.label}: {name} is not like the others and more like {rival}; is it in the right folder?"
 
