@@ -146,7 +146,7 @@ def test_rolling_moves_sound_and_targets_together() -> None:
     features[0, 250:500] = 1.0  # steps 8..15 of 32
     events = torch.zeros(1, 32, 1)
     events[0, 8:16] = 1.0
-    batch = batches.Batch(features, batches.Targets(events, torch.ones_like(events), torch.eye(1)))
+    batch = batches.Batch(features, batches.Targets(events, torch.ones_like(events), None))
     rolled = batches.vary(batch, Variation(roll=True), np.random.default_rng(1))
     active = rolled.targets.events[0, :, 0].nonzero().flatten()
     assert active.numel() == 8

@@ -23,8 +23,8 @@ def train(
         Path,
         Argument(
             metavar="DATA",
-            help="MAESTRO Real, TUT, a folder of audio with events.tsv, or a pool made by `audiolog mix --windows`; with "
-            "--extend a folder of clips for each label.",
+            help="MAESTRO Real, TUT, a folder of audio with events.tsv, a pool made by `audiolog mix --windows`, or clips to "
+            "mix; with --extend a folder of clips for each label.",
         ),
     ],
     recording: Annotated[Path | None, Argument(metavar="[RECORDING]", help="With --suggest: a long recording to search.")] = None,
@@ -46,7 +46,7 @@ def train(
             autocompletion=complete_weights,
         ),
         not_with("--check-data", "--recipe", "--set", "--init", "--resume", "--fold", "--lists", "--labels"),
-        not_with("--validation", "--cache"),
+        not_with("--validation", "--cache", "--mixers"),
         Heading("Your own sounds"),
     ] = "",
     only: Annotated[
@@ -82,6 +82,7 @@ def train(
         Path | None,
         Option(metavar="DIR", help="A data set's spectrograms, kept for all runs [default: OUT/cache]."),
     ] = None,
+    mixers: Annotated[int, Option(min=0, help="Processes that mix windows ahead, where DATA holds clips.")] = 1,
     recipe: Annotated[
         str,
         Option(
@@ -113,15 +114,12 @@ def train(
         return
     from audiolog_cli.datasets.folders import layout_of, read_dataset
 
-    is_pool = layout_of(data) == "pool"
-    if is_pool:
-        refuse("fold", "lists", "labels", "check_data", because=f"{data} is a pool, no data set")
-        refuse("cache", because=f"the windows of {data} are made")
-    else:
-        refuse("validation", because=f"the folds of {data} say what validates")
-    if is_pool and validation is None:
-        raise UsageError(f"{data} is a pool: it needs --validation POOL")
-    dataset = None if is_pool else read_dataset(data, lists, labels)
+    layout = layout_of(data)
+    _refuse_what_does_nothing(layout, data)
+    made = layout in ("pool", "clips")  # by `audiolog mix`, or mixed the same way during training
+    if made and validation is None:
+        raise UsageError(f"{data} is {KINDS[layout]}: it needs --validation POOL")
+    dataset = None if made else read_dataset(data, lists, labels)
     if dataset is not None and check_data:
         _report(dataset)
         return
@@ -134,7 +132,8 @@ def train(
     from audiolog_cli.training.recipe import recipe_of_run
     from audiolog_cli.weights.find import find
 
-    pool = data if is_pool else cache or out / "cache"
+    store = cache or out / "cache"
+    pool = data if layout == "pool" else validation or store
     experiment = Experiment(
         pool=pool,
         validation=validation or pool,
@@ -143,11 +142,28 @@ def train(
         device=str(find_device(device)),
         init=find(init) if init else None,
         resume=resume,
+        clips=data if layout == "clips" else None,
+        clip_cache=store,
+        mixers=mixers,
     )
     if dataset is not None:
         experiment = on_recordings(experiment, dataset, fold, terminal.say, terminal.show_progress)
     records = run(experiment, terminal.say, terminal.show_progress)
     terminal.write_lines(json.dumps(record) + "\n" for record in records)
+
+
+KINDS = {"pool": "a pool", "clips": "a folder of clips"}  # layouts that are not data sets
+
+
+def _refuse_what_does_nothing(layout: str, data: Path) -> None:
+    """UsageError for an option that has no effect with this kind of DATA."""
+    if layout not in KINDS:
+        refuse("validation", because=f"the folds of {data} say what validates")
+        refuse("mixers", because=f"the windows of {data} are cut, not mixed")
+        return
+    refuse("fold", "lists", "labels", "check_data", because=f"{data} is {KINDS[layout]}, no data set")
+    if layout == "pool":
+        refuse("cache", "mixers", because=f"the windows of {data} are made")
 
 
 def _report(dataset: "Dataset") -> None:

@@ -43,10 +43,6 @@ def layout_of(folder: Path) -> str:
     """One of LAYOUTS; UsageError that lists what was expected."""
     for pattern, layout in LAYOUTS.items():
         if any(folder.glob(pattern)):
-            if layout == "clips":
-                raise UsageError(
-                    f"{folder}: clips to mix; `audiolog mix {folder} --windows N --out POOL` makes a pool to train on"
-                )
             return layout
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
