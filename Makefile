@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,metrics,scale]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,metrics,tensorboard,scale]'
 	@touch $@
 
 install: $(VENV)/installed ## create the virtual environment and install audiolog into it

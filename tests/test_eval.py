@@ -401,6 +401,7 @@ def test_confidence_intervals_enclose_the_figure_and_repeat(folder: Path) -> Non
     [
         ("eval cells.tsv", 2, "eval needs the truth: --reference PATH"),
         ("eval cells.tsv --reference none.tsv", 1, "none.tsv: no such file"),
+        ("eval cells.tsv --reference ref.tsv --plot x.svg", 2, "--plot: nothing to draw"),
         ("eval --reference ref.tsv --scores-dir bad", 1, "rec1.tsv:1: expected the columns onset"),
         ("eval cells.tsv --reference scores", 1, "scores: no .txt files"),
         ("eval cells.tsv --reference ref.tsv --durations d.tsv", 1, "rec2: in the reference, but --durations does not list it"),
@@ -411,10 +412,23 @@ def test_mistakes_are_one_line_that_names_the_place(folder: Path, line: str, cod
     (folder / "d.tsv").write_text("filename\tduration\nrec1.wav\t4\n")
     (folder / "bad").mkdir()
     (folder / "bad" / "rec1.tsv").write_text(REFERENCE)
+    if "--plot" in line:
+        pytest.importorskip("matplotlib", reason="the extra `metrics` is not installed")
     done = audiolog(line, folder)
     assert (done.code, done.stdout) == (code, "")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_plots(folder: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `metrics` is not installed")
+    line = "eval cells.tsv --reference ref.tsv --reference scenes.tsv --scores-dir scores -q --plot out.svg"
+    assert audiolog(line, folder).code == 0
+    drawn = (folder / "out.svg").read_text()
+    assert all(text in drawn for text in ("dog (1.00)", "recall", "precision", "street", "0.75"))
+    assert "<svg" in drawn
+    done = audiolog(line.replace("out.svg", "out.doc"), folder)
+    assert (done.code, done.stderr) == (2, "audiolog: --plot out.doc: expected a name that ends in .svg, .pdf, .png\n")
 
 
 def test_psds_is_asked_of_its_library(folder: Path) -> None:
@@ -431,12 +445,16 @@ def test_what_a_library_cannot_compute_is_undefined_and_reported(folder: Path) -
     assert "audiolog: sed_scores_eval could not compute PSDS2 (" in done.stderr
 
 
-def test_without_the_extra_the_option_that_needs_it_says_so(folder: Path) -> None:
-    program = "import sys; sys.modules['sed_scores_eval'] = None; from audiolog_cli.cli import main; sys.exit(main())"
+def test_without_the_extra_the_options_that_need_it_say_so(folder: Path) -> None:
+    program = (
+        "import sys; sys.modules['sed_scores_eval'] = sys.modules['matplotlib'] = None;"
+        "from audiolog_cli.cli import main; sys.exit(main())"
+    )
     (folder / "bare.py").write_text(program)
-    done = sh(f"{sys.executable} bare.py eval --reference ref.tsv --scores-dir scores --psds", folder)
-    assert done.code == 2
-    assert "sed_scores_eval is not installed; pip install 'audiolog[metrics]' brings it" in done.stderr
+    for option, name in (("--scores-dir scores --psds", "sed_scores_eval"), ("--plot x.svg", "matplotlib")):
+        done = sh(f"{sys.executable} bare.py eval cells.tsv --reference ref.tsv --reference scenes.tsv {option}", folder)
+        assert done.code == 2
+        assert f"{name} is not installed; pip install 'audiolog[metrics]' brings it" in done.stderr
     assert sh(f"{sys.executable} bare.py eval cells.tsv --reference ref.tsv", folder).code == 0
 
 

@@ -1,4 +1,4 @@
-"""What the training loop promises besides resuming (`test_training.py`): schedules, precisions, progress, learning."""
+"""What the training loop promises besides resuming (`test_training.py`): schedules, precisions, progress, curves, learning."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from audiolog_cli.model import htsat
 from audiolog_cli.model.networks import new_network
 from audiolog_cli.training import loop
 from audiolog_cli.training.batches import Batch
+from audiolog_cli.training.board import drawn
 from audiolog_cli.training.loop import TrainOptions
 from audiolog_cli.training.losses import LossWeights, Targets
 
@@ -113,3 +114,18 @@ def test_progress_is_shown_after_every_step_and_removed_at_the_end(tmp_path: Pat
         "epoch 1 of 2  [####################]  3 of 3",
         "",
     ]
+
+
+def test_every_number_of_a_record_is_a_curve_for_tensorboard(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    records = [{"epoch": 0, "step": 3, "loss": 0.5, "score": 0.25}, {"epoch": 1, "step": 6, "loss": 0.25, "score": 0.5}]
+    assert list(drawn(iter(records), tmp_path)) == records
+    curves = accumulator.EventAccumulator(str(tmp_path)).Reload()
+    assert sorted(curves.Tags()["scalars"]) == ["loss", "score"]
+    assert [(point.step, point.value) for point in curves.Scalars("loss")] == [(3, 0.5), (6, 0.25)]
+
+
+def test_without_tensorboard_the_way_out_is_named_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
+    with pytest.raises(UsageError, match=r"pip install 'audiolog\[tensorboard\]'"):
+        next(drawn(iter([{"epoch": 0}]), tmp_path))

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from audiolog_cli.mixing import windows
+from audiolog_cli.mixing.composing import write_flac
 from audiolog_cli.mixing.pool import Facts, event_steps
-from audiolog_cli.mixing.soundfiles import write_flac
 from audiolog_cli.mixing.windows import PLAIN, Bank
 from audiolog_cli.model.features import LogMel
 from audiolog_cli.training.batches import Variation

@@ -73,6 +73,9 @@ def eval(
     psds: Annotated[
         bool, Option("--psds", help="Also PSDS1, PSDS2 and the best event-based F1, by sed_scores_eval."), needs("--scores-dir")
     ] = False,
+    plot: Annotated[
+        str, Option(metavar="FILE", help="Draw precision-recall curves and scene confusion (.svg, .png, .pdf).")
+    ] = "",
     tune: Annotated[
         str,
         Option(metavar="FILE", help="Write to FILE the thresholds that together give the highest F1, for `tag --thresholds`."),
@@ -119,6 +122,10 @@ def eval(
             terminal.say(note)
     if tune:
         _write_thresholds(tune, material, results)
+    if plot:
+        from audiolog_cli.evaluation.plots import plot as draw
+
+        draw(material, results, plot)
     for line in summary(parts, material):
         terminal.say(line)
     write = {"tsv": formats.tsv_lines, "json": formats.json_lines, "github": formats.github_lines}[format]

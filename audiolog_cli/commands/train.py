@@ -38,6 +38,7 @@ def train(
     ] = None,
     resume: Annotated[bool, Option("--resume", help="Continue from last.pt in --out.")] = False,
     device: Device = "auto",
+    tensorboard: Annotated[Path | None, Option(metavar="DIR", help="Also write the figures for TensorBoard.")] = None,
     extend: Annotated[
         str,
         Option(
@@ -46,7 +47,7 @@ def train(
             autocompletion=complete_weights,
         ),
         not_with("--check-data", "--recipe", "--set", "--init", "--resume", "--fold", "--lists", "--labels"),
-        not_with("--validation", "--cache", "--mixers"),
+        not_with("--validation", "--cache", "--mixers", "--tensorboard"),
         Heading("Your own sounds"),
     ] = "",
     only: Annotated[
@@ -66,7 +67,7 @@ def train(
     check_data: Annotated[
         bool,
         Option("--check-data", help="Print counts, minutes and problems of a data set; train nothing."),
-        not_with("--out", "--recipe", "--set", "--init", "--resume"),
+        not_with("--out", "--recipe", "--set", "--init", "--resume", "--tensorboard"),
         Heading("Data"),
     ] = False,
     fold: Annotated[str, Option(metavar="NAME", help="Which fold of a data set [default: the first].")] = "",
@@ -128,6 +129,7 @@ def train(
     import json
 
     from audiolog_cli.tagging.tagger import find_device
+    from audiolog_cli.training.board import drawn
     from audiolog_cli.training.experiment import Experiment, on_recordings, run
     from audiolog_cli.training.recipe import recipe_of_run
     from audiolog_cli.weights.find import find
@@ -149,6 +151,8 @@ def train(
     if dataset is not None:
         experiment = on_recordings(experiment, dataset, fold, terminal.say, terminal.show_progress)
     records = run(experiment, terminal.say, terminal.show_progress)
+    if tensorboard is not None:
+        records = drawn(records, tensorboard)
     terminal.write_lines(json.dumps(record) + "\n" for record in records)
 
 
