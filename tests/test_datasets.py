@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audiolog_cli.datasets.clip_sets import read_esc50, read_folder, read_urbansound8k
-from audiolog_cli.datasets.dataset import Dataset, Event, Findings, merged, require_valid, summary_lines
+from audiolog_cli.datasets.dataset import Dataset, Event, Findings, check_archives, merged, require_valid, summary_lines
 from audiolog_cli.datasets.folders import layout_of, read_dataset
 from audiolog_cli.datasets.maestro import read_folds, read_maestro
 from audiolog_cli.datasets.tut import read_tut
@@ -350,3 +350,10 @@ def test_summary_counts_recordings_events_and_minutes_per_part(tmp_path: Path) -
 def test_merged_events_of_one_label_never_overlap() -> None:
     events = [Event(0, 5, "a"), Event(1, 2, "a"), Event(5, 6, "a"), Event(7, 8, "a"), Event(3, 9, "b")]
     assert merged(events) == (Event(0, 6, "a"), Event(3, 9, "b"), Event(7, 8, "a"))
+
+
+def test_damaged_archive_is_named(tmp_path: Path) -> None:
+    assert check_archives(tmp_path) == []
+    write(tmp_path / "development_annotation.zip", "not the archive")
+    (problem,) = check_archives(tmp_path)
+    assert "published e6a3f84f8020725d559b38ccb494ef3d; download it again" in problem

@@ -38,9 +38,8 @@ def test_nothing_of_a_network_stays_behind_when_it_is_moved(kind: str, preset: s
     log_mel = network.logmel_extractor.bands(meta(4, SECONDS.get(kind, 2) * network.front_end.sample_rate))
     for training in (False, True):
         output = network.train(training).forward_features(log_mel)
-        targets = losses.Targets(scene=torch.zeros(4, dtype=torch.long, device="meta"))
-        if output.event_logits is not None:
-            targets.events, targets.event_weights = meta(*output.event_logits.shape), meta(*output.event_logits.shape)
+        shape = (4, 32, 30) if output.event_logits is None else output.event_logits.shape
+        targets = losses.Targets(meta(*shape), meta(*shape), meta(4, 8))
         terms = losses.total_loss(output, targets, losses.LossWeights(), getattr(network, "logit_scale", None))
         assert {term.device.type for term in terms.values()} == {"meta"}
     terms["loss"].backward()

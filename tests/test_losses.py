@@ -13,13 +13,13 @@ from audiolog_cli.training.losses import LossWeights, Targets, contrastive_loss,
 
 def test_scene_loss_is_the_mean_over_windows_that_have_a_scene() -> None:
     logits = torch.tensor([[math.log(3.0), 0.0], [0.0, 0.0], [5.0, -5.0]])
-    loss = scene_loss(logits, torch.tensor([0, 1, -1]))  # -ln 3/4, -ln 1/2, not counted
+    loss = scene_loss(logits, torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))  # -ln 3/4, -ln 1/2, not counted
     assert loss.item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2, abs=1e-6)
 
 
 def test_scene_loss_without_any_scene_is_zero_and_has_a_gradient_of_zero() -> None:
     logits = torch.randn(3, 4, requires_grad=True)
-    loss = scene_loss(logits, torch.full((3,), -1))
+    loss = scene_loss(logits, torch.zeros(3, 4))
     loss.backward()
     assert loss.item() == 0.0
     assert logits.grad is not None
@@ -30,7 +30,7 @@ def test_scene_loss_takes_mixed_scenes_and_smoothing() -> None:
     logits = torch.tensor([[math.log(3.0), 0.0]])
     mixed = scene_loss(logits, torch.tensor([[0.25, 0.75]]))
     assert mixed.item() == pytest.approx(0.25 * math.log(4 / 3) + 0.75 * math.log(4), abs=1e-6)
-    smoothed = scene_loss(logits, torch.tensor([0]), smoothing=0.2)
+    smoothed = scene_loss(logits, torch.tensor([[1.0, 0.0]]), smoothing=0.2)
     assert smoothed.item() == pytest.approx(0.9 * math.log(4 / 3) + 0.1 * math.log(4), abs=1e-6)
 
 
@@ -77,10 +77,12 @@ def test_total_is_the_papers_weighted_sum() -> None:
         event_embedding=event,
         scene_embedding=scene,
     )
-    targets = Targets(events=torch.rand(B, T, K), scene=torch.tensor([0, 1, 1, 0]))
+    targets = Targets(torch.rand(B, T, K), torch.ones(B, T, K), torch.eye(S)[[0, 1, 1, 0]])
     scale = torch.tensor(1.0)
     terms = total_loss(output, targets, LossWeights(), scale)
-    expected = 0.3 * scene_loss(output.scene_logits, targets.scene) + 0.6 * event_loss(output.event_logits, targets.events)
+    expected = 0.3 * scene_loss(output.scene_logits, targets.scene) + 0.6 * event_loss(
+        output.event_logits, targets.events, targets.event_weights
+    )
     expected = expected + 0.1 * contrastive_loss(scene, event, scale)
     assert terms["loss"].item() == pytest.approx(expected.item(), abs=1e-6)
     assert set(terms) == {"loss", "scene", "event", "contrastive"}

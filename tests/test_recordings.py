@@ -294,8 +294,6 @@ def test_runs_share_the_windows_and_a_weight_of_zero_leaves_the_loss_out(tmp_pat
          "--validation does nothing here: the folds of field say what validates; leave it out"),
         ("audiolog train pool --out run", 2, "pool is a pool: it needs --validation POOL"),
         ("audiolog train pool --check-data", 2, "--check-data does nothing here: pool is a pool, no data set; leave it out"),
-        ("audiolog train pool --mixers 2 --out run", 2,
-         "--mixers does nothing here: the windows of pool are made; leave it out"),
         ("audiolog train field --out run --labels tut", 1,
          "field/events.tsv:3: unknown label 'dog' (and 5 more problems in field)"),
     ],

@@ -122,7 +122,7 @@ def train(
         raise UsageError(f"{data} is {KINDS[layout]}: it needs --validation POOL")
     dataset = None if made else read_dataset(data, lists, labels)
     if dataset is not None and check_data:
-        _report(dataset)
+        _report(dataset, data)
         return
     if out is None:
         raise UsageError("train needs --out DIR, where the checkpoint goes")
@@ -170,16 +170,17 @@ def _refuse_what_does_nothing(layout: str, data: Path) -> None:
         refuse("cache", "mixers", because=f"the windows of {data} are made")
 
 
-def _report(dataset: "Dataset") -> None:
+def _report(dataset: "Dataset", folder: Path) -> None:
     """The summary on stdout, notes and problems on stderr; exit code 1 if there is a problem."""
-    from audiolog_cli.datasets.dataset import summary_lines
+    from audiolog_cli.datasets.dataset import check_archives, summary_lines
 
     terminal.write_lines(summary_lines(dataset))
     for note in dataset.notes:
         terminal.say(note)
-    for problem in dataset.problems:
+    problems = [*dataset.problems, *check_archives(folder)]
+    for problem in problems:
         terminal.complain(problem)
-    if dataset.problems:
+    if problems:
         raise Exit(1)
 
 

@@ -5,6 +5,7 @@ the folds, and every problem found, each with file and line. Reading does not st
 all; training calls `require_valid` first. Durations come from headers that count samples, else from decoding.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,10 @@ HARD_THRESHOLD = 0.5  # an event is active where its soft label is strictly abov
 WHOLE = float("inf")  # offset of what lasts to the end of a file
 END_SLACK = 0.05  # seconds an annotation may reach past the end: annotators' rounding
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"})
+MD5 = {  # of the published archives
+    "development_audio.zip": "3de7cb4f92a115a6f5cc077a41ca07b3",
+    "development_annotation.zip": "e6a3f84f8020725d559b38ccb494ef3d",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,18 @@ def require_valid(dataset: Dataset) -> None:
     if dataset.problems:
         more = len(dataset.problems) - 1
         raise InputError(dataset.problems[0] + (f" (and {more} more problems in {dataset.name})" if more else ""))
+
+
+def check_archives(folder: Path) -> list[str]:
+    """A problem for each published archive in the folder whose MD5 differs; missing archives are not a problem."""
+    problems = []
+    for name, expected in MD5.items():
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                found = hashlib.file_digest(file, "md5").hexdigest()
+            if found != expected:
+                problems.append(f"{folder / name}: MD5 {found}, published {expected}; download it again")
+    return problems
 
 
 def summary_lines(dataset: Dataset) -> Iterator[str]:

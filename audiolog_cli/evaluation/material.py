@@ -10,10 +10,9 @@ recording or label that only the estimate has is an error unless it is allowed; 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import NamedTuple
 
 import numpy as np
 
@@ -38,14 +37,6 @@ class Options:
     allow_unknown_files: bool = False
 
 
-class Ignored(NamedTuple):
-    """What was left out of the scoring."""
-
-    reference_labels: dict[str, int]  # label -> events, outside --labels
-    estimated_labels: dict[str, int]
-    estimated_files: list[str]
-
-
 @dataclass(frozen=True, slots=True)
 class Material:
     """Everything that is compared, under common names."""
@@ -60,7 +51,9 @@ class Material:
     score_paths: dict[str, Path]  # by common name
     durations: dict[str, float]  # by common name; empty if not given
     folds: dict[str, str]  # by common name; empty if not given
-    ignored: Ignored
+    ignored_files: list[str]  # that only the estimate has
+    ignored_in_reference: dict[str, int]  # label -> events, outside --labels
+    ignored_in_estimate: dict[str, int]
 
     def scores(self, name: str) -> FrameScores | None:
         """The frame scores of a recording with their columns in the order of `labels`; None if there are none."""
@@ -101,13 +94,10 @@ class Side:
 
     def events(self, name: str) -> Intervals:
         """The events of a recording in the order they were written; those cut into cells are joined."""
-        intervals = self._intervals(self.annotations.events.get(self.names.get(name, "")))
-        return merge_touching(intervals) if self.annotations.in_cells else intervals
-
-    def _intervals(self, track: LabelledSpans | None) -> Intervals:
-        track = track or LabelledSpans()
+        track = self.annotations.events.get(self.names.get(name, ""), LabelledSpans())
         label = self.columns[np.array(track.label, dtype=np.int64)]
-        return Intervals(np.array(track.onset), np.array(track.offset), label).where(label >= 0)
+        intervals = Intervals(np.array(track.onset), np.array(track.offset), label).where(label >= 0)
+        return merge_touching(intervals) if self.annotations.in_cells else intervals
 
     def scenes(self, name: str) -> list[Stretch]:
         """The scenes of a recording in order of time; one without a name is `NONE`."""
@@ -142,18 +132,23 @@ def prepare(
     if not files:
         raise InputError("the reference names no recording; --durations lists recordings without events")
     unknown_files = sorted((estimate_names.keys() | score_paths.keys()) - set(files))
-    _refuse_unknown_files(unknown_files, files, options)
+    if unknown_files and not options.allow_unknown_files:
+        raise InputError(
+            f"{_counted(unknown_files)}: estimated, but not in the reference (which names {files[0]}, ...); "
+            "list it in --durations if nothing happens in it, or leave it out with --allow-unknown-files"
+        )
     folds = {common(name): fold for name, fold in folds.items()}
     _require_all(files, durations, "--durations")
     _require_all(files, folds, "--folds")
 
     labels = options.labels or tuple(sorted(reference.event_labels))
-    ignored = Ignored(_counts_outside(reference, labels), _counts_outside(estimate, labels) if estimate else {}, unknown_files)
-    _refuse_unknown_labels(ignored, reference, labels, options)
+    outside = [_counts_outside(side, labels) if side else {} for side in (reference, estimate)]
+    _refuse_unknown_labels(outside[1], reference, labels, options)
     reference_side = Side(reference, reference_names, _columns(reference, labels))
     estimate_side = Side(estimate, estimate_names, _columns(estimate, labels)) if estimate else None
     scenes, unit = _scene_rules(reference, estimate, options)
-    return Material(options, labels, scenes, unit, files, reference_side, estimate_side, score_paths, durations, folds, ignored)
+    sides = reference_side, estimate_side
+    return Material(options, labels, scenes, unit, files, *sides, score_paths, durations, folds, unknown_files, *outside)
 
 
 def _stem(filename: str) -> str:
@@ -174,13 +169,9 @@ def _naming(sources: Iterable[Iterable[str]]) -> Callable[[str], str]:
     return _stem
 
 
-def _refuse_unknown_files(unknown: list[str], files: tuple[str, ...], options: Options) -> None:
-    if unknown and not options.allow_unknown_files:
-        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        raise InputError(
-            f"{unknown[0]}{more}: estimated, but not in the reference (which names {files[0]}, ...); "
-            "list it in --durations if nothing happens in it, or leave it out with --allow-unknown-files"
-        )
+def _counted(names: Sequence[str]) -> str:
+    """The first name, and how many more there are."""
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _require_all(files: tuple[str, ...], listed: Mapping[str, object], option: str) -> None:
@@ -192,26 +183,25 @@ def _require_all(files: tuple[str, ...], listed: Mapping[str, object], option: s
 def _counts_outside(annotations: Annotations, labels: tuple[str, ...]) -> dict[str, int]:
     """How many events have each label that is not scored."""
     outside = {index: label for label, index in annotations.event_labels.items() if label not in set(labels)}
-    if not outside:
-        return {}
     counts: Counter[int] = Counter()
     for track in annotations.events.values():
         counts.update(index for index in track.label if index in outside)
     return {outside[index]: n for index, n in sorted(counts.items())}
 
 
-def _refuse_unknown_labels(ignored: Ignored, reference: Annotations, labels: tuple[str, ...], options: Options) -> None:
+def _refuse_unknown_labels(
+    estimated: Mapping[str, int], reference: Annotations, labels: tuple[str, ...], options: Options
+) -> None:
     """A label that neither --labels nor the reference has is a mistake; one that --labels leaves out is a choice.
 
     A reference with scenes only says nothing about events.
     """
     if reference.scenes and not labels:
         return
-    unknown = [label for label in ignored.estimated_labels if label not in reference.event_labels]
+    unknown = [repr(label) for label in estimated if label not in reference.event_labels]
     if unknown and not options.allow_unknown_labels:
-        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise InputError(
-            f"the label {unknown[0]!r}{more} is estimated, but not in the reference (which has "
+            f"the label {_counted(unknown)} is estimated, but not in the reference (which has "
             f"{', '.join(labels[:5]) or 'no events'}, ...); add it with --labels, or leave it out with --allow-unknown-labels"
         )
     missing = [label for label in options.thresholds if label not in labels]

@@ -60,12 +60,12 @@ def compared(material: Material, results: Sequence[FileResult]) -> Results:
         "files_in_both": sum(name in estimated for name in material.reference.names),
         "files_only_in_reference": [name for name in material.files if name not in estimated],
         "files_only_estimated": [name for name in material.files if name in estimated and name not in material.reference.names],
-        "files_ignored": material.ignored.estimated_files,
+        "files_ignored": material.ignored_files,
         "seconds": sum(result.seconds for result in results),
         "segments": sum(result.segments.n_segments for result in results) if material.labels else 0,
         "labels": list(material.labels),
-        "labels_ignored_in_reference": material.ignored.reference_labels,
-        "labels_ignored_in_estimate": material.ignored.estimated_labels,
+        "labels_ignored_in_reference": material.ignored_in_reference,
+        "labels_ignored_in_estimate": material.ignored_in_estimate,
         "failed": material.estimate.annotations.failures if material.estimate else [],
     }
 

@@ -161,7 +161,6 @@ def responses(n: int, n_mels: int, within_db: float, rng: np.random.Generator) -
 
 def _rolled(batch: Batch, rng: np.random.Generator, front_end: FrontEnd) -> Batch:
     targets = batch.targets
-    assert targets.events is not None
     B, n_steps = targets.events.shape[:2]
     n_frames = batch.features.shape[1] - (not front_end.kaldi)  # the last frame of a centred transform belongs to the next window
     for i, steps in enumerate(rng.integers(0, n_steps // ROLL_STEPS, B) * ROLL_STEPS):
@@ -179,18 +178,15 @@ def _mixed(batch: Batch, chosen: NDArray[np.bool_], rng: np.random.Generator) ->
     shares = np.where(chosen, rng.uniform(0.5, 1.0, len(chosen)), 1.0)
     own = torch.from_numpy(shares.astype(np.float32))
 
-    def mixed(x: Tensor | None) -> Tensor | None:
-        if x is None:
-            return None
+    def mixed(x: Tensor) -> Tensor:
         share = own.view(-1, *[1] * (x.dim() - 1))
         return share * x + (1 - share) * x.roll(1, dims=0)
 
-    targets, features = batch.targets, mixed(batch.features)
-    assert features is not None
-    weights = targets.event_weights
-    if weights is not None:  # unknown in either sound is unknown in the mixture
-        weights = torch.where(own.view(-1, 1, 1) < 1, torch.minimum(weights, weights.roll(1, dims=0)), weights)
-    return Batch(features, Targets(mixed(targets.events), weights, mixed(targets.scene), mixed(targets.tags)))
+    targets, weights = batch.targets, batch.targets.event_weights
+    # unknown in either sound is unknown in the mixture
+    weights = torch.where(own.view(-1, 1, 1) < 1, torch.minimum(weights, weights.roll(1, dims=0)), weights)
+    tags = None if targets.tags is None else mixed(targets.tags)
+    return Batch(mixed(batch.features), Targets(mixed(targets.events), weights, mixed(targets.scene), tags))
 
 
 def one_hot(scene: Tensor, n_scenes: int) -> Tensor:

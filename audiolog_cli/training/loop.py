@@ -237,14 +237,15 @@ def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions,
 def forward(network: Trainable, batch: Batch, options: TrainOptions) -> dict[str, Tensor]:
     """The losses of a batch, in the chosen precision (the losses themselves in fp32)."""
     dtype, device = PRECISIONS[options.precision], torch.device(options.device)
-    features, known = batch.features.to(device), batch.targets
-    moved = (x if x is None else x.to(device) for x in (known.events, known.event_weights, known.scene, known.tags))
+    features, given = batch.features.to(device), batch.targets
+    tags = None if given.tags is None else given.tags.to(device)
+    targets = Targets(given.events.to(device), given.event_weights.to(device), given.scene.to(device), tags)
     with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
         output = network.forward_features(features)
     for name in ("scene_logits", "event_logits", "tag_logits", "scene_embedding", "event_embedding"):
         if (value := getattr(output, name)) is not None:
             setattr(output, name, value.float())
-    return total_loss(output, Targets(*moved), options.loss, getattr(network, "logit_scale", None))
+    return total_loss(output, targets, options.loss, getattr(network, "logit_scale", None))
 
 
 def share_of_rate(step: int, options: TrainOptions) -> float:

@@ -3,7 +3,8 @@
     L = alpha L_scene + beta L_event + (1 - alpha - beta) L_contrastive  [+ delta L_tag]
 
 In: a network's `Output` and a `Targets`. Out: scalars. L_tag is ours, not the paper's: it lets a small network learn from what a
-larger one hears in the same sound (function matching; Beyer et al., 2022). A term without its head or target is left out.
+larger one hears in the same sound (function matching; Beyer et al., 2022). A term without its head, or a teacher's tags, is left
+out.
 """
 
 from dataclasses import dataclass
@@ -12,18 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from audiolog_cli.mixing.pool import NO_SCENE
 from audiolog_cli.model.htsat import Output
 from audiolog_cli.training.ranges import Amount, Share
 
 
 @dataclass(slots=True)
 class Targets:
-    """The targets of a batch of windows; None where nothing is known."""
+    """The targets of a batch of windows."""
 
-    events: Tensor | None = None  # (B, T, n_events) in [0, 1]: hard or soft
-    event_weights: Tensor | None = None  # (B, T, n_events): 0 where the target is not known
-    scene: Tensor | None = None  # (B,) int64, NO_SCENE for none; or (B, n_scenes) probabilities, all zero for none
+    events: Tensor  # (B, T, n_events) in [0, 1]: hard or soft
+    event_weights: Tensor  # (B, T, n_events): 0 where the target is not known
+    scene: Tensor  # (B, n_scenes) probabilities; all zero where the scene is not known
     tags: Tensor | None = None  # (B, T, n_classes) a teacher's probabilities
 
 
@@ -40,47 +40,38 @@ class LossWeights:
 
 
 def scene_loss(logits: Tensor, scene: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy of the scene, mean over the windows that have one: L = -log softmax(logits)[scene].
+    """Cross-entropy of the scene, mean over the windows that have one: L = -sum of scene x log softmax(logits).
 
-    `logits` (B, n_scenes); `scene` (B,) indices with NO_SCENE, or (B, n_scenes) probabilities (mixup). 0 if no window has a
-    scene.
+    Both (B, n_scenes); `scene` holds probabilities (mixup), all zero where it is not known. 0 if no window has a scene.
 
     >>> logits = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
-    >>> round(scene_loss(logits, torch.tensor([1, -1])).item(), 4)  # ln 2; the second has no scene
+    >>> round(scene_loss(logits, torch.tensor([[1.0, 0.0], [0.0, 0.0]])).item(), 4)  # ln 2; the second has no scene
     0.6931
     """
-    if scene.dim() == 1:
-        known = scene != NO_SCENE
-        scene = F.one_hot(scene.clamp(min=0), logits.shape[1]).to(logits.dtype) * known.unsqueeze(1)
     share = scene.sum(dim=1)  # 1 where known, 0 where not, in between after mixup
     smoothed = scene * (1 - smoothing) + share.unsqueeze(1) * smoothing / logits.shape[1]
     return -(smoothed * logits.log_softmax(dim=1)).sum() / share.sum().clamp(min=1e-6)
 
 
-def event_loss(logits: Tensor, events: Tensor, weights: Tensor | None = None) -> Tensor:
+def event_loss(logits: Tensor, events: Tensor, weights: Tensor) -> Tensor:
     """Binary cross-entropy of the events, the weighted mean over windows, steps and classes.
 
     L = -[y log p + (1 - y) log(1 - p)], p = sigmoid(logits); all (B, T, n_events), y in [0, 1].
 
     >>> y, w = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[1.0, 0.0]]])
-    >>> round(event_loss(torch.zeros(1, 1, 2), y).item(), 4)
-    0.6931
     >>> round(event_loss(torch.tensor([[[0.0, 5.0]]]), y, w).item(), 4)  # the wrong second class has weight 0
     0.6931
     """
-    if weights is None:
-        return F.binary_cross_entropy_with_logits(logits, events)
     return F.binary_cross_entropy_with_logits(logits, events, weights, reduction="sum") / weights.sum().clamp(min=1e-6)
 
 
-def squared_loss(activities: Tensor, events: Tensor, weights: Tensor | None = None) -> Tensor:
+def squared_loss(activities: Tensor, events: Tensor, weights: Tensor) -> Tensor:
     """Mean squared error of event activities, as in DCASE 2023 task 4B's baseline; shapes as in `event_loss`.
 
-    >>> squared_loss(torch.tensor([[[0.5, 1.0]]]), torch.tensor([[[0.0, 1.0]]])).item()
+    >>> squared_loss(torch.tensor([[[0.5, 1.0]]]), torch.tensor([[[0.0, 1.0]]]), torch.ones(1, 1, 2)).item()
     0.125
     """
-    errors = (activities - events).square()
-    return errors.mean() if weights is None else (errors * weights).sum() / weights.sum().clamp(min=1e-6)
+    return ((activities - events).square() * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
 def at_steps(targets: Tensor, n_steps: int) -> Tensor:
@@ -133,20 +124,15 @@ def tag_loss(logits: Tensor, tags: Tensor) -> Tensor:
 def total_loss(output: Output, targets: Targets, weights: LossWeights, logit_scale: Tensor | None = None) -> dict[str, Tensor]:
     """The weighted sum as `loss`, and its unweighted terms by name."""
     terms: dict[str, Tensor] = {}
-    if output.scene_logits is not None and targets.scene is not None:
+    if output.scene_logits is not None:
         terms["scene"] = scene_loss(output.scene_logits, targets.scene, weights.label_smoothing)
-    if output.event_logits is not None and targets.events is not None:
+    if output.event_logits is not None:
         measure = squared_loss if weights.squared_error else event_loss
         n_steps = output.event_logits.shape[1]
-        known = None if targets.event_weights is None else at_steps(targets.event_weights, n_steps)
-        terms["event"] = measure(output.event_logits, at_steps(targets.events, n_steps), known)
-    if (
-        weights.contrastive_weight
-        and output.scene_embedding is not None
-        and output.event_embedding is not None
-        and logit_scale is not None
-    ):
-        terms["contrastive"] = contrastive_loss(output.scene_embedding, output.event_embedding, logit_scale)
+        terms["event"] = measure(output.event_logits, at_steps(targets.events, n_steps), at_steps(targets.event_weights, n_steps))
+    scene, event = output.scene_embedding, output.event_embedding
+    if weights.contrastive_weight and scene is not None and event is not None and logit_scale is not None:
+        terms["contrastive"] = contrastive_loss(scene, event, logit_scale)
     if weights.tag_weight and output.tag_logits is not None and targets.tags is not None:
         terms["tag"] = tag_loss(output.tag_logits, at_steps(targets.tags, output.tag_logits.shape[1]))
     assert terms, "a network without a head that these targets could train"
