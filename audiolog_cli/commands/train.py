@@ -1,4 +1,4 @@
-"""`audiolog train`: labelled recordings or a pool of windows in, a checkpoint out; one JSON record per epoch on stdout.
+"""`audiolog train`: labelled recordings, a pool of windows or clips in, a checkpoint out; one JSON record per epoch on stdout.
 
 With --extend: a folder of sounds in; out, a checkpoint that knows them, or what to listen to next.
 """
@@ -78,10 +78,10 @@ def train(
     labels: Annotated[
         str, Option(metavar="NAME|FILE", help="maestro-soft for all 17 classes; for your own folder a TSV kind, label.")
     ] = "",
-    validation: Annotated[Path | None, Option(metavar="POOL", help="A pool of validation windows, for a pool.")] = None,
+    validation: Annotated[Path | None, Option(metavar="POOL", help="A pool of validation windows, for a pool or clips.")] = None,
     cache: Annotated[
         Path | None,
-        Option(metavar="DIR", help="A data set's spectrograms, kept for all runs [default: OUT/cache]."),
+        Option(metavar="DIR", help="A data set's spectrograms, or decoded clips, kept for all runs [default: OUT/cache]."),
     ] = None,
     mixers: Annotated[int, Option(min=0, help="Processes that mix windows ahead, where DATA holds clips.")] = 1,
     recipe: Annotated[

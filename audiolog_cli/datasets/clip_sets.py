@@ -29,36 +29,32 @@ PARTS = (("train", False), ("test", True))  # of a fold: whether it holds the cl
 
 def read_esc50(root: Path) -> Dataset:
     """ESC-50: `meta/esc50.csv` and `audio/FOLD-SOURCE-TAKE-TARGET.wav`; 50 events, 5 folds."""
-    findings = Findings()
-    rows = []
-    for place, (name, fold, target, label) in read_rows(
-        root / "meta" / "esc50.csv", ("filename", "fold", "target", "category"), findings, ","
-    ):
+    findings, clips = Findings(), []
+    columns = ("filename", "fold", "target", "category")
+    for place, (name, fold, target, label) in read_rows(root / "meta" / "esc50.csv", columns, findings, ","):
         parts = Path(name).stem.split("-")
         if (parts[0], parts[-1]) != (fold, target):
             findings.problems.append(f"{place}: {name} is not of fold {fold} and target {target}, by its name")
-        rows.append((place, f"audio/{name}", fold, label))
-    return _clips("ESC-50", root, rows, findings)
+        clips.append((place, f"audio/{name}", fold, label))
+    return _clips("ESC-50", root, clips, findings)
 
 
 def read_urbansound8k(root: Path) -> Dataset:
     """UrbanSound8K: `metadata/UrbanSound8K.csv` and `audio/foldN/SOURCE-CLASS-OCCURRENCE-SLICE.wav`; 10 events, 10 folds."""
-    findings = Findings()
-    rows = []
-    for place, (name, source, fold, target, label) in read_rows(
-        root / "metadata" / "UrbanSound8K.csv", ("slice_file_name", "fsID", "fold", "classID", "class"), findings, ","
-    ):
+    findings, clips = Findings(), []
+    columns = ("slice_file_name", "fsID", "fold", "classID", "class")
+    for place, (name, source, fold, target, label) in read_rows(root / "metadata" / "UrbanSound8K.csv", columns, findings, ","):
         if name.split("-")[:2] != [source, target]:
             findings.problems.append(f"{place}: {name} is not of source {source} and class {target}, by its name")
-        rows.append((place, f"audio/fold{fold}/{name}", fold, label))
-    return _clips("UrbanSound8K", root, rows, findings)
+        clips.append((place, f"audio/fold{fold}/{name}", fold, label))
+    return _clips("UrbanSound8K", root, clips, findings)
 
 
-def _clips(name: str, root: Path, rows: list[tuple[str, str, str, str]], findings: Findings) -> Dataset:
+def _clips(name: str, root: Path, clips: list[tuple[str, str, str, str]], findings: Findings) -> Dataset:
     """Recordings with one event from start to end; fold k tests on k and trains on the others."""
     recordings: dict[str, LabelledRecording] = {}
     fold_of: dict[str, str] = {}
-    for place, clip, fold, label in rows:
+    for place, clip, fold, label in clips:
         if clip in recordings:
             findings.problems.append(f"{place}: {clip} is in the table twice")
             continue
@@ -68,7 +64,7 @@ def _clips(name: str, root: Path, rows: list[tuple[str, str, str, str]], finding
     for path in audio_files(root / "audio"):
         if path.relative_to(root).as_posix() not in recordings:
             findings.problems.append(f"{path}: surplus, no table names it")
-    labels = LabelList((), tuple(sorted({label for _, _, _, label in rows})))
+    labels = LabelList((), tuple(sorted({label for _, _, _, label in clips})))
     return findings.dataset(name, labels, recordings, _leave_one_out(fold_of), source_of)
 
 
