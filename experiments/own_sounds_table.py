@@ -53,10 +53,10 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 def means(runs: Runs) -> str:
     names = (("ap", 2), ("f1", 2), ("alarms", 1))
     rows = [
-        [network, str(clips), str(len(draws[0])), *(over_labels(draws, name, digits) for name, digits in names)]
+        [network, str(clips), str(len(draws)), str(len(draws[0])), *(over_labels(draws, name, digits) for name, digits in names)]
         for (network, clips), draws in runs.items()
     ]
-    return table(["network", "clips", "labels", "AP", "F1", "false alarms an hour"], rows)
+    return table(["network", "clips", "draws", "labels", "AP", "F1", "false alarms an hour"], rows)
 
 
 def by_label(runs: Runs, columns: dict[str, Draws], cells: Callable[[Draws, str], list[str]], names: list[str]) -> str:
@@ -73,10 +73,10 @@ def tables(runs: Runs) -> str:
     compared = by_label(runs, beside, lambda d, label: [of_label(d, label, "ap")], ["AP"])
     f1 = by_label(runs, beside, lambda d, label: [of_label(d, label, "f1")], ["F1"])
     alarms = by_label(runs, beside, lambda d, label: [of_label(d, label, "alarms", 1)], ["alarms"])
-    return (
-        f"{means(runs)}With {first}, by label and number of clips:\n\n{both}"
-        f"With {CLIPS} clips, AP, F1 and false alarms an hour beside those of the others:\n\n{compared}{f1}{alarms}"
-    )
+    text = f"{means(runs)}With {first}, by label and number of clips:\n\n{both}"
+    if len(beside) > 1:
+        text += f"With {CLIPS} clips, AP, F1 and false alarms an hour beside those of the others:\n\n{compared}{f1}{alarms}"
+    return text
 
 
 def main() -> None:
