@@ -22,6 +22,7 @@ POOL_EPOCHS ?= 35
 TUNING_RECORDINGS ?= 40
 RECORDINGS ?= 12
 RECORDING_SECONDS ?= 300
+TUNED_EVENTS ?=
 EPOCHS ?= 10
 STEPS ?= 200
 WINDOWS ?= 8000
@@ -85,7 +86,7 @@ $(BUILD)/everyday/model.safetensors: | $(BUILD)/pool/train/made $(BUILD)/pool/va
 	  --set epochs=$(POOL_EPOCHS) --set steps=$(STEPS) --set precision=$(PRECISION) $(if $(wildcard $(@D)/last.pt),--resume) >> $(@D)/log.jsonl
 
 $(BUILD)/everyday.safetensors: $(BUILD)/everyday/model.safetensors | $(TUNING)
-	$(BIN)/python experiments/tune_weights.py $< $@ $(dir $(TUNING))
+	$(BIN)/python experiments/tune_weights.py $< $@ $(dir $(TUNING)) $(TUNED_EVENTS)
 
 EVALUATED ?= weights/everyday.safetensors
 EVALUATE = $(BIN)/python experiments/evaluate_weights.py

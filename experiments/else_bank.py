@@ -8,8 +8,6 @@ everyday.else.npz: features in 8 bits, from which no audio can be made. Nothing 
 wants to teach.
 """
 
-import csv
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from open_clips import open_rows
 
 from audiolog_cli.mixing.augment import SAMPLE_RATE, decibels, noise, rms
 from audiolog_cli.mixing.cache import FULL_SCALE, as_int16, open_cache
@@ -29,10 +28,6 @@ from audiolog_cli.tagging.tagger import load as load_tagger
 from audiolog_cli.teaching.bank import SUFFIX, write_bank
 from audiolog_cli.teaching.learning import embed
 
-OPEN = re.compile(
-    r"^(?!.*(NC|not stated|SA|originals|all sounds from|Freesound, per|research|personal|Pixabay|per file|Mixkit|fee|see ))"
-    r"(CC BY|CC0|[Pp]ublic domain|US National Park|Apache|BSD|MIT|GPL|LGPL|MPL|README: MIT|repo |repository: )"
-)  # as stated; what is also said to be of unknown, mixed or non-commercial origin is left out
 CLIPS, WINDOWS_OF_PLACES = 900, 300
 STEPS_OF_A_CLIP, STEPS_OF_A_PLACE = 3, 4
 LENGTH = 10 * SAMPLE_RATE
@@ -40,14 +35,8 @@ LENGTH = 10 * SAMPLE_RATE
 
 def rows(data: Path) -> list[dict[str, str]]:
     """Clips of the train split under open licences; events of the vocabulary, and places."""
-    found = []
-    for table in sorted(data.glob("*/clips.tsv")):
-        with table.open(encoding="utf-8") as lines:
-            for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
-                licence = row["licence"]
-                if row["split"] == "train" and OPEN.search(licence) and row["label"] != "other":
-                    found.append(row | {"path": str(table.parent / row["path"])})
-    return found
+    every = (row for table in sorted(data.glob("*/clips.tsv")) for row in open_rows(table.parent))
+    return [row for row in every if row["split"] == "train" and row["label"] != "other"]
 
 
 @dataclass(frozen=True, slots=True)

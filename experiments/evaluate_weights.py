@@ -179,15 +179,11 @@ def print_summary(scores: Scores, thresholds: Sequence[float]) -> None:
 
 
 def print_events(scores: Scores, card: Card) -> None:
-    print("| event | AP | F1 | threshold | --sure | seconds |\n|---|---|---|---|---|---|")
-    sure = card.sure_thresholds or card.thresholds
+    print("| event | AP | F1 | seconds |\n|---|---|---|---|")
     for k, (label, curve) in enumerate(zip(card.events, curves(scores), strict=True)):
         events, reference, counted = (array[:, k : k + 1] for array in (scores.events, scores.reference, scores.counted))
         f1 = micro_f1(Scores(events, reference, counted, scores.scenes, scores.scene), card.thresholds[k : k + 1])
-        print(
-            f"| {label} | {average_precision(curve):.2f} | {f1:.2f} | {card.thresholds[k]:.2f} | {sure[k]:.2f} | "
-            f"{int(reference.sum())} |"
-        )
+        print(f"| {label} | {average_precision(curve):.2f} | {f1:.2f} | {int(reference.sum())} |")
 
 
 def print_scenes(scores: Scores, card: Card) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from audiolog_cli.cells import Labels
-from audiolog_cli.training.validation import Scores, micro_f1, sure_thresholds, tuned_thresholds
+from audiolog_cli.training.validation import Scores, micro_f1
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 
@@ -50,12 +50,12 @@ def test_the_temperature_that_was_taken_away_is_found() -> None:
     assert calibration.best_temperature(calibration.tempered(p, 0.5), true, lambda scenes: scenes) == pytest.approx(2.0, abs=0.16)
 
 
-def test_thresholds_of_a_precision_find_less_and_are_right_more_often() -> None:
+def test_the_threshold_of_a_precision_finds_less_and_is_right_more_often() -> None:
     scores = drawn(1.0, 0.0)
-    usual, sure = tuned_thresholds(scores), sure_thresholds(scores, 0.9)
-    heard = scores.events >= np.asarray(sure)
-    assert 0.9 <= scores.reference[heard].mean() < 0.93
-    assert micro_f1(scores, sure) < micro_f1(scores, usual)
+    usual, sure = calibration.one_threshold(scores), calibration.one_threshold(scores, 0.9)
+    assert 0.9 <= scores.reference[scores.events >= sure].mean() < 0.92
+    assert usual < sure and micro_f1(scores, [sure, sure]) < micro_f1(scores, [usual, usual])
+    assert micro_f1(scores, [usual, usual]) >= micro_f1(scores, [0.5, 0.5])
 
 
 def test_named_shares_count_groups_that_hold_the_scene_as_right() -> None:

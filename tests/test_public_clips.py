@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from audiolog_cli.mixing.clips import read_clips
+from experiments.open_clips import OPEN
 from experiments.public_clips import Found, divide, event
 from tests.audio_files import sine, write_wav
 from tests.shell import ROOT, sh
@@ -84,6 +85,30 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert code == 1
     assert "300-9-0-0.wav" in stderr.splitlines()[-1]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "licence", ["CC0 1.0 (Freesound 242952)", "CC BY 4.0", "public domain (JFK)", "repo MIT License", "LGPL-3.0 (repo LICENSE)"]
+)
+def test_a_stated_licence_that_allows_commercial_use_is_open(licence: str) -> None:
+    assert OPEN.search(licence)
+
+
+@pytest.mark.parametrize(
+    "licence", ["CC BY-NC 3.0", "CC BY-SA 4.0", "not stated", "MIT; audio origin not stated", "MIT, sounds per CREDITS.md"]
+)
+def test_any_other_licence_and_none_is_not_open(licence: str) -> None:
+    assert not OPEN.search(licence)
+
+
+def test_open_clips_are_named_where_they_lie(tmp_path: Path) -> None:
+    columns = "path\tsource_id\tkind\tlabel\tonset\toffset\tduration\tsplit\tlicence"
+    (tmp_path / "clips").mkdir()
+    rows = ("a.wav\ts1\tevent\tdog_bark\t0\t1\t1\ttrain\tCC0", "b.wav\ts2\tevent\tcow\t0\t1\t1\tval\tCC BY-NC 3.0")
+    write(tmp_path / "clips/clips.tsv", columns, *rows)
+    assert sh(f"python {ROOT}/experiments/open_clips.py open clips", tmp_path).code == 0
+    (clip,) = read_clips(tmp_path / "open")
+    assert (clip.path, clip.label, clip.split, clip.licence) == (tmp_path / "clips/a.wav", "dog_bark", "train", "CC0")
 
 
 @pytest.mark.slow

@@ -134,26 +134,6 @@ def micro_f1_thresholds(curves: Sequence[Curve]) -> list[float]:
         reached = higher
 
 
-def precise_thresholds(curves: Sequence[Curve], precision: float) -> list[float]:
-    """The thresholds, one per label, that together find the most segments at that micro precision.
-
-    For a fixed weight w of precision, the sum of TP + w (TP - precision x estimates) can be maximised label by label; the
-    smallest w that keeps the precision finds the most.
-
-    >>> mixed = threshold_curve(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True]))
-    >>> [round(precise_thresholds([mixed], precision)[0], 4) for precision in (0.7, 0.9)]
-    [0.3, 0.75]
-    """
-    counts = [_counts_at_cuts(curve) for curve in curves]
-    kept: list[int] = []
-    for worth in np.geomspace(0.1, 100.0, 61):
-        kept = [int(np.argmax(found + worth * (found - precision * estimated))) for found, estimated in counts]
-        n_found = sum(int(found[i]) for i, (found, _) in zip(kept, counts, strict=True))
-        if n_found >= precision * sum(int(estimated[i]) for i, (_, estimated) in zip(kept, counts, strict=True)):
-            break
-    return [_cuts(curve)[i] for i, curve in zip(kept, curves, strict=True)]
-
-
 def _counts_at_cuts(curve: Curve) -> tuple[Ints, Ints]:
     """True positives and estimates at each of `_cuts`; at the first, nothing is active."""
     return np.append(0, curve.true_positives), np.append(0, curve.true_positives + curve.false_positives)

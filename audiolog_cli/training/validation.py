@@ -5,7 +5,7 @@ is the highest of the steps whose centre lies in it, its reference likewise. An 
 hold is not counted (`Labels.plausible`). Finished recordings are scored by `audiolog eval`, not here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.metrics.score_based import Curve, average_precision, micro_f1_thresholds, precise_thresholds, threshold_curve
+from audiolog_cli.metrics.score_based import Curve, average_precision, micro_f1_thresholds, threshold_curve
 from audiolog_cli.metrics.segment_based import f1, mean_of_defined
 from audiolog_cli.mixing.pool import WindowPool
 from audiolog_cli.model.networks import Trainable
@@ -74,20 +74,10 @@ def curves(scores: Scores) -> list[Curve]:
 
 def tuned_thresholds(scores: Scores) -> list[float]:
     """The thresholds (score >= threshold) that give the highest micro F1; a class without a reference gets the median."""
-    return _with_reference(micro_f1_thresholds(curves(scores)), scores, lambda known: float(np.median(known)))
-
-
-def sure_thresholds(scores: Scores, precision: float) -> list[float]:
-    """The thresholds that find most at that micro precision; a class without a reference gets the highest of the others."""
-    return _with_reference(precise_thresholds(curves(scores), precision), scores, max)
-
-
-def _with_reference(thresholds: list[float], scores: Scores, otherwise: Callable[[list[float]], float]) -> list[float]:
-    """The thresholds rounded; for classes without a reference, what `otherwise` makes of those of the others."""
-    has_reference = [bool(column.any()) for column in (scores.reference & scores.counted).T]
-    known = [threshold for threshold, is_known in zip(thresholds, has_reference, strict=True) if is_known]
-    usual = otherwise(known) if known else 0.5
-    return [round(t if is_known else usual, 4) for t, is_known in zip(thresholds, has_reference, strict=True)]
+    of_classes = curves(scores)
+    thresholds, known = micro_f1_thresholds(of_classes), [curve.n_positive > 0 for curve in of_classes]
+    usual = float(np.median([t for t, k in zip(thresholds, known, strict=True) if k])) if any(known) else 0.5
+    return [round(t if k else usual, 4) for t, k in zip(thresholds, known, strict=True)]
 
 
 def micro_f1(scores: Scores, thresholds: Sequence[float]) -> float:

@@ -69,7 +69,7 @@ EVERYDAY = LabelList(
         "water", "wind", "wolf",
     ),
     {
-        "built": ("cafe_restaurant", "home", "metro_station", "office", "street", "train"),
+        "built_up_area": ("cafe_restaurant", "home", "metro_station", "office", "street", "train"),
         "indoors": ("cafe_restaurant", "home", "office"),
         "nature": ("forest", "night", "park", "rain", "river", "seaside"),
         "traffic": ("metro_station", "street", "train"),
