@@ -51,14 +51,14 @@ def tag(
     from pathlib import PurePath
 
     from audiolog_cli.records import Cell
-    from audiolog_cli.tagging.hearing import Told, hear, hearing
+    from audiolog_cli.tagging.engine import of_each
+    from audiolog_cli.tagging.hearing import hearing
     from audiolog_cli.tagging.options import Job, TagOptions, stretch
 
     tagger = load(weights) if isinstance(weights, str | PurePath) else weights
-    how, told = hearing(tagger.card, TagOptions.of(**options)), Told(warnings.warn)
-    for recording in recordings:
-        job = Job(str(recording), stretch(start, end))
-        yield from (record for record in hear(tagger, how, job, told) if isinstance(record, Cell))
+    how = hearing(tagger.card, TagOptions.of(**options))
+    jobs = (Job(str(recording), stretch(start, end)) for recording in recordings)
+    yield from (record for record in of_each(jobs, tagger, how, warnings.warn) if isinstance(record, Cell))
 
 
 def table(

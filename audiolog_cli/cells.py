@@ -214,9 +214,11 @@ def _average(held: Sequence[CellScores], index: int, events: float, scene: float
 def cells(scores: Iterable[CellScores], filename: str, labels: Labels) -> Iterator[Cell]:
     """The cells of a recording: for each stretch its scene first, then every event at or above its threshold.
 
+    Scores are rounded to three decimals, as they are written, and it is the rounded score that reaches a threshold or does not.
     Where no place is named, and for a model without scenes, the scene is "" with score 0: the line shows that the second was
     analysed. A recording shorter than half a millisecond has one cell of one millisecond.
     """
+    thresholds = np.round(labels.thresholds.astype(np.float64), 6)  # as they were before they became float32
     groups = [(name, [labels.scenes.index(scene) for scene in members]) for name, members in labels.groups.items()]
     groups.sort(key=lambda group: len(group[1]))
     for score in scores:
@@ -224,12 +226,13 @@ def cells(scores: Iterable[CellScores], filename: str, labels: Labels) -> Iterat
         offset = max(round(score.offset, 3), round(onset + 0.001, 3))
         scene, probability = named(score.scene, labels, groups)
         yield Cell(filename, onset, offset, "scene", scene, probability)
-        for index in np.flatnonzero(score.events >= labels.thresholds).tolist():
-            yield Cell(filename, onset, offset, "event", labels.events[index], float(score.events[index]))
+        events = np.round(score.events.astype(np.float64), 3)
+        for index in np.flatnonzero(events >= thresholds).tolist():
+            yield Cell(filename, onset, offset, "event", labels.events[index], float(events[index]))
 
 
 def named(probabilities: Scores, labels: Labels, groups: Sequence[tuple[str, Sequence[int]]]) -> tuple[str, float]:
-    """The place to name for scene probabilities (S,), and its probability; ("", 0.0) where nothing reaches its bar.
+    """The place to name for scene probabilities (S,), and its rounded probability; ("", 0.0) where nothing reaches its bar.
 
     `groups` are (name, indices of its scenes), smallest first.
 
@@ -243,14 +246,14 @@ def named(probabilities: Scores, labels: Labels, groups: Sequence[tuple[str, Seq
     n_shared = len(labels.scenes) - labels.n_own_scenes
     if labels.n_own_scenes:
         best = n_shared + int(probabilities[n_shared:].argmax())
-        if (probability := float(probabilities[best])) >= OWN_SCENE:
+        if (probability := round(float(probabilities[best]), 3)) >= OWN_SCENE:
             return labels.scenes[best], probability
     if not n_shared:
         return "", 0.0
     best = int(probabilities[:n_shared].argmax())
-    if (probability := float(probabilities[best])) >= labels.scene_bar:
+    if (probability := round(float(probabilities[best]), 3)) >= labels.scene_bar:
         return labels.scenes[best], probability
     for name, members in groups:
-        if (probability := min(1.0, float(probabilities[members].sum()))) >= labels.group_bar:
+        if (probability := min(1.0, round(float(probabilities[members].sum()), 3))) >= labels.group_bar:
             return name, probability
     return "", 0.0

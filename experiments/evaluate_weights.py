@@ -54,7 +54,7 @@ def composed_scores(tagged: Tagger, folder: Path, mapping: dict[str, tuple[str, 
              (("events", "event_label"), ("scenes", "scene_label"), ("ignore", "event_label"))}  # fmt: skip
     parts, how = [], hearing(tagged.card, TagOptions())
     for path in sorted(folder.glob("*.flac")):
-        cells = list(scored(tagged, how, Job(path.name), audio.decode(str(path))))
+        cells = list(scored(tagged, how, Job(path.name), audio.decode(str(path)), Told(print)))
         events = np.stack([np.stack([cell.events[those].max() for those in columns]) for cell in cells])
         own = {name: [entry[1:] for entry in entries if entry[0] == path.name] for name, entries in lists.items()}
         reference, ignored = (active(own[name], labels, len(cells)) for name in ("events", "ignore"))

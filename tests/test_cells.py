@@ -177,6 +177,18 @@ def test_a_place_is_named_only_as_precisely_as_it_is_known() -> None:
     assert named == [("park", 0.85), ("nature", 0.85), ("outdoors", 0.9), ("", 0.0)]
 
 
+def test_it_is_the_score_as_written_that_reaches_a_threshold() -> None:
+    """0.34951 is written 0.350, so it reaches 0.35; 0.34949 is written 0.349, and does not. The same of places."""
+    labels = Labels(("home",), ("car", "dog"), np.array([0.35, 0.35], np.float32), scene_bar=0.9)
+    scores = [(0.89951, 0.34951), (0.89949, 0.34949)]
+    heard = [CellScores(0.0, 1.0, np.array([scene], np.float32), np.array([event, 0.0], np.float32)) for scene, event in scores]
+    assert [record[3:6] for record in cells(heard, "a.wav", labels)] == [
+        ("scene", "home", 0.9),
+        ("event", "car", 0.35),
+        ("scene", "", 0.0),
+    ]
+
+
 def test_a_model_without_scenes_still_says_that_the_second_was_analysed() -> None:
     labels = Labels((), ("dog",), np.array([0.5], np.float32))
     heard = CellScores(0.0, 1.0, np.zeros(0, np.float32), np.array([0.1], np.float32))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import UsageError
 from audiolog_cli.sound.audio import Window
-from audiolog_cli.tagging.journal import block, blocks, open_journal, pack, recover, resumed, unpack
+from audiolog_cli.tagging.journal import Kept, block, blocks, open_journal, pack, unpack
 from audiolog_cli.tagging.parameters import Parameters
 from tests.conftest import write_wav
 from tests.shell import audiolog
@@ -42,9 +42,9 @@ def test_scores_are_kept_to_the_bit() -> None:
     assert same([unpack(pack(without_scenes))], [without_scenes])
 
 
-@given(st.integers(0, 6), st.integers(1, 4), st.data())
-def test_any_cut_and_any_flipped_byte_leave_only_what_is_right(n: int, batch_size: int, data: st.DataObject) -> None:
-    """Whatever happened to the end of a journal, a second run gives all windows and scores only incomplete batches."""
+@given(st.integers(0, 6), st.data())
+def test_any_cut_and_any_flipped_byte_leave_only_what_is_right(n: int, data: st.DataObject) -> None:
+    """Whatever happened to the end of a journal, a second run gives all windows and scores only those that are not there."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -54,32 +54,24 @@ def test_any_cut_and_any_flipped_byte_leave_only_what_is_right(n: int, batch_siz
         if damaged and data.draw(st.booleans()):
             damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= 1 << data.draw(st.integers(0, 7))
         path.write_bytes(bytes(damaged))
-        scored: list[int] = []
-
-        def score(rest: Iterator[Window]) -> Iterator[WindowScores]:
-            for window in rest:
-                scored.append(window.index)
-                yield scores(window.index)
-
-        assert same(list(resumed(path, windows(n), score, batch_size)), [scores(i) for i in range(n)])
-        assert scored == list(range(n - len(scored), n))
-        assert not scored or scored[0] % batch_size == 0
+        kept = Kept.at(path)
+        missing = [window.index for window in kept.missing(windows(n))]
+        assert missing == list(range(n - len(missing), n))
+        assert same(list(kept.continued(map(scores, missing))), [scores(i) for i in range(n)])
         assert path.read_bytes() == whole
-        assert recover(path) == (len(whole), n, True)
+        assert Kept.at(path) == Kept(path, len(whole), n, is_complete=True)
 
 
 def test_a_run_that_fails_keeps_what_it_had(tmp_path: Path) -> None:
-    def score(rest: Iterator[Window]) -> Iterator[WindowScores]:
-        for window in rest:
-            if window.index == 2:
-                raise OSError("no more memory")
-            yield scores(window.index)
+    def score() -> Iterator[WindowScores]:
+        yield from map(scores, range(2))
+        raise OSError("no more memory")
 
-    stream = resumed(tmp_path / "j", windows(5), score, batch_size=1)
+    stream = Kept.at(tmp_path / "j").continued(score())
     assert same([next(stream), next(stream)], [scores(0), scores(1)])
     with pytest.raises(OSError, match="no more memory"):
         next(stream)
-    assert recover(tmp_path / "j")[1:] == (2, False)
+    assert (Kept.at(tmp_path / "j").n_windows, Kept.at(tmp_path / "j").is_complete) == (2, False)
 
 
 def test_a_journal_in_use_is_refused(tmp_path: Path) -> None:
@@ -118,8 +110,8 @@ COMMAND = ["tag", "a.wav", "b.wav", "--weights", "w.safetensors", "--hop", "5", 
 
 
 def test_scores_of_a_resumed_run_are_the_same_to_the_bit_in_batches_too(folder: Path) -> None:
-    """The batch size may change the last bit of a score, so an interrupted batch is analysed again as a whole."""
-    command = "tag a.wav --weights w.safetensors --hop 5 -q --batch-size 4 --resume batches"
+    """What is left is analysed in other batches than it would have been without the interruption."""
+    command = "tag a.wav --weights w.safetensors --hop 5 -q --resume batches"
     whole = audiolog(command, folder)
     [kept] = (folder / "batches").glob("*.windows")
     finished = kept.read_bytes()

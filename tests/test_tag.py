@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +18,8 @@ from audiolog_cli.errors import DeviceError
 from audiolog_cli.model import checkpoint
 from audiolog_cli.model.htsat import Output
 from audiolog_cli.sound.audio import Window
-from audiolog_cli.tagging import tagger as tagger_module
-from audiolog_cli.tagging.hearing import Told, heard, hearing
-from audiolog_cli.tagging.options import Job, LoadOptions, TagOptions
-from audiolog_cli.tagging.tagger import ahead, find_device, load, probabilities
+from audiolog_cli.tagging.options import LoadOptions
+from audiolog_cli.tagging.tagger import find_device, load, probabilities
 from tests.conftest import write_wav
 from tests.memory import GROWTH, watched
 from tests.shell import audiolog, sh
@@ -428,35 +425,6 @@ def test_live_sound_is_heard_as_it_comes(folder: Path) -> None:
         process.wait(timeout=60)
 
 
-class Counting(torch.nn.Module):
-    """A network that notes how many windows it is given at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[int] = []
-
-    def forward(self, wave: torch.Tensor) -> Output:
-        self.asked.append(len(wave))
-        return Output(latent=wave[:, :1], event_logits=wave[:, :6].reshape(-1, 2, 3), scene_logits=wave[:, :2])
-
-
-@pytest.mark.parametrize(
-    ("name", "asked", "batches"),
-    [("-", 0, [1] * 9), ("rec.wav", 0, [8, 1]), ("/dev/null", 0, [1] * 9), ("-", 4, [4, 4, 1]), ("rec.wav", 4, [4, 4, 1])],
-)
-def test_what_comes_through_a_pipe_waits_for_no_batch(
-    name: str, asked: int, batches: list[int], tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A GPU takes 64 windows at once from a file; of a live stream that would be ten minutes of silence before the first line."""
-    monkeypatch.setitem(tagger_module.BATCH_SIZES, "cpu", 8)
-    network = Counting()
-    tagger = replace(load(LoadOptions(weights=str(tiny_weights), device="cpu", batch_size=asked, jobs=1)), network=network)
-    chunks = (np.zeros(80_000, np.float32) for _ in range(36))  # 90 s
-    records = list(heard(tagger, hearing(tagger.card, TagOptions()), Job(name), chunks, Told(print)))
-    assert network.asked == batches
-    assert records[-1].duration == 90.0
-
-
 def test_segments_past_the_end_are_reported(folder: Path) -> None:
     lines = "filename\tonset\toffset\nother.wav\t0\t2\nother.wav\t3\t4\nother.wav\t100\t110\n"
     done = audiolog("tag --weights w.safetensors", folder, lines.encode())
@@ -549,23 +517,3 @@ def test_one_window_that_does_not_fit_is_an_error(tiny_weights: Path) -> None:
             replace(load(LoadOptions(weights=str(tiny_weights), device="cpu")), network=Full()),
             [Window(0, 0, 0.0, 8, np.zeros(8, np.float32))],
         )
-
-
-def test_decoding_ahead_raises_its_errors_here_and_stops_when_closed() -> None:
-    def items() -> object:
-        yield 1
-        raise ValueError("broken")
-
-    stream = ahead(items(), 1)  # type: ignore[var-annotated, arg-type]
-    assert next(stream) == 1
-    with pytest.raises(ValueError, match="broken"):
-        next(stream)
-
-    made: list[int] = []
-    endless = ahead((made.append(i) or i for i in range(10**9)), 2)  # type: ignore[func-returns-value]
-    assert [next(endless), next(endless)] == [0, 1]
-    endless.close()
-    time.sleep(0.3)
-    n_made = len(made)
-    time.sleep(0.3)
-    assert len(made) == n_made <= 6

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from fnmatch import fnmatch
 from io import BufferedReader
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import cast
@@ -16,7 +16,7 @@ from typing import cast
 from typer._click.globals import get_current_context
 
 from audiolog_cli import parquet, terminal
-from audiolog_cli.commands.needs import refuse
+from audiolog_cli.commands.needs import refusal
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import cells_of, has_segments, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Remark, Segment
@@ -43,17 +43,16 @@ def jobs_of(
     with `recursive` a folder: all files below it whose names match `match`, or, if that is empty, that have the suffix of a sound
     file. Of each recording, [start, end) seconds are used; UsageError if they are given for segments, which have their own.
     """
-    spans = stretch(start, end)
-    for path in paths:
+    spans, refuse_stretch = stretch(start, end), refusal("start", "end")
+
+    def of(path: str) -> Iterator[Job | InputError]:
         try:
             if os.path.isdir(path) and not recursive:
                 raise InputError(f"{path}: is a folder; --recursive takes all recordings in it and below")
             if recursive and (is_url(path) or os.path.isdir(path)):
                 yield from _found(files_below(path) if is_url(path) else _files_below(path), path, match, spans)
             elif not raw and _holds_records(path):
-                refuse(
-                    "start", "end", because=f"{'stdin' if path == '-' else path} is a list of segments, which say what to hear"
-                )
+                refuse_stretch(f"{'stdin' if path == '-' else path} is a list of segments, which say what to hear")
                 with terminal.text_input(path) as (stream, name):
                     yield from _listed(read_records(stream, name), name)
             else:
@@ -61,6 +60,8 @@ def jobs_of(
         except InputError as error:
             error.path = path
             yield error
+
+    return chain.from_iterable(map(of, paths))
 
 
 def _found(files: Iterable[str], folder: str, match: str, spans: Spans) -> Iterator[Job]:

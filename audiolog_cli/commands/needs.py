@@ -14,7 +14,7 @@ tells which options have no effect, a command calls `refuse`. `tests/test_needs.
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, get_args, get_origin, get_type_hints
@@ -140,12 +140,21 @@ def refuse(*names: str, because: str) -> None:
 
     Does nothing if a command is called from Python.
     """
+    refusal(*names)(because)
+
+
+def refusal(*names: str) -> Callable[[str], None]:
+    """`refuse` for inputs that another thread looks at, which does not know the command: `because` is given there."""
     context = get_current_context(silent=True)
-    if context is None:
-        return
-    for parameter in context.command.params:
-        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
-            raise UsageError(f"{_shown(parameter)} does nothing here: {because}; leave it out")
+
+    def refuse_these(because: str) -> None:
+        if context is None:
+            return
+        for parameter in context.command.params:
+            if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+                raise UsageError(f"{_shown(parameter)} does nothing here: {because}; leave it out")
+
+    return refuse_these
 
 
 class AudiologCommand(TyperCommand):

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from audiolog_cli.model.htsat import Output
+from audiolog_cli.model.precision import enough_rows
 
 KINDS = ("examples", "words")
 
@@ -77,7 +78,8 @@ class WordHead(nn.Module):
     def forward(self, steps: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, n_features) -> logits (B, T or 1, n_events), (B, 0)."""
         embedding = self.embed(steps)
-        similarities = self.logit_scale.exp() * embedding @ torch.cat([self.words, self.contrasts]).T
+        texts = torch.cat([self.words, self.contrasts])
+        similarities = self.logit_scale.exp() * enough_rows(lambda rows: rows @ texts.T, embedding)
         words, contrasts = similarities.split([len(self.words), len(self.contrasts)], dim=-1)
         return words - contrasts.logsumexp(dim=-1, keepdim=True), words.new_zeros(len(words), 0)
 

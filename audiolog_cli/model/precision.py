@@ -3,11 +3,14 @@
 In: a linear or convolutional layer, or a network. Out: the layer that does the same with packed or smaller numbers, or the
 network with its products in bf16 or fp16. Spectrograms, sums along the residual path, norms, sigmoid and softmax stay in float32.
 Which layers of a network are replaced is decided in `prepared.py`. int8 is dynamic: weights have one scale per output channel,
-activations one per layer and window, computed on the fly, so no calibration data is needed and no window depends on others in its
-batch.
+activations one per layer and window, computed on the fly, so no calibration data is needed.
+
+In fp32 and int8 no window depends on others in its batch, not even in the last bit: which batch a window gets into depends on how
+fast its sound comes, and the scores must not. Most layers are like that by themselves; the others are here.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -18,6 +21,7 @@ from audiolog_cli.errors import DeviceError
 
 LOWERED = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = ("fp32", *LOWERED, "int8")
+FEWEST_ROWS = 8  # of a product, so that it does not depend on the batch
 ROWS = 1024  # tokens that oneDNN plans for: the weight order it then chooses suits all stages
 LARGEST = 127  # of a signed 8-bit number, for weights
 Network = TypeVar("Network", bound=nn.Module)
@@ -70,14 +74,48 @@ def lowered(network: Network, dtype: torch.dtype) -> Network:
     return network
 
 
+class PlainLinear(nn.Module):
+    """A linear layer as MKL multiplies it, each row to the same bits however many rows there are."""
+
+    def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
+        super().__init__()
+        self.weight = linear.weight.detach()
+        self.bias = None if linear.bias is None else linear.bias.detach()
+        self.activate = ACTIVATIONS[activation]
+
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        """(..., n_in) -> (..., n_out), added to `residual` if there is one."""
+        y = self.activate(enough_rows(lambda rows: F.linear(rows, self.weight, self.bias), x))
+        return y if residual is None else y.add_(residual)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": lambda x: x,
+    "gelu": torch.ops.aten.gelu_,  # the exact one
+    "relu": Tensor.relu_,
+    "hardswish": partial(F.hardswish, inplace=True),
+}
+
+
+def enough_rows(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """`product` of x (..., n_in), as at least FEWEST_ROWS rows: of fewer, MKL adds the products up in another order."""
+    n_rows = x.numel() // x.shape[-1]
+    if n_rows >= FEWEST_ROWS:
+        return product(x)
+    return product(F.pad(x.reshape(n_rows, -1), (0, 0, 0, FEWEST_ROWS - n_rows)))[:n_rows].view(*x.shape[:-1], -1)
+
+
 class PackedLinear(nn.Module):
-    """A linear layer in oneDNN's own weight order; the operation after it runs while the product is still in the cache."""
+    """A linear layer in oneDNN's own weight order; the operation after it runs while the product is still in the cache.
+
+    Its signature is that of `PlainLinear`.
+    """
 
     def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
         super().__init__()
         self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), ROWS)
         self.bias = None if linear.bias is None else linear.bias.detach()
-        self.activation = activation  # "none", "gelu" (the exact one), "relu" or "hardswish"
+        self.activation = activation  # a name in ACTIVATIONS
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """(..., n_in) -> (..., n_out), added to `residual` if there is one."""
@@ -90,8 +128,26 @@ class PackedLinear(nn.Module):
         return y
 
 
+def fast_linear(linear: nn.Linear, activation: str = "none") -> PlainLinear | PackedLinear:
+    """The faster of the two where both give a row the same bits in any batch, as oneDNN does with AVX-512 alone."""
+    is_packed = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return PackedLinear(linear, activation) if is_packed else PlainLinear(linear, activation)
+
+
+class EachWindow(nn.Module):
+    """A layer applied to each window of a batch separately: a convolution whose sums would depend on the batch."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the layer's own."""
+        return window_by_window(self.layer, x)
+
+
 class Int8Linear(nn.Module):
-    """A linear layer of 8-bit numbers, in and out float32. Its signature is that of `PackedLinear`."""
+    """A linear layer of 8-bit numbers, in and out float32. Its signature is that of `PlainLinear`."""
 
     def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
         super().__init__()

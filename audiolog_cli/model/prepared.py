@@ -19,12 +19,24 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.model import crnn, htsat, mobilenet
+from audiolog_cli.model import crnn, efficientat, htsat, mobilenet
 from audiolog_cli.model.extended import Extended
-from audiolog_cli.model.precision import LOWERED, Int8Conv2d, Int8Linear, PackedLinear, has_one_dnn, lowered
+from audiolog_cli.model.precision import (
+    FEWEST_ROWS,
+    LOWERED,
+    EachWindow,
+    Int8Conv2d,
+    Int8Linear,
+    PackedLinear,
+    PlainLinear,
+    fast_linear,
+    has_one_dnn,
+    lowered,
+    window_by_window,
+)
 
 Network = TypeVar("Network", bound=nn.Module)
-Linear = PackedLinear | Int8Linear
+Linear = PlainLinear | PackedLinear | Int8Linear
 MakeLinear = Callable[..., Linear]  # of a layer and the activation after it
 
 
@@ -38,7 +50,10 @@ def prepared(network: Network, precision: str = "fp32") -> Network:
     if network.training:
         return network
     if isinstance(network, Extended):
-        return network.over(prepared(network.base, precision))  # type: ignore[return-value]  # of the same kind as `network`
+        over = network.over(prepared(network.base, precision))
+        if device.type == "cpu":
+            over.heads = _steady(copy.deepcopy(over.heads).requires_grad_(False))
+        return over  # type: ignore[return-value]  # of the same kind as `network`
     if precision in LOWERED:
         return lowered(copy.deepcopy(network).requires_grad_(False), LOWERED[precision])
     if precision == "int8" and isinstance(network, mobilenet.MobileNet):
@@ -53,15 +68,43 @@ def prepared(network: Network, precision: str = "fp32") -> Network:
     if copied.config.n_events:
         copied.config = replace(copied.config, n_classes=0)
     if isinstance(copied, htsat.HTSAT):
-        _prepare_htsat(copied, Int8Linear if precision == "int8" else PackedLinear)
+        _prepare_htsat(copied, Int8Linear if precision == "int8" else fast_linear)
     elif isinstance(copied, mobilenet.MobileNet):
         merge_norms(copied.features)
         copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         _pack_pointwise(copied.features)
-        copied.gru = TwoWays(copied.gru)  # type: ignore[assignment]
     else:
         _prepare_crnn(copied, precision == "int8")
-    return copied  # type: ignore[return-value]  # of the same kind as `network`
+    return _steady(copied)  # type: ignore[return-value]  # of the same kind as `network`
+
+
+HEADS = ("sed_conv", "tscam_conv_sed", "tscam_conv_asc")  # convolutions over the steps of a window
+
+
+def _steady(network: Network) -> Network:
+    """Replace, in place, the layers that are left and whose sums would depend on the batch."""
+    for module in network.modules():
+        for name, layer in module.named_children():
+            if name in HEADS and not isinstance(module, EachWindow):
+                setattr(module, name, EachWindow(layer))
+            elif isinstance(layer, nn.Linear):
+                setattr(module, name, PlainLinear(layer))
+            elif isinstance(layer, nn.GRU):
+                setattr(module, name, TwoWays(layer))
+            elif isinstance(layer, efficientat.ChannelWeights):
+                setattr(module, name, PreparedWeights(layer))
+    return network
+
+
+class PreparedWeights(nn.Module):
+    """`efficientat.ChannelWeights`; torch computes the sigmoid of the last numbers of a tensor in another way than the others."""
+
+    def __init__(self, plain: efficientat.ChannelWeights) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = PlainLinear(plain.fc1, "relu"), PlainLinear(plain.fc2)
+
+    def forward(self, means: Tensor) -> Tensor:
+        return window_by_window(torch.sigmoid, self.fc2(self.fc1(means)))
 
 
 def _prepare_htsat(network: htsat.HTSAT, linear: MakeLinear) -> None:
@@ -110,7 +153,7 @@ class Pointwise(nn.Module):
         linear = nn.Linear(convolution.in_channels, convolution.out_channels)
         assert convolution.bias is not None  # of the BatchNorm that became part of it
         linear.weight, linear.bias = nn.Parameter(convolution.weight.flatten(1)), nn.Parameter(convolution.bias)
-        self.linear = PackedLinear(linear, activation)
+        self.linear = fast_linear(linear, activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, height, width), as the convolution's own."""
@@ -133,7 +176,7 @@ class TwoWays(nn.Module):
         }
         into = nn.Linear(gru.input_size, 6 * gru.hidden_size)
         into.weight, into.bias = nn.Parameter(torch.cat(both["weight_ih"])), nn.Parameter(torch.cat(both["bias_ih"]))
-        self.into = PackedLinear(into)
+        self.into = fast_linear(into)
         self.register_buffer("hidden", torch.stack([weight.T for weight in both["weight_hh"]]).contiguous())  # (2, H, 3 H)
         self.register_buffer("shift", torch.stack(both["bias_hh"]).unsqueeze(1))  # (2, 1, 3 H)
 
@@ -141,15 +184,15 @@ class TwoWays(nn.Module):
         """(B, T, C) -> (B, T, 2 H), as torch's; the state after the last step is not returned."""
         B, T, H = x.shape[0], x.shape[1], self.hidden.shape[1]
         ahead, back = self.into(x).view(B, T, 2, 3 * H).permute(2, 1, 0, 3)  # each (T, B, 3 H)
-        gates = torch.stack([ahead, back.flip(0)], dim=1)  # (T, 2, B, 3 H)
-        state, states = x.new_zeros(2, B, H), []
+        gates = F.pad(torch.stack([ahead, back.flip(0)], dim=1), (0, 0, 0, max(0, FEWEST_ROWS - B)))  # (T, 2, 8 or B, 3 H)
+        state, states = x.new_zeros(2, gates.shape[2], H), []
         for given in gates.unbind(0):
             own = torch.baddbmm(self.shift, state, self.hidden)
             reset, update = (given[..., : 2 * H] + own[..., : 2 * H]).sigmoid_().chunk(2, dim=-1)
             new = torch.addcmul(given[..., 2 * H :], reset, own[..., 2 * H :]).tanh_()
             state = torch.lerp(new, state, update)
             states.append(state)
-        ahead, back = torch.stack(states, dim=2)  # each (B, T, H)
+        ahead, back = torch.stack(states, dim=2)[:, :B]  # each (B, T, H)
         return torch.cat([ahead, back.flip(1)], dim=2), None
 
 

@@ -146,7 +146,10 @@ def convert(resampler: AudioResampler, samples: Samples | None, rate: int) -> Sa
     ready = resampler.resample(frame)
     if not ready:
         return np.zeros(0, np.float32)
-    return np.clip(joined([channels_of(one, "f4")[0] for one in ready]), -1, 1)  # a copy: the frames' memory is FFmpeg's
+    clipped: Samples = np.clip(
+        joined([channels_of(one, "f4")[0] for one in ready]), -1, 1
+    )  # a copy: the frames' memory is FFmpeg's
+    return clipped
 
 
 def duration(source: Source, options: DecodeOptions = DecodeOptions()) -> float | None:

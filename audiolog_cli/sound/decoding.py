@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -32,7 +32,7 @@ EXACT_TOLERANCE = 0.005  # seconds a time stamp may be ahead before sound counts
 COARSE_TOLERANCE = 0.1  # where stamps are rounded to milliseconds and jitter: Matroska, FLV, ASF
 LONGEST_GAP = 3600.0  # seconds; a larger jump is a broken time stamp, not lost sound
 MOST_PADDING = 1 << 16  # bytes of zeros at the end of a file that are not reported
-BLOCK = 0.125  # seconds gathered before they are passed on; a live stream lags behind by this much
+BLOCK, LIVE_BLOCK = 0.3, 0.125  # seconds gathered before they are passed on; a pipe lags behind by this much
 
 
 @dataclass(slots=True)
@@ -64,30 +64,48 @@ def mono_blocks(track: SoundTrack, channel: str, report: Report) -> Iterator[tup
     clock = Clock()
     merged = MergedReport(report)
     cancelling = Cancelling()
-    for rate, samples in gathered(timed_frames(track, channel, merged, cancelling)):
+    for block in gathered(timed_frames(track, merged), LIVE_BLOCK if track.is_pipe else BLOCK):
         onset = clock.now
-        clock.advance(len(samples), rate)
-        yield rate, within_full_scale(samples, onset, rate, merged)
+        samples = to_mono(block, channel, track.name, cancelling)
+        clock.advance(len(samples), block.rate)
+        yield block.rate, within_full_scale(samples, onset, block.rate, merged)
     merged.close()
     cancelling.close(clock.rate, report)
 
 
-def gathered(frames: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
-    """Join frames of the same rate into blocks of BLOCK seconds: single frames cost more in calls than in arithmetic."""
-    pending: list[Samples] = []
-    pending_rate = n_pending = 0
-    for rate, samples in frames:
-        if pending and (rate != pending_rate or n_pending >= BLOCK * rate):
-            yield pending_rate, joined(pending)
+class Piece(NamedTuple):
+    """Sound as it was decoded."""
+
+    rate: int  # Hz
+    kind: str  # of the samples, a key of SAMPLE_TYPES
+    layout: str  # of the channels; "" for silence, in all of them
+    planes: list[NDArray[Any]]  # the samples of each channel
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.planes[0])
+
+
+def gathered(pieces: Iterator[Piece], seconds: float) -> Iterator[Piece]:
+    """Join pieces of the same kind into blocks of that length: single frames cost more in calls than in arithmetic."""
+    pending: list[Piece] = []
+    n_pending = 0
+    for piece in pieces:
+        if pending and (piece[:3] != pending[0][:3] or n_pending >= seconds * piece.rate):
+            yield block_of(pending)
             pending, n_pending = [], 0
-        pending.append(samples)
-        pending_rate = rate
-        n_pending += len(samples)
+        pending.append(piece)
+        n_pending += piece.n_samples
     if pending:
-        yield pending_rate, joined(pending)
+        yield block_of(pending)
 
 
-def joined(parts: list[Samples]) -> Samples:
+def block_of(pieces: list[Piece]) -> Piece:
+    """Pieces one after another as one."""
+    return pieces[0]._replace(planes=[joined([*parts]) for parts in zip(*(piece.planes for piece in pieces), strict=True)])
+
+
+def joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
     """Concatenate arrays; a single one is returned as it is, uncopied: a packet of a WAV is already a block."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -114,7 +132,7 @@ def within_full_scale(samples: Samples, onset: float, rate: int, report: Report)
     return np.clip(samples, -1, 1)
 
 
-def timed_frames(track: SoundTrack, channel: str, report: Report, cancelling: Cancelling) -> Iterator[tuple[int, Samples]]:
+def timed_frames(track: SoundTrack, report: Report) -> Iterator[Piece]:
     """Decode frame by frame, with silence where the time stamps say that sound is missing."""
     clock = Clock()
     start: float | None = None  # time stamp of the first sample
@@ -141,9 +159,9 @@ def timed_frames(track: SoundTrack, channel: str, report: Report, cancelling: Ca
                 yield from silence(n_missing, rate)
                 clock.advance(n_missing, rate)
         trouble = ""
-        samples = without_padding(to_mono(item, channel, track.name, cancelling), clock.n_samples, track.padding)
-        clock.advance(len(samples), rate)
-        yield rate, samples
+        piece = without_padding(piece_of(item), clock.n_samples, track.padding)
+        clock.advance(piece.n_samples, rate)
+        yield piece
     if trouble and clock.n_samples == late:
         raise AudioError(f"{track.name}: the sound cannot be decoded ({trouble}){index_hint(track)}")
     report_end(track, clock.now, trouble, report)
@@ -156,12 +174,18 @@ def checked_rate(rate: int, name: str) -> int:
     return rate
 
 
-def without_padding(samples: Samples, n_before: int, padding: range | None) -> Samples:
-    """A frame that begins after `n_before` samples, without the padding in it."""
-    if padding is None or n_before >= padding.stop or n_before + len(samples) <= padding.start:
-        return samples
+def piece_of(frame: AudioFrame) -> Piece:
+    """A frame's samples, in place."""
+    kind = frame.format.name.removesuffix("p")
+    return Piece(frame.sample_rate, kind, frame.layout.name, channels_of(frame, SAMPLE_TYPES[kind]))
+
+
+def without_padding(piece: Piece, n_before: int, padding: range | None) -> Piece:
+    """A piece that begins after `n_before` samples, without the padding in it."""
+    if padding is None or n_before >= padding.stop or n_before + piece.n_samples <= padding.start:
+        return piece
     first, last = max(0, padding.start - n_before), padding.stop - n_before
-    return np.concatenate((samples[:first], samples[last:]))
+    return piece._replace(planes=[np.concatenate((plane[:first], plane[last:])) for plane in piece.planes])
 
 
 def late_start(track: SoundTrack) -> int:
@@ -202,10 +226,10 @@ def missing_samples(gap: float, frame: AudioFrame, trouble: str, now: float, rep
     return n_missing
 
 
-def silence(n_samples: int, rate: int) -> Iterator[tuple[int, Samples]]:
-    """Zeros in blocks of at most a second."""
+def silence(n_samples: int, rate: int) -> Iterator[Piece]:
+    """Zeros in pieces of at most a second."""
     for first in range(0, n_samples, rate):
-        yield rate, np.zeros(min(rate, n_samples - first), np.float32)
+        yield Piece(rate, "flt", "", [np.zeros(min(rate, n_samples - first), np.float32)])
 
 
 def index_hint(track: SoundTrack) -> str:
@@ -229,12 +253,11 @@ def report_end(track: SoundTrack, now: float, trouble: str, report: Report) -> N
         report(Damage(now, now, f"{wave.unheard} bytes after the sound were not heard", "not_heard"))
 
 
-def to_mono(frame: AudioFrame, channel: str, name: str, cancelling: Cancelling) -> Samples:
-    """One channel of a frame, or the mix of all, as float32 with full scale at 1."""
-    kind = frame.format.name.removesuffix("p")
-    planes = channels_of(frame, SAMPLE_TYPES[kind])
-    weights = mix_of(frame.layout.name, len(planes))
-    if channel != "mix":
+def to_mono(piece: Piece, channel: str, name: str, cancelling: Cancelling) -> Samples:
+    """One channel of a piece, or the mix of all, as float32 with full scale at 1."""
+    rate, kind, layout, planes = piece
+    weights = mix_of(layout, len(planes))
+    if channel != "mix" and layout:
         planes, weights = [planes[channel_index(channel, len(planes), name)]], (1.0,)
     channels = [plane.astype(np.float32) for plane in planes]
     if kind == "u8":
@@ -248,7 +271,7 @@ def to_mono(frame: AudioFrame, channel: str, name: str, cancelling: Cancelling) 
         total += one
     total *= np.float32((weights[0] if is_mean else 1) / FULL_SCALE[kind])
     if len(channels) > 1:
-        cancelling.add(channels, total, (weights[0] if is_mean else 1) / FULL_SCALE[kind], frame.sample_rate)
+        cancelling.add(channels, total, (weights[0] if is_mean else 1) / FULL_SCALE[kind], rate)
     if not is_mean:  # a surround mix may exceed full scale: that is not damage
         np.clip(total, -1, 1, out=total, where=np.isfinite(total))
     return total

@@ -20,6 +20,7 @@ PROBES = 10  # seconds looked at for hum at the start ...
 PROBE_EVERY = 30  # ... and after those, one second in this many
 MAINS = (50, 60)  # Hz
 N_HARMONICS = 10
+FOLD = 8  # samples averaged before hum is looked for: an eighth of the work
 HUM_SHARE = 0.8  # of the power, and of the seconds
 ULTRASOUND_FROM = 192_000  # Hz, a sample rate of bat recorders
 AUDIBLE = 1e-10  # mean square of a second that counts as sound: -100 dBFS
@@ -92,8 +93,12 @@ class Hum:
             self.held.clear()
 
     def _probe(self, second: Samples) -> None:
-        spectrum = np.abs(np.fft.rfft((second - second.mean()) * hann(len(second)))) ** 2  # bins of 1 Hz
-        total = float(spectrum[20:].sum())
+        """Add the share of hum in a second: its low frequencies from means of FOLD samples, its power from all of them."""
+        windowed = (second - second.mean()) * hann(len(second))
+        means = windowed[: len(windowed) // FOLD * FOLD].reshape(-1, FOLD).mean(axis=1)
+        spectrum = np.abs(np.fft.rfft(means)[: MAINS[-1] * N_HARMONICS + 4]) ** 2  # bins of 1 Hz
+        spectrum *= (FOLD / np.sinc(np.arange(len(spectrum)) * FOLD / self.rate)) ** 2  # what a mean keeps of a frequency
+        total = float(np.dot(windowed, windowed)) * len(windowed) / 2 - float(spectrum[:20].sum())
         if total < 1e-8 * len(second) ** 2 / 8:  # -80 dBFS
             return
         for mains, shares in self.shares.items():

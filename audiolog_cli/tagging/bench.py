@@ -5,7 +5,7 @@
     features   waves to spectrograms
     network    spectrograms to scores
     post       scores of windows to cells, and cells to lines of TSV
-    whole      all of it, as `tag` runs it: decoding ahead in a thread, `jobs` batches at a time
+    whole      all of it, as `tag` runs it, in `jobs` threads
 
 All but `whole` run in one thread. Each stage runs once to warm up, then all of them in turn, several times, so that other load on
 the machine affects all stages alike. Wall and processor time are measured; on a shared machine, go by the processor time.

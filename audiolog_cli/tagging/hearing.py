@@ -1,18 +1,19 @@
-"""One recording in, its records out: the pipeline of `tag`, the same for every engine.
+"""One recording in, its records out: the steps of `tag`, the same for every engine.
 
     job -> samples -> windows -> probabilities -> scores of cells -> cells -> cells with clock times
 
-The steps are `sound.audio` (samples, windows), `tagger` (probabilities), `cells` and `sound.clock`; here they are chained, each
-set up by the options and the network's card. On the way, the scores of windows may be kept in a journal, and those of cells in a
-score file.
+The steps are `sound.audio` (samples, windows), `pipeline` (probabilities), `cells` and `sound.clock`; here they are chained, each
+set up by the options and the network's card. What is before the pipeline runs ahead in its threads, what is behind it where the
+records are used. On the way, the scores of windows may be kept in a journal, and those of cells in a score file.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,49 +23,72 @@ from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import Cell, End, Remark, check_text
 from audiolog_cli.sound.audio import Damage, DecodeOptions, RawFormat, Window, decode, sample_at, windows, windows_at
 from audiolog_cli.sound.clock import TimeSource, at, start_of, time_source
-from audiolog_cli.tagging.journal import Journal, is_live, resumed
+from audiolog_cli.tagging.journal import Journal, Kept, is_live_source
 from audiolog_cli.tagging.options import CellOptions, Job, Spans, TagOptions
 from audiolog_cli.tagging.scores import score_file, written
 
 if TYPE_CHECKING:
     from audiolog_cli.model.checkpoint import Card
     from audiolog_cli.sound.stitching import Samples
+    from audiolog_cli.tagging.pipeline import Recording
     from audiolog_cli.tagging.tagger import Tagger
+
+Item = TypeVar("Item")
+
+
+class Noted(NamedTuple):
+    """What was found in the sound at `path`, which begins `shift` seconds into the recording called `name`."""
+
+    path: str
+    damage: Damage
+    name: str
+    shift: float
 
 
 @dataclass(slots=True)
 class Told:
-    """What is noticed about recordings while they are tagged: reported at once, and kept for their records."""
+    """What is noticed about a recording while it is decoded: said in its turn, and kept for its records.
+
+    Recordings are decoded ahead, in other threads: what is noticed waits until the caller comes to the next record.
+    """
 
     say: Callable[[str], None]
-    remarks: list[Remark] = field(default_factory=list)  # not yet among the records
-    has_said_once: set[str] = field(default_factory=set)  # messages that hold for all recordings of a run
+    has_said_once: set[str] = field(default_factory=set)  # messages that hold for all recordings of a run, which share it
+    noticed: deque[Noted | str] = field(default_factory=deque)
 
     def note(self, path: str, damage: Damage, name: str = "", shift: float = 0.0) -> None:
         """Note what was found in the sound at `path`, which begins `shift` seconds into the recording called `name`."""
-        onset, offset = damage.onset + shift, damage.offset + shift
-        self.remarks.append(
-            Remark(name or path, onset, offset, "note" if damage.is_note else "damage", damage.cause, damage.reason)
-        )
-        if damage.cause not in ONCE:
-            self.say(f"{path}: {damage}")
-        elif damage.reason not in self.has_said_once:
-            self.has_said_once.add(damage.reason)
-            self.say(f"{path}: {damage.reason}; not repeated for other recordings")
+        self.noticed.append(Noted(path, damage, name or path, shift))
 
-    def before(self, records: "Iterable[Cell | End]") -> "Iterator[Cell | End | Remark]":
-        """The records, each preceded by the remarks made meanwhile; none is lost if the recording fails."""
+    def before(self, items: Iterable[Item]) -> Iterator[Item | Remark]:
+        """The items, each preceded by the remarks made meanwhile; none is lost if the recording fails."""
         try:
-            for record in records:
-                yield from self._taken()
-                yield record
+            for item in items:
+                yield from self._remarks()
+                yield item
+            yield from self._remarks()
         except InputError:
-            yield from self._taken()
+            yield from self._remarks()
             raise
 
-    def _taken(self) -> list[Remark]:
-        taken, self.remarks = self.remarks, []
-        return taken
+    def aloud(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items alone; what is noticed meanwhile is said."""
+        return (item for item in self.before(items) if not isinstance(item, Remark))
+
+    def _remarks(self) -> Iterator[Remark]:
+        while self.noticed:
+            noted = self.noticed.popleft()
+            if isinstance(noted, str):
+                self.say(noted)
+                continue
+            path, damage, name, shift = noted
+            if damage.cause not in ONCE:
+                self.say(f"{path}: {damage}")
+            elif damage.reason not in self.has_said_once:
+                self.has_said_once.add(damage.reason)
+                self.say(f"{path}: {damage.reason}; not repeated for other recordings")
+            kind = "note" if damage.is_note else "damage"
+            yield Remark(name, damage.onset + shift, damage.offset + shift, kind, damage.cause, damage.reason)
 
 
 ONCE = ("ultrasound",)
@@ -142,9 +166,42 @@ def _split(text: str, known: Sequence[str]) -> list[str]:
     return [",".join(parts[:end]).strip(), *(_split(",".join(parts[end:]), known) if parts[end:] else [])]
 
 
-def hear(tagger: "Tagger", hearing: Hearing, job: Job, told: Told) -> Iterator[Cell | End | Remark]:
-    """The records of one recording: its cells, then its `End`. InputError where it fails; damage goes to `told`."""
-    return heard(tagger, hearing, job, samples_of(job.path, hearing, told), told)
+def heard(
+    tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]", told: Told, is_live: bool = False
+) -> Iterator[Cell | End | Remark]:
+    """The records of one recording from its samples: its cells, then its `End`; InputError where it fails.
+
+    What is noticed about it is said by `told`. With `is_live`, the samples may keep one waiting.
+    """
+    recording = recording_of(tagger, hearing, Course(job, told), chunks, is_live)
+    return records_of(tagger, hearing, recording.item, _scores(tagger, hearing, recording))
+
+
+def scored(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]", told: Told) -> Iterator[CellScores]:
+    """The probabilities of every scene and event in each cell of a recording, averaged over time as the options say."""
+    recording = recording_of(tagger, hearing, Course(job, told), chunks)
+    return told.aloud(cells_of(hearing, recording.item, _scores(tagger, hearing, recording)))
+
+
+def _scores(tagger: "Tagger", hearing: Hearing, recording: "Recording[Course]") -> Iterator[WindowScores]:
+    """The scores of a single recording's windows."""
+    from audiolog_cli.tagging.pipeline import pipeline
+
+    with closing(pipeline(tagger, [recording], hearing.options.windows.hop)) as recordings:
+        for _, scores in recordings:
+            yield from scores
+
+
+# The two ends of the pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A recording that goes through the pipeline."""
+
+    job: Job
+    told: Told
+    kept: Kept | None = None  # what the journal has of it
 
 
 def samples_of(path: str, hearing: Hearing, told: Told, name: str = "", shift: float = 0.0) -> "Iterator[Samples]":
@@ -152,38 +209,48 @@ def samples_of(path: str, hearing: Hearing, told: Told, name: str = "", shift: f
     return decode(path, hearing.decoding, lambda damage: told.note(path, damage, name, shift))
 
 
-def heard(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]", told: Told) -> Iterator[Cell | End | Remark]:
-    """The records of one recording from its samples. Stretches past its end are reported."""
-    name = check_text(job.path, "file name")
+def recording_of(
+    tagger: "Tagger", hearing: Hearing, course: Course, chunks: "Iterable[Samples]", is_live: bool = False
+) -> "Recording[Course]":
+    """What goes into the pipeline: windows of the samples, except those whose scores the journal has.
+
+    Stretches past the recording's end are reported. RecordError for a name that no table can hold, InputError for a recording
+    that a journal cannot keep.
+    """
+    from audiolog_cli.tagging.pipeline import Recording
+
+    job, rate = course.job, hearing.decoding.sample_rate
+    check_text(job.path, "file name")
     if job.spans:
-        chunks = _with_its_end_noted(chunks, job, job.spans, hearing.decoding.sample_rate, told.say)
-    scores = scored(tagger, hearing, job, chunks)
+        chunks = _with_its_end_noted(chunks, job, job.spans, rate, course.told.noticed.append)
+    laid = windows_of(job.spans, chunks, tagger.card.window, hearing.options.windows.hop, rate)
+    if hearing.journal is not None:
+        kept = hearing.journal.kept(job.path, job.spans)
+        course, laid = replace(course, kept=kept), kept.missing(laid)
+    return Recording(course, laid, is_live or is_live_source(job.path))
+
+
+def records_of(
+    tagger: "Tagger", hearing: Hearing, course: Course, scores: Iterable[WindowScores]
+) -> Iterator[Cell | End | Remark]:
+    """The records of a recording from the scores that come out of the pipeline; InputError where it fails."""
+    path = course.job.path
+    in_cells = cells_of(hearing, course, scores)
     if hearing.scores_dir:
-        scores = written(scores, tagger.card.events, score_file(hearing.scores_dir, name))
-    found = cells(scores, name, hearing.labels)
-    timed_cells = timed(found, job.path, hearing.clock, told.say) if hearing.clock else found
-    return told.before(ended(timed_cells, name, tagger.name))
+        in_cells = written(in_cells, tagger.card.events, score_file(hearing.scores_dir, path))
+    found = cells(in_cells, path, hearing.labels)
+    timed_cells = timed(found, path, hearing.clock, course.told.say) if hearing.clock else found
+    return course.told.before(ended(timed_cells, path, tagger.name))
 
 
-def scored(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]") -> Iterator[CellScores]:
-    """The probabilities of every scene and event in each cell of a recording, averaged over time as the options say."""
+def cells_of(hearing: Hearing, course: Course, scores: Iterable[WindowScores]) -> Iterator[CellScores]:
+    """The scores of cells from those of windows; what the journal has comes first, and what it lacks is added to it."""
     options = hearing.options.cells
-    scores = cell_scores(window_scores(tagger, hearing, job, chunks), options.cell, options.pool, hearing.decoding.sample_rate)
+    scores = course.kept.continued(scores) if course.kept else scores
+    found = cell_scores(scores, options.cell, options.pool, hearing.decoding.sample_rate)
     if options.smooth or options.smooth_scene:
-        return smoothed(scores, options.smooth or 0.0, options.smooth_scene or 0.0)
-    return scores
-
-
-def window_scores(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]") -> Iterator[WindowScores]:
-    """The probabilities of a recording's windows in order; those in a journal are not computed again."""
-    from audiolog_cli.tagging.tagger import score_windows
-
-    batch_size = tagger.live_batch_size if is_live(job.path) else tagger.batch_size
-    laid = windows_of(job.spans, chunks, tagger.card.window, hearing.options.windows.hop, hearing.decoding.sample_rate)
-    score = partial(score_windows, tagger, batch_size=batch_size, hop=hearing.options.windows.hop)
-    if hearing.journal is None:
-        return score(laid)
-    return resumed(hearing.journal.file_of(job.path, job.spans), laid, score, batch_size)
+        return smoothed(found, options.smooth or 0.0, options.smooth_scene or 0.0)
+    return found
 
 
 def windows_of(spans: Spans, chunks: "Iterable[Samples]", window: float, hop: float, sample_rate: int) -> Iterator[Window]:

@@ -1,7 +1,7 @@
 """The journal of `tag --resume`: the scores of every window analysed so far, so that a crash costs a minute and not the night.
 
 A journal is a folder with one file per recording, named by a hash of the recording's path, size and modification time. A file is
-a sequence of blocks, each with its length and checksum, written and fsynced one batch at a time: whenever a crash comes, the
+a sequence of blocks, each with its length and checksum, one for each window: whenever a crash comes, the
 valid part ends with a whole block, and the rest is cut off. It keeps the network's probabilities, before cells, thresholds or
 formats, so those may differ from run to run; a run whose parameters would change the probabilities is refused (`parameters.py`).
 """
@@ -10,7 +10,7 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import ENOSPC
@@ -39,10 +39,53 @@ SYNC_EVERY = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What a journal has of a recording."""
+
+    path: Path
+    n_bytes: int
+    n_windows: int
+    is_complete: bool  # all windows are there
+
+    @classmethod
+    def at(cls, path: Path) -> "Kept":
+        """What the file at `path` holds; an incomplete last block is cut off."""
+        return cls(path, *recover(path))
+
+    def missing(self, windows: Iterator[Window]) -> Iterator[Window]:
+        """The windows whose scores are not there; a recording that is complete is not decoded again."""
+        return iter(()) if self.is_complete else islice(windows, self.n_windows, None)
+
+    def continued(self, scores: Iterable[WindowScores]) -> Iterator[WindowScores]:
+        """The scores of all windows: first those in the file, then those of the missing ones, which are noted on the way.
+
+        Every window is handed to the system before it is passed on, so a killed program loses none; fsync runs at most once a
+        second, so a power cut loses no more than that.
+        """
+        if self.n_windows:
+            with self.path.open("rb") as file:
+                yield from stored(file, self.n_bytes)
+        if self.is_complete:
+            return
+        with self.path.open("ab", buffering=0) as file:
+            synced = monotonic()
+            for one in scores:
+                due = monotonic() - synced > SYNC_EVERY
+                append(file, pack(one), due)
+                synced = monotonic() if due else synced
+                yield one
+            append(file, END, to_disk=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Journal:
     """An open journal: no other run uses its folder meanwhile."""
 
     folder: Path
+
+    def kept(self, recording: str, spans: Spans) -> Kept:
+        """What it has of a recording (or of spans of it); InputError for what cannot be read a second time."""
+        return Kept.at(self.file_of(recording, spans))
 
     def file_of(self, recording: str, spans: Spans) -> Path:
         """Where the windows of a recording (or of spans of it) are kept; a file that has changed is a different recording.
@@ -63,11 +106,11 @@ def check_regular(recording: str, option: str) -> None:
     """InputError for what cannot be read a second time, as `option` requires."""
     if recording == "-":
         raise InputError(f"-: standard input cannot be read again, {option} needs files")
-    if is_live(recording):
+    if is_live_source(recording):
         raise InputError(f"{recording}: not a regular file, {option} needs one that can be read again")
 
 
-def is_live(recording: str) -> bool:
+def is_live_source(recording: str) -> bool:
     """Whether a recording comes through a pipe or from a device, so that it cannot be read a second time."""
     return recording == "-" or (not is_url(recording) and os.path.exists(recording) and not os.path.isfile(recording))
 
@@ -82,32 +125,6 @@ def open_journal(folder: Path, parameters: Parameters) -> Iterator[Journal]:
     with locked(folder, "--resume"):
         agree(str(folder), "--resume", parameters)
         yield Journal(folder)
-
-
-def resumed(
-    path: Path, windows: Iterator[Window], score: Callable[[Iterator[Window]], Iterator[WindowScores]], batch_size: int
-) -> Iterator[WindowScores]:
-    """The scores of all windows of a recording: first those in the file at `path`, then the rest from `score`, noted on the way.
-
-    A recording that is complete in the journal is not decoded again. Every window is handed to the system before it is passed on,
-    so a killed program loses none; fsync runs at most once a second, so a power cut loses no more than that. An interrupted batch
-    is analysed again as a whole: the size of a batch may change the last bit of a score.
-    """
-    n_bytes, n_windows, is_complete = recover(path)
-    if n_windows:
-        with path.open("rb") as file:
-            yield from stored(file, n_bytes)
-    if is_complete:
-        return
-    with path.open("ab", buffering=0) as file:
-        synced = monotonic()
-        n_again = n_windows % batch_size
-        for scores in islice(score(islice(windows, n_windows - n_again, None)), n_again, None):
-            due = monotonic() - synced > SYNC_EVERY
-            append(file, pack(scores), due)
-            synced = monotonic() if due else synced
-            yield scores
-        append(file, END, to_disk=True)
 
 
 def append(file: FileIO, payload: bytes, to_disk: bool) -> None:

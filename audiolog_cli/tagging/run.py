@@ -43,14 +43,14 @@ def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> 
             how = replace(how, journal=stack.enter_context(open_journal(output.resume, decisive)))
         if output.out:
             decisive = of_rows(decisive, how.options, output)
-            _write_parts(tally.usable(jobs), tagger, how, options, decisive, tally)
+            _write_parts(jobs, tagger, how, options, decisive, tally)
         else:
             records = engine.stream(jobs, tagger, how, output.fail_fast, output.split_files)
             _write(tally.passing(records), output.format, how.clock is not None)
 
 
 def _write_parts(
-    jobs: Iterable[Job], tagger: Tagger, how: Hearing, options: RunOptions, decisive: Parameters, tally: Tally
+    jobs: Iterable[Job | InputError], tagger: Tagger, how: Hearing, options: RunOptions, decisive: Parameters, tally: Tally
 ) -> None:
     """Write each recording into a file of its own, and count its outcome."""
     folder = Parts(options.output.out, options.output.format, how.clock is not None)
@@ -62,7 +62,8 @@ def _write_parts(
         if options.cluster:
             from audiolog_cli.tagging import cluster
 
-            outcomes = cluster.outcomes(jobs, there, tagger.path, how, folder, options.cluster, options.load, show)
+            usable = tally.usable(jobs)
+            outcomes = cluster.outcomes(usable, there, tagger.path, how, folder, options.cluster, options.load, show)
         else:
             outcomes = engine.outcomes(jobs, there, tagger, how, folder, show)
         for outcome in outcomes:

@@ -1,19 +1,13 @@
-"""Windows of sound in, probabilities out: the network applied to a recording, batch by batch.
+"""A network ready to be used: weights and a device in, and, for a batch of windows of sound, their probabilities out.
 
-    windows -> batches -> network -> WindowScores, of which cells.py makes cells
-
-Decoding runs in one thread, the network in `jobs` others, each on one core: the work is in native code that releases the GIL, so
-threads share the weights and nothing is copied between processes. At most two batches per thread are waiting or being analysed. A
-batch never depends on how fast the windows arrive, on the number of threads or on where an interrupted run resumes: a second run
-gives the same bytes, and so do a file and a pipe if their batches are of one size, as they are on a CPU.
+On a processor with AVX2, a window's probabilities are the same to the bit whatever batch it is in (`model/precision.py`): a
+second run, one that resumes, a file and a pipe give the same bytes, with any number of threads. Elsewhere a batch may change
+their last bits.
 """
 
 import os
-import queue
-import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,10 +17,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from audiolog_cli.cells import Scores, WindowScores
+from audiolog_cli.cells import Scores
 from audiolog_cli.errors import DeviceError, WeightsError
 from audiolog_cli.model import allocator, checkpoint
-from audiolog_cli.model.precision import check, multiply_in_full
+from audiolog_cli.model.precision import check, multiply_in_full, window_by_window
 from audiolog_cli.model.prepared import prepared
 from audiolog_cli.sound.audio import Window
 from audiolog_cli.tagging.options import LoadOptions
@@ -34,11 +28,10 @@ from audiolog_cli.weights.find import find
 
 Item = TypeVar("Item")
 
-# Windows. On a CPU, four at once take a seventh to a quarter less time, but a live pipe would wait for 40 s of sound before its
-# first line. On a GPU this is where to begin: a batch that does not fit is halved, for good.
-BATCH_SIZES = {"cpu": 1, "cuda": 64, "mps": 8}
-LIVE_BATCH_SIZE = 1  # for pipes, on every device: no line waits for later sound
-GPU_JOBS = 2  # one copies while the other computes
+# Windows, at most. On a CPU, eight take a third less time each than one alone, and more gain nothing. On a GPU this is where to
+# begin: a batch that does not fit is halved, for good.
+BATCH_SIZES = {"cpu": 8, "cuda": 64, "mps": 8}
+GPU_JOBS = 4  # some decode while another computes
 
 
 @dataclass(slots=True)
@@ -56,9 +49,8 @@ class Tagger:
     network: nn.Module
     card: checkpoint.Card
     device: torch.device
-    batch_size: int  # windows
-    live_batch_size: int  # windows, for a recording that comes through a pipe
-    jobs: int  # batches analysed at the same time
+    batch_size: int  # windows, at most
+    jobs: int  # threads
     precision: str  # of the network's products, one of `precision.PRECISIONS`
     room: Room
 
@@ -85,10 +77,9 @@ def load(options: LoadOptions) -> Tagger:
             raise WeightsError(f"{path}: knows no labels, it is a backbone to train from: `audiolog train --init {path}`")
         network = prepared(network.to(where).eval(), options.precision)
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = options.jobs or {"cpu": n_cores, "cuda": GPU_JOBS, "mps": 1}[where.type]
-    live_batch_size = options.batch_size or LIVE_BATCH_SIZE
+    jobs = options.jobs or {"cpu": n_cores, "cuda": min(GPU_JOBS, n_cores), "mps": 1}[where.type]
     batch_size = options.batch_size or BATCH_SIZES[where.type]
-    return Tagger(path, network, card, where, batch_size, live_batch_size, jobs, options.precision, Room(batch_size))
+    return Tagger(path, network, card, where, batch_size, jobs, options.precision, Room(batch_size))
 
 
 @contextmanager
@@ -115,28 +106,6 @@ def find_device(name: str) -> torch.device:
     if number and int(number) >= torch.cuda.device_count():
         raise DeviceError(f"--device {name}: there are only {torch.cuda.device_count()} CUDA devices here, counted from 0")
     return torch.device(name)
-
-
-def score_windows(tagger: Tagger, windows: Iterable[Window], batch_size: int, hop: float) -> Iterator[WindowScores]:
-    """Score windows in order of start, `hop` seconds apart or after the end of a stretch, which tells when a cell is final."""
-    n_hop = round(hop * tagger.card.front_end.sample_rate)
-    with ThreadPoolExecutor(tagger.jobs, initializer=_begin_thread, initargs=(tagger.device,)) as workers:
-        submitted = ((batch, workers.submit(probabilities, tagger, batch)) for batch in batches(windows, batch_size))
-        with closing(ahead(submitted, n_ahead=tagger.jobs)) as in_order:
-            for batch, result in in_order:
-                scenes, events = result.result()
-                for window, scene, event in zip(batch, scenes, events, strict=True):
-                    settled = window.start + min(n_hop, window.n_samples)
-                    yield WindowScores(window.start, window.n_samples, len(window.samples), settled, scene, event)
-
-
-def _begin_thread(device: torch.device) -> None:
-    """One core per thread; on a GPU a stream of its own, so that one thread's copies overlap another's computation."""
-    torch.set_num_threads(1)
-    if device.type == "cuda":
-        stream = torch.cuda.Stream(device)
-        stream.wait_stream(torch.cuda.default_stream(device))  # where the weights were prepared
-        torch.cuda.set_stream(stream)
 
 
 def probabilities(tagger: Tagger, batch: Sequence[Window]) -> tuple[Scores, Scores]:
@@ -176,10 +145,15 @@ def _forward(tagger: Tagger, waves: Scores) -> tuple[Scores, Scores]:
     if output.scene_logits is not None:
         scenes = output.scene_logits.float().softmax(dim=-1).cpu().numpy()
     if output.own_scene_logits is not None:
-        scenes = np.concatenate([scenes, output.own_scene_logits.float().sigmoid().cpu().numpy()], axis=1)
+        scenes = np.concatenate([scenes, _sigmoid(output.own_scene_logits)], axis=1)
     if output.event_logits is not None:
-        events = output.event_logits.float().sigmoid().cpu().numpy()
+        events = _sigmoid(output.event_logits)
     return scenes, events
+
+
+def _sigmoid(logits: torch.Tensor) -> Scores:
+    """Of each window separately: torch rounds the last numbers of a tensor otherwise than those before them."""
+    return window_by_window(torch.sigmoid, logits.float()).cpu().numpy()
 
 
 def _on_device(waves: Scores, device: torch.device) -> torch.Tensor:
@@ -197,37 +171,3 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     stream = iter(items)
     while batch := list(islice(stream, size)):
         yield batch
-
-
-def ahead(items: Iterable[Item], n_ahead: int) -> Generator[Item, None, None]:
-    """The same items, made up to `n_ahead` + 1 in advance by a thread whose errors are raised here. Close it to stop early."""
-    ready: queue.Queue[list[Item] | BaseException | None] = queue.Queue(maxsize=n_ahead)  # [an item], or how they end
-    stopped = threading.Event()
-
-    def put(entry: list[Item] | BaseException | None) -> None:
-        while not stopped.is_set():
-            try:
-                ready.put(entry, timeout=0.1)
-            except queue.Full:
-                continue
-            return
-
-    def make() -> None:
-        end: BaseException | None = None
-        try:
-            for item in items:
-                put([item])
-                if stopped.is_set():
-                    return
-        except BaseException as error:  # passed to the reader, which raises it
-            end = error
-        put(end)
-
-    threading.Thread(target=make, daemon=True).start()
-    try:
-        while isinstance(entry := ready.get(), list):
-            yield entry[0]
-        if entry is not None:
-            raise entry
-    finally:
-        stopped.set()

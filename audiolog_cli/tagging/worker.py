@@ -1,7 +1,7 @@
 """What runs on the nodes of a cluster: an actor that holds the network and tags one recording after another, each into its part.
 
-A recording is streamed, never held whole. An actor on a CPU decodes what it tags, in a thread beside the network: all cores are
-busy either way, and samples, bulkier than the file, stay in one process. An actor with a GPU (or a part of one) gets its samples
+A recording is streamed, never held whole. An actor on a CPU decodes what it tags: all cores are busy either way, and samples,
+bulkier than the file, stay in one process. An actor with a GPU (or a part of one) gets its samples
 from a CPU task anywhere in the cluster, which decodes BLOCK_SECONDS at a time and waits while BLOCKS_AHEAD blocks are unused.
 """
 
@@ -112,7 +112,7 @@ class Worker:
         hearing, ledger, path, told = self._order.hearing, self._order.ledger, task.job.path, self._told
         chunks = samples_of(path, hearing, told) if self._order.decodes else decoded_elsewhere(path, hearing.decoding, told)
         noted = 0.0
-        for record in heard(self._tagger, hearing, task.job, chunks, told):
+        for record in heard(self._tagger, hearing, task.job, chunks, told, is_live=not self._order.decodes):
             reached = record.duration if isinstance(record, End) else record.offset if isinstance(record, Cell) else noted
             if reached - noted >= NOTED_EVERY or isinstance(record, End):
                 noted = reached

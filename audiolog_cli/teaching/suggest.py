@@ -22,7 +22,7 @@ def suggestions(tagger: Tagger, recording: str, labels: Sequence[str], n_wanted:
     """The `n_wanted` stretches of a recording that are least certain to hold or lack one of the labels, by time."""
     told = Told(say)
     heard = hearing(tagger.card, TagOptions())
-    cells = list(scored(tagger, heard, Job(recording), samples_of(recording, heard, told)))
+    cells = list(scored(tagger, heard, Job(recording), samples_of(recording, heard, told), told))
     queues = [iter(_unsure(cells, tagger, label)) for label in labels]
     found: list[Cell] = []
     while queues and len(found) < n_wanted:

@@ -162,7 +162,7 @@ def calibrated(tagger: Tagger, recordings: Sequence[str], say: Callable[[str], N
     """
     told = Told(say)
     heard = hearing(tagger.card, TagOptions(cells=CellOptions(smooth=0.0)))
-    cells = (cell for name in recordings for cell in scored(tagger, heard, Job(name), samples_of(name, heard, told)))
+    cells = (cell for name in recordings for cell in scored(tagger, heard, Job(name), samples_of(name, heard, told), told))
     logits = logit(np.stack([cell.events for cell in cells]))
     middle = np.median(logits, axis=0)
     spread = MAD * np.median(np.abs(logits - middle), axis=0)
