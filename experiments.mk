@@ -23,6 +23,7 @@ TUNING_RECORDINGS ?= 40
 RECORDINGS ?= 12
 RECORDING_SECONDS ?= 300
 TUNED_EVENTS ?=
+export MINUTES ?= 10
 EPOCHS ?= 10
 STEPS ?= 200
 WINDOWS ?= 8000
@@ -92,7 +93,7 @@ EVALUATED ?= weights/everyday.safetensors
 EVALUATE = $(BIN)/python experiments/evaluate_weights.py
 
 weights-eval: $(COMPOSED) $(TUNING) ## the figures of the model card, and reliability.svg
-	$(foreach material,$(MATERIALS),$(EVALUATE) $(EVALUATED) $(BUILD)/composed/$(material) $(CLIPS) &&) true
+	$(foreach material,$(MATERIALS),$(EVALUATE) $(EVALUATED) $(BUILD)/composed/$(material) $(if $(filter older,$(material)),$(CLIPS)) &&) true
 	$(foreach material,$(MATERIALS),$(EVALUATE) $(EVALUATED) $(BUILD)/composed-train/$(material) &&) true
 	$(foreach material,$(MATERIALS),$(EVALUATE) $(TEACHER) $(BUILD)/composed/$(material) experiments/audioset_map.tsv $(BUILD)/tuning/$(material) &&) true
 

@@ -37,7 +37,7 @@ from audiolog_cli.tagging.options import CellOptions, Job, LoadOptions, TagOptio
 from audiolog_cli.tagging.tagger import Tagger, load
 from audiolog_cli.training.validation import Scores, curves, micro_f1, scene_accuracy, tuned_thresholds
 
-MINUTES = 10  # of each sound without events
+MINUTES = int(os.environ.get("MINUTES", "10"))  # of each sound without events
 
 
 def spans(path: Path, column: str) -> Iterator[tuple[str, float, float, str]]:
