@@ -1,9 +1,12 @@
 """`audiolog bench`: its figures worked by hand, its exact columns, the comparison with a saved run, and invalid saved runs."""
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from audiolog_cli.commands.bench import COLUMNS, add_ratios
 from audiolog_cli.errors import UsageError
@@ -12,6 +15,7 @@ from audiolog_cli.tagging import bench
 from audiolog_cli.tagging.options import LoadOptions
 from audiolog_cli.tagging.tagger import load
 from tests.shell import audiolog, sh
+from tests.test_speed import ratio
 
 STAGES = ["gemm", "decode", "features", "network", "post", "whole"]
 QUICK = "audiolog bench --untrained crnn:tiny --device cpu --seconds 12 --repeats 2 --jobs 1 --quiet"
@@ -111,6 +115,33 @@ def test_a_larger_batch_than_the_recording_has_windows_is_filled(tmp_path: Path)
     batches = bench.stage_batches(tagger, str(tmp_path / "noise.wav"), bench.DecodeOptions())
     assert [tuple(batch.shape) for batch in batches] == [(5, 320_000)]
     assert batches[0][0].equal(batches[0][2])  # two windows, over and over
+
+
+def test_the_advice_is_true_when_it_is_measured_again(tmp_path: Path) -> None:
+    """Ratios of processor time in one run: what it calls faster is faster, and by about as much, on other sound."""
+    bench.write_noise(tmp_path / "noise.wav", 12)
+    options = LoadOptions(weights=str(bench.untrained("htsat:small", tmp_path)), device="cpu", jobs=1)
+    compared = bench.precisions(options, str(tmp_path / "noise.wav"), repeats=7)
+    if not compared:
+        pytest.skip("this processor has no precision but fp32")
+    plain, waves = load(options), torch.rand(bench.COMPARED_WINDOWS, 320_000) - 0.5
+    for one in compared:
+        other = load(replace(options, precision=one.precision))
+        with torch.inference_mode():
+            again = 1 / ratio(partial(other.network, waves), partial(plain.network, waves), rounds=7)
+        assert again == pytest.approx(one.speed, rel=0.3)
+        assert 0 < one.difference < 0.05
+    fastest = max(compared, key=lambda one: one.speed)
+    is_advised = bench.advice(compared).startswith(f"--precision {fastest.precision}: the network {fastest.speed:.1f} times")
+    assert is_advised == (fastest.speed >= bench.WORTH_IT)
+
+
+def test_the_page_ends_with_the_advice_and_the_object_holds_what_it_comes_from(tmp_path: Path) -> None:
+    page, saved = sh(QUICK, tmp_path), sh(f"{QUICK} --format json", tmp_path)
+    assert page.stdout.splitlines()[-1].startswith(("--precision ", "leave --precision at fp32: "))
+    run = json.loads(saved.stdout)
+    assert run["advice"] == bench.advice([bench.Compared(**one) for one in run["precisions"]])
+    assert all(one["speed"] > 0 and 0 <= one["difference"] < 0.05 for one in run["precisions"])
 
 
 def test_only_networks_that_there_are(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def bench(
 
     Decoding, features, network, post-processing and all of them together run in turn, several times, beside a plain product
     of fp32 matrices: `share` is the part of the machine's own rate that a stage reaches. Times are medians, low and high the
-    extremes; on a machine that others use too, `processor` is the one to trust.
+    extremes; on a machine that others use too, `processor` is the one to trust. The last line says which --precision to take.
 
     Example: audiolog bench --format json > before.json; audiolog bench --compare before.json
     """
@@ -61,13 +61,15 @@ def bench(
 
     with TemporaryDirectory(prefix="audiolog-bench-") as folder:
         path = str(measuring.untrained(untrained, Path(folder))) if untrained else weights
-        tagger = load(LoadOptions(weights=path, device=device, precision=precision, batch_size=batch_size, jobs=jobs))
+        options = LoadOptions(weights=path, device=device, precision=precision, batch_size=batch_size, jobs=jobs)
+        tagger = load(options)
         recording = file or str(Path(folder) / "noise.wav")
         if not file:
             measuring.write_noise(Path(recording), seconds)
         stages = measuring.measure(tagger, recording, repeats, terminal.show_progress)
+        compared = measuring.precisions(options, recording, repeats)
     terminal.show_progress("")
-    run = measuring.report(tagger, stages, {"recording": file or "noise", "repeats": repeats})
+    run = measuring.report(tagger, stages, compared, {"recording": file or "noise", "repeats": repeats})
     if saved:
         add_ratios(run, saved)
     terminal.write_lines(_lines(run, format))
@@ -131,7 +133,7 @@ def _lines(run: dict[str, Any], format: str) -> Iterable[str]:
 
 
 def _page(run: dict[str, Any], columns: Iterable[str], rows: list[list[str]]) -> Iterator[str]:
-    """The run, the machine and the stages, for people to read."""
+    """The run, the machine, the stages and the advice, for people to read."""
     from tabulate import tabulate
 
     for title in ("settings", "machine"):
@@ -141,3 +143,4 @@ def _page(run: dict[str, Any], columns: Iterable[str], rows: list[list[str]]) ->
     yield (
         tabulate(rows, list(columns), "github", disable_numparse=True, colalign=["left"] + ["right"] * (len(rows[0]) - 1)) + "\n"
     )
+    yield f"\n{run['advice']}\n"

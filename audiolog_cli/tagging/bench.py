@@ -11,6 +11,8 @@ All but `whole` run in one thread. Each stage runs once to warm up, then all of 
 the machine affects all stages alike. Wall and processor time are measured; on a shared machine, go by the processor time.
 Operations are counted by torch (`FlopCounterMode`; a multiplication and an addition are two) on the plain network, so an
 optimized network is not credited with less work; the features' FFT is not counted.
+
+`precisions` compares the number formats that the machine and the network have, and `advice` says in a line which one to take.
 """
 
 import os
@@ -21,7 +23,8 @@ import time
 import wave
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from statistics import median
@@ -34,20 +37,23 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from audiolog_cli import __version__
 from audiolog_cli.cells import WindowScores, cell_scores, cells
-from audiolog_cli.errors import UsageError
+from audiolog_cli.errors import DeviceError, UsageError
 from audiolog_cli.model import checkpoint, networks
+from audiolog_cli.model.precision import PRECISIONS
 from audiolog_cli.records import CELL_COLUMNS, tsv_lines
 from audiolog_cli.sound.audio import DecodeOptions, decode, windows
 from audiolog_cli.tagging import tagger as model
 from audiolog_cli.tagging.hearing import Told, heard, hearing, labels_of
-from audiolog_cli.tagging.options import CellOptions, Job, TagOptions
-from audiolog_cli.tagging.tagger import Tagger
+from audiolog_cli.tagging.options import CellOptions, Job, LoadOptions, TagOptions
+from audiolog_cli.tagging.tagger import Tagger, load
 
 GEMM_SIZE = 1024  # rows and columns: 4 MB a matrix, two gigaflop a product
 STAGE_WINDOWS = 6  # of the recording, for features and network, where the batch is no larger
 POST_WINDOWS = 60  # ten minutes of scores, made from those
 FORMAT_VERSION = 1  # of a saved run
 RATE = 44_100  # Hz, of the generated recording
+COMPARED_WINDOWS = 4  # of the recording, side by side, for the precisions
+WORTH_IT = 1.1  # times as fast as fp32: less than that is no reason to lose digits
 
 
 @dataclass(slots=True)
@@ -106,6 +112,77 @@ def measure(tagger: Tagger, recording: str, repeats: int, say: Callable[[str], N
             else:
                 run()
     return [measured for measured, _ in passes]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A precision beside fp32."""
+
+    precision: str
+    speed: float  # times as fast as fp32, spectrogram and network
+    difference: float  # the largest of a probability, in the first windows of the recording
+
+
+def precisions(options: LoadOptions, recording: str, repeats: int) -> list[Compared]:
+    """Every precision but fp32 that this machine and this network have, each timed in turn with fp32 on the same windows.
+
+    The quickest of `repeats` passes counts. Processor time is compared; on a GPU, wall time.
+    """
+    taggers = _loadable(options)
+    plain = taggers["fp32"]
+    decoding = DecodeOptions(plain.card.front_end.sample_rate)
+    waves = stage_batches(replace(plain, batch_size=COMPARED_WINDOWS), recording, decoding)[0]
+    scores = {name: np.concatenate(list(map(np.ravel, _outputs(tagger, waves)))) for name, tagger in taggers.items()}  # warms up
+    timed = {name: Measured(name, 0.0, 0.0) for name in taggers}
+    with torch.inference_mode():
+        for _ in range(repeats):
+            for name, tagger in taggers.items():
+                _take_time(timed[name], partial(tagger.network, waves), tagger.device)
+    on_gpu = plain.device.type != "cpu"
+    best = {name: min(measured.wall if on_gpu else measured.processor) for name, measured in timed.items()}
+    return [
+        Compared(name, best["fp32"] / best[name], float(np.abs(scores[name] - scores["fp32"]).max()))
+        for name in taggers
+        if name != "fp32"
+    ]
+
+
+def _loadable(options: LoadOptions) -> dict[str, Tagger]:
+    """The taggers of the precisions that the device and the network support, fp32 first."""
+    taggers = {}
+    for precision in PRECISIONS:
+        try:
+            taggers[precision] = load(replace(options, precision=precision))
+        except (DeviceError, UsageError):
+            if precision == "fp32":
+                raise
+    return taggers
+
+
+@torch.inference_mode()
+def _outputs(tagger: Tagger, waves: torch.Tensor) -> tuple[np.ndarray[Any, Any], ...]:
+    """The probabilities of scenes and events for waves on the device."""
+    output = tagger.network(waves)
+    kinds = ((output.scene_logits, torch.nn.Softmax(dim=-1)), (output.event_logits, torch.nn.Sigmoid()))
+    return tuple(squash(logits.float()).cpu().numpy() for logits, squash in kinds if logits is not None)
+
+
+def advice(compared: Sequence[Compared]) -> str:
+    """Which precision to take on this machine, in a line.
+
+    >>> advice([Compared("bf16", 1.5, 0.004), Compared("int8", 1.84, 0.0123)])
+    '--precision int8: the network 1.8 times as fast here; scores differed by at most 0.012'
+    >>> advice([Compared("bf16", 0.86, 0.004)])
+    'leave --precision at fp32: bf16 is 0.9 times as fast here'
+    """
+    fastest = max(compared, key=lambda one: one.speed, default=None)
+    if fastest is not None and fastest.speed >= WORTH_IT:
+        return (
+            f"--precision {fastest.precision}: the network {fastest.speed:.1f} times as fast here; "
+            f"scores differed by at most {fastest.difference:.3f}"
+        )
+    slower = " and ".join(f"{one.precision} is {one.speed:.1f} times as fast here" for one in compared)
+    return f"leave --precision at fp32: {slower or 'this network has no other on this device'}"
 
 
 def _take_time(measured: Measured, run: Callable[[], object], device: torch.device) -> None:
@@ -235,7 +312,7 @@ def stage_report(measured: Measured, window: float, gemm_rate: float, on_gpu: bo
     }
 
 
-def report(tagger: Tagger, stages: Sequence[Measured], settings: dict[str, Any]) -> dict[str, Any]:
+def report(tagger: Tagger, stages: Sequence[Measured], compared: Sequence[Compared], settings: dict[str, Any]) -> dict[str, Any]:
     """Everything known about a run, as the object of `--format json`; `settings` are added to the tagger's own."""
     on_gpu = tagger.device.type != "cpu"
     by_name = {stage.stage: stage for stage in stages}
@@ -258,6 +335,8 @@ def report(tagger: Tagger, stages: Sequence[Measured], settings: dict[str, Any])
         "machine": machine(tagger.device),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PEAK_UNIT, 1),
         "stages": [stage_report(stage, window, gemm_rate, on_gpu) for stage in stages],
+        "precisions": [asdict(one) for one in compared],
+        "advice": advice(compared),
     }
 
 
