@@ -132,7 +132,7 @@ def precisions(options: LoadOptions, recording: str, repeats: int) -> list[Compa
     plain = taggers["fp32"]
     decoding = DecodeOptions(plain.card.front_end.sample_rate)
     waves = stage_batches(replace(plain, batch_size=COMPARED_WINDOWS), recording, decoding)[0]
-    scores = {name: np.concatenate(list(map(np.ravel, _outputs(tagger, waves)))) for name, tagger in taggers.items()}  # warms up
+    scores = {name: np.concatenate(list(map(np.ravel, outputs(tagger, waves)))) for name, tagger in taggers.items()}  # warms up
     timed = {name: Measured(name, 0.0, 0.0) for name in taggers}
     with torch.inference_mode():
         for _ in range(repeats):
@@ -160,7 +160,7 @@ def _loadable(options: LoadOptions) -> dict[str, Tagger]:
 
 
 @torch.inference_mode()
-def _outputs(tagger: Tagger, waves: torch.Tensor) -> tuple[np.ndarray[Any, Any], ...]:
+def outputs(tagger: Tagger, waves: torch.Tensor) -> tuple[np.ndarray[Any, Any], ...]:
     """The probabilities of scenes and events for waves on the device."""
     output = tagger.network(waves)
     kinds = ((output.scene_logits, torch.nn.Softmax(dim=-1)), (output.event_logits, torch.nn.Sigmoid()))
