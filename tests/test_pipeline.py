@@ -40,7 +40,7 @@ class Counting(torch.nn.Module):
 
 @pytest.fixture(scope="module")
 def loaded(tiny_weights: Path) -> Tagger:
-    return load(LoadOptions(weights=str(tiny_weights), device="cpu", jobs=1))
+    return load(LoadOptions(weights=str(tiny_weights), device="cpu", jobs=1, batch_size=8))
 
 
 def counting(loaded: Tagger, jobs: int = 1, batch_size: int = 8) -> tuple[Tagger, Counting]:

@@ -8,8 +8,8 @@ their windows share batches, and no window passes from thread to thread but in b
 the GIL: threads share the weights, and nothing is copied between processes.
 
 How large a batch is depends on how much sound is waiting. A file always has more: batches grow from 1 window, so that the first
-line comes soon, to the device's best size. What comes through a pipe is decoded by a thread of its own, as fast as it comes, and
-whatever is waiting is scored at once: a live recording window by window, a fast pipe in batches like a file.
+line comes soon, by powers of two to the device's best size. What comes through a pipe is decoded by a thread of its own, as fast
+as it comes, and whatever is waiting is scored at once: a live recording window by window, a fast pipe in batches like a file.
 
 At most `limit` recordings and `limit` windows of them are held; the recording whose turn it is has as much room of its own. So
 memory depends neither on how long recordings are nor on how many.
@@ -91,7 +91,7 @@ def pipeline(
     of a recording, which its scores raise, at once.
     """
     n_hop = round(hop * tagger.card.front_end.sample_rate)
-    state = State(tagger, n_hop, limit=2 * tagger.batch_size * (tagger.jobs + 1))
+    state = State(tagger, n_hop, limit=tagger.batch_size * (tagger.jobs + 1))
     workers = [Thread(target=_work, args=(state,), daemon=True) for _ in range(tagger.jobs)]
     for thread in (*workers, Thread(target=_list, args=(state, recordings, in_turn), daemon=True)):
         thread.start()
@@ -237,7 +237,7 @@ def _next_task(state: State) -> Callable[[], None] | None:
     """Score a batch if it is full; else decode what it lacks. None if there is nothing to decode, or others do it."""
     size, n_waiting = min(state.tagger.batch_size, 1 + state.n_scored), len(state.waiting)
     if n_waiting >= size:
-        return partial(_score, state, _taken(state, min(n_waiting, state.tagger.batch_size)))
+        return partial(_score, state, _taken(state, n_waiting))
     for recording in state.recordings:
         if not (recording.is_read or recording.is_busy or recording.is_live) and state.has_room(recording):
             recording.is_busy = True
@@ -246,7 +246,9 @@ def _next_task(state: State) -> Callable[[], None] | None:
 
 
 def _taken(state: State, n: int) -> list[Entry]:
-    return [state.waiting.popleft() for _ in range(n)]
+    """The next batch from `n` waiting windows: the device's best size, else a power of two. Each size has buffers of its own."""
+    size = state.tagger.batch_size if n >= state.tagger.batch_size else 1 << (n.bit_length() - 1)
+    return [state.waiting.popleft() for _ in range(size)]
 
 
 def _decode(state: State, recording: Recording[Any], n: int) -> None:
