@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from tabulate import tabulate
@@ -21,11 +22,13 @@ Runs = dict[tuple[str, int | str], Draws]  # by network and number of clips
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[Runs, dict[str, str]]:
-    """Runs, and the fingerprint of each network."""
+    """Runs, of each network by number of clips, and the fingerprint of each network."""
     runs: Runs = defaultdict(list)
-    fingerprints = {}
-    for line in "".join(path.read_text(encoding="utf-8") for path in paths).splitlines():
-        one = json.loads(line)
+    fingerprints: dict[str, str] = {}
+    lines = "".join(path.read_text(encoding="utf-8") for path in paths).splitlines()
+    draws = [json.loads(line) for line in lines]
+    networks = list(dict.fromkeys(one["network"] for one in draws))
+    for one in sorted(draws, key=lambda one: (networks.index(one["network"]), one["clips"])):
         runs[one["network"], one["clips"]].append(one["labels"])
         fingerprints[one["network"]] = one["fingerprint"]
     return runs, fingerprints
@@ -85,7 +88,7 @@ def main() -> None:
     before, rest = document.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
     hashes = ", ".join(f"{name} {digest[:12]}" for name, digest in fingerprints.items() if digest)
-    which = f"Networks, with the first digits of the SHA-256 of their tensors: {hashes}.\n\n"
+    which = fill(f"Networks, with the first digits of the SHA-256 of their tensors: {hashes}.", 128) + "\n\n"
     document.write_text(f"{before}{BEGIN}\n{which}{tables(runs)}{END}{after}", encoding="utf-8")
 
 
