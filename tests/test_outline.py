@@ -4,7 +4,7 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from audiolog_cli.check.claims import check, table_of
@@ -232,6 +232,7 @@ def tables(draw: st.DrawFn) -> list[Row]:
 
 
 @settings(max_examples=60, deadline=None)
+@example([Row("a", 0.0, 1.0, "home", ()), Row("a", 1.0, 2.0, "", ("dog_bark",))], "timing")  # throughout a single second
 @given(tables(), st.sampled_from(["timing", "overview", "brief"]))
 def test_the_check_finds_no_fault_with_an_outline(made: list[Row], form: str) -> None:
     (recording,) = recordings(iter(made))

@@ -190,9 +190,11 @@ def _throughout(case: Case) -> str:
     """Heard from near the start to near the end of the region, perhaps with pauses."""
     for spans, region in case.choices():
         seconds = max(spans.seconds, spans.offsets[-1] - spans.onsets[0]) if spans else 0.0
-        if region and seconds >= THROUGHOUT_SHARE * (region.offsets[-1] - region.onsets[0]):
-            return ""
-        if spans.seconds >= THROUGHOUT_SHARE * region.seconds > 0:
+        if not region or not seconds:
+            continue
+        # Times of a heading are widened by the tolerance on both sides.
+        extent = min(region.offsets[-1] - region.onsets[0], region.seconds) - 2 * TOLERANCE
+        if seconds >= THROUGHOUT_SHARE * extent:
             return ""
     return "not all that time"
 
