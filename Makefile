@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm local-model test lint slow soak faults bench docs docs-check llama-server clean
+.PHONY: help install demo demo-llm local-model test lint slow soak properties faults bench docs docs-check llama-server clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ slow: $(VENV)/installed-dev ## tests that take minutes, such as recordings past 
 
 soak: $(VENV)/installed-dev ## a day of sound through the pipe, memory watched
 	AUDIOLOG_TEST_HOURS=24 $(BIN)/pytest -s tests/test_soak.py
+
+properties: $(VENV)/installed-dev ## the property tests on examples that they have not seen
+	AUDIOLOG_TEST_EXAMPLES=new $(BIN)/pytest $$(grep -l "^from hypothesis" tests/test_*.py)
 
 faults: $(VENV)/installed-dev ## the fault suite with fifty kills at random moments
 	AUDIOLOG_TEST_KILLS=50 $(BIN)/pytest tests/test_faults.py tests/test_journal.py

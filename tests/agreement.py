@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from audiolog_cli.evaluation.figures import Figures, estimated_events, estimated_segments, scored_seconds
+from audiolog_cli.evaluation.figures import Figures, estimated_events, estimated_segments, is_decoded_by_sed_eval, scored_seconds
 from audiolog_cli.evaluation.material import Material
 from audiolog_cli.evaluation.psds import libraries, library_inputs
 from audiolog_cli.metrics import activity, scene_based, segment_based
@@ -50,6 +50,8 @@ def sed_eval_figures(material: Material) -> Figures:
                 n_segments = activity.count_segments(seconds, options.segment)
                 active = estimated_segments(material, estimate, frames, n_segments)
                 estimate = segments_as_events(active, options.segment)
+            if not is_decoded_by_sed_eval(material):
+                reference = reference.where(reference.offset > reference.onset)  # here, what lasts no time counts for nothing
             sides = (container(items(side, labels)) for side in (reference, estimate))
             by_segment.evaluate(*sides, evaluated_length_seconds=seconds)
     return {"segment": headline(by_segment), "event": headline(by_event)}

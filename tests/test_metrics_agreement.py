@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from audiolog_cli.evaluation import figures
@@ -185,6 +185,7 @@ recordings = st.lists(
 
 
 @FEWEST
+@example([([(0.05, 0.05, 0)], [], None, "home", "home")], False, False, "mean", 0.5, None)  # an event that lasts no time
 @given(
     recordings,
     st.booleans(),

@@ -82,17 +82,19 @@ def scored_seconds(material: Material, name: str, events: Sequence[Intervals], f
     )
 
 
+def is_decoded_by_sed_eval(material: Material) -> bool:
+    """Whether the estimate is events and `any` decodes them: sed_eval's own rule."""
+    return material.estimate is not None and material.options.decode == "any"
+
+
 def reference_segments(material: Material, reference: Intervals, n_segments: int) -> Bools:
     """(n_segments, n_labels) where the reference is active, with borders computed as for the estimate.
 
     sed_eval divides times by the segment length in floating point (0.3 / 0.1 is a little less than 3); frames, and the shares of
-    `mean`, use borders rounded to microseconds. Both sides must follow one rule, or equal times could differ.
+    `mean`, use borders rounded to microseconds, and what lasts no time is not active. Both sides must follow one rule, or equal
+    times could differ.
     """
-    find = (
-        activity.active_segments
-        if material.estimate is not None and material.options.decode == "any"
-        else activity.target_segments
-    )
+    find = activity.active_segments if is_decoded_by_sed_eval(material) else activity.target_segments
     return find(reference, n_segments, len(material.labels), material.options.segment)
 
 
