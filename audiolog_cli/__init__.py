@@ -52,13 +52,13 @@ def tag(
 
     from audiolog_cli.records import Cell
     from audiolog_cli.tagging.engine import of_each
-    from audiolog_cli.tagging.hearing import hearing
+    from audiolog_cli.tagging.hearing import resolved
     from audiolog_cli.tagging.options import Job, TagOptions, stretch
 
     tagger = load(weights) if isinstance(weights, str | PurePath) else weights
-    how = hearing(tagger.card, TagOptions.of(**options))
+    plan = resolved(tagger.card, TagOptions.of(**options))
     jobs = (Job(str(recording), stretch(start, end)) for recording in recordings)
-    yield from (record for record in of_each(jobs, tagger, how, warnings.warn) if isinstance(record, Cell))
+    yield from (record for record in of_each(jobs, tagger, plan, warnings.warn) if isinstance(record, Cell))
 
 
 def table(

@@ -25,7 +25,7 @@ import numpy as np
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, tsv_lines
 from audiolog_cli.sound.audio import SAMPLE_RATE, decode
 from audiolog_cli.tagging.bench import untrained
-from audiolog_cli.tagging.hearing import Told, heard, hearing
+from audiolog_cli.tagging.hearing import Notes, resolved, tag_samples
 from audiolog_cli.tagging.options import Job, LoadOptions, TagOptions
 from audiolog_cli.tagging.tagger import Tagger, load
 
@@ -52,7 +52,7 @@ def write_flac(path: Path, seconds: int) -> None:
 
 
 def tagged(tagger: Tagger, path: Path) -> Iterator[Cell | End]:
-    return heard(tagger, hearing(tagger.card, TagOptions()), Job(path.name), decode(path), Told(print))
+    return tag_samples(tagger, resolved(tagger.card, TagOptions()), Job(path.name), decode(path), Notes(print))
 
 
 def seconds_of(tagger: Tagger, path: Path) -> float:

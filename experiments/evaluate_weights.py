@@ -32,7 +32,7 @@ from audiolog_cli.mixing.vocabulary import EVENTS, SCENES
 from audiolog_cli.model.checkpoint import Card
 from audiolog_cli.records import Cell
 from audiolog_cli.sound import audio
-from audiolog_cli.tagging.hearing import Told, heard, hearing, labels_of, scored
+from audiolog_cli.tagging.hearing import Notes, labels_of, resolved, score_samples, tag_samples
 from audiolog_cli.tagging.options import CellOptions, Job, LoadOptions, TagOptions
 from audiolog_cli.tagging.tagger import Tagger, load
 from audiolog_cli.training.validation import Scores, curves, micro_f1, scene_accuracy, tuned_thresholds
@@ -52,9 +52,9 @@ def composed_scores(tagged: Tagger, folder: Path, mapping: dict[str, tuple[str, 
     columns = [[tagged.card.events.index(name) for name in names] for names in mapping.values()]
     lists = {name: list(spans(folder / f"{name}.tsv", column)) for name, column in
              (("events", "event_label"), ("scenes", "scene_label"), ("ignore", "event_label"))}  # fmt: skip
-    parts, how = [], hearing(tagged.card, TagOptions())
+    parts, plan = [], resolved(tagged.card, TagOptions())
     for path in sorted(folder.glob("*.flac")):
-        cells = list(scored(tagged, how, Job(path.name), audio.decode(str(path)), Told(print)))
+        cells = list(score_samples(tagged, plan, Job(path.name), audio.decode(str(path)), Notes(print)))
         events = np.stack([np.stack([cell.events[those].max() for those in columns]) for cell in cells])
         own = {name: [entry[1:] for entry in entries if entry[0] == path.name] for name, entries in lists.items()}
         reference, ignored = (active(own[name], labels, len(cells)) for name in ("events", "ignore"))
@@ -86,8 +86,8 @@ def false_alarms(tagged: Tagger, wave: Wave, expected: tuple[str, ...], sure: bo
     """
     seconds: dict[str, list[float]] = {}
     n_named = n_cells = 0
-    how = hearing(tagged.card, TagOptions(cells=CellOptions(sure=sure)))
-    for record in heard(tagged, how, Job("x"), iter([wave]), Told(print)):
+    plan = resolved(tagged.card, TagOptions(cells=CellOptions(sure=sure)))
+    for record in tag_samples(tagged, plan, Job("x"), iter([wave]), Notes(print)):
         if isinstance(record, Cell) and record.kind == "event" and record.label not in expected:
             seconds.setdefault(record.label, []).append(record.onset)
         elif isinstance(record, Cell) and record.kind == "scene":

@@ -18,7 +18,7 @@ from audiolog_cli.records import CELL_COLUMNS, tsv_lines
 from audiolog_cli.sound.audio import Window
 from audiolog_cli.tagging import bench
 from audiolog_cli.tagging.engine import stream
-from audiolog_cli.tagging.hearing import hearing
+from audiolog_cli.tagging.hearing import resolved
 from audiolog_cli.tagging.options import CellOptions, Job, LoadOptions, TagOptions
 from audiolog_cli.tagging.pipeline import Recording, pipeline
 from audiolog_cli.tagging.tagger import Tagger, load, probabilities
@@ -217,11 +217,11 @@ def test_the_same_holds_with_avx2() -> None:
 def test_neither_jobs_nor_batches_nor_neighbours_nor_a_pipe_change_a_byte(tmp_path: Path) -> None:
     paths = [str(write_wav(tmp_path / f"{i}.wav", 3.0 + 9 * i, seed=i)) for i in range(5)]
     everyday = load(LoadOptions(weights=str(ROOT / "weights" / "everyday.safetensors"), device="cpu"))
-    how = hearing(everyday.card, TagOptions(cells=CellOptions(threshold=0.05)))
+    plan = resolved(everyday.card, TagOptions(cells=CellOptions(threshold=0.05)))
 
     def lines(*recordings: str, jobs: int = 1, batch_size: int = 8) -> list[str]:
         tagger = replace(everyday, jobs=jobs, batch_size=batch_size)
-        records = stream([Job(path) for path in recordings], tagger, how, fail_fast=False, are_joined=False)
+        records = stream([Job(path) for path in recordings], tagger, plan, fail_fast=False, are_joined=False)
         return list(tsv_lines(records, CELL_COLUMNS))[1:]
 
     alone = [line for path in paths for line in lines(path, batch_size=1)]

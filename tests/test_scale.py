@@ -86,11 +86,12 @@ def test_a_node_is_killed_and_the_parts_are_those_of_one_machine(cluster: Any, f
     assert parts(folder / "cluster") == parts(folder / "here")
 
 
-def test_a_second_run_tags_what_is_missing_and_sound_comes_from_other_processes(cluster: Any, folder: Path) -> None:
+def test_a_run_begun_on_one_machine_goes_on_where_sound_comes_from_other_processes(cluster: Any, folder: Path) -> None:
+    line = "audiolog tag --files-from list --weights w.safetensors --format jsonl"
+    assert sh(f"{line} --out begun", folder).code == 3
     write_wav(folder / "night2.wav", 33.0, seed=9)  # replaced: its part is too
     (folder / "cut.mp3").write_bytes(b"not a sound file at all")
-    line = "audiolog tag --files-from list cut.mp3 --weights w.safetensors --format jsonl"
-    done = sh(f"{line} --out cluster --engine ray:{cluster.address},gpus=0.5 --device cpu", folder, timeout=400)
+    done = sh(f"{line} cut.mp3 --out begun --engine ray:{cluster.address},gpus=0.5 --device cpu", folder, timeout=400)
     assert (done.code, done.stdout) == (3, "")
     assert sorted(done.stderr.splitlines()[:-1]) == [
         "audiolog: cut.mp3: not a readable audio file",
@@ -99,8 +100,8 @@ def test_a_second_run_tags_what_is_missing_and_sound_comes_from_other_processes(
     assert done.stderr.splitlines()[-1].startswith(
         "audiolog: 1 recordings tagged, 5 already there, 2 failed, 0.01 hours of sound"
     )
-    sh(f"{line} --out here", folder)
-    assert parts(folder / "cluster") == parts(folder / "here")
+    sh(f"{line} cut.mp3 --out anew", folder)
+    assert parts(folder / "begun") == parts(folder / "anew")
 
 
 def test_a_running_cluster_is_found_and_a_terminal_shows_how_far_it_is(cluster: Any, folder: Path) -> None:

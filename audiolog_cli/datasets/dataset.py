@@ -17,7 +17,7 @@ from audiolog_cli.weights.labels import LabelList
 HARD_THRESHOLD = 0.5  # an event is active where its soft label is strictly above this (DCASE 2023, task 4B)
 WHOLE = float("inf")  # offset of what lasts to the end of a file
 END_SLACK = 0.05  # seconds an annotation may reach past the end: annotators' rounding
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"})
+RELEASED_AS = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"})
 MD5 = {  # of the published archives
     "development_audio.zip": "3de7cb4f92a115a6f5cc077a41ca07b3",
     "development_annotation.zip": "e6a3f84f8020725d559b38ccb494ef3d",
@@ -173,7 +173,7 @@ def read_lines(path: Path, findings: Findings) -> list[str]:
 
 def audio_files(folder: Path) -> list[Path]:
     """Every audio file below a folder, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in RELEASED_AS)
 
 
 def merged(events: Iterable[Event]) -> tuple[Event, ...]:

@@ -43,7 +43,7 @@ from audiolog_cli.model.precision import PRECISIONS
 from audiolog_cli.records import CELL_COLUMNS, tsv_lines
 from audiolog_cli.sound.audio import DecodeOptions, decode, windows
 from audiolog_cli.tagging import tagger as model
-from audiolog_cli.tagging.hearing import Told, heard, hearing, labels_of
+from audiolog_cli.tagging.hearing import Notes, labels_of, resolved, tag_samples
 from audiolog_cli.tagging.options import CellOptions, Job, LoadOptions, TagOptions
 from audiolog_cli.tagging.tagger import Tagger, load
 
@@ -282,8 +282,9 @@ def _lines(tagger: Tagger, scored: Iterable[WindowScores]) -> Iterator[str]:
 
 
 def _tagged(tagger: Tagger, recording: str, options: DecodeOptions) -> Iterator[str]:
-    chunks = decode(recording, options)
-    return tsv_lines(heard(tagger, hearing(tagger.card, TagOptions()), Job("bench.wav"), chunks, Told(drain)), CELL_COLUMNS)
+    plan = resolved(tagger.card, TagOptions())
+    records = tag_samples(tagger, plan, Job("bench.wav"), decode(recording, options), Notes(drain))
+    return tsv_lines(records, CELL_COLUMNS)
 
 
 # Results

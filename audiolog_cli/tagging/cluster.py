@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from audiolog_cli.errors import AudiologError, UsageError
-from audiolog_cli.tagging.hearing import Hearing
+from audiolog_cli.tagging.hearing import Plan
 from audiolog_cli.tagging.options import Cluster, Job, LoadOptions
 from audiolog_cli.tagging.parts import Parts, key_of
 from audiolog_cli.tagging.worker import Ledger, Order, Task, Worker
@@ -33,7 +33,7 @@ def outcomes(
     jobs: Iterable[Job],
     there: Mapping[str, tuple[str, ...]],
     weights: Path,
-    hearing: Hearing,
+    plan: Plan,
     out: Parts,
     cluster: Cluster,
     load: LoadOptions,
@@ -54,7 +54,7 @@ def outcomes(
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)  # only this node ends it
         ledger = ray.remote(Ledger).options(num_cpus=0, scheduling_strategy=here).remote()
         own = replace(load, weights=weights.name, device=cluster.device(load.device), jobs=1)
-        order = Order(hearing, out, ray.put(weights.read_bytes()), own, os.getcwd(), decodes=not cluster.gpus, ledger=ledger)
+        order = Order(plan, out, ray.put(weights.read_bytes()), own, os.getcwd(), decodes=not cluster.gpus, ledger=ledger)
         rows = (
             ray.data.from_items([{"task": pickle.dumps(task)} for task in tasks], override_num_blocks=min(len(tasks), MAX_BLOCKS))
             .map(

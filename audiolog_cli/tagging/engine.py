@@ -14,7 +14,7 @@ from audiolog_cli.errors import InputError
 from audiolog_cli.records import Cell, End, Failure, Remark
 from audiolog_cli.sound.clock import start_of
 from audiolog_cli.sound.stitching import Samples, stitched
-from audiolog_cli.tagging.hearing import Course, Hearing, Told, recording_of, records_of, samples_of
+from audiolog_cli.tagging.hearing import Course, Notes, Plan, recording_of, records_of, samples_of
 from audiolog_cli.tagging.options import Job
 from audiolog_cli.tagging.parts import Parts, key_of
 from audiolog_cli.tally import Outcome
@@ -27,32 +27,32 @@ Sound: TypeAlias = tuple[Course, Iterator[Samples]]
 
 
 def stream(
-    jobs: Iterable[Job | InputError], tagger: "Tagger", hearing: Hearing, fail_fast: bool, are_joined: bool
+    jobs: Iterable[Job | InputError], tagger: "Tagger", plan: Plan, fail_fast: bool, are_joined: bool
 ) -> Iterator[Cell | End | Failure | Remark]:
     """The records of all recordings in order. With `are_joined`, files whose clock times follow one another are one recording."""
-    sounds = _joined(jobs, hearing) if are_joined else _alone(jobs, hearing, terminal.say)
-    recordings = (_recording(tagger, hearing, sound) for sound in sounds)
-    for course, scores in _in_order(recordings, tagger, hearing, in_turn=are_joined):
+    sounds = _joined(jobs, plan) if are_joined else _alone(jobs, plan, terminal.say)
+    recordings = (_recording(tagger, plan, sound) for sound in sounds)
+    for course, scores in _in_order(recordings, tagger, plan, in_turn=are_joined):
         try:
-            yield from records_of(tagger, hearing, course, scores)
+            yield from records_of(tagger, plan, course, scores)
         except InputError as error:
             yield Failure(course.job.path, str(error))
             if fail_fast:
                 return
 
 
-def of_each(jobs: Iterable[Job], tagger: "Tagger", hearing: Hearing, say: Callable[[str], None]) -> Iterator[Cell | End | Remark]:
+def of_each(jobs: Iterable[Job], tagger: "Tagger", plan: Plan, say: Callable[[str], None]) -> Iterator[Cell | End | Remark]:
     """The same for callers in Python: raises the InputError of a recording that fails; messages go to `say`."""
-    recordings = (_recording(tagger, hearing, sound) for sound in _alone(jobs, hearing, say))
-    for course, scores in _in_order(recordings, tagger, hearing):
-        yield from records_of(tagger, hearing, course, scores)
+    recordings = (_recording(tagger, plan, sound) for sound in _alone(jobs, plan, say))
+    for course, scores in _in_order(recordings, tagger, plan):
+        yield from records_of(tagger, plan, course, scores)
 
 
 def outcomes(
     jobs: Iterable[Job | InputError],
     there: Mapping[str, tuple[str, ...]],
     tagger: "Tagger",
-    hearing: Hearing,
+    plan: Plan,
     out: Parts,
     show: Callable[[str], None],
 ) -> Iterator[Outcome]:
@@ -67,19 +67,19 @@ def outcomes(
         job = sound[0].job
         if out.finished(*job, there.get(key_of(*job), ())):
             return _nothing(Outcome(job.path, "there"))
-        return _recording(tagger, hearing, sound)
+        return _recording(tagger, plan, sound)
 
-    recordings = map(recording_or_not, _alone(jobs, hearing, terminal.say))
-    for course, scores in _in_order(recordings, tagger, hearing):
+    recordings = map(recording_or_not, _alone(jobs, plan, terminal.say))
+    for course, scores in _in_order(recordings, tagger, plan):
         if isinstance(course, Outcome):
             yield course
             continue
-        records = records_of(tagger, hearing, course, scores)
-        notes: list[str] = []
-        course.told.say = notes.append
+        records = records_of(tagger, plan, course, scores)
+        said: list[str] = []
+        course.notes.say = said.append
         path, spans = course.job
         outcome = out.write(path, spans, there.get(key_of(path, spans), ()), _shown(records, show))
-        yield outcome._replace(notes=tuple(notes))
+        yield outcome._replace(notes=tuple(said))
 
 
 def _shown(records: Iterable[Cell | End | Remark], show: Callable[[str], None]) -> Iterator[Cell | End | Remark]:
@@ -92,28 +92,28 @@ def _shown(records: Iterable[Cell | End | Remark], show: Callable[[str], None]) 
 # What goes into the pipeline
 
 
-def _alone(jobs: Iterable[Job | InputError], hearing: Hearing, say: Callable[[str], None]) -> Iterator[Sound | InputError]:
+def _alone(jobs: Iterable[Job | InputError], plan: Plan, say: Callable[[str], None]) -> Iterator[Sound | InputError]:
     """Each recording with its sound."""
     said_once: set[str] = set()
     for job in jobs:
         if isinstance(job, InputError):
             yield job
         else:
-            told = Told(say, said_once)
-            yield Course(job, told), samples_of(job.path, hearing, told)
+            notes = Notes(say, said_once)
+            yield Course(job, notes), samples_of(job.path, plan, notes)
 
 
-def _joined(jobs: Iterable[Job | InputError], hearing: Hearing) -> Iterator[Sound | InputError]:
+def _joined(jobs: Iterable[Job | InputError], plan: Plan) -> Iterator[Sound | InputError]:
     """The same for files into which a recorder split one recording."""
-    clock = hearing.clock
+    clock = plan.clock
     assert clock is not None  # --split-files needs a source of clock times
-    rate = hearing.decoding.sample_rate
-    told = Told(terminal.say)
+    rate = plan.decoding.sample_rate
+    notes = Notes(terminal.say)
     name, n_samples = "", 0  # of the current recording
 
     def sound_of(job: Job) -> "Iterator[Samples]":
         nonlocal n_samples
-        for chunk in samples_of(job.path, hearing, told, name, n_samples / rate):
+        for chunk in samples_of(job.path, plan, notes, name, n_samples / rate):
             n_samples += len(chunk)
             yield chunk
 
@@ -122,16 +122,16 @@ def _joined(jobs: Iterable[Job | InputError], hearing: Hearing) -> Iterator[Soun
             yield sound
         else:
             job, chunks = sound
-            name, n_samples, told = job.path, 0, Told(terminal.say, told.has_said_once)
-            yield Course(job, told), chunks
+            name, n_samples, notes = job.path, 0, Notes(terminal.say, notes.has_said_once)
+            yield Course(job, notes), chunks
 
 
-def _recording(tagger: "Tagger", hearing: Hearing, sound: Sound | InputError) -> "Recording[Any]":
+def _recording(tagger: "Tagger", plan: Plan, sound: Sound | InputError) -> "Recording[Any]":
     """A recording for the pipeline; an error comes out of it in its turn."""
     if isinstance(sound, InputError):
-        return _nothing(Course(Job(sound.path), Told(terminal.say)), sound)
+        return _nothing(Course(Job(sound.path), Notes(terminal.say)), sound)
     try:
-        return recording_of(tagger, hearing, *sound)
+        return recording_of(tagger, plan, *sound)
     except InputError as error:
         return _nothing(sound[0], error)
 
@@ -144,10 +144,10 @@ def _nothing(item: Course | Outcome, error: InputError | None = None) -> "Record
 
 
 def _in_order(
-    recordings: "Iterable[Recording[Any]]", tagger: "Tagger", hearing: Hearing, in_turn: bool = False
+    recordings: "Iterable[Recording[Any]]", tagger: "Tagger", plan: Plan, in_turn: bool = False
 ) -> Iterator[tuple[Any, Iterator[WindowScores]]]:
     """What each recording is known by, with the scores of its windows; the next one's come when these are used or dropped."""
     from audiolog_cli.tagging.pipeline import pipeline
 
-    with closing(pipeline(tagger, recordings, hearing.options.windows.hop, in_turn)) as scored:
+    with closing(pipeline(tagger, recordings, plan.options.windows.hop, in_turn)) as scored:
         yield from ((recording.item, scores) for recording, scores in scored)

@@ -46,7 +46,7 @@ class Noted(NamedTuple):
 
 
 @dataclass(slots=True)
-class Told:
+class Notes:
     """What is noticed about a recording while it is decoded: said in its turn, and kept for its records.
 
     Recordings are decoded ahead, in other threads: what is noticed waits until the caller comes to the next record.
@@ -95,8 +95,8 @@ ONCE = ("ultrasound",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hearing:
-    """How the recordings of a run are tagged; made by `hearing`, which leaves nothing to defaults."""
+class Plan:
+    """How the recordings of a run are tagged; made by `resolved`, which leaves nothing to defaults."""
 
     options: TagOptions
     decoding: DecodeOptions
@@ -106,7 +106,7 @@ class Hearing:
     scores_dir: Path | None = None
 
 
-def hearing(card: "Card", asked: TagOptions, scores_dir: Path | None = None) -> Hearing:
+def resolved(card: "Card", asked: TagOptions, scores_dir: Path | None = None) -> Plan:
     """The options asked for, completed from the network's card: the one place where defaults are resolved.
 
     UsageError for what the network cannot do or does not know.
@@ -126,7 +126,7 @@ def hearing(card: "Card", asked: TagOptions, scores_dir: Path | None = None) -> 
         thresholds=common | dict(cells.thresholds),
     )
     raw = RawFormat.parse(asked.sound.raw) if asked.sound.raw else None
-    return Hearing(
+    return Plan(
         options=replace(asked, windows=replace(asked.windows, hop=hop), cells=resolved),
         decoding=DecodeOptions(card.front_end.sample_rate, asked.sound.channel, raw, asked.sound.track),
         clock=time_source(**asdict(asked.times)),
@@ -166,28 +166,28 @@ def _split(text: str, known: Sequence[str]) -> list[str]:
     return [",".join(parts[:end]).strip(), *(_split(",".join(parts[end:]), known) if parts[end:] else [])]
 
 
-def heard(
-    tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]", told: Told, is_live: bool = False
+def tag_samples(
+    tagger: "Tagger", plan: Plan, job: Job, chunks: "Iterable[Samples]", notes: Notes, is_live: bool = False
 ) -> Iterator[Cell | End | Remark]:
     """The records of one recording from its samples: its cells, then its `End`; InputError where it fails.
 
     What is noticed about it is said by `told`. With `is_live`, the samples may keep one waiting.
     """
-    recording = recording_of(tagger, hearing, Course(job, told), chunks, is_live)
-    return records_of(tagger, hearing, recording.item, _scores(tagger, hearing, recording))
+    recording = recording_of(tagger, plan, Course(job, notes), chunks, is_live)
+    return records_of(tagger, plan, recording.item, _scores(tagger, plan, recording))
 
 
-def scored(tagger: "Tagger", hearing: Hearing, job: Job, chunks: "Iterable[Samples]", told: Told) -> Iterator[CellScores]:
+def score_samples(tagger: "Tagger", plan: Plan, job: Job, chunks: "Iterable[Samples]", notes: Notes) -> Iterator[CellScores]:
     """The probabilities of every scene and event in each cell of a recording, averaged over time as the options say."""
-    recording = recording_of(tagger, hearing, Course(job, told), chunks)
-    return told.aloud(cells_of(hearing, recording.item, _scores(tagger, hearing, recording)))
+    recording = recording_of(tagger, plan, Course(job, notes), chunks)
+    return notes.aloud(cells_of(plan, recording.item, _scores(tagger, plan, recording)))
 
 
-def _scores(tagger: "Tagger", hearing: Hearing, recording: "Recording[Course]") -> Iterator[WindowScores]:
+def _scores(tagger: "Tagger", plan: Plan, recording: "Recording[Course]") -> Iterator[WindowScores]:
     """The scores of a single recording's windows."""
     from audiolog_cli.tagging.pipeline import pipeline
 
-    with closing(pipeline(tagger, [recording], hearing.options.windows.hop)) as recordings:
+    with closing(pipeline(tagger, [recording], plan.options.windows.hop)) as recordings:
         for _, scores in recordings:
             yield from scores
 
@@ -200,17 +200,17 @@ class Course:
     """A recording that goes through the pipeline."""
 
     job: Job
-    told: Told
+    notes: Notes
     kept: Kept | None = None  # what the journal has of it
 
 
-def samples_of(path: str, hearing: Hearing, told: Told, name: str = "", shift: float = 0.0) -> "Iterator[Samples]":
+def samples_of(path: str, plan: Plan, notes: Notes, name: str = "", shift: float = 0.0) -> "Iterator[Samples]":
     """A recording's samples, or those of a file that begins `shift` seconds into the recording `name`; damage goes to `told`."""
-    return decode(path, hearing.decoding, lambda damage: told.note(path, damage, name, shift))
+    return decode(path, plan.decoding, lambda damage: notes.note(path, damage, name, shift))
 
 
 def recording_of(
-    tagger: "Tagger", hearing: Hearing, course: Course, chunks: "Iterable[Samples]", is_live: bool = False
+    tagger: "Tagger", plan: Plan, course: Course, chunks: "Iterable[Samples]", is_live: bool = False
 ) -> "Recording[Course]":
     """What goes into the pipeline: windows of the samples, except those whose scores the journal has.
 
@@ -219,35 +219,33 @@ def recording_of(
     """
     from audiolog_cli.tagging.pipeline import Recording
 
-    job, rate = course.job, hearing.decoding.sample_rate
+    job, rate = course.job, plan.decoding.sample_rate
     check_text(job.path, "file name")
     if job.spans:
-        chunks = _with_its_end_noted(chunks, job, job.spans, rate, course.told.noticed.append)
-    laid = windows_of(job.spans, chunks, tagger.card.window, hearing.options.windows.hop, rate)
-    if hearing.journal is not None:
-        kept = hearing.journal.kept(job.path, job.spans)
+        chunks = _with_its_end_noted(chunks, job, job.spans, rate, course.notes.noticed.append)
+    laid = windows_of(job.spans, chunks, tagger.card.window, plan.options.windows.hop, rate)
+    if plan.journal is not None:
+        kept = plan.journal.kept(job.path, job.spans)
         course, laid = replace(course, kept=kept), kept.missing(laid)
     return Recording(course, laid, is_live or is_live_source(job.path))
 
 
-def records_of(
-    tagger: "Tagger", hearing: Hearing, course: Course, scores: Iterable[WindowScores]
-) -> Iterator[Cell | End | Remark]:
+def records_of(tagger: "Tagger", plan: Plan, course: Course, scores: Iterable[WindowScores]) -> Iterator[Cell | End | Remark]:
     """The records of a recording from the scores that come out of the pipeline; InputError where it fails."""
     path = course.job.path
-    in_cells = cells_of(hearing, course, scores)
-    if hearing.scores_dir:
-        in_cells = written(in_cells, tagger.card.events, score_file(hearing.scores_dir, path))
-    found = cells(in_cells, path, hearing.labels)
-    timed_cells = timed(found, path, hearing.clock, course.told.say) if hearing.clock else found
-    return course.told.before(ended(timed_cells, path, tagger.name))
+    in_cells = cells_of(plan, course, scores)
+    if plan.scores_dir:
+        in_cells = written(in_cells, tagger.card.events, score_file(plan.scores_dir, path))
+    found = cells(in_cells, path, plan.labels)
+    timed_cells = timed(found, path, plan.clock, course.notes.say) if plan.clock else found
+    return course.notes.before(ended(timed_cells, path, tagger.name))
 
 
-def cells_of(hearing: Hearing, course: Course, scores: Iterable[WindowScores]) -> Iterator[CellScores]:
+def cells_of(plan: Plan, course: Course, scores: Iterable[WindowScores]) -> Iterator[CellScores]:
     """The scores of cells from those of windows; what the journal has comes first, and what it lacks is added to it."""
-    options = hearing.options.cells
+    options = plan.options.cells
     scores = course.kept.continued(scores) if course.kept else scores
-    found = cell_scores(scores, options.cell, options.pool, hearing.decoding.sample_rate)
+    found = cell_scores(scores, options.cell, options.pool, plan.decoding.sample_rate)
     if options.smooth or options.smooth_scene:
         return smoothed(found, options.smooth or 0.0, options.smooth_scene or 0.0)
     return found

@@ -11,7 +11,7 @@ from audiolog_cli import parquet, terminal
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, Remark, jsonl_lines, tsv_lines
 from audiolog_cli.tagging import engine
-from audiolog_cli.tagging.hearing import Hearing, hearing
+from audiolog_cli.tagging.hearing import Plan, resolved
 from audiolog_cli.tagging.journal import open_journal
 from audiolog_cli.tagging.options import Job, LoadOptions, OutputOptions, RunOptions
 from audiolog_cli.tagging.parameters import Parameters, of_rows, of_windows
@@ -26,7 +26,7 @@ def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> 
     output, cluster = options.output, options.cluster
     # The workers of a cluster load the network themselves; here only its card is read.
     tagger = load(LoadOptions(weights=options.load.weights, device="cpu") if cluster else options.load)
-    how = hearing(tagger.card, options.tag, output.scores_dir)
+    plan = resolved(tagger.card, options.tag, output.scores_dir)
     if not tagger.card.scenes:
         terminal.say(f"{options.load.weights} knows events only: scene labels stay empty")
     _make_folder(output.scores_dir)
@@ -38,22 +38,22 @@ def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> 
         if output.resume or output.out:
             stack.enter_context(_continued_by_the_same_command())
             device = cluster.device(options.load.device).partition(":")[0] if cluster else tagger.device.type
-            decisive = of_windows(tagger.path, device, options.load.precision, how.options)
+            decisive = of_windows(tagger.path, device, options.load.precision, plan.options)
         if output.resume:
-            how = replace(how, journal=stack.enter_context(open_journal(output.resume, decisive)))
+            plan = replace(plan, journal=stack.enter_context(open_journal(output.resume, decisive)))
         if output.out:
-            decisive = of_rows(decisive, how.options, output)
-            _write_parts(jobs, tagger, how, options, decisive, tally)
+            decisive = of_rows(decisive, plan.options, output)
+            _write_parts(jobs, tagger, plan, options, decisive, tally)
         else:
-            records = engine.stream(jobs, tagger, how, output.fail_fast, output.split_files)
-            _write(tally.passing(records), output.format, how.clock is not None)
+            records = engine.stream(jobs, tagger, plan, output.fail_fast, output.split_files)
+            _write(tally.passing(records), output.format, plan.clock is not None)
 
 
 def _write_parts(
-    jobs: Iterable[Job | InputError], tagger: Tagger, how: Hearing, options: RunOptions, decisive: Parameters, tally: Tally
+    jobs: Iterable[Job | InputError], tagger: Tagger, plan: Plan, options: RunOptions, decisive: Parameters, tally: Tally
 ) -> None:
     """Write each recording into a file of its own, and count its outcome."""
-    folder = Parts(options.output.out, options.output.format, how.clock is not None)
+    folder = Parts(options.output.out, options.output.format, plan.clock is not None)
 
     def show(text: str) -> None:
         terminal.show_progress(f"{tally.done + tally.there} recordings done, {tally.failed} failed; {text}")
@@ -63,9 +63,9 @@ def _write_parts(
             from audiolog_cli.tagging import cluster
 
             usable = tally.usable(jobs)
-            outcomes = cluster.outcomes(usable, there, tagger.path, how, folder, options.cluster, options.load, show)
+            outcomes = cluster.outcomes(usable, there, tagger.path, plan, folder, options.cluster, options.load, show)
         else:
-            outcomes = engine.outcomes(jobs, there, tagger, how, folder, show)
+            outcomes = engine.outcomes(jobs, there, tagger, plan, folder, show)
         for outcome in outcomes:
             tally.add(outcome)
             if options.output.fail_fast and outcome.state == "failed":

@@ -20,7 +20,7 @@ import numpy as np
 from audiolog_cli.errors import AudiologError, InputError
 from audiolog_cli.records import Cell, End, Remark
 from audiolog_cli.sound.audio import Damage, DecodeOptions, decode
-from audiolog_cli.tagging.hearing import Hearing, Told, heard, samples_of
+from audiolog_cli.tagging.hearing import Notes, Plan, samples_of, tag_samples
 from audiolog_cli.tagging.options import Job, LoadOptions
 from audiolog_cli.tagging.parts import Parts
 from audiolog_cli.tally import Outcome
@@ -47,7 +47,7 @@ class Task(NamedTuple):
 class Order:
     """What all workers of a run share."""
 
-    hearing: Hearing
+    plan: Plan
     parts: Parts
     weights: Any  # reference to the checkpoint's bytes in Ray's object store: every node has the same
     load: LoadOptions  # `weights` is only the file's name
@@ -83,7 +83,7 @@ class Worker:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._told = Told(lambda message: None)
+        self._notes = Notes(lambda message: None)
         _work_in(order.folder)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -93,8 +93,8 @@ class Worker:
         """Tag a recording, unless its part exists; errors that are not the recording's own end the run."""
         import ray
 
-        notes: list[str] = []
-        self._told.say = notes.append
+        said: list[str] = []
+        self._notes.say = said.append
         order, job = self._order, task.job
         attempt: int = ray.get(order.ledger.begin.remote(task.number))
         try:
@@ -105,14 +105,14 @@ class Worker:
         except (AudiologError, OSError) as error:
             return error
         if attempt > 1:
-            notes.append(f"{job.path}: its worker was lost, another one tagged it")
-        return outcome._replace(notes=tuple(notes))
+            said.append(f"{job.path}: its worker was lost, another one tagged it")
+        return outcome._replace(notes=tuple(said))
 
     def _records(self, task: Task) -> Iterator[Cell | End | Remark]:
-        hearing, ledger, path, told = self._order.hearing, self._order.ledger, task.job.path, self._told
-        chunks = samples_of(path, hearing, told) if self._order.decodes else decoded_elsewhere(path, hearing.decoding, told)
+        plan, ledger, path, notes = self._order.plan, self._order.ledger, task.job.path, self._notes
+        chunks = samples_of(path, plan, notes) if self._order.decodes else decoded_elsewhere(path, plan.decoding, notes)
         noted = 0.0
-        for record in heard(self._tagger, hearing, task.job, chunks, told, is_live=not self._order.decodes):
+        for record in tag_samples(self._tagger, plan, task.job, chunks, notes, is_live=not self._order.decodes):
             reached = record.duration if isinstance(record, End) else record.offset if isinstance(record, Cell) else noted
             if reached - noted >= NOTED_EVERY or isinstance(record, End):
                 noted = reached
@@ -146,7 +146,7 @@ def _given_up(path: str) -> Iterator[Cell]:
     yield
 
 
-def decoded_elsewhere(path: str, decoding: DecodeOptions, told: Told) -> "Iterator[Samples]":
+def decoded_elsewhere(path: str, decoding: DecodeOptions, notes: Notes) -> "Iterator[Samples]":
     """A recording's samples, decoded by a CPU task that runs at most BLOCKS_AHEAD blocks ahead of the reader.
 
     A task whose process or node dies starts again elsewhere; InputError after ATTEMPTS times.
@@ -166,7 +166,7 @@ def decoded_elsewhere(path: str, decoding: DecodeOptions, told: Told) -> "Iterat
         if isinstance(block, InputError):
             raise block
         if isinstance(block, Damage):
-            told.note(path, block)
+            notes.note(path, block)
         else:
             yield block
 

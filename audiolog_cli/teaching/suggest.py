@@ -10,7 +10,7 @@ import numpy as np
 
 from audiolog_cli.cells import CellScores
 from audiolog_cli.records import Cell
-from audiolog_cli.tagging.hearing import Told, hearing, samples_of, scored
+from audiolog_cli.tagging.hearing import Notes, resolved, samples_of, score_samples
 from audiolog_cli.tagging.options import Job, TagOptions
 from audiolog_cli.tagging.tagger import Tagger
 from audiolog_cli.teaching.regression import logit
@@ -20,9 +20,9 @@ STRETCH = 4.0  # seconds
 
 def suggestions(tagger: Tagger, recording: str, labels: Sequence[str], n_wanted: int, say: Callable[[str], None]) -> list[Cell]:
     """The `n_wanted` stretches of a recording that are least certain to hold or lack one of the labels, by time."""
-    told = Told(say)
-    heard = hearing(tagger.card, TagOptions())
-    cells = list(scored(tagger, heard, Job(recording), samples_of(recording, heard, told), told))
+    notes = Notes(say)
+    plan = resolved(tagger.card, TagOptions())
+    cells = list(score_samples(tagger, plan, Job(recording), samples_of(recording, plan, notes), notes))
     queues = [iter(_unsure(cells, tagger, label)) for label in labels]
     found: list[Cell] = []
     while queues and len(found) < n_wanted:

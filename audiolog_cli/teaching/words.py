@@ -22,7 +22,7 @@ from audiolog_cli.errors import UsageError, WeightsError
 from audiolog_cli.model import checkpoint, layouts
 from audiolog_cli.model.extended import Extended, Head, WordHead
 from audiolog_cli.records import check_text
-from audiolog_cli.tagging.hearing import Told, hearing, samples_of, scored
+from audiolog_cli.tagging.hearing import Notes, resolved, samples_of, score_samples
 from audiolog_cli.tagging.options import CellOptions, Job, TagOptions
 from audiolog_cli.tagging.tagger import Tagger
 from audiolog_cli.teaching.regression import logit, sigmoid
@@ -160,9 +160,9 @@ def calibrated(tagger: Tagger, recordings: Sequence[str], say: Callable[[str], N
 
     Middle and spread of the logits are medians, which the few seconds with the sound hardly move.
     """
-    told = Told(say)
-    heard = hearing(tagger.card, TagOptions(cells=CellOptions(smooth=0.0)))
-    cells = (cell for name in recordings for cell in scored(tagger, heard, Job(name), samples_of(name, heard, told), told))
+    notes = Notes(say)
+    plan = resolved(tagger.card, TagOptions(cells=CellOptions(smooth=0.0)))
+    cells = (cell for name in recordings for cell in score_samples(tagger, plan, Job(name), samples_of(name, plan, notes), notes))
     logits = logit(np.stack([cell.events for cell in cells]))
     middle = np.median(logits, axis=0)
     spread = MAD * np.median(np.abs(logits - middle), axis=0)
