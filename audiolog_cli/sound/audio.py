@@ -23,7 +23,7 @@ from av.audio.resampler import AudioResampler
 from audiolog_cli.errors import AudioError, UsageError
 from audiolog_cli.sound.containers import RawFormat, SoundTrack, Source, open_bytes, open_track, open_tracks, source_name
 from audiolog_cli.sound.damage import Damage, DamageWarning, Report, warn_of_damage
-from audiolog_cli.sound.decoding import Clock, Samples, channels_of, joined, mono_blocks
+from audiolog_cli.sound.decoding import Clock, Samples, channels_of, mono_blocks
 from audiolog_cli.sound.doubts import Hum, Silence, ultrasound
 from audiolog_cli.sound.riff import Stream, Wave, is_seekable
 
@@ -141,14 +141,15 @@ def convert(resampler: AudioResampler, samples: Samples | None, rate: int) -> Sa
     """Feed samples at `rate` to the resampler and return what it has ready; None flushes it."""
     frame = None
     if samples is not None:
-        frame = AudioFrame.from_ndarray(samples[np.newaxis], "flt", "mono")
+        frame = AudioFrame("flt", "mono", len(samples))
+        channels_of(frame, "f4")[0][:] = samples
         frame.sample_rate = rate
     ready = resampler.resample(frame)
-    if not ready:
-        return np.zeros(0, np.float32)
-    clipped: Samples = np.clip(
-        joined([channels_of(one, "f4")[0] for one in ready]), -1, 1
-    )  # a copy: the frames' memory is FFmpeg's
+    clipped = np.empty(sum(one.samples for one in ready), np.float32)  # a copy: the frames' memory is FFmpeg's
+    n_done = 0
+    for one in ready:
+        np.clip(channels_of(one, "f4")[0], -1, 1, out=clipped[n_done : n_done + one.samples])
+        n_done += one.samples
     return clipped
 
 
@@ -285,45 +286,48 @@ def cut(
     for start, end in spans:
         if start < last_start:
             raise ValueError(f"spans out of order: {start / sample_rate:.3f} s after {last_start / sample_rate:.3f} s")
-        stream.move(start, end)
+        is_at_end = stream.move(start, end)
         is_covered = is_open_ended and stream.end <= last_end
-        if stream.is_at_end and (is_covered or stream.end <= start):
+        if is_at_end and (is_covered or stream.end <= start):
             return
-        valid = stream.samples[: end - start]
-        samples = np.zeros(n_window, np.float32)
-        samples[: len(valid)] = valid
-        yield Window(index, start, start / sample_rate, len(valid), samples)
+        samples = np.empty(n_window, np.float32)
+        n_valid = stream.copy(start, samples[: end - start])
+        samples[n_valid:] = 0
+        yield Window(index, start, start / sample_rate, n_valid, samples)
         index, last_start, last_end = index + 1, start, end
 
 
 @dataclass(slots=True)
 class Stretch:
-    """The part of a stream of chunks that is held: samples from `start` up to `end`, which only move forward."""
+    """The part of a stream of chunks that is held, up to sample `end`; it only moves forward."""
 
     chunks: Iterator[Samples]
-    samples: Samples = field(default_factory=lambda: np.zeros(0, np.float32))
-    start: int = 0
-    is_at_end: bool = False
+    held: deque[Samples] = field(default_factory=deque)
+    start: int = 0  # of the first that is held
+    end: int = 0  # samples read from the stream so far
 
-    @property
-    def end(self) -> int:
-        """Number of samples read from the stream so far."""
-        return self.start + len(self.samples)
-
-    def move(self, start: int, end: int) -> None:
-        """Hold [start, end), or as much of it as there is; drop what lies before `start`."""
-        held, n_held = deque([self.samples]), len(self.samples)
-        first = self.start
-        while first + n_held < end:
+    def move(self, start: int, end: int) -> bool:
+        """Hold [start, end), or as much of it as there is, and the rest of its chunks; whether the stream ends before `end`."""
+        self._forget(start)
+        while self.end < end:
             chunk = next(self.chunks, None)
             if chunk is None:
-                self.is_at_end = True
-                break
-            held.append(chunk)
-            n_held += len(chunk)
-            while len(held) > 1 and first + len(held[0]) <= start:
-                first += len(held[0])
-                n_held -= len(held.popleft())
-        n_forgotten = min(max(0, start - first), n_held)
-        self.samples = np.concatenate(held)[n_forgotten:]
-        self.start = first + n_forgotten
+                return True
+            self.held.append(chunk)
+            self.end += len(chunk)
+            self._forget(start)
+        return False
+
+    def _forget(self, start: int) -> None:
+        while self.held and self.start + len(self.held[0]) <= start:
+            self.start += len(self.held.popleft())
+
+    def copy(self, start: int, samples: Samples) -> int:
+        """Copy what is held from `start` on into `samples`; returns how many there were."""
+        n_done, first = 0, self.start
+        for chunk in self.held:
+            part = chunk[max(0, start - first) :][: len(samples) - n_done]
+            samples[n_done : n_done + len(part)] = part
+            n_done += len(part)
+            first += len(chunk)
+        return n_done

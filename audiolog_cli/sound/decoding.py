@@ -2,7 +2,7 @@
 
 Frames that cannot be decoded (packets.py) and missing stretches become silence of the same length, so that what follows keeps its
 time; each is reported as `Damage`. Encoder delay and padding are cut as the container says. Time zero is the first sample, or a
-film's own zero. Nothing is resampled here, and at most a fraction of a second is held.
+film's own zero. Nothing is resampled here, and about a second is held.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.layout import AudioLayout
 from av.stream import Stream
@@ -32,7 +33,8 @@ EXACT_TOLERANCE = 0.005  # seconds a time stamp may be ahead before sound counts
 COARSE_TOLERANCE = 0.1  # where stamps are rounded to milliseconds and jitter: Matroska, FLV, ASF
 LONGEST_GAP = 3600.0  # seconds; a larger jump is a broken time stamp, not lost sound
 MOST_PADDING = 1 << 16  # bytes of zeros at the end of a file that are not reported
-BLOCK, LIVE_BLOCK = 0.3, 0.125  # seconds gathered before they are passed on; a pipe lags behind by this much
+BLOCK, LIVE_BLOCK = 1.0, 0.125  # seconds gathered before they are passed on; a pipe lags behind by this much
+MOST_CHANNELS = 8  # of frames that are gathered: of more planes, PyAV does not find the end in a frame that it made itself
 
 
 @dataclass(slots=True)
@@ -82,32 +84,41 @@ class Piece(NamedTuple):
     planes: list[NDArray[Any]]  # the samples of each channel
 
     @property
-    def n_samples(self) -> int:
+    def samples(self) -> int:
+        """How many, as of a frame."""
         return len(self.planes[0])
 
 
-def gathered(pieces: Iterator[Piece], seconds: float) -> Iterator[Piece]:
-    """Join pieces of the same kind into blocks of that length: single frames cost more in calls than in arithmetic."""
-    pending: list[Piece] = []
-    n_pending = 0
-    for piece in pieces:
-        if pending and (piece[:3] != pending[0][:3] or n_pending >= seconds * piece.rate):
-            yield block_of(pending)
-            pending, n_pending = [], 0
-        pending.append(piece)
-        n_pending += piece.n_samples
-    if pending:
-        yield block_of(pending)
+def gathered(frames: Iterator[AudioFrame | Piece], seconds: float) -> Iterator[Piece]:
+    """Join frames of the same kind into blocks of that length: single frames cost more in calls than in arithmetic.
+
+    libavutil copies them; a packet of a WAV may be a block already, and stays where it is.
+    """
+    held, n_block = AudioFifo(), 0.0
+    kind: tuple[str, str, int] | None = None
+    for frame in frames:
+        if isinstance(frame, Piece):
+            yield from taken(held)
+            yield frame
+            continue
+        if (own := (frame.format.name, frame.layout.name, frame.sample_rate)) != kind:
+            yield from taken(held)
+            held, kind = AudioFifo(), own
+            n_block = seconds * frame.sample_rate if frame.layout.nb_channels <= MOST_CHANNELS else 0.0
+        elif held.samples >= n_block:
+            yield from taken(held)
+        if not held.samples and frame.samples >= n_block:
+            yield piece_of(frame)
+        else:
+            frame.pts = None  # the fifo's own begin at 0
+            held.write(frame)
+    yield from taken(held)
 
 
-def block_of(pieces: list[Piece]) -> Piece:
-    """Pieces one after another as one."""
-    return pieces[0]._replace(planes=[joined([*parts]) for parts in zip(*(piece.planes for piece in pieces), strict=True)])
-
-
-def joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    """Concatenate arrays; a single one is returned as it is, uncopied: a packet of a WAV is already a block."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def taken(fifo: AudioFifo) -> Iterator[Piece]:
+    """All that is in it, if anything is."""
+    if (frame := fifo.read()) is not None:
+        yield piece_of(frame)
 
 
 def within_full_scale(samples: Samples, onset: float, rate: int, report: Report) -> Samples:
@@ -132,7 +143,7 @@ def within_full_scale(samples: Samples, onset: float, rate: int, report: Report)
     return np.clip(samples, -1, 1)
 
 
-def timed_frames(track: SoundTrack, report: Report) -> Iterator[Piece]:
+def timed_frames(track: SoundTrack, report: Report) -> Iterator[AudioFrame | Piece]:
     """Decode frame by frame, with silence where the time stamps say that sound is missing."""
     clock = Clock()
     start: float | None = None  # time stamp of the first sample
@@ -159,9 +170,9 @@ def timed_frames(track: SoundTrack, report: Report) -> Iterator[Piece]:
                 yield from silence(n_missing, rate)
                 clock.advance(n_missing, rate)
         trouble = ""
-        piece = without_padding(piece_of(item), clock.n_samples, track.padding)
-        clock.advance(piece.n_samples, rate)
-        yield piece
+        sound = without_padding(item, clock.n_samples, track.padding)
+        clock.advance(sound.samples, rate)
+        yield sound
     if trouble and clock.n_samples == late:
         raise AudioError(f"{track.name}: the sound cannot be decoded ({trouble}){index_hint(track)}")
     report_end(track, clock.now, trouble, report)
@@ -180,11 +191,11 @@ def piece_of(frame: AudioFrame) -> Piece:
     return Piece(frame.sample_rate, kind, frame.layout.name, channels_of(frame, SAMPLE_TYPES[kind]))
 
 
-def without_padding(piece: Piece, n_before: int, padding: range | None) -> Piece:
-    """A piece that begins after `n_before` samples, without the padding in it."""
-    if padding is None or n_before >= padding.stop or n_before + piece.n_samples <= padding.start:
-        return piece
-    first, last = max(0, padding.start - n_before), padding.stop - n_before
+def without_padding(frame: AudioFrame, n_before: int, padding: range | None) -> AudioFrame | Piece:
+    """A frame that begins after `n_before` samples, without the padding in it."""
+    if padding is None or n_before >= padding.stop or n_before + frame.samples <= padding.start:
+        return frame
+    piece, first, last = piece_of(frame), max(0, padding.start - n_before), padding.stop - n_before
     return piece._replace(planes=[np.concatenate((plane[:first], plane[last:])) for plane in piece.planes])
 
 
