@@ -32,11 +32,11 @@ def test_a_run_as_json_as_a_table_and_compared_with_itself_made_twice_as_slow(tm
     assert run["peak_memory_mb"] > 100
     names = ("weights", "device", "batch_size", "jobs", "window", "recording", "repeats")
     assert {name: run["settings"][name] for name in names} == {
-        "weights": "crnn-tiny", "device": "cpu", "batch_size": 4, "jobs": 1, "window": 10.0, "recording": "noise", "repeats": 2,
+        "weights": "crnn-tiny", "device": "cpu", "batch_size": 8, "jobs": 1, "window": 10.0, "recording": "noise", "repeats": 2,
     }  # fmt: skip
     assert {"processor", "cores", "memory_gb", "torch", "python", "load"} <= set(run["machine"])
     audio = {stage["stage"]: stage["audio"] for stage in run["stages"]}
-    assert audio == {"gemm": 0.0, "decode": 12.0, "features": 40.0, "network": 40.0, "post": 600.0, "whole": 12.0}
+    assert audio == {"gemm": 0.0, "decode": 12.0, "features": 80.0, "network": 80.0, "post": 600.0, "whole": 12.0}
     shares = {stage["stage"]: stage["share"] for stage in run["stages"]}
     assert shares["gemm"] == 1.0
     assert shares["decode"] is shares["features"] is shares["post"] is None

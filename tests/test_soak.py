@@ -57,7 +57,6 @@ def recording(path: Path, n_minutes: int, farm_at: int) -> Path:
 def tag(path: Path, through_pipe: bool) -> tuple[list[str], Memory]:
     """The cells, and the program's memory over the run."""
     command = [sys.executable, "-m", "audiolog_cli", "tag", "-" if through_pipe else str(path), "--quiet"]
-    command += ["--jobs", "1"]  # of two threads, chance says when both need their largest buffers at once
     out = path.with_suffix(".tsv")
     with path.open("rb") as sound, out.open("wb") as cells:
         memory = watched(command, 0.2, stdin=sound if through_pipe else subprocess.DEVNULL, stdout=cells)

@@ -69,7 +69,9 @@ def tag(
     weights: Annotated[Weights, Heading("Model")] = "everyday",
     device: Device = "auto",
     precision: Precision = "fp32",
-    batch_size: Annotated[int, Option(min=0, help="Windows analysed at once; 0 chooses by device, 1 for a pipe.")] = 0,
+    batch_size: Annotated[
+        int, Option(min=0, help="Windows analysed at once, at most; 0 chooses by device. Of a live pipe, each as it comes.")
+    ] = 0,
     jobs: Jobs = 0,
     hop: Annotated[
         float,

@@ -135,7 +135,7 @@ def fast_linear(linear: nn.Linear, activation: str = "none") -> PlainLinear | Pa
 
 
 class EachWindow(nn.Module):
-    """A layer applied to each window of a batch separately: a convolution whose sums would depend on the batch."""
+    """A layer applied to each window of a batch separately: its sums would depend on the batch, or its buffers are large."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()

@@ -2,10 +2,11 @@
 
 In: a network in evaluation mode, on its device. Out: a copy without gradients: linear layers in oneDNN's weight order (GELU in
 the same pass), the attention's bias and mask summed beforehand, BatchNorms folded into the convolutions before them, images
-stored channels last, and, if there is an event branch, no AudioSet head, which only training uses. With `precision` int8 the
-layers that do most of the work come from `precision.py`; bf16 and fp16 lower the whole network. The given network is not changed,
-and the copy is neither saved nor trained: its parameters have other names. Where there is nothing to gain (fp32 on a GPU, or on a
-processor without oneDNN) the network itself is returned.
+stored channels last, and, if there is an event branch, no AudioSet head, which only training uses. What has large buffers (the
+spectrogram, the first layers) is computed window by window, where a core's cache holds them and a batch gains nothing. With
+`precision` int8 the layers that do most of the work come from `precision.py`; bf16 and fp16 lower the whole network. The given
+network is not changed, and the copy is neither saved nor trained: its parameters have other names. Where there is nothing to gain
+(fp32 on a GPU, or on a processor without oneDNN) the network itself is returned.
 """
 
 import copy
@@ -38,6 +39,7 @@ from audiolog_cli.model.precision import (
 Network = TypeVar("Network", bound=nn.Module)
 Linear = PlainLinear | PackedLinear | Int8Linear
 MakeLinear = Callable[..., Linear]  # of a layer and the activation after it
+N_LARGE = 3  # residual blocks of a MobileNet whose maps are so large that a batch gains nothing
 
 
 @torch.no_grad()
@@ -73,8 +75,11 @@ def prepared(network: Network, precision: str = "fp32") -> Network:
         merge_norms(copied.features)
         copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         _pack_pointwise(copied.features)
+        stem, *blocks = copied.features
+        copied.features = nn.Sequential(stem, EachWindow(nn.Sequential(*blocks[:N_LARGE])), *blocks[N_LARGE:])
     else:
         _prepare_crnn(copied, precision == "int8")
+    copied.logmel_extractor = EachWindow(copied.logmel_extractor)
     return _steady(copied)  # type: ignore[return-value]  # of the same kind as `network`
 
 
@@ -110,7 +115,8 @@ class PreparedWeights(nn.Module):
 def _prepare_htsat(network: htsat.HTSAT, linear: MakeLinear) -> None:
     sides = (htsat.SPEC_SIZE // htsat.PATCH >> i for i in range(len(network.layers)))
     stages = zip(network.layers, sides, strict=True)
-    network.layers = nn.ModuleList(PreparedStage(stage, side, linear) for stage, side in stages)  # type: ignore[arg-type]
+    first, *rest = (PreparedStage(stage, side, linear) for stage, side in stages)  # type: ignore[arg-type]
+    network.layers = nn.ModuleList([EachWindow(first), *rest])
 
 
 def _prepare_crnn(network: crnn.CRNN, in_int8: bool) -> None:

@@ -30,7 +30,7 @@ Item = TypeVar("Item")
 
 # Windows, at most. On a CPU, eight take a third less time each than one alone, and more gain nothing. On a GPU this is where to
 # begin: a batch that does not fit is halved, for good.
-BATCH_SIZES = {"cpu": 4, "cuda": 64, "mps": 8}
+BATCH_SIZES = {"cpu": 8, "cuda": 64, "mps": 8}
 GPU_JOBS = 4  # some decode while another computes
 
 
