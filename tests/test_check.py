@@ -326,32 +326,46 @@ def test_200_synthetic_logs_nearly_all_wrong_claims_found_and_no_false_alarm() -
 
 
 def score_hand_written(name: str) -> tuple[int, int, list[str], list[str]]:
-    """(right logs, wrong logs, the right ones found fault with, the wrong ones passed)."""
+    """(right logs, wrong logs, the right ones found fault with, the kinds of the wrong ones passed)."""
     logs = hand_written(name)
-    tables = {name: table_of(TABLES[name]) for name in {table for table, _, _ in logs}}
-    verdicts = [(verdict, text, check(text, tables[table]).wrong) for table, verdict, text in logs]
+    verdicts = [(verdict, text, check(text, table_of(table)).wrong) for table, verdict, text in logs]
     alarms = [
         f"{text[:60]!r}: {[(claim.text, claim.problem) for claim in found]}"
         for verdict, text, found in verdicts
         if verdict == "right" and found
     ]
-    passed = [f"{verdict}: {text[:60]!r}" for verdict, text, found in verdicts if verdict != "right" and not found]
+    passed = [f"{name}, {verdict}" for verdict, text, found in verdicts if verdict != "right" and not found]
     n_right = sum(verdict == "right" for verdict, _, _ in verdicts)
     return n_right, len(logs) - n_right, alarms, passed
+
+
+PASSED = [  # file by file: what no reading of a label, a time, a number or an order finds
+    "eighteenth, wrong: claim of only",  # `in the train only`, where a train is also heard
+    "eighteenth, wrong: duration",  # `the second bout` of what was named two sentences before
+    "eighteenth, wrong: order",  # the order of a numbered list without times
+    "eighth, wrong: order",  # `the street comes first, and the farm follows it`
+    "fifteenth, wrong: claim of absence",  # `an entirely dry night`
+    "fifteenth, wrong: order",  # `only after that does it start to rain`, after a sentence with a time
+    "nineteenth, wrong: event in the wrong scene",  # `a long office night of ... snoring`
+    "nineteenth, wrong: event in the wrong scene",  # `the last one reaches the worker at home`
+    "seventeenth, wrong: order",  # `first there is snoring, then ... conversation`: there is more of it later
+    "sixteenth, wrong: claim about overlap",  # `switched off for the duration of every conversation`
+    "sixteenth, wrong: duration",  # the seconds of rain are right for the part of it in the street
+    "tenth, wrong: duration",  # `gets on a bus and rides it for fifteen minutes`
+    "tenth, wrong: negation",  # `between 19:54 and 20:00` is a time of day, and also a right position
+    "twentieth, wrong: event in the wrong scene",  # `in the midst of which a baby cries`
+    "twentieth, wrong: duration",  # `silent again after three seconds`
+]
 
 
 def test_right_and_wrong_hand_written_logs_are_distinguished() -> None:
     scores = [score_hand_written(path.stem) for path in sorted(LOGS.glob("*.md"))]
     n_right, n_wrong = sum(score[0] for score in scores), sum(score[1] for score in scores)
     alarms, passed = [each for score in scores for each in score[2]], [each for score in scores for each in score[3]]
-    assert (n_right, n_wrong) == (314, 302)
-    assert len(alarms) <= 0.05 * n_right and len(passed) <= 0.05 * n_wrong
+    assert (n_right, n_wrong) == (492, 422)
     assert alarms == []
-    assert [each.partition(":")[2].partition(": ")[0].strip() for each in passed] == [
-        "order",  # `the street comes first, and the farm follows it`
-        "duration",  # `gets on a bus and rides it for fifteen minutes`
-        "negation",  # `between 19:54 and 20:00` is a time of day, and also a right position
-    ]
+    assert len(passed) <= 0.05 * n_wrong
+    assert passed == PASSED
 
 
 def daily_log(n_hours: int) -> tuple[str, Table]:

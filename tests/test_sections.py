@@ -204,10 +204,10 @@ def test_a_wrong_sentence_is_asked_for_again_once_with_its_mistake() -> None:
     assert log.parts[0].text == (
         "0:00–0:40, farm (40 s)\nA dog barks from 0:20 to 0:25. A rooster crows from 0:05 to 0:07 and from 0:12 to 0:14."
     )
-    assert asked[0] == (
+    assert (
         'These sentences are wrong:\n- A rooster crows at 0:35. "rooster crows at 0:35": not at that time; '
         "rooster is there at 0:05–0:07, 0:12–0:14.\nWrite them again without these mistakes."
-    )
+    ) in asked  # beside the closing summary, which is asked about at the same time
 
 
 def test_what_stays_wrong_is_replaced_from_the_table() -> None:
@@ -250,9 +250,14 @@ def test_an_answer_in_one_piece_keeps_its_layout_and_loses_what_is_wrong() -> No
 
 
 def lies(request: Request) -> str:
-    return re.sub(
-        r"(\d):(\d\d)", lambda match: f"{match[1]}:{(int(match[2]) + 31) % 60:02d}", " ".join(request.turns[-1].split("\n")[2:])
-    ) + (" A siren wails at 0:01. There is no rooster. A car is heard seven times. In the church, cats meow throughout.")
+    told = " ".join(request.turns[-1].split("\n")[2:])
+    told = re.sub(r"(\d):(\d\d)", lambda match: f"{match[1]}:{(int(match[2]) + 31) % 60:02d}", told)
+    told = re.sub(
+        r"(\d+)\t(\d+)\t", lambda match: f"{int(match[1]) + 31}\t{int(match[2]) + 31}\t", told
+    )  # the whole table's rows
+    return told + (
+        " A siren wails at 0:01. There is no rooster. A car is heard seven times. In the church, cats meow throughout."
+    )
 
 
 def echoes(request: Request) -> str:

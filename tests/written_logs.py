@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from audiolog_cli.records import Row
-from tests.log_tables import rows
+from tests.log_tables import Spans, rows
 
 
 def dated(start: str, undated: list[Row]) -> list[Row]:
@@ -479,10 +479,24 @@ TABLES = {name.lower(): table for name, table in globals().items() if name.isupp
 LOGS = Path(__file__).parent / "logs"
 
 
-def hand_written(name: str) -> list[tuple[str, str, str]]:
-    """(table, `right` or `wrong: ...`, log) of a file of logs."""
+def hand_written(name: str) -> list[tuple[list[Row], str, str]]:
+    """(rows of its table, `right` or `wrong: ...`, log) of a file of logs, which may begin with tables of its own."""
     text = (LOGS / f"{name}.md").read_text(encoding="utf-8")
+    tables = TABLES | {
+        match[1]: own_table(match[2], match[3])
+        for match in re.finditer(r"^# table (\w+)(?:, (.*))?\n\n((?:    .*\n)+)", text, re.MULTILINE)
+    }
     return [
-        (match[1], match[2], match[3].strip())
+        (tables[match[1]], match[2], match[3].strip())
         for match in re.finditer(r"^## (\w+), (.*)\n((?:(?!## \w+, ).*\n?)*)", text, re.MULTILINE)
     ]
+
+
+def own_table(start: str | None, lines: str) -> list[Row]:
+    """The rows of a table in a file of logs: `event car 0-25 48-70` on each line, in seconds."""
+    spans: dict[str, Spans] = {"scene": {}, "event": {}}
+    for line in lines.splitlines():
+        kind, label, *times = line.split()
+        spans[kind] = {**spans[kind], label: [(float(time.split("-")[0]), float(time.split("-")[1])) for time in times]}
+    found = rows(spans["scene"], spans["event"])
+    return dated(start, found) if start else found

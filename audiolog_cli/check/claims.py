@@ -8,19 +8,23 @@ It cannot see loudness, distance, causes, moods or anything else that is not a l
 (unknown words, `it` across lines) is not counted.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from audiolog_cli.check import holding
 from audiolog_cli.check.facts import Spans, Table, holds, spans_of, table_of
 from audiolog_cli.check.holding import TOLERANCE, Position, labels_of, place_of, positions_of
+from audiolog_cli.check.places import Place
 from audiolog_cli.check.qualities import qualities
-from audiolog_cli.check.sentences import EXCEPT, Denial, Place, Statement, sentences, statements
+from audiolog_cli.check.sentences import EXCEPT, Denial, Quality, Statement, sentences, statements
 from audiolog_cli.check.times import Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 from audiolog_cli.wording import clock
 
 __all__ = ["TOLERANCE", "Claim", "Report", "Table", "check", "claims_of", "covered", "marked", "table_of", "wrong_claims"]
+
+MINUTE = 60.0  # seconds that an hour and minutes may be off
+NOT_THEN = "not at that time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def claims_of(text: str, table: Table) -> list[Claim]:
         )  # how often in a section without a known scene
         for statement in [*plain, *said]:
             for placed in place.placed(statement, sentence):
-                for claim in _claims(placed, text, table):
+                for claim in _plausible(placed, text, table):
                     claims.setdefault((claim.start, claim.end, claim.problem), claim)
         stated = [each.mentions for each in plain if each.mentions and not each.denied]
         before = stated[-1] if stated else before if not sentence.mentions else ()
@@ -104,6 +108,51 @@ def _without_silence(statement: Statement) -> Statement:
     """For `Apart from a cough, nothing is heard until 1:00`, which says that there is a cough."""
     others = tuple(mention for mention in statement.mentions if mention.concept != QUIET)
     return statement if len(others) == len(statement.mentions) else replace(statement, mentions=others, time=None)
+
+
+def _plausible(statement: Statement, text: str, table: Table) -> list[Claim]:
+    """The claims of a statement, in the first reading that the table bears out; else in the first of all."""
+    found = list(_claims(statement, text, table))
+    if not any(claim.problem for claim in found):
+        return found
+    if _share_a_range(found, table):
+        return [replace(claim, problem="") for claim in found]
+    if statement.may_be_part:
+        return _plausible(replace(statement, in_part=True, may_be_part=False), text, table)
+    if statement.time and statement.time.amount and not holding.problem(*_as_length(statement, table), table):
+        return list(_claims(replace(statement, time=None), text, table))
+    for scene in statement.scenes:
+        other = list(_claims(replace(statement, scene=scene), text, table))
+        if not any(claim.problem for claim in other):
+            return other
+    for mentions in statement.instead:
+        other = list(_claims(replace(statement, mentions=mentions), text, table))
+        if (other or not mentions) and not any(claim.problem for claim in other):
+            rest = tuple(mention for mention in statement.mentions if mention not in mentions)
+            untimed = replace(statement, mentions=rest, time=None, quality=None)
+            return [*other, *(_claims(untimed, text, table) if rest else ())]
+    return found
+
+
+def _as_length(statement: Statement, table: Table) -> tuple[frozenset[str], Statement, Quality]:
+    """A statement whose time is an amount, `at nearly six minutes`, read as how long its labels are heard."""
+    assert statement.time is not None
+    time, labels = statement.time, frozenset().union(*(labels_of(mention, table) for mention in statement.mentions))
+    quality = Quality("lasts", time.start, time.end, time.onset, time.slack + 0.05 * time.onset)
+    return labels, replace(statement, time=None, quality=quality), quality
+
+
+def _share_a_range(claims: Sequence[Claim], table: Table) -> bool:
+    """Whether several labels with one range are each heard in it, and one of them all of that time, or all of them together."""
+    onset, offset = claims[0].onset, claims[0].offset
+    if len(claims) < 2 or onset is None or offset is None or onset == offset:
+        return False
+    if any(claim.problem not in ("", NOT_THEN) or not set(claim.labels) & table.events or claim.denied for claim in claims):
+        return False
+    each = [table.when(frozenset(claim.labels)) for claim in claims]
+    together = spans_of(pair for spans in each for pair in spans.pairs())
+    is_filled = any(not claim.problem for claim in claims) or together.begins_and_ends(onset, offset, TOLERANCE)
+    return is_filled and all(spans.meets(onset - TOLERANCE, offset + TOLERANCE) for spans in each)
 
 
 def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
@@ -133,7 +182,7 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
             problem, position = _best(verdicts)
         else:
             continue
-        if problem and mention.may_be and not statement.denied:
+        if problem and mention.may_be and not statement.denied and not (labels and statement.time):
             continue
         claim = _claim(text, start, end, position, labels, problem, statement.denied)
         named = table.known.named.get(mention.concept, frozenset()) if len(labels) > 1 else labels
@@ -153,12 +202,13 @@ def _claim(text: str, start: int, end: int, at: Position | None, labels: frozens
 # Times
 
 
-def _tolerance(time: Time, table: Table) -> float:
-    return TOLERANCE + time.slack + (time.day_slack if table.clocks and time.of_day else 0.0)
+def _tolerance(time: Time, position: Position, table: Table) -> float:
+    in_minutes = time.day_slack if table.clocks and time.of_day else MINUTE if position != (time.onset, time.offset) else 0.0
+    return TOLERANCE + time.slack + (in_minutes if not time.from_edge and time.onset >= 0 and not time.side else 0.0)
 
 
 def _outside(time: Time, position: Position, table: Table) -> str:
-    tolerance = _tolerance(time, table)
+    tolerance = _tolerance(time, position, table)
     if position[0] > position[1]:
         return "ends before it begins"
     if position[1] > table.end + tolerance:
@@ -176,15 +226,15 @@ def _problem(statement: Statement, mention: Mention, labels: frozenset[str], pos
         return outside
     if not labels:
         return "" if statement.denied else "not in the table"
-    spans, tolerance = table.when(labels), _tolerance(time, table)
+    spans, tolerance = table.when(labels), _tolerance(time, position, table)
     if statement.denied:
         return "heard then, says the table" if spans.meets(onset + tolerance, offset - tolerance) else ""
     if time.share:
-        return "" if spans.meets(onset + tolerance, offset - tolerance) else "not at that time"
+        return "" if spans.meets(onset + tolerance, offset - tolerance) else NOT_THEN
     if _is_loose(statement, mention, position, table):
-        return "" if spans.meets(onset - tolerance, offset + tolerance) else "not at that time"
+        return "" if spans.meets(onset - tolerance, offset + tolerance) else NOT_THEN
     alternatives = [spans, *(table.heard[name] for label in labels for name in table.variants(label)), table.when_cut(labels)]
-    return "" if any(holds(each, onset, offset, tolerance, time.edge) for each in alternatives) else "not at that time"
+    return "" if any(holds(each, onset, offset, tolerance, time.edge) for each in alternatives) else NOT_THEN
 
 
 def _is_loose(statement: Statement, mention: Mention, position: Position, table: Table) -> bool:
@@ -196,6 +246,8 @@ def _is_loose(statement: Statement, mention: Mention, position: Position, table:
     assert statement.time is not None
     is_scene = [bool(labels_of(each, table)) and labels_of(each, table) <= table.scenes for each in statement.mentions]
     own = is_scene[statement.mentions.index(mention)]
+    if statement.time.side:
+        return True
     if statement.time.from_edge or statement.time.in_row or statement.in_part:
         return (
             statement.time.from_edge
@@ -221,6 +273,8 @@ def _untimed_problem(statement: Statement, labels: frozenset[str], table: Table)
     place = place_of(statement, table)
     if not place or statement.scene in statement.mentions:
         return "heard, says the table" if statement.denied and not place else ""
+    if labels & table.scenes and not statement.denied:
+        return ""
     there = bool(table.when_within(labels, *place))
     if statement.denied:
         return "heard in that scene, says the table" if there else ""

@@ -6,11 +6,12 @@ whole recording; each of the labels or all together) is correct if one of them i
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from audiolog_cli.check.facts import DAY, Spans, Table, spans_of
 from audiolog_cli.check.sentences import Quality, Statement
-from audiolog_cli.check.times import Time
+from audiolog_cli.check.times import END_SHARE, Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention, phrase
 from audiolog_cli.wording import clock, length
 
@@ -21,6 +22,7 @@ GOES_ON_SHARE = 0.45  # of the time, for a sound that is there "all night"
 NEAR = 4.0  # seconds between a point and a sound whose length is given with it
 OPENING_SHARE = 0.25  # of the recording, at its start or end, for a sound it "begins" or "ends" with
 
+HOUR = 3600.0  # seconds of a recording in which 1:05 may be an hour and five minutes
 MOST_VISITS = 20  # scene changes from which `the first minute` may count
 
 Position = tuple[float, float]  # onset and offset in seconds of the recording
@@ -45,18 +47,31 @@ def positions_of(time: Time | None, statement: Statement, table: Table) -> list[
     """What a time may mean in seconds of the recording; empty for a time of day if the table has no clock times."""
     if time is None:
         return []
+    if time.side:
+        points = [onset for onset, _ in positions_of(replace(time, side=""), statement, table)]
+        return [(table.onset, point) if time.side == "before" else (point, max(point, table.end)) for point in points]
     edges = table.changes[:MOST_VISITS] if statement.scene or statement.spoken_of else ()
     if time.share:
-        wholes = [(table.onset, table.end), *((table.when(scene).pairs()) if (scene := scene_of(statement, table)) else ())]
-        return [(on + time.share[0] * (off - on), on + time.share[1] * (off - on)) for on, off in wholes[:MOST_VISITS]]
+        visits = list(pairwise([table.onset, *table.changes[:MOST_VISITS], table.end]))
+        named = table.when(scene).pairs() if (scene := scene_of(statement, table)) else ()
+        wholes = [(table.onset, table.end), *(visits if time.share[1] - time.share[0] == END_SHARE else named)]
+        return [(on + time.share[0] * (off - on), on + time.share[1] * (off - on)) for on, off in wholes]
     if time.onset < 0:
         return [(end + time.onset, end) for end in (table.end, *edges)]
     own = [(time.onset, time.offset)]
     if time.from_edge:
         own = [(onset, onset + time.offset) for onset in (table.onset, *edges)]
+    if time.in_hours and table.end > HOUR:
+        own.append((time.onset * 60, time.offset * 60))
     if time.of_day is None or (not table.clocks and not time.only_of_day):
         return own
     lasting = (time.of_day[1] - time.of_day[0]) % DAY
+    if time.from_edge:  # the afternoon
+        days = [table.clocks[0][0] + DAY * day for day in range(-1, int(table.end // DAY) + 2)] if table.clocks else []
+        since = [at + time.of_day[0] - table.clocks[0][1] for at in days]
+        return [
+            (max(on, table.onset), min(on + lasting, table.end)) for on in since if on < table.end and on + lasting > table.onset
+        ] or ([(table.end + DAY, table.end + DAY)] if days else [])
     starts = [time.of_day[0], *([time.of_day[0] + DAY / 2] if time.half_day else [])]
     of_day = [(onset, onset + lasting) for start in starts for onset in table.positions(start % DAY)] if table.clocks else []
     of_day.sort(key=lambda each: each[0] > table.end)
@@ -83,7 +98,7 @@ def regions(statement: Statement, table: Table, ranges: Sequence[Position]) -> l
     ranges = [each for each in ranges if each[0] < each[1]]
     if ranges:
         found.append((spans_of(ranges), None))
-    if ranges and statement.quality and statement.quality.kind not in ("counts", "lasts"):
+    if ranges and statement.quality and statement.quality.kind not in ("counts", "lasts", "lasts_in_all"):
         return found
     if place := place_of(statement, table):
         found.append(place)
@@ -161,7 +176,9 @@ def _lasts(case: Case) -> str:
     longest = 0.0
     for spans, region in case.choices():
         lengths, totals = spans.lengths, [spans.seconds]
-        if points:
+        if case.quality.kind == "lasts_in_all":
+            lengths = []
+        elif points:
             near = [pair for point in points for pair in spans.meeting(point - NEAR, point + NEAR)]
             lengths, totals = sorted(offset - onset for onset, offset in near), []
         elif case.statement.times:
@@ -253,6 +270,13 @@ def _only_then(case: Case) -> str:
     return f"also at {clock(other)}, says the table"
 
 
+def _only_there(case: Case) -> str:
+    """In no other scene."""
+    spans = case.table.when(case.labels)
+    there = spans.within(case.table.when(frozenset().union(*(labels_of(each, case.table) for each in case.quality.others))))
+    return "" if spans.seconds - there.seconds <= 2 * TOLERANCE * len(spans) else "also elsewhere, says the table"
+
+
 def _comes_before(case: Case) -> str:
     """Each of the labels is heard once before the others; with the bound "all", before every time that these are heard."""
     heard, others = case.table.heard, labels_of(case.quality.others[0], case.table)
@@ -260,6 +284,8 @@ def _comes_before(case: Case) -> str:
         return ""
     each = [labels_of(mention, case.table) for mention in case.statement.mentions]
     first = max(min(heard[label].onsets[0] for label in own) for own in each if own)
+    if case.quality.bound == "last":
+        first = max(max(heard[label].onsets[-1] for label in own) for own in each if own)
     if case.quality.bound == "all":
         latest = min(heard[label].onsets[0] for label in others)
     else:
@@ -296,12 +322,14 @@ def _is_at_edge(case: Case, distance: Callable[[Spans, Spans], float]) -> bool:
 KINDS: dict[str, Callable[[Case], str]] = {
     "counts": _counts,
     "lasts": _lasts,
+    "lasts_in_all": _lasts,
     "throughout": _throughout,
     "goes_on": _goes_on,
     "mostly": _mostly,
     "mostly_then": _mostly_then,
     "only": _only,
     "only_then": _only_then,
+    "only_there": _only_there,
     "comes_before": _comes_before,
     "opens": _opens,
     "closes": _closes,

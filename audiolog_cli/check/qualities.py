@@ -6,6 +6,8 @@ skipped, as is every quality of a sentence that denies or supposes something: a 
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import takewhile
 
 from audiolog_cli.check.language import compiled, value
 from audiolog_cli.check.sentences import (
@@ -13,6 +15,7 @@ from audiolog_cli.check.sentences import (
     DENIED,
     EXCEPT,
     JOINING,
+    LOCATED,
     OF_ALL,
     SUPPOSED,
     Clause,
@@ -21,35 +24,42 @@ from audiolog_cli.check.sentences import (
     Statement,
     speaks_of_something_else,
 )
-from audiolog_cli.check.times import FOR, LESS, MORE, NUMBER, VAGUELY_BEFORE, WINDOW, Time
+from audiolog_cli.check.times import FOR, NUMBER, VAGUELY_BEFORE, WINDOW, Time, bound_of
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
 COUNT = compiled(
-    rf"(?P<several><several_times>)|(?P<number>{NUMBER})\s*(?:<times>(?!\s+<no_count>)|(?:(?!<seconds|minutes|hours>)[^\W\d_]+\s+)?<occurrences>(?=\s+(?:of|with)\b))"
+    rf"(?P<several><several_times>)|(?P<number>{NUMBER})\s*(?:<times>(?!\s+<no_count>)|(?:(?!<seconds|minutes|hours>)[^\W\d_]+\s+)?<occurrences>(?=\s+(?:of|with)\b|\s*(?:[,.;)\n|]|$)))"
     r"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+<occurrences>|(?P<crossed>\d+)\s*[\u00d7x](?!\w)"
     r"|(?P<count><counts>)(?!\s+<no_count>)"
 )
-RELATIVE_NEXT = compiled(r"\s*<relative>")
+RELATIVE_NEXT = compiled(r"\s*(?:<relative>|[^\W\d_]+ing\b)")  # which lasts, lasting
 RELATIVE = re.compile(r"\b(?:that|which|who)\s*\Z", re.IGNORECASE)
 STRICTLY = compiled("<strictly>")
+LAST_TIME = compiled(r"<last>\s+<single_time>")
+FIRST_TIME = compiled(r"[^,.;:\n]{0,30}<first>\s+<single_time>")
 FIRST = compiled(r"(?:\s+\w+){0,3}\s+<at_first>")
 NARRATIVE = compiled("<then|next|narrative>")
 SEVERAL = compiled(rf"(?P<number>{NUMBER})(?=\s)(?!\s+<times|occurrences>)")
 SINGLE = compiled("<single>")
-THROUGHOUT = compiled(r"(?P<entire><entire>)|<throughout>")
-ALONE = compiled(r"(?P<sound><only_sound>)|(?P<sole><the_only>)|(?P<only><only>)")
-MOSTLY = compiled(r"(?P<follows><mostly>)|(?P<precedes><dominates>)")
+THROUGHOUT = compiled(r"(?P<entire><entire>)|<throughout>(?!\s+<part_of>)")
+ALONE = compiled(r"(?P<sound><only_sound>)|(?P<sole><the_only>)|(?P<only><only>)|(?P<all><all_of_it>)")
+MOSTLY = compiled(r"(?P<longest><superlative>\s+(?:[^\W\d_]+\s+)?<sound_word>)|(?P<follows><mostly>)|(?P<precedes><dominates>)")
 THEN, BEFORE, AFTER = compiled("<then>"), compiled("<before>"), compiled("<after>")
 NEXT, EARLIER = compiled("<next>"), compiled("<earlier>")
 NOT_BEFORE = compiled(r"<denied>\s*\Z")
 BESIDE_SOUNDS = compiled("<heard|elsewhere|recording|joining|scene_word>")
+ONLY_IN = compiled(rf"(?:\s*<heard>)*\s*{LOCATED.pattern}")
 FOR_NOW = compiled("<restricting|for_now>")
 IS = compiled(r"\s*(?:is|are|was|were|being)\s*")
 MOSTLY_NEXT = compiled(rf"(?:{JOINING.pattern}|\s*(?:is|are|was|were|:))*")
 OPENS_NEXT = compiled(r"[\s\-–•,]*<next>")
-BEGINS, ENDS = compiled("<begins_with>"), compiled("<ends_with>")
-OPENED = compiled(r"\W*(?:(?P<before><before>)|(?P<after><after>))([^\x01\x04,.:;()]{0,30})")
+BEGINS, ENDS = compiled(r"<begins_with>|\b<scene_word>\s*1\b(?=\W)"), compiled("<ends_with>")
+OPENED = compiled(r"\W*(?P<only><only>\s+)?(?:(?P<before><before>)|(?P<after><after>))([^\x01\x04,.:;()]{0,30})")
 TIME_NEXT = compiled(r"\s*(?:<at|between|filler|about>\s*)*\x01")
+IN_BRACKET = compiled(r"\(\s*(?:<about|more_than|less_than>\s*)*\Z")
+AND_THEN = compiled(r"<and>\s+<before|after|next>")
+ONLY_BEFORE = compiled(r"<only>\s*\Z")
+BREAK = compiled(r"[,;:](?!\s*(?:<and>\s*)?<all_of_it|pronoun>)")
 FEW_WORDS = compiled(r"[^\x01\x04,.:;()]{0,40}\Z")
 
 
@@ -69,7 +79,7 @@ def qualities(sentence: Sentence, before: Sequence[Mention]) -> Iterator[Stateme
 
 def _is_in_denial(statement: Statement, sentence: Sentence) -> bool:
     assert statement.quality is not None
-    clause = _clause_of(sentence, statement.quality.start)
+    clause = sentence.clause_at(statement.quality.start)
     return DENIED.search(sentence.masked, clause.start, clause.end) is not None
 
 
@@ -107,14 +117,14 @@ def _without_cues(masked: str, clause: Clause) -> str:
 
 def _durations(sentence: Sentence) -> Iterator[Quality]:
     for each in sentence.durations:
-        yield Quality("lasts", each.start, each.end, each.seconds, each.slack, each.bound)
+        yield Quality("lasts" if not each.in_all else "lasts_in_all", each.start, each.end, each.seconds, each.slack, each.bound)
 
 
 def _counts(sentence: Sentence) -> Iterator[Quality]:
     for match in COUNT.finditer(sentence.masked, sentence.start, sentence.end):
         before = sentence.masked[max(sentence.start, match.start() - 24) : match.start()]
         is_conjunction = not before.strip() and not re.match(r"\s*,", sentence.masked[match.end() : match.end() + 4])
-        if match["count"] and is_conjunction:
+        if match["count"] and value(match["count"]) == 1 and is_conjunction:
             continue  # as in `once outside, cars pass`
         if match["several"]:
             yield Quality("counts", match.start(), match.end(), 2, 0, "least")
@@ -125,57 +135,86 @@ def _counts(sentence: Sentence) -> Iterator[Quality]:
         is_part = bool(
             NARRATIVE.search(sentence.line) or any(time.onset == time.offset for time in sentence.times)
         )  # `then a dog barks twice` does not say that it never barks again
-        bound = "least" if MORE.search(before) or is_part else "most" if LESS.search(before) else ""
+        bound = bound_of(before) or ("least" if is_part else "")
         slack = max(1.0, 0.2 * number) if VAGUELY_BEFORE.search(before) else 0.0
         yield Quality("counts", match.start(), match.end(), number, slack, bound)
 
 
 def _amounts(sentence: Sentence) -> Iterator[Statement]:
     """Counts and durations, each with its label."""
-    for quality in [*_counts(sentence), *_durations(sentence)]:
+    counts = list(_counts(sentence))
+    for quality in [*counts, *_durations(sentence)]:
         owner = _owner(sentence, quality.start)
+        if quality in counts and any(
+            each.value > quality.value and each.start < quality.start and _owner(sentence, each.start) == owner for each in counts
+        ):
+            quality = replace(quality, bound="least")  # `three times, twice before the rain`
         if owner:
-            yield _statement(owner[1], quality, owner[0].times)
+            times = sentence.clause_at(quality.start).times or owner[0].times
+            yield replace(_statement(owner[1], quality, times), instead=_others(sentence, owner[1], quality))
     for match in SEVERAL.finditer(sentence.masked, sentence.start, sentence.end):
         run = _run_after(sentence, match.end())
         number = value(match["number"])
-        if run and number >= 2 and number == int(number) and not run[0].is_of_many and run[0].concept not in sentence.scenes:
+        is_plural = sentence.masked[run[0].start : run[0].end].rstrip().endswith("s") if run else False
+        if (
+            run
+            and number >= 2
+            and (is_plural or not match["number"].isdecimal())
+            and number == int(number)
+            and not run[0].is_of_many
+            and run[0].concept not in sentence.scenes
+        ):
             yield _statement(
                 run[:1],
                 Quality("counts", match.start(), match.end(), number, bound="least"),
-                _clause_of(sentence, match.start()).times,
+                sentence.clause_at(match.start()).times,
             )
     for match in SINGLE.finditer(sentence.masked, sentence.start, sentence.end):
         run = _run_after(sentence, match.end())
         if run and run[0].concept not in sentence.scenes:
-            yield _statement(run[:1], Quality("counts", match.start(), match.end(), 1), _clause_of(sentence, match.start()).times)
-
-
-def _clause_of(sentence: Sentence, position: int) -> Clause:
-    return next(clause for clause in reversed(sentence.clauses) if clause.start <= position)
+            yield _statement(run[:1], Quality("counts", match.start(), match.end(), 1), sentence.clause_at(match.start()).times)
 
 
 def _owner(sentence: Sentence, position: int) -> tuple[Clause, list[Mention]] | None:
     """The labels that an amount at `position` refers to: before it in its clause, else after it, else those of a neighbour."""
-    clause = _clause_of(sentence, position)
+    clause = sentence.clause_at(position)
     index = sentence.clauses.index(clause)
-    if clause.runs:
+    if any(_events(run, sentence) or not _is_place(run, sentence) for run in clause.runs):
         own = [events for run in clause.runs if (events := _events(run, sentence))] or clause.runs
         before = [run for run in own if run[-1].end <= position]
+        if not before and IN_BRACKET.search(sentence.masked[sentence.start : position]):
+            return None  # `the longest one (two minutes) at home`
         if before or ":" not in sentence.masked[position : own[0][0].start]:
             return clause, (before[-1] if before else own[0])
         return None
-    if OF_ALL.search(sentence.masked, clause.start, clause.end):
+    if OF_ALL.search(sentence.masked, clause.start, position):
         return None
     is_relative = RELATIVE_NEXT.match(sentence.masked, clause.start)
     if not is_relative and speaks_of_something_else(_without_cues(sentence.masked, clause), clause):
         return None
-    earlier = [each for each in sentence.clauses[:index] if each.runs]
+    earlier = [each for each in sentence.clauses[:index] if any(not _is_place(run, sentence) for run in each.runs)]
     if earlier:
-        runs = [events for run in earlier[-1].runs if (events := _events(run, sentence))] or earlier[-1].runs
+        runs = [run for run in earlier[-1].runs if not _is_place(run, sentence)]
+        runs = [events for run in runs if (events := _events(run, sentence))] or runs
         return earlier[-1], runs[-1]
     later = [each for each in sentence.clauses[index + 1 :] if each.runs]
     return (later[0], later[0].runs[0]) if later and len(later[0].runs) == 1 else None
+
+
+def _others(sentence: Sentence, owner: Sequence[Mention], quality: Quality) -> tuple[tuple[Mention, ...], ...]:
+    """The labels that an amount may be of instead of its owner: others of its clause, and the last ones before it.
+
+    `A tractor starts and runs for 70 seconds until it rains`, `people talk over the frying for a minute`.
+    """
+    own = sentence.clause_at(quality.start).runs
+    if owner[-1].end > quality.start:
+        own = [*own, *[run for run in sentence.runs if run[-1].end <= quality.start][-1:]]
+    return tuple(tuple(events) for run in own if (events := _events(run, sentence)) and events != owner)
+
+
+def _is_place(run: Sequence[Mention], sentence: Sentence) -> bool:
+    """Whether a run only tells where something is heard: `in the street`."""
+    return not _events(run, sentence) and LOCATED.search(sentence.masked[sentence.start : run[0].start]) is not None
 
 
 def _events(run: Sequence[Mention], sentence: Sentence) -> list[Mention]:
@@ -199,17 +238,23 @@ def _shares(sentence: Sentence) -> Iterator[Statement]:
         owner = _owner(sentence, match.start())
         if any(owner and owner[0].start <= each.start < owner[0].end for each in sentence.durations):
             continue  # as in `for 5 s without a break`
-        if owner and not owner[0].times and owner[1][0].start < match.end() + 80:
+        if owner and not owner[0].times and not sentence.clause_at(match.start()).times and owner[1][0].start < match.end() + 80:
             quality = Quality("goes_on" if match["entire"] else "throughout", match.start(), match.end())
             yield from (_statement((mention,), quality) for mention in owner[1])
     for match in MOSTLY.finditer(sentence.masked, sentence.start, sentence.end):
-        clause = _clause_of(sentence, match.start())
+        clause = sentence.clause_at(match.start())
         quality = Quality("mostly", match.start(), match.end())
         if match["precedes"]:
             before = [run for run in clause.runs if run[-1].end <= match.start()]
             after = [run for run in clause.runs if run[0].start >= match.end()]
             if before and not clause.times and not any(_events(run, sentence) for run in after):
                 yield _statement(_events(before[-1], sentence) or before[-1], quality)
+        elif match["longest"]:
+            before = [run for run in sentence.runs if run[-1].end <= match.start()][-1:]
+            if before and IS.fullmatch(sentence.masked, before[0][-1].end, match.start()):
+                yield _statement(_events(before[0], sentence) or before[0], quality)
+            elif run := _run_after(sentence, match.end(), MOSTLY_NEXT):
+                yield _statement(run[:1], quality)
         elif TIME_NEXT.match(sentence.masked, match.end()):
             before = [run for run in sentence.runs if run[-1].end <= match.start()]
             before = [events for run in before if (events := _events(run, sentence))] or before
@@ -238,14 +283,46 @@ def _alone(sentence: Sentence) -> Iterator[Statement]:
         elif match["sound"] and after and not _is_qualified(sentence, match.end(), after[0].start):
             yield _statement(after, Quality("only", *where, others=tuple(events)), sentence.times)
         elif match["sole"] and run and len(run) == 1 and run[0] in events:
-            yield _statement(run, Quality("counts", *where, value=1), _clause_of(sentence, match.start()).times)
+            yield _statement(run, Quality("counts", *where, value=1), sentence.clause_at(match.start()).times)
         elif match["only"] and TIME_NEXT.match(sentence.masked, match.end()):
             before = [mention for mention in events if mention.end <= match.start()]
             own = [each for each in sentence.runs if before and before[-1] in each]
             if own and len({mention.concept for mention in events}) == 1:
                 yield _statement(own[0], Quality("only_then", *where), sentence.times)
+        elif match["only"] and (scenes := _scenes_before(sentence, match)):
+            yield from _only_there([each for each in events if each.end <= scenes[0].start][-1:], where, scenes)
+        elif (match["only"] or match["all"]) and (scenes := _scenes_after(sentence, match.end())):
+            nearest = [each for each in events if each.end <= match.start()][-1:] or list(after[:1])
+            yield from _only_there(nearest, where, scenes)
         elif match["only"] and run and run[0] in events and not SINGLE.match(sentence.masked, match.start()):
             yield _statement(run, Quality("only", *where, others=tuple(events)), sentence.times)
+
+
+def _only_there(labels: Sequence[Mention], where: tuple[int, int], scenes: tuple[Mention, ...]) -> Iterator[Statement]:
+    if labels:
+        yield _statement(labels, Quality("only_there", *where, others=scenes))
+
+
+def _scenes_after(sentence: Sentence, position: int) -> tuple[Mention, ...]:
+    """The scenes in which, after a position, something is said to be: `in the street and on the bus`."""
+    run = next((run for run in sentence.runs if run[0].start >= position), None)
+    if run is None or not ONLY_IN.fullmatch(sentence.masked, position, run[0].start):
+        return ()
+    return tuple(takewhile(lambda mention: mention.concept in sentence.scenes, run))
+
+
+def _scenes_before(sentence: Sentence, match: re.Match[str]) -> tuple[Mention, ...]:
+    """The scene that `in the street only,` restricts something to."""
+    before = [each for each in sentence.mentions if each.end <= match.start()][-1:]
+    is_end = re.match(r"\s*(?:[,.;]|$)", sentence.masked[match.end() : sentence.end])
+    if (
+        not before
+        or not is_end
+        or sentence.masked[before[0].end : match.start()].strip()
+        or before[0].concept not in sentence.scenes
+    ):
+        return ()
+    return tuple(before) if LOCATED.search(sentence.masked[sentence.start : before[0].start]) else ()
 
 
 def _is_qualified(sentence: Sentence, start: int, end: int) -> bool:
@@ -277,23 +354,26 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
             yield _order(second, first, base, match)
         elif match := _near(BEFORE, gap) or THEN.search(gap) or NEXT.search(gap):
             is_strict = STRICTLY.search(gap) if BEFORE.match(match.group()) else FIRST.match(gap)
-            yield _order(first, second, base, match, "all" if is_strict else "")
+            is_strict = is_strict or FIRST_TIME.match(sentence.masked, second[-1].end)
+            yield _order(
+                first, second, base, match, "last" if LAST_TIME.search(gap[: match.start()]) else "all" if is_strict else ""
+            )
         elif match := _near(AFTER, gap):
-            yield _order(second, first, base, match)
+            yield _order(second, first, base, match, "all" if ONLY_BEFORE.search(gap[: match.start()]) else "")
     if len(runs) > 1:
         opened = OPENED.fullmatch(opening)
         gap = sentence.masked[runs[0][-1].end : runs[1][0].start]
-        if opened and "," in gap:
+        if opened and ("," in gap or opened["only"]):
             first, second = (runs[1], runs[0]) if opened["before"] else (runs[0], runs[1])
-            yield _order(first, second, sentence.start, opened)
+            yield _order(first, second, sentence.start, opened, "all" if opened["only"] else "")
 
 
 def _near(pattern: re.Pattern[str], gap: str) -> re.Match[str] | None:
     """The match, if it comes right before the label that follows."""
     match = pattern.search(gap)
-    if match is None or RELATIVE.search(gap[: match.start()]) or re.search(r"[,;:]", gap[: match.start()].rstrip(" ,")):
+    if match is None or RELATIVE.search(gap[: match.start()]) or BREAK.search(gap[: match.start()].rstrip(" ,")):
         return None  # `the street that follows` says nothing of what comes next in the sentence
-    return match if FEW_WORDS.match(gap, match.end()) else None
+    return match if FEW_WORDS.match(gap, match.end()) and not AND_THEN.search(gap, match.end()) else None
 
 
 def _gaps(sentence: Sentence, runs: Sequence[list[Mention]]) -> Iterator[tuple[tuple[list[Mention], list[Mention]], str]]:
@@ -313,7 +393,9 @@ def _ends(sentence: Sentence) -> Iterator[Statement]:
     for kind, pattern in (("opens", BEGINS), ("closes", ENDS)):
         for match in pattern.finditer(sentence.masked, sentence.start, sentence.end):
             run = next((run for run in sentence.runs if run[0].start >= match.end()), None)
-            clause = _clause_of(sentence, match.start())
+            clause = sentence.clause_at(match.start())
             subject = [mention for mention in clause.labels if mention.end <= match.start()]
+            if match.group().split()[0].endswith("ing") and not OF_ALL.search(sentence.masked, sentence.start, match.start()):
+                continue  # as in `a conversation, ending in laughter`
             if run and not subject and FEW_WORDS.match(sentence.masked[match.end() : run[0].start]):
                 yield _statement(run[:1], Quality(kind, match.start(), match.end()))

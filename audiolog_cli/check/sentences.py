@@ -21,7 +21,7 @@ from audiolog_cli.wording import UNNAMED
 NAMES = re.compile(r"^Log of .*$|\b[\w-]+\.(?:wav|flac|mp3|m4a|aac|ogg|opus|webm|mp4)\b", re.MULTILINE)  # of files: not claims
 DATES = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 MARKUP = re.compile(r"[*`#>\"“”‘_]")
-IDIOMS = compiled("<idioms>")
+IDIOMS = compiled(r"<idioms>|,\s*<parenthetical>\s*,")
 SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。；！？]|\n")
 PSEUDO = (
     (MISSING, compiled("<missing>")),
@@ -39,26 +39,28 @@ CLAUSE_END = compiled(r"[,，、|\t:：]|<clause>")
 AND = compiled("<and>")
 COMMA_AND = compiled(r"\s*,\s*<and>")
 JOINING = compiled(r"(?:[\s,，、&/+*\"“”]|<joining>)*")
-DENIED = compiled(r"(?!^\W*no,)<denied|denied_next>(?!\s+<not_denying>)")
-RESTRICTED = compiled(r"<restricting>|<elsewhere>(?!\s+<heard>)")  # `no birds are heard there`
+DENIED = compiled(r"-free\b|(?!^\W*no,)<denied|denied_next>(?!\s+<not_denying>)")
+RESTRICTED = compiled(
+    r"<restricting>(?!\s+(?:the|this)\s+(?:[^\W\d_]+\s+)?<recording>)|<elsewhere>(?!\s+<heard>)"
+)  # `no birds are heard there`
 REACH = re.compile(r"(?:[^\w:：]*\w+){0,9}?[^\w:：]*")  # how far `without` reaches
 DENIED_NEXT = compiled("<denied_next>")
 SUPPOSED = compiled("<supposed>")
 EXCEPT = compiled("<except>")
 OF_ALL = compiled("<recording>")
-HEADING_BEFORE = compiled(r"\W*(?:<scene_word>\W*)?(?:\d+\W*)?")
-HEADING_AFTER = compiled(r"(?:[\s\x01\[\](),\d]|<scene_word>)*[:：]")
 BESIDE_TIMES = compiled(
     r"<beside_times>|\W|\d|[\x01\x04]"
 )  # what a clause of times may hold and still refer to the label before it
 PART = re.compile(
     r"(?P<name>[^\x01:：]{0,40})\x01+[\s)\]]*[:：|\u2013\u2014·-]"
 )  # a line that begins with a time, or a name and a time
-PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?= {0,2}[^\s\-•\d])")  # a blank line without a list or heading after it
 THEN = compiled("<then|next>")
-WHILE_IN = compiled(r"<while_in>\s*(?:<joining>)?\s*\Z")
+LOCATED = compiled(r"(?:<located>|\()(?:[^\S\n]*[^\W\d_]+){0,3}[^\S\n]*\Z")  # in the busy street, (street)
 SCENE_TIME = re.compile(r"\s*[(\[]\s*\x01")
 BRACKET = re.compile(r"\s*[(\[]\s*")
+BARE = compiled(r"\s*(?:[(\[,:\u2013-]|<at|between|about|filler|located>|\s)*")  # no verb between a label and its time
+OPENED = compiled(r"\W*<restricting>")  # `While the waves roll in at the beach, ...`
+FRAMED = compiled(r"\W*<framing>")
 FRAMING = compiled(r"<framing>\s*(?:<joining|ordinal>\s*)*\Z")
 LATER = compiled("<later>")
 COUNTED = compiled("<times|several_times|counts>")  # `three times between 1:00 and 5:00`
@@ -92,10 +94,13 @@ class Statement:
     scene: Mention | None = None  # the scene of the sentence, or of the heading above it
     scene_time: Time | None = None  # if that heading names a time
     in_part: bool = False  # `16:40–19:40: the phone rings, and someone talks`: the events are somewhere in the time
+    may_be_part: bool = False  # `from 16:40 to 19:40 the phone rings, and someone talks`: perhaps
+    scenes: tuple[Mention | None, ...] = ()  # others that it may be made under
     spoken_of: Mention | None = None  # the last scene named before the sentence, in a heading or not
     in_its_scene: bool = False  # the sentence itself names the scene before the labels
     quality: Quality | None = None  # what is stated about the labels beyond their presence
     times: tuple[Time, ...] = ()  # for a quality: those that its clause names
+    instead: tuple[tuple[Mention, ...], ...] = ()  # other labels that its time or quality may be of, as the words allow
 
 
 @dataclass(slots=True)
@@ -137,6 +142,10 @@ class Sentence:
         """The runs of all clauses."""
         return [run for clause in self.clauses for run in clause.runs]
 
+    def clause_at(self, position: int) -> Clause:
+        """The clause that a position lies in, or the last before it."""
+        return next(clause for clause in reversed(self.clauses) if clause.start <= position)
+
 
 def sentences(text: str, table: Table) -> Iterator[Sentence]:
     """The sentences of a log with their labels, times and clauses."""
@@ -165,6 +174,10 @@ def sentences(text: str, table: Table) -> Iterator[Sentence]:
 
 def _in_one_way(found: list[Time], table: Table) -> list[Time]:
     """Times that may be of the day or of the recording, read as those of the log that can only be one of the two."""
+    if any(time.in_hours and max(time.onset, time.offset) * 60 > table.end + 60 for time in found):
+        found = [replace(time, in_hours=False) for time in found]  # minutes and seconds
+    if any(time.only_of_day and not time.half_day for time in found):  # 2:30 and 3:12 pm
+        found = [replace(time, half_day=time.half_day or not time.only_of_day) for time in found]
     both = [time for time in found if time.of_day and table.clocks]
     of_day = {time: any(each <= table.end for each in table.positions(time.of_day[0])) for time in both if time.of_day}
     inside = {time: not time.only_of_day and table.onset <= time.onset <= time.offset <= table.end for time in both}
@@ -192,7 +205,7 @@ def _all_mentions(masked: str, known: Lexicon) -> list[Mention]:
         for match in pattern.finditer(masked):
             before = masked[max(0, match.start() - 40) : match.start()]
             after = masked[match.end() : match.end() + 12]
-            if not RATHER.search(before) and not re.match(r"\s+(?:but|other than|except|of)\b", after):
+            if not RATHER.search(before) and not re.match(r"\s+(?:but|other than|except|of|else)\b", after):
                 found.append(Mention(match.start(), match.end(), concept))
     blanked = list(masked)
     for mention in found:
@@ -259,7 +272,8 @@ def _is_second_of_two(masked: str, items: Sequence[Mention | Time], n_before: in
     """Whether `, and` with no list before it begins a clause of its own: `with thunder, and birds sing from 5:00`."""
     if not COMMA_AND.match(masked, items[n_before - 1].end):
         return False
-    return n_before < 2 or not JOINING.fullmatch(masked[items[n_before - 2].end : items[n_before - 1].start])
+    is_first = n_before < 2 or isinstance(items[n_before - 2], Time)
+    return is_first or not JOINING.fullmatch(masked[items[n_before - 2].end : items[n_before - 1].start])
 
 
 def _has_own_times(items: Sequence[Mention | Time], n_before: int) -> bool:
@@ -278,12 +292,12 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
     if sentence.masked[sentence.end : sentence.end + 1] == "?":
         return
     line = sentence.line
-    supposed = SUPPOSED.search(line) is not None
     of_all = OF_ALL.search(line) is not None
     if not sentence.mentions:
         clause = Clause(sentence.start, sentence.end)
-        is_own = of_all or line[0] == "\x01" or "\x03" in line or speaks_of_something_else(sentence.masked, clause)
+        is_own = of_all or line.lstrip()[:1] == "\x01" or "\x03" in line or speaks_of_something_else(sentence.masked, clause)
         owners = [] if is_own else sentence.heading
+        supposed = SUPPOSED.search(line) is not None
         yield from (Statement(tuple(owners), time, False, supposed) for time in sentence.times)
         return
     part = PART.match(line)
@@ -291,6 +305,8 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
     in_part = (
         part is not None and (len(sentence.mentions) > 1 or is_named) and sentence.times[0].start < sentence.mentions[0].start
     )
+    n_events = sum(any(mention.concept not in sentence.scenes for mention in run) for run in sentence.runs)
+    opens = n_events + len(sentence.times) > 2 and bool(sentence.times) and sentence.times[0].start < sentence.mentions[0].start
     spoken = [clause for clause in sentence.clauses if clause.runs or clause.times]
     for clause, run, when in _paired(spoken, sentence.masked):
         when = _with_edge(when, run, sentence.masked)
@@ -298,8 +314,49 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
             when = replace(when, in_row=False)  # the row's time is that of its only event
         is_counted = when is not None and COUNTED.search(sentence.masked, clause.start, clause.end) is not None
         denied = is_denied(sentence, clause, run)
-        if not (denied and when is None and RESTRICTED.search(line)):
-            yield Statement(tuple(run), when, denied, supposed, of_all, in_part=in_part or is_counted)
+        supposed = SUPPOSED.search(sentence.masked, sentence.start, clause.end) is not None
+        if not (denied and when is None and _is_restricted(sentence, clause)):
+            instead = _others(sentence, clause, run, when) if when is not None and not denied else ()
+            found = Statement(tuple(run), when, denied, supposed, of_all, in_part=in_part or is_counted, instead=instead)
+            yield replace(found, may_be_part=opens and when in sentence.times[:1] and not denied)
+
+
+def _is_restricted(sentence: Sentence, clause: Clause) -> bool:
+    """Whether a clause denies for a while only, or as a condition: `without the waves, it would be silent`."""
+    end = next((each.end for each in sentence.clauses if each.start > clause.start), sentence.end)
+    found = (pattern.search(sentence.masked, clause.start, end) for pattern in (SUPPOSED, RESTRICTED))
+    return any(found) or OPENED.match(sentence.masked, sentence.start) is not None
+
+
+def _others(sentence: Sentence, clause: Clause, run: Sequence[Mention], when: Time) -> tuple[tuple[Mention, ...], ...]:
+    """The labels that a time may be of instead of those that it was given to.
+
+    In `cars and a dog at 0:05` it may be the dog's alone. Of more runs than times in a clause, any may be meant, and of those on
+    both sides of a clause of its own, unless labels and times take turns throughout the sentence.
+    """
+    last = [tuple(run[-1:])] if len(run) > 1 and BARE.fullmatch(sentence.masked, run[-1].end, when.start) else []
+    if len(run) > 1 and when.onset == when.offset and run[-1].end <= when.start:
+        last = [(each,) for each in reversed(run)]
+    framing = sentence.masked[sentence.start : when.start]
+    if FRAMED.match(framing) and "," in framing and when.start < run[0].start:
+        last.append(())  # `after the second, at 20:10, ...`
+    if clause.start <= when.start < clause.end:
+        is_point = when.onset == when.offset
+        runs = [[each for each in found if is_point or each.concept not in sentence.scenes] for found in clause.runs]
+        return (*last, *(tuple(each) for each in runs if each and len(clause.runs) > len(clause.times)))
+    if _take_turns(sentence):
+        return tuple(last)
+    beside = [next((each for each in reversed(sentence.runs) if each[-1].end <= when.start), None)]
+    beside.append(next((each for each in sentence.runs if each[0].start >= when.end), None))
+    return (*last, *(tuple(each) for each in beside if each))
+
+
+def _take_turns(sentence: Sentence) -> bool:
+    """Whether every time of a sentence has labels of its own: T L T L, or L T L T."""
+    items: list[Mention | Time] = [*(run[0] for run in sentence.runs), *sentence.times]
+    items.sort(key=lambda item: item.start)
+    kinds = [isinstance(item, Time) for item in items]
+    return len(kinds) % 2 == 0 and all(kind != kinds[index - 1] for index, kind in enumerate(kinds) if index)
 
 
 def _with_edge(when: Time | None, run: Sequence[Mention], masked: str) -> Time | None:
@@ -315,11 +372,18 @@ def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> boo
     labels = clause.labels
     if any(mention.concept in (QUIET, MISSING) for mention in run):
         return False
-    for match in DENIED.finditer(sentence.masked, clause.start, clause.end):
+    following = next((each for each in sentence.clauses if each.start >= clause.end), clause)
+    is_alone = not following.runs and not following.times and len(sentence.masked[following.start : following.end].split()) <= 2
+    end = following.end if is_alone else clause.end  # `is heard there, but not`
+    for match in DENIED.finditer(sentence.masked, clause.start, end):
+        if match.group().lower() == "-free":
+            if any(label.end == match.start() and label in run for label in labels):
+                return True
+            continue  # `a car-free street`
         if any(match.start() < label.end and match.end() > label.start for label in labels):
             continue  # the `no` of "no event recognised"
         before = [label for label in labels if label.end <= match.start()]
-        is_verbal = DENIED_NEXT.fullmatch(match.group()) is None or not sentence.masked[match.end() : clause.end].strip()
+        is_verbal = DENIED_NEXT.fullmatch(match.group()) is None or not sentence.masked[match.end() : end].strip()
         after = [label for label in labels if label.start >= match.end()]
         if not is_verbal:
             after = [label for label in after if REACH.fullmatch(sentence.masked, match.end(), label.start)]
@@ -442,98 +506,3 @@ class Denial:
         )
         goes_on = is_under and "\n" in between
         self.reached = sentence.end if opens or goes_on else -1
-
-
-# Headings
-
-
-@dataclass(slots=True)
-class Place:
-    """The scene that the text is about at this point: the last heading's, with the heading's time if it has one."""
-
-    scene: Mention | None = None
-    time: Time | None = None
-    spoken_of: Mention | None = None  # the last scene named before the sentence
-    now: Mention | None = None  # the last one named up to the end of the sentence
-    unnamed: bool = False  # in a section whose scene has no name
-    reached: int = -1  # where the last sentence below the heading ended; -1 if there was none
-
-    def follow(self, sentence: Sentence, doubles: frozenset[str]) -> None:
-        """Move on to a sentence: it may be a heading, or end the last one's section. `doubles` are scenes only in headings."""
-        if self.reached >= 0 and PARAGRAPH.search(sentence.masked, self.reached, sentence.start + 3):
-            self.scene = None  # a paragraph of its own
-        before, self.scene = self.scene, _scene_of(sentence, self.scene, doubles)
-        named = [mention for mention in sentence.mentions if mention.concept in sentence.scenes]
-        self.spoken_of = self.now
-        self.now = named[-1] if named else self.now
-        self.unnamed = "\x03" in sentence.line or (self.unnamed and self.scene is None and not OF_ALL.search(sentence.line))
-        is_inline = self.scene is not before and sentence.mentions[1:]
-        self.reached = sentence.end if self.scene and (self.scene is before or is_inline) else -1
-        if self.scene is not before:
-            self.time = _time_of(self.scene, sentence)
-        elif (
-            self.scene is None
-            and not sentence.mentions
-            and sentence.times
-            and (sentence.line[0] == "\x01" or "\x03" in sentence.line)
-        ):
-            self.time = sentence.times[0]  # a section whose scene has no name
-        elif self.scene is None and OF_ALL.search(sentence.line):
-            self.time = None
-        elif self.scene and not sentence.mentions and sentence.times:  # `start: 0 s, end: 16 s` below the heading
-            self.time = sentence.times[0]
-
-    def placed(self, statement: Statement, sentence: Sentence) -> Iterator[Statement]:
-        """A statement with the nearest scene before it; one without a time is split by label, each with its own scene."""
-        if statement.time is not None or statement.quality is not None:
-            yield self._with_scene(statement, statement.mentions[0], sentence) if statement.mentions else statement
-        elif statement.of_all and not statement.denied:
-            yield from (replace(statement, mentions=(mention,)) for mention in statement.mentions)
-        else:
-            for mention in statement.mentions:
-                yield replace(self._with_scene(statement, mention, sentence), mentions=(mention,))
-
-    def _with_scene(self, statement: Statement, mention: Mention, sentence: Sentence) -> Statement:
-        own = [each for each in sentence.mentions if each.concept in sentence.scenes]
-        before = [scene for scene in own if scene.start < mention.start]
-        if before and THEN.search(sentence.masked, before[-1].end, mention.start):
-            before = []  # ... and then elsewhere
-        is_before = bool(before)
-        after = [scene for scene in own if scene.start > mention.start][:1]
-        is_near = after and not CLAUSE_END.search(WHILE_IN.sub("", sentence.masked[mention.end : after[0].start]))
-        if is_near and not (before and not CLAUSE_END.search(sentence.masked, before[-1].end, mention.start)):
-            before = after
-        scene = None if mention.concept in sentence.scenes else before[-1] if before else self.scene
-        return replace(
-            statement,
-            scene=scene,
-            scene_time=self.time if scene is self.scene else None,
-            spoken_of=self.spoken_of,
-            in_its_scene=is_before and scene in own,
-        )
-
-
-def _scene_of(sentence: Sentence, current: Mention | None, doubles: frozenset[str]) -> Mention | None:
-    """The scene whose heading a sentence belongs to: the one it begins with, else the current one, else None."""
-    line, inside = sentence.line, sentence.mentions
-    own = [mention for mention in inside if mention.concept in sentence.scenes]
-    if inside and inside[0].concept in doubles | sentence.scenes and own in ([], inside[:1]):
-        rest = sentence.masked[inside[0].end : sentence.end].strip(" \x01\x04")
-        alone = len(inside) == 1 and (line.rstrip().endswith((")", ":")) or not rest)
-        begins = HEADING_BEFORE.fullmatch(sentence.masked[sentence.start : inside[0].start].replace("\x01", " "))
-        if not own:  # `Rain: birds once` is a heading, `- rain: 0:05` below one is not
-            is_heading = HEADING_AFTER.match(rest) and len(inside) > 1 or (alone and begins and not line.startswith(("-", "  ")))
-            return inside[0] if is_heading else current
-        return inside[0] if HEADING_AFTER.match(rest) or line[-1] in ":：" or (alone and begins) else None
-    if not inside and line[0] == "\x01":  # a heading with a time only: a section whose scene has no name
-        return None
-    if own or "\x03" in line or OF_ALL.search(line) or MISSING in [mention.concept for mention in inside]:
-        return None
-    return current
-
-
-def _time_of(scene: Mention | None, sentence: Sentence) -> Time | None:
-    """The range next to the scene in a heading: `Kitchen (0:40-1:10)`."""
-    others = [mention.start for mention in sentence.mentions if mention is not scene]
-    ranges = [time for time in sentence.times[:1] if time.onset < time.offset and all(time.start < other for other in others)]
-    return ranges[0] if scene and ranges else None

@@ -18,6 +18,8 @@ HALF_MINUTE = 30.0  # seconds that "minute 5" may be off
 SHORT = 60.0  # seconds that "shortly before 5:00" may be off
 VAGUE = 3.0  # seconds that "about 5 s" may be off, beyond the usual tolerance
 VAGUE_CLOCK = 900.0  # seconds that "around midnight" may be off
+END_SHARE = 0.45  # of a recording or scene, for "towards the end"
+WHOLE_END_SHARE = 0.4  # of the recording, for "the end of the recording"
 WINDOW = 64  # characters before and after an amount that may tell what it is
 
 
@@ -36,12 +38,15 @@ class Time:
     slack: float = 0.0  # seconds of vagueness beyond the usual tolerance
     edge: str = ""  # "onset" or "offset" for a point that is stated to be one
     in_row: bool = False  # two columns of a table: the row's events are somewhere in that range
+    amount: bool = False  # five minutes: perhaps how long something lasts
+    side: str = ""  # "before" or "after": all the time on that side of a point, in which what it goes with is somewhere
     share: tuple[float, float] | None = None  # the second half: shares of the recording, instead of seconds
     from_edge: bool = False  # the first minute, the last 30 seconds: what it goes with is somewhere in that range
     of_day: tuple[float, float] | None = None  # onset and offset in seconds after midnight, if it may be a time of day
     day_slack: float = 0.0  # seconds of vagueness as a time of day
     only_of_day: bool = False  # 11 pm
     half_day: bool = False  # two o'clock: of the night or of the afternoon
+    in_hours: bool = False  # 1:05, which may also be an hour and five minutes
     clock_of_day: bool = False  # HH:MM:SS, the form of a time of day to the second
 
 
@@ -54,6 +59,7 @@ class Duration:
     seconds: float
     slack: float  # seconds that it may be off
     bound: str = ""  # "least" or "most": more than 5 s, at most 5 s
+    in_all: bool = False  # all times together
 
 
 NUMBER = r"(?:\d+(?:[.,]\d+)?|<numbers>(?:-<numbers>)?)(?:\s+<and_a_half>)?"
@@ -69,13 +75,17 @@ AT_TO = r"(?<=at )"  # before `ten to eight`, which otherwise may be a range
 WORDED = (  # half past one, ten to eight, two o'clock
     r"(?:(?:<half_past|quarter_past|quarter_to|half_to>|<numbers>(?:\s*<minutes>)?\s*<past>"
     rf"|{AT_TO}<numbers>(?:\s*<minutes>)?\s*<to_hour>)\s*(?:<numbers>|\d{{1,2}})(?:\s*<am|pm|oclock>)?"
-    r"|<numbers>\s*<am|pm|oclock>)"
+    r"|(?!eine\s)<numbers>\s*<am|pm|oclock>)"
 )
-CLOCK = rf"(?:{WORDED}|\d{{1,3}}:\d{{2}}(?::\d{{2}})?(?:\.\d+)?(?:\s*<am|pm|oclock>)?|\d{{1,2}}\s*<am|pm|oclock>|<midnight|noon>)"
+CLOCK = (
+    rf"(?:{WORDED}|\d{{1,3}}:\d{{2}}(?::\d{{2}})?(?:\.\d+)?(?:\s*<am|pm|oclock>)?|\d{{1,2}}\s*<am|pm|oclock>|<midnight|noon>"
+    r"|\d{1,2}\s?<hour_mark>\s?\d{2}(?!\d|\s*<minutes>)|(?<=à )\d{1,2}\s?<hour_mark>(?!\s*\d))"
+)
+HOUR_MARK = compiled(r"(\d{1,2})\s?<hour_mark>\s?(\d{2})?")
 NAMED = r"(?:<seconds|minutes|nth>)\s*\d+(?:\.\d+)?(?:\s*<seconds>)?"  # minute 5
 NTH = r"(?:\d+(?:st|nd|rd|th|\.)|<ordinals>)\s*(?P<nth_unit><minutes|hours>)"  # the 5th minute
 BARE = r"\d+(?:\.\d+)?"
-QUANTITY = rf"(?:{CLOCK}|{AMOUNT}|(?<![^\W\d_]){NAMED})"
+QUANTITY = rf"(?:{CLOCK}|{AMOUNT}|(?<![^\W\d_])(?<!the ){NAMED})"
 FILLER = r"(?:<about|filler>\s*)*"
 TO = rf"[^\S\n]*(?:[-\u2013\u2014~\u2192]|<to>)[^\S\n]*{FILLER}"
 
@@ -86,20 +96,36 @@ START_END = compiled(
     rf"<end_word>(?: time)?[^\w\n]{{0,6}}(?:at )?(?P<last>{QUANTITY}|{BARE})"
 )
 CELLS = compiled(
-    rf"(?:(?<=\[)|(?<=\|)|^)\s*(?P<first>{BARE}|{CLOCK})\s*[|\t,]\s*(?P<last>{BARE}|{CLOCK})\s*(?=[\]|\t,])"
+    rf"(?:(?<=\[)|(?<=\|)|^)\s*(?P<first>{BARE}|{CLOCK})\s*[|\t,]\s*(?P<last>{BARE}|{CLOCK})\s*(?=[\]|\t]|,(?!\s*\d))"
 )  # two columns
 LISTS = compiled(rf"(?<![\d:.])(?P<numbers>{BARE}(?:,\s*{BARE})*,?\s*<and>\s*{BARE})\s*(?=<seconds>)")  # 5, 7 and 9 seconds
-ENDS = compiled(rf"(?P<which><first|last>)\s*(?P<amount>{AMOUNT}|<seconds>|<minutes|hours>)")  # the last minute
+ENDS = compiled(  # the last minute, les deux premières minutes
+    rf"(?P<which><first|last>)\s*(?P<amount>{AMOUNT}|<seconds|minutes|hours>)"
+    rf"|(?P<number>{NUMBER})\s+(?P<inner><first|last>)\s+(?P<unit><seconds|minutes|hours>)"
+)
 NTHS = compiled(rf"(?<![\d:.])(?P<first>{NTH})")
 HALVES = compiled(  # the second half
     r"(?P<which><first|last|second_of>)\s+(?P<part><half|third|quarter>)"
     r"(?!\s+<of_an>?\s*<hours>)"
 )
+NEAR_ENDS = compiled(  # the end of the recording, towards the end
+    r"(?<!from the )(?<!until the )(?<!to the )(?<!since the )(?:very )?(?:(?P<first>beginning|start|outset)|\bend)\s+"
+    r"of the (?:\w+\s+)?(?P<whole><recording>)"
+    r"|(?:(?P<early><early_on>)|<late_on>)(?!\s+(?:of|in)\b(?!\s+(?:the|this)\s+(?:\w+\s+)?<recording>))"
+)
+DAY_PARTS_OF = {
+    "morning": (10800.0, 46800.0),
+    "afternoon": (41400.0, 68400.0),
+    "evening": (57600.0, 86399.0),
+    "night": (68400.0, 28800.0),
+}
+DAY_PARTS = compiled("|".join(f"(?P<{part}><in_{part}>)" for part in DAY_PARTS_OF))
 POINTS = compiled(rf"(?<![\d:.])(?P<first>{QUANTITY})(?!\d|:\d)")
 AMOUNTS = compiled(rf"(?<![\d:.])(?:{AMOUNT})(?!\d|:\d)")
 AND_A_HALF = compiled(r"\s+<and_a_half>\Z")
 NUMBER_AND_UNIT = compiled(rf"(?P<number>{NUMBER})(?:\s+an?)?\s*-?(?:(?P<h><hours>)|(?P<m><minutes>)|(?P<s><seconds>))?")
 UNIT = compiled(r"(?P<s><seconds>)|(?P<m><minutes>)|(?P<h><hours>)")
+HOURS_AND_MINUTES = re.compile(r"\d{1,2}:\d{2}")
 PADDED = re.compile(r"\s*\d{2}:\d{2}:\d{2}(?:\.\d+)?\s*")
 UNIT_AFTER = compiled(r"\s*(?P<unit><seconds|minutes>)")
 CLOCK_PARTS = compiled(
@@ -120,18 +146,25 @@ FROM = compiled(r"<from|between>\W*\Z")
 LEAD_IN = compiled(rf"<at>\s*{FILLER}[:@(]?\s*\Z|@\s*\Z")
 SHORTLY = compiled(r"<shortly>\s*\Z")
 VAGUELY_BEFORE = compiled(r"<about>\W*(?:de\s)?\Z")
-_BOUND = "<about|more_than|less_than|filler|for|joining>"
+_BOUND = "<about|more_than|less_than|filler|for|joining|only>"
 FOR = compiled(rf"(?:<for>|<ends_at>[^,.;:()\d\n]{{0,20}}\s<after_amount>)[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
 NOT_FOR = compiled(rf"<not_for>[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
 LONG = compiled(r"\s*(?:<long>)")
 NOT_LONG, AWAY = compiled(r"\s*(?:<not_long>)"), compiled(r"\s*(?:<away>)")
 AFTER = compiled(rf"<after_a_while>\s*{FILLER}\Z")  # leads to a position in words: after two minutes
 MORE, LESS = compiled(r"<more_than>\s*\Z"), compiled(r"(?<!add )(?<!adds )<less_than>\s*\Z")
-BRACKET_BEFORE, BRACKET_AFTER = compiled(rf"[(,]\s*{FILLER}\Z"), re.compile(r"\s*[),;]")
-EDGES = (
-    ("onset", compiled(rf"<begins_at>[^\w\n]+{FILLER}(?:at\W+)*\Z")),
-    ("offset", compiled(rf"<ends_at>[^\w\n]+{FILLER}(?:at\W+)*\Z")),
+BRACKET_BEFORE, BRACKET_AFTER = (
+    compiled(r"[(,:]\s*(?:<about|more_than|less_than|filler>\s*)*\Z"),
+    re.compile(r"\s*(?:[),;.\n|]|$)"),
 )
+EDGES = (
+    ("onset", compiled(rf"<begins_at>[^\w\n,;.]+{FILLER}(?:at\W+)*\Z")),
+    ("offset", compiled(rf"<ends_at>[^\w\n,;.]+{FILLER}(?:at\W+)*\Z")),
+)
+SIDES = tuple((kind, compiled(rf"<{kind}>\W+{FILLER}\Z")) for kind in ("before", "after"))
+INTO = compiled(r"\s*<into>(?=\s*(?:[,.;:)\n]|$|<and>))")  # four minutes in
+IN_ALL = compiled(r"\s*<in_all>")
+DETERMINED = compiled(r"<determiner>\s+\Z")
 NAMED_TIME = compiled(NAMED)
 FOLLOWS_TIME = compiled(rf"(?:{QUANTITY})\s*(?:,|<and>)\s*(?:<and>\s*)?\Z")
 
@@ -165,6 +198,8 @@ def times(text: str) -> list[Time]:
         (LISTS, _listed),
         (ENDS, _first_or_last),
         (HALVES, _part),
+        (NEAR_ENDS, _near_an_end),
+        (DAY_PARTS, _day_part),
         (NTHS, _nth),
         (RANGES, _range),
         (POINTS, _point),
@@ -196,6 +231,8 @@ def durations(text: str) -> list[Duration]:
 def _duration(text: str, match: re.Match[str], goes_on: bool) -> Duration | None:
     """An amount as a duration; `goes_on` if one precedes it: the beach lasts one minute, the street ten seconds."""
     before, after = _around(text, match)
+    if INTO.match(after):
+        return None
     is_one = (
         (goes_on and not LEAD_IN.search(before))
         or FOR.search(before)
@@ -208,8 +245,15 @@ def _duration(text: str, match: re.Match[str], goes_on: bool) -> Duration | None
     unit = min((_factor(unit) for unit in NUMBER_AND_UNIT.finditer(match.group())), default=1.0)
     slack = min(unit / 2, length / 4) if unit > 1 else 0.05 * length
     slack += 0.2 * length if VAGUELY_BEFORE.search(before) else 0.0
-    bound = "least" if MORE.search(before) else "most" if LESS.search(before) else ""
-    return Duration(match.start(), match.end(), length, slack, bound)
+    return Duration(match.start(), match.end(), length, slack, bound_of(before), IN_ALL.match(after) is not None)
+
+
+def bound_of(before: str) -> str:
+    """ "least" or "most", if `at least` or `no more than` comes before an amount."""
+    more, less = MORE.search(before), LESS.search(before)
+    if more and less:
+        return "least" if more.start() < less.start() else "most"
+    return "least" if more else "most" if less else ""
 
 
 def _around(text: str, match: re.Match[str]) -> tuple[str, str]:
@@ -217,19 +261,23 @@ def _around(text: str, match: re.Match[str]) -> tuple[str, str]:
 
 
 def _range(text: str, match: re.Match[str]) -> list[Time]:
-    first, last = match["first"], match["last"]
     before, after = _around(text, match)
+    first, last = _colons(match["first"], before), _colons(match["last"], text[: match.start("last")][-WINDOW:])
     unit_after = UNIT_AFTER.match(after)
     bare = bool(re.fullmatch(BARE, first) and re.fullmatch(BARE, last))
     worded = FROM.search(before) or BETWEEN.search(before)
     bracketed = re.match(r"\s*[])]", after) and re.search(r"[\[(]\s*$", before)
-    joined = text[match.start("first") + len(first) : match.start("last")]
+    begins_line = re.search(r"(?:^|\n)[^\w\n]*\Z", before) and re.match(r"[^\S\n]+[^\W\d_]", after)  # 0-16 footsteps
+    joined = text[match.end("first") : match.start("last")]
     if _is(last, "numbers"):
         if not compiled("<oclock>").search(first):
             return []
         last = f"{last} o'clock"
     if match.re is RANGES and (
-        bare and not (unit_after or worded or bracketed) or compiled("<and>").search(joined) and not BETWEEN.search(before)
+        bare
+        and not (unit_after or worded or bracketed or begins_line)
+        or compiled("<and>").search(joined)
+        and not BETWEEN.search(before)
     ):
         return []
     unit = _unit_of(last) or (unit_after["unit"] if unit_after else "") or _unit_of(first)
@@ -258,11 +306,15 @@ def _listed(text: str, match: re.Match[str]) -> list[Time]:
 
 def _first_or_last(text: str, match: re.Match[str]) -> list[Time]:
     """The range of `the first 30 seconds`; `the last` ones count back from the end."""
-    amount = match["amount"]
+    if match["number"] and value(match["number"]) <= 1:
+        return []  # a last minute
+    amount = match["amount"] or f"{match['number']} {match['unit']}"
     length = seconds(amount if compiled(rf"\s*{NUMBER}").match(amount) else f"1 {amount}")
-    if length <= 1 or NOT_LONG.match(_around(text, match)[1]):
-        return []  # hardly meant as a time: `the first second-hand shop`
-    is_first = _is(match["which"], "first")
+    before, after = _around(text, match)
+    is_verb = (match["which"] or "").lower() == "last" and re.search(r"\w\s+\Z", before) and not DETERMINED.search(before)
+    if length <= 1 or is_verb or re.search(r"\ban?\s+\Z", before, re.IGNORECASE) or NOT_LONG.match(after):
+        return []  # hardly meant as a time: `the first second-hand shop`, `footsteps last 15 seconds`
+    is_first = _is(match["which"] or match["inner"], "first")
     return [
         Time(match.start(), match.end(), 0.0 if is_first else -length, length if is_first else 0.0, 0.05 * length, from_edge=True)
     ]
@@ -273,6 +325,21 @@ def _part(text: str, match: re.Match[str]) -> list[Time]:
     share = 1 / next(number for number, kind in ((2, "half"), (3, "third"), (4, "quarter")) if _is(match["part"], kind))
     onset = 0.0 if _is(match["which"], "first") else 1 - share if share == 0.5 or _is(match["which"], "last") else share
     return [Time(match.start(), match.end(), 0.0, 0.0, from_edge=True, share=(onset, onset + share))]
+
+
+def _near_an_end(text: str, match: re.Match[str]) -> list[Time]:
+    """The range of `towards the end`, in the widest sense, as shares of the recording, or of a scene."""
+    share = (0.0, END_SHARE) if match["early"] else (1 - END_SHARE, 1.0)
+    if match["whole"]:
+        share = (0.0, WHOLE_END_SHARE) if match["first"] else (1 - WHOLE_END_SHARE, 1.0)
+    return [Time(match.start(), match.end(), 0.0, 0.0, from_edge=True, share=share)]
+
+
+def _day_part(text: str, match: re.Match[str]) -> list[Time]:
+    """The range of `in the afternoon`, in the widest sense."""
+    of_day = next(DAY_PARTS_OF[part] for part in DAY_PARTS_OF if match[part])
+    start = match.start()
+    return [Time(start, match.end(), 0.0, 0.0, from_edge=True, of_day=of_day, only_of_day=True)]
 
 
 def _nth(text: str, match: re.Match[str]) -> list[Time]:
@@ -290,7 +357,7 @@ def _is(word: str, kind: str) -> bool:
 
 def _point(text: str, match: re.Match[str]) -> list[Time]:
     before, after = _around(text, match)
-    said = match["first"]
+    said = _colons(match["first"], before)
     if _is(said, "midnight|noon") and not LEAD_IN.search(before):
         return []
     if _is_clock(said):
@@ -300,12 +367,24 @@ def _point(text: str, match: re.Match[str]) -> list[Time]:
         return []
     edge = next((name for name, pattern in EDGES if pattern.search(before)), "")
     second = seconds(said)
-    return [Time(match.start(), match.end(), second, second, _slack(before, said), edge, **_day(said, said, before))]
+    side = "" if SHORTLY.search(before) else next((name for name, pattern in SIDES if pattern.search(before)), "")
+    side = "" if side == "after" and not _is_clock(said) else side  # what comes after five minutes begins then
+    amount = not _is_clock(said) and not NAMED_TIME.match(said)
+    fields = {"side": side, "amount": amount, **_day(said, said, before)}
+    return [Time(match.start(), match.end(), second, second, _slack(before, said), edge, **fields)]
+
+
+def _colons(quantity: str, before: str) -> str:
+    """A French time, 7 h 50, as 7:50; 7 h is one only after `à`."""
+    match = HOUR_MARK.fullmatch(quantity.strip())
+    return f"{match[1]}:{match[2] or '00'}" if match and (match[2] or before.endswith("à ")) else quantity
 
 
 def _leads_to(before: str, after: str, said: str) -> bool:
     """Whether an amount of time is a position, judging by its context."""
-    if FOR.search(before) or NOT_FOR.search(before) or re.match(r"-(?=[a-z])", after):
+    if INTO.match(after):
+        return True
+    if FOR.search(before) or NOT_FOR.search(before) or re.match(r"-(?=[a-z])", after) or re.search(r"\d-[a-z]", said):
         return False
     if any(pattern.match(after) for pattern in (LONG, NOT_LONG, AWAY)) or (said[0].isalpha() and not AFTER.search(before)):
         return False
@@ -329,11 +408,14 @@ def _day(first: str, last: str, before: str) -> dict[str, Any]:
         return {}
     to_the_second = all(each.count(":") == 2 for each in (first, last))
     return {
+        "in_hours": all(HOURS_AND_MINUTES.fullmatch(each.strip()) for each in (first, last)),
         "of_day": (onset, offset),
         "day_slack": (0.0 if to_the_second else 60.0)
         + (VAGUE_CLOCK if VAGUELY_BEFORE.search(before) or SHORTLY.search(before) else 0.0),
         "only_of_day": any(":" not in each or compiled("<am|pm|oclock>").search(each) for each in (first, last)),
-        "half_day": WORDED_PARTS.fullmatch(first) is not None and not compiled("<am|pm>").search(first),
+        "half_day": WORDED_PARTS.fullmatch(first) is not None
+        and re.match(r"\s*(?:1[3-9]|2\d)\D", first) is None
+        and not compiled("<am|pm>").search(first),
         "clock_of_day": all(PADDED.fullmatch(each) for each in (first, last)),
     }
 
@@ -342,7 +424,7 @@ def _second_of_day(quantity: str) -> float | None:
     """Seconds after midnight; None for what is not a time of day."""
     if ":" not in quantity and not re.search(r"[^\W\d_]", quantity):
         return None
-    if worded := WORDED_PARTS.fullmatch(quantity):
+    if (worded := WORDED_PARTS.fullmatch(quantity)) and not re.match(r"\s*(?:1[3-9]|2\d)\D", quantity):
         return _worded(worded)
     parts = CLOCK_PARTS.fullmatch(quantity)
     if parts is None:

@@ -132,7 +132,8 @@ def lexicon(labels: Iterable[str]) -> Lexicon:
     firm = {concept: set(found) for concept, found in meant.items()}
     for umbrella in umbrellas:
         for member, is_firm in _members(umbrella, umbrellas):
-            meant[umbrella] |= named.get(member, frozenset())
+            if is_firm or not named[umbrella]:  # `kitchen` may be said of a home if there is no scene of that name
+                meant[umbrella] |= named.get(member, frozenset())
             firm[umbrella] |= named.get(member, frozenset()) if is_firm else frozenset()
     return Lexicon(own, _frozen(meant), _frozen(firm), named)
 
