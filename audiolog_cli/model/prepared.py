@@ -1,12 +1,13 @@
 """A network for inference only: the same scores to a few millionths in less processor time or, on request, with fewer bits.
 
-In: a network in evaluation mode, on its device. Out: a copy without gradients: linear layers in oneDNN's weight order (GELU in
-the same pass), the attention's bias and mask summed beforehand, BatchNorms folded into the convolutions before them, images
-stored channels last, and, if there is an event branch, no AudioSet head, which only training uses. What has large buffers (the
-spectrogram, the first layers) is computed window by window, where a core's cache holds them and a batch gains nothing. With
-`precision` int8 the layers that do most of the work come from `precision.py`; bf16 and fp16 lower the whole network. The given
-network is not changed, and the copy is neither saved nor trained: its parameters have other names. Where there is nothing to gain
-(fp32 on a GPU, or on a processor without oneDNN) the network itself is returned.
+In: a network in evaluation mode, on its device. Out: a copy without gradients: linear layers and a MobileNet's convolutions in
+oneDNN's weight order (activations and residual sums in the same pass), the attention's bias and mask summed beforehand,
+BatchNorms folded into the convolutions before them, images stored channels last, and, if there is an event branch, no AudioSet
+head, which only training uses. What has large buffers (the spectrogram, the first layers) is computed window by window, where a
+core's cache holds them and a batch gains nothing. With `precision` int8 the layers that do most of the work come from
+`precision.py`; bf16 and fp16 lower the whole network. The given network is not changed, and the copy is neither saved nor
+trained: its parameters have other names. Where there is nothing to gain (fp32 on a GPU, or on a processor without oneDNN) the
+network itself is returned.
 """
 
 import copy
@@ -22,6 +23,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from audiolog_cli.errors import UsageError
 from audiolog_cli.model import crnn, efficientat, htsat, mobilenet
 from audiolog_cli.model.extended import Extended
+from audiolog_cli.model.features import FrontEnd
 from audiolog_cli.model.precision import (
     FEWEST_ROWS,
     LOWERED,
@@ -33,13 +35,12 @@ from audiolog_cli.model.precision import (
     fast_linear,
     has_one_dnn,
     lowered,
-    window_by_window,
 )
 
 Network = TypeVar("Network", bound=nn.Module)
 Linear = PlainLinear | PackedLinear | Int8Linear
 MakeLinear = Callable[..., Linear]  # of a layer and the activation after it
-N_LARGE = 3  # residual blocks of a MobileNet whose maps are so large that a batch gains nothing
+N_LARGE = 4  # layers of a MobileNet whose maps are so large that a batch gains nothing
 
 
 @torch.no_grad()
@@ -74,9 +75,7 @@ def prepared(network: Network, precision: str = "fp32") -> Network:
     elif isinstance(copied, mobilenet.MobileNet):
         merge_norms(copied.features)
         copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        _pack_pointwise(copied.features)
-        stem, *blocks = copied.features
-        copied.features = nn.Sequential(stem, EachWindow(nn.Sequential(*blocks[:N_LARGE])), *blocks[N_LARGE:])
+        copied.features = _prepared_mobilenet(copied.features, copied.front_end)
     else:
         _prepare_crnn(copied, precision == "int8")
     copied.logmel_extractor = EachWindow(copied.logmel_extractor)
@@ -102,14 +101,18 @@ def _steady(network: Network) -> Network:
 
 
 class PreparedWeights(nn.Module):
-    """`efficientat.ChannelWeights`; torch computes the sigmoid of the last numbers of a tensor in another way than the others."""
+    """`efficientat.ChannelWeights` of eight rows or a multiple of it.
+
+    Torch computes the sigmoid of a tensor's last numbers in another way than the others, if they do not fill a vector.
+    """
 
     def __init__(self, plain: efficientat.ChannelWeights) -> None:
         super().__init__()
         self.fc1, self.fc2 = PlainLinear(plain.fc1, "relu"), PlainLinear(plain.fc2)
 
     def forward(self, means: Tensor) -> Tensor:
-        return window_by_window(torch.sigmoid, self.fc2(self.fc1(means)))
+        rows = F.pad(means, (0, 0, 0, -len(means) % FEWEST_ROWS))
+        return torch.sigmoid(self.fc2(self.fc1(rows)))[: len(means)]
 
 
 def _prepare_htsat(network: htsat.HTSAT, linear: MakeLinear) -> None:
@@ -138,32 +141,59 @@ def _folded(convolution: nn.Module, batch_norm: nn.Module) -> tuple[nn.Conv2d, n
     return fuse_conv_bn_eval(convolution, batch_norm), nn.Identity()  # type: ignore[return-value]
 
 
-ACTIVATIONS = {nn.ReLU: "relu", nn.Hardswish: "hardswish"}
-
-
-def _pack_pointwise(network: nn.Module) -> None:
-    """Replace 1 x 1 convolutions, most of a MobileNet's work, by oneDNN's products, with the activation in the same pass."""
+def _prepared_mobilenet(network: nn.Sequential, front_end: FrontEnd) -> nn.Sequential:
+    size = front_end.n_mels, front_end.n_frames(round(USUAL_WINDOW * front_end.sample_rate))
     for module in network.modules():
-        if isinstance(module, nn.Sequential) and isinstance(module[0], nn.Conv2d) and module[0].kernel_size == (1, 1):
-            activation = ACTIVATIONS[type(module[2])] if len(module) > 2 else "none"
-            module[0] = Pointwise(module[0], activation)
-            if len(module) > 2:
-                module[2] = nn.Identity()
+        if isinstance(module, efficientat.ConvNorm):
+            assert isinstance(module[0], nn.Conv2d)
+            stride, activation = module[0].stride[0], ACTIVATIONS[type(module[2])] if len(module) > 2 else "none"
+            module[0] = PackedConv2d(module[0], size, activation)
+            for index in range(1, len(module)):
+                module[index] = nn.Identity()
+            size = (size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1
+    layers = [PreparedResidual(layer) if isinstance(layer, efficientat.InvertedResidual) else layer for layer in network]
+    return nn.Sequential(EachWindow(nn.Sequential(*layers[:N_LARGE])), *layers[N_LARGE:])
 
 
-class Pointwise(nn.Module):
-    """A 1 x 1 convolution of channels-last images: a linear layer over their points."""
+ACTIVATIONS = {nn.ReLU: "relu", nn.Hardswish: "hardswish"}
+BATCH, USUAL_WINDOW = 8, 10.0  # windows at once and the seconds of each for which oneDNN chooses the order of weights
 
-    def __init__(self, convolution: nn.Conv2d, activation: str) -> None:
+
+class PackedConv2d(nn.Module):
+    """A convolution in oneDNN's own weight order for images of one size, channels last; what comes after it in the same pass."""
+
+    def __init__(self, convolution: nn.Conv2d, size: tuple[int, int], activation: str) -> None:
         super().__init__()
-        linear = nn.Linear(convolution.in_channels, convolution.out_channels)
-        assert convolution.bias is not None  # of the BatchNorm that became part of it
-        linear.weight, linear.bias = nn.Parameter(convolution.weight.flatten(1)), nn.Parameter(convolution.bias)
-        self.linear = fast_linear(linear, activation)
+        of = (convolution.padding, convolution.stride, convolution.dilation)
+        self.shape = [*map(list, of), convolution.groups]
+        image = [BATCH, convolution.in_channels, *size]
+        self.weight = torch.ops.mkldnn._reorder_convolution_weight(convolution.weight.detach(), *self.shape, image)
+        self.bias = convolution.bias
+        self.activation = activation
+
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        """(B, C, height, width), as the convolution's own; if there is a `residual`, it is added to that, in place."""
+        layer = torch.ops.mkldnn
+        weight = self.weight, self.bias, *self.shape
+        y: Tensor = (
+            layer._convolution_pointwise(x, *weight, self.activation, [], "")
+            if residual is None
+            else layer._convolution_pointwise_.binary(residual, x, *weight, "add", 1.0, None, [], "")
+        )
+        return y
+
+
+class PreparedResidual(nn.Module):
+    """`efficientat.InvertedResidual`, whose input takes up its output."""
+
+    def __init__(self, residual: efficientat.InvertedResidual) -> None:
+        super().__init__()
+        last = residual.block[-1]
+        assert isinstance(last, efficientat.ConvNorm)
+        self.before, self.last, self.adds = residual.block[:-1], last[0], residual.adds
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, height, width), as the convolution's own."""
-        y: Tensor = self.linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        y: Tensor = self.last(self.before(x), x if self.adds else None)
         return y
 
 
