@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from math import ceil
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -60,12 +60,15 @@ class Recording(Generic[Item]):
 
 @dataclass(eq=False, slots=True)
 class State:
-    """What the threads of a pipeline share, all of it under one lock."""
+    """What the threads of a pipeline share, all of it under one lock; who waits is woken only for what it waits for."""
 
     tagger: Tagger
     n_hop: int  # samples from window to window
     limit: int
-    changed: Condition = field(default_factory=Condition)
+    lock: Lock = field(default_factory=Lock)
+    work: Condition = field(init=False)  # windows to score or recordings to decode; the workers wait for it
+    room: Condition = field(init=False)  # for recordings and their windows; whoever lists or receives them waits for it
+    results: Condition = field(init=False)  # the first recording's; the caller waits for them
     recordings: deque[Recording[Any]] = field(default_factory=deque)  # the first is the one whose turn it is
     waiting: deque[Entry] = field(default_factory=deque)
     n_held: int = 0  # entries of all recordings
@@ -74,6 +77,14 @@ class State:
     ending: BaseException | None = None  # raised after the last recording
     failure: BaseException | None = None  # raised at once
     is_stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self.work, self.room, self.results = (Condition(self.lock) for _ in range(3))
+
+    def wake_all(self) -> None:
+        """For what all must know: the end, a failure."""
+        for condition in (self.work, self.room, self.results):
+            condition.notify_all()
 
     def has_room(self, recording: Recording[Any]) -> bool:
         """Whether more windows of a recording may be decoded."""
@@ -100,9 +111,9 @@ def pipeline(
             yield recording, _scores_of(state, recording)
             _drop(state, recording)
     finally:
-        with state.changed:
+        with state.lock:
             state.is_stopped = True
-            state.changed.notify_all()
+            state.wake_all()
         for worker in workers:
             worker.join()
 
@@ -111,8 +122,8 @@ def pipeline(
 
 
 def _first(state: State) -> Recording[Any] | None:
-    with state.changed:
-        state.changed.wait_for(lambda: state.failure or state.recordings or state.is_listed)
+    with state.results:
+        state.results.wait_for(lambda: state.failure or state.recordings or state.is_listed)
         if state.failure:
             raise state.failure
         if state.recordings:
@@ -125,8 +136,8 @@ def _first(state: State) -> Recording[Any] | None:
 def _scores_of(state: State, recording: Recording[Any]) -> Iterator[WindowScores]:
     entries = recording.entries
     while True:
-        with state.changed:
-            state.changed.wait_for(lambda: state.failure or (entries[0].scores if entries else recording.is_read))
+        with state.results:
+            state.results.wait_for(lambda: state.failure or (entries[0].scores if entries else recording.is_read))
             if state.failure:
                 raise state.failure
             ready = []
@@ -134,7 +145,8 @@ def _scores_of(state: State, recording: Recording[Any]) -> Iterator[WindowScores
                 ready.append(scores)
                 entries.popleft()
             state.n_held -= len(ready)
-            state.changed.notify_all()
+            state.work.notify_all()
+            state.room.notify_all()
         if not ready:
             break
         yield from ready
@@ -144,12 +156,13 @@ def _scores_of(state: State, recording: Recording[Any]) -> Iterator[WindowScores
 
 def _drop(state: State, recording: Recording[Any]) -> None:
     """Forget the first recording and whatever of it was not taken."""
-    with state.changed:
+    with state.lock:
         recording.is_read = recording.is_dropped = True
         state.waiting = deque(entry for entry in state.waiting if entry not in recording.entries)
         state.n_held -= len(recording.entries)
         state.recordings.popleft()
-        state.changed.notify_all()
+        state.work.notify_all()
+        state.room.notify_all()
 
 
 # The threads
@@ -164,19 +177,20 @@ def _list(state: State, recordings: Iterable[Recording[Any]], in_turn: bool) -> 
 
     try:
         for recording in recordings:
-            with state.changed:
+            with state.room:
                 state.recordings.append(recording)
-                state.changed.notify_all()
+                state.work.notify()
+                state.results.notify()
                 if recording.is_live and not recording.is_read:
                     Thread(target=_receive, args=(state, recording), daemon=True).start()
-                state.changed.wait_for(partial(is_due, recording))
+                state.room.wait_for(partial(is_due, recording))
                 if state.is_stopped:
                     return
     except BaseException as error:  # passed to the caller, in its turn
         state.ending = error
-    with state.changed:
+    with state.lock:
         state.is_listed = True
-        state.changed.notify_all()
+        state.wake_all()
 
 
 def _work(state: State) -> None:
@@ -202,8 +216,8 @@ def _receive(state: State, recording: Recording[Any]) -> None:
     """Decode a live recording as its sound comes."""
     try:
         while not recording.is_read:
-            with state.changed:
-                state.changed.wait_for(lambda: state.is_stopped or recording.is_read or state.has_room(recording))
+            with state.room:
+                state.room.wait_for(lambda: state.is_stopped or recording.is_read or state.has_room(recording))
                 if state.is_stopped:
                     return
             _decode(state, recording, 1)
@@ -212,24 +226,24 @@ def _receive(state: State, recording: Recording[Any]) -> None:
 
 
 def _fail(state: State, error: BaseException) -> None:
-    with state.changed:
+    with state.lock:
         state.failure = state.failure or error
-        state.changed.notify_all()
+        state.wake_all()
 
 
 def _awaited_task(state: State) -> Callable[[], None] | None:
     """The next thing to do, once there is one; None when the pipeline is stopped."""
-    with state.changed:
+    with state.work:
         has_waited = False
         while not (state.is_stopped or state.failure):
             if (task := _next_task(state)) is not None:
                 return task
             if not state.waiting or any(recording.is_busy for recording in state.recordings):
-                state.changed.wait()
+                state.work.wait()
             elif state.is_listed or has_waited:
                 return partial(_score, state, _taken(state, ceil(len(state.waiting) / state.tagger.jobs)))
             else:
-                has_waited = not state.changed.wait(PATIENCE)
+                has_waited = not state.work.wait(PATIENCE)
     return None
 
 
@@ -260,7 +274,7 @@ def _decode(state: State, recording: Recording[Any], n: int) -> None:
             found.append(Entry(window))  # noqa: PERF401  # those before an error count
     except InputError as failure:
         error = failure
-    with state.changed:
+    with state.lock:
         recording.is_busy = False
         if not recording.is_dropped:
             recording.is_read = error is not None or len(found) < n
@@ -268,7 +282,10 @@ def _decode(state: State, recording: Recording[Any], n: int) -> None:
             recording.entries.extend(found)
             state.waiting.extend(found)
             state.n_held += len(found)
-        state.changed.notify_all()
+        state.work.notify_all()
+        if recording.is_read:
+            state.room.notify_all()
+            state.results.notify()
 
 
 def _score(state: State, batch: list[Entry]) -> None:
@@ -277,6 +294,6 @@ def _score(state: State, batch: list[Entry]) -> None:
         settled = window.start + min(state.n_hop, window.n_samples)
         entry.scores = WindowScores(window.start, window.n_samples, len(window.samples), settled, scene, events)
         entry.window = None
-    with state.changed:
+    with state.results:
         state.n_scored += len(batch)
-        state.changed.notify_all()
+        state.results.notify()
