@@ -13,7 +13,7 @@ import torch
 from audiolog_cli.cells import Scores
 from audiolog_cli.errors import AudioError, RecordError
 from audiolog_cli.model.htsat import Output
-from audiolog_cli.model.precision import has_one_dnn
+from audiolog_cli.model.precision import has_bf16, has_bf16_kernels, has_one_dnn
 from audiolog_cli.records import CELL_COLUMNS, tsv_lines
 from audiolog_cli.sound.audio import Window
 from audiolog_cli.tagging import bench
@@ -183,10 +183,11 @@ def test_what_is_not_taken_is_dropped_and_what_no_recording_can_help_ends_it_all
 
 
 NETWORKS = ["everyday", "crnn:small", "htsat:tiny", "mobilenet:tiny"]
+LOWER = ["int8", "bf16"] if has_bf16() and has_bf16_kernels() else ["int8"]
 
 
 @pytest.mark.skipif(not has_one_dnn(), reason="elsewhere the batch may change a score's last bits")
-@pytest.mark.parametrize(("name", "precision"), [*((name, "fp32") for name in NETWORKS), ("htsat:tiny", "int8")])
+@pytest.mark.parametrize(("name", "precision"), [*((name, "fp32") for name in NETWORKS), *(("htsat:tiny", one) for one in LOWER)])
 def test_a_window_has_the_same_scores_to_the_bit_in_any_batch(name: str, precision: str, tmp_path: Path) -> None:
     path = bench.untrained(name, tmp_path) if ":" in name else ROOT / "weights" / f"{name}.safetensors"
     tagger = load(LoadOptions(weights=str(path), device="cpu", precision=precision))

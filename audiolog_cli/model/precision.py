@@ -37,6 +37,11 @@ def has_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
+def has_bf16_kernels() -> bool:
+    """Whether oneDNN computes in bf16 here, be it fast or not."""
+    return has_one_dnn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def check(precision: str, device: torch.device) -> None:
     """DeviceError for a precision that would not be faster than fp32 on that device."""
     place, _, _ = str(device).partition(":")
@@ -128,6 +133,24 @@ class PackedLinear(nn.Module):
         return y
 
 
+class Bf16Linear(nn.Module):
+    """A linear layer whose products are of bf16 numbers, summed in float32; bf16 out, or float32 with a residual.
+
+    Its signature is that of `PlainLinear`.
+    """
+
+    def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().bfloat16(), ROWS)
+        self.bias = None if linear.bias is None else linear.bias.detach().bfloat16()
+        self.activation = activation
+
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        """(..., n_in) -> (..., n_out), added to `residual` if there is one."""
+        y: Tensor = torch.ops.mkldnn._linear_pointwise(x.bfloat16(), self.weight, self.bias, self.activation, [], "none")
+        return y if residual is None else residual + y
+
+
 def fast_linear(linear: nn.Linear, activation: str = "none") -> PlainLinear | PackedLinear:
     """The faster of the two where both give a row the same bits in any batch, as oneDNN does with AVX-512 alone."""
     is_packed = torch.backends.cpu.get_cpu_capability() == "AVX512"
@@ -147,22 +170,31 @@ class EachWindow(nn.Module):
 
 
 class Int8Linear(nn.Module):
-    """A linear layer of 8-bit numbers, in and out float32. Its signature is that of `PlainLinear`."""
+    """A linear layer of 8-bit numbers, in and out float32. Its signature is that of `PlainLinear`.
+
+    Torch's own (FBGEMM) is the fastest, but has no GELU; where one follows, oneDNN's computes it in the same pass.
+    """
 
     def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
         super().__init__()
-        self.packed = torch.ops.quantized.linear_prepack(quantized(linear.weight), linear.bias)
-        self.activation = activation
+        weight = quantized(linear.weight)
+        self.packed = None if activation == "gelu" else torch.ops.quantized.linear_prepack(weight, linear.bias)
+        if activation == "gelu":
+            packed = torch.ops.onednn.qlinear_prepack(weight.int_repr(), None)
+            self.weight = packed, weight.q_per_channel_scales().float(), weight.q_per_channel_zero_points(), linear.bias.detach()
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """(B, ..., n_in) -> (B, ..., n_out), added to `residual` if there is one."""
         y = window_by_window(self._one, x)
-        if self.activation == "gelu":
-            y = F.gelu(y)
         return y if residual is None else y.add_(residual)
 
     def _one(self, x: Tensor) -> Tensor:
-        y: Tensor = torch.ops.quantized.linear_dynamic(x, self.packed, True)  # in 7 bits, see there
+        y: Tensor
+        if self.packed is not None:
+            y = torch.ops.quantized.linear_dynamic(x, self.packed, True)  # in 7 bits, as `in_7_bits`
+        else:
+            given = *in_7_bits(x), *self.weight
+            y = torch.ops.onednn.qlinear_pointwise(*given, 1.0, 0, torch.float32, "gelu", [], "none")
         return y
 
 

@@ -4,10 +4,10 @@ In: a network in evaluation mode, on its device. Out: a copy without gradients: 
 oneDNN's weight order (activations and residual sums in the same pass), the attention's bias and mask summed beforehand,
 BatchNorms folded into the convolutions before them, images stored channels last, and, if there is an event branch, no AudioSet
 head, which only training uses. What has large buffers (the spectrogram, the first layers) is computed window by window, where a
-core's cache holds them and a batch gains nothing. With `precision` int8 the layers that do most of the work come from
-`precision.py`; bf16 and fp16 lower the whole network. The given network is not changed, and the copy is neither saved nor
-trained: its parameters have other names. Where there is nothing to gain (fp32 on a GPU, or on a processor without oneDNN) the
-network itself is returned.
+core's cache holds them and a batch gains nothing. With `precision` int8, and with bf16 for HTS-AT on a processor, the layers that
+do most of the work come from `precision.py`; else bf16 and fp16 lower the whole network. The given network is not changed, and
+the copy is neither saved nor trained: its parameters have other names. Where there is nothing to gain (fp32 on a GPU, or on a
+processor without oneDNN) the network itself is returned.
 """
 
 import copy
@@ -27,20 +27,24 @@ from audiolog_cli.model.features import FrontEnd
 from audiolog_cli.model.precision import (
     FEWEST_ROWS,
     LOWERED,
+    Bf16Linear,
     EachWindow,
     Int8Conv2d,
     Int8Linear,
     PackedLinear,
     PlainLinear,
     fast_linear,
+    has_bf16_kernels,
     has_one_dnn,
     lowered,
 )
 
 Network = TypeVar("Network", bound=nn.Module)
-Linear = PlainLinear | PackedLinear | Int8Linear
+Linear = PlainLinear | PackedLinear | Bf16Linear | Int8Linear
 MakeLinear = Callable[..., Linear]  # of a layer and the activation after it
-N_LARGE = 4  # layers of a MobileNet whose maps are so large that a batch gains nothing
+LINEAR: dict[str, MakeLinear] = {"fp32": fast_linear, "bf16": Bf16Linear, "int8": Int8Linear}
+N_LARGE_STAGES = 2  # of HTS-AT: a window has so many tokens in them that a batch gains nothing
+N_LARGE_LAYERS = 4  # layers of a MobileNet whose maps are so large that a batch gains nothing
 
 
 @torch.no_grad()
@@ -57,7 +61,8 @@ def prepared(network: Network, precision: str = "fp32") -> Network:
         if device.type == "cpu":
             over.heads = _steady(copy.deepcopy(over.heads).requires_grad_(False))
         return over  # type: ignore[return-value]  # of the same kind as `network`
-    if precision in LOWERED:
+    by_one_dnn = precision == "bf16" and isinstance(network, htsat.HTSAT) and device.type == "cpu" and has_bf16_kernels()
+    if precision in LOWERED and not by_one_dnn:
         return lowered(copy.deepcopy(network).requires_grad_(False), LOWERED[precision])
     if precision == "int8" and isinstance(network, mobilenet.MobileNet):
         raise UsageError("--precision int8: not for networks of the kind MobileNet; leave it out")
@@ -71,7 +76,7 @@ def prepared(network: Network, precision: str = "fp32") -> Network:
     if copied.config.n_events:
         copied.config = replace(copied.config, n_classes=0)
     if isinstance(copied, htsat.HTSAT):
-        _prepare_htsat(copied, Int8Linear if precision == "int8" else fast_linear)
+        _prepare_htsat(copied, LINEAR[precision])
     elif isinstance(copied, mobilenet.MobileNet):
         merge_norms(copied.features)
         copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -89,8 +94,8 @@ def _steady(network: Network) -> Network:
     """Replace, in place, the layers that are left and whose sums would depend on the batch."""
     for module in network.modules():
         for name, layer in module.named_children():
-            if name in HEADS and not isinstance(module, EachWindow):
-                setattr(module, name, EachWindow(layer))
+            if name in HEADS:
+                setattr(module, name, OverSteps(layer))
             elif isinstance(layer, nn.Linear):
                 setattr(module, name, PlainLinear(layer))
             elif isinstance(layer, nn.GRU):
@@ -98,6 +103,27 @@ def _steady(network: Network) -> Network:
             elif isinstance(layer, efficientat.ChannelWeights):
                 setattr(module, name, PreparedWeights(layer))
     return network
+
+
+class OverSteps(nn.Module):
+    """A convolution over the steps of a window as one product: no sum depends on the batch, and oneDNN need not sort weights."""
+
+    def __init__(self, convolution: nn.Module) -> None:
+        super().__init__()
+        assert isinstance(convolution, nn.Conv1d | nn.Conv2d) and not isinstance(convolution.padding, str)
+        weight, bias = convolution.weight, convolution.bias  # (n_out, n_in, steps), or (n_out, n_in, rows, steps)
+        if weight.dim() == 4:
+            weight = weight[:, :, convolution.padding[0]]  # of one row; above and below it is padding
+        self.width, self.padding = weight.shape[2], convolution.padding[-1]
+        linear = nn.Linear(weight[0].numel(), len(weight), bias=bias is not None)
+        linear.weight, linear.bias = nn.Parameter(weight.flatten(1)), bias  # type: ignore[assignment]
+        self.linear = PlainLinear(linear)  # rows may be few
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) or (B, C, 1, T), as the convolution's own."""
+        around = F.pad(x.flatten(2), (self.padding, self.padding)).unfold(2, self.width, 1)  # (B, C, T, width)
+        y: Tensor = self.linear(around.transpose(1, 2).flatten(2)).transpose(1, 2)  # (B, n_out, T)
+        return y if x.dim() == 3 else y.unsqueeze(2)
 
 
 class PreparedWeights(nn.Module):
@@ -118,8 +144,9 @@ class PreparedWeights(nn.Module):
 def _prepare_htsat(network: htsat.HTSAT, linear: MakeLinear) -> None:
     sides = (htsat.SPEC_SIZE // htsat.PATCH >> i for i in range(len(network.layers)))
     stages = zip(network.layers, sides, strict=True)
-    first, *rest = (PreparedStage(stage, side, linear) for stage, side in stages)  # type: ignore[arg-type]
-    network.layers = nn.ModuleList([EachWindow(first), *rest])
+    prepared_stages = [PreparedStage(stage, side, linear) for stage, side in stages]  # type: ignore[arg-type]
+    large, small = nn.Sequential(*prepared_stages[:N_LARGE_STAGES]), prepared_stages[N_LARGE_STAGES:]
+    network.layers = nn.ModuleList([EachWindow(large), *small])
 
 
 def _prepare_crnn(network: crnn.CRNN, in_int8: bool) -> None:
@@ -152,7 +179,7 @@ def _prepared_mobilenet(network: nn.Sequential, front_end: FrontEnd) -> nn.Seque
                 module[index] = nn.Identity()
             size = (size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1
     layers = [PreparedResidual(layer) if isinstance(layer, efficientat.InvertedResidual) else layer for layer in network]
-    return nn.Sequential(EachWindow(nn.Sequential(*layers[:N_LARGE])), *layers[N_LARGE:])
+    return nn.Sequential(EachWindow(nn.Sequential(*layers[:N_LARGE_LAYERS])), *layers[N_LARGE_LAYERS:])
 
 
 ACTIVATIONS = {nn.ReLU: "relu", nn.Hardswish: "hardswish"}
@@ -260,7 +287,7 @@ class PreparedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, n_windows * T, dim), same out."""
-        x = self.proj(self._attend(self.qkv(self.norm1(x))), x)
+        x = self.proj(self._attend(self.qkv(self.norm1(x)).float()), x)  # heads are so narrow that bf16 is slower
         y: Tensor = self.fc2(self.fc1(self.norm2(x)), x)
         return y
 
@@ -294,7 +321,7 @@ class PreparedStage(nn.Module):
         for block, move in zip(self.blocks, self.moves, strict=False):
             x = block(x.index_select(1, move))
         x = x.index_select(1, self.moves[-1]).view(shape)
-        return x if self.downsample is None else self.downsample(x)
+        return x if self.downsample is None else self.downsample(x).float()
 
 
 def window_order(side: int, shift: int) -> Tensor:
