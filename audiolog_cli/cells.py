@@ -15,9 +15,9 @@ A place is named only as precisely as it is known (`named`): the most probable s
 the smallest group of scenes whose probability reaches `group_bar`, else none.
 """
 
-from collections import deque
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
@@ -155,7 +155,8 @@ class _Pending:
         self.tilings.setdefault(tiling, []).append((n_samples, events))
 
     def scores(self, rule: Rule, sample_rate: int) -> CellScores:
-        events = np.mean([_joined(parts, rule) for parts in self.tilings.values()], axis=0)
+        tilings = [_joined(parts, rule) for parts in self.tilings.values()]
+        events = tilings[0] if len(tilings) == 1 else np.mean(tilings, axis=0)
         return CellScores(
             self.start / sample_rate, self.end / sample_rate, (self.scene / self.n_samples).astype(np.float32), events
         )
@@ -177,37 +178,37 @@ def smoothed(cells: Iterable[CellScores], events: float, scene: float) -> Iterat
     of that late.
     """
     seconds = max(events, scene)
-    held: deque[CellScores] = deque()
+    held: list[CellScores] = []
+    middles: list[float] = []
     next_out = 0  # index in `held` of the next cell to yield
     for cell in cells:
         if held and cell.onset != held[-1].offset:
-            yield from (_average(held, index, events, scene) for index in range(next_out, len(held)))
-            held.clear()
-            next_out = 0
+            yield from (_average(held, middles, index, events, scene) for index in range(next_out, len(held)))
+            held, middles, next_out = [], [], 0
         held.append(cell)
-        while next_out < len(held) and _middle(cell) - _middle(held[next_out]) > seconds / 2:
-            yield _average(held, next_out, events, scene)
+        middles.append((cell.onset + cell.offset) / 2)
+        while next_out < len(held) and middles[-1] - middles[next_out] > seconds / 2:
+            yield _average(held, middles, next_out, events, scene)
             next_out += 1
-        while next_out and _middle(held[next_out if next_out < len(held) else -1]) - _middle(held[0]) > seconds / 2 + _ROUNDING:
-            held.popleft()
-            next_out -= 1
-    yield from (_average(held, index, events, scene) for index in range(next_out, len(held)))
+        first = min(next_out, bisect_left(middles, middles[min(next_out, len(held) - 1)] - seconds / 2 - _ROUNDING))
+        del held[:first], middles[:first]
+        next_out -= first
+    yield from (_average(held, middles, index, events, scene) for index in range(next_out, len(held)))
 
 
 _ROUNDING = 1e-6  # seconds; middles are sums of floats
 
 
-def _middle(cell: CellScores) -> float:
-    return (cell.onset + cell.offset) / 2
+def _average(held: list[CellScores], middles: list[float], index: int, events: float, scene: float) -> CellScores:
+    def near(seconds: float) -> list[CellScores]:
+        first = bisect_left(middles, middles[index] - seconds / 2 - _ROUNDING)
+        return held[first : bisect_right(middles, middles[index] + seconds / 2 + _ROUNDING)]
 
-
-def _average(held: Sequence[CellScores], index: int, events: float, scene: float) -> CellScores:
-    middle = _middle(held[index])
-    apart = [abs(_middle(cell) - middle) - _ROUNDING for cell in held]
-    return replace(
-        held[index],
-        events=np.mean([cell.events for cell, far in zip(held, apart, strict=True) if far <= events / 2], axis=0),
-        scene=np.mean([cell.scene for cell, far in zip(held, apart, strict=True) if far <= scene / 2], axis=0),
+    return CellScores(
+        held[index].onset,
+        held[index].offset,
+        scene=np.mean([cell.scene for cell in near(scene)], axis=0),
+        events=np.mean([cell.events for cell in near(events)], axis=0),
     )
 
 
