@@ -328,7 +328,8 @@ def test_200_synthetic_logs_nearly_all_wrong_claims_found_and_no_false_alarm() -
 def score_hand_written(name: str) -> tuple[int, int, list[str], list[str]]:
     """(right logs, wrong logs, the right ones found fault with, the kinds of the wrong ones passed)."""
     logs = hand_written(name)
-    verdicts = [(verdict, text, check(text, table_of(table)).wrong) for table, verdict, text in logs]
+    tables = {id(table): table_of(table) for table, _, _ in logs}
+    verdicts = [(verdict, text, check(text, tables[id(table)]).wrong) for table, verdict, text in logs]
     alarms = [
         f"{text[:60]!r}: {[(claim.text, claim.problem) for claim in found]}"
         for verdict, text, found in verdicts
@@ -343,9 +344,10 @@ PASSED = [  # file by file: what no reading of a label, a time, a number or an o
     "eighteenth, wrong: claim of only",  # `in the train only`, where a train is also heard
     "eighteenth, wrong: duration",  # `the second bout` of what was named two sentences before
     "eighteenth, wrong: order",  # the order of a numbered list without times
-    "eighth, wrong: order",  # `the street comes first, and the farm follows it`
     "fifteenth, wrong: claim of absence",  # `an entirely dry night`
     "fifteenth, wrong: order",  # `only after that does it start to rain`, after a sentence with a time
+    "further, wrong: order",  # `before the first of the two concerts`, which names no sound
+    "further, wrong: scene order",  # `goes directly to a park`
     "nineteenth, wrong: event in the wrong scene",  # `a long office night of ... snoring`
     "nineteenth, wrong: event in the wrong scene",  # `the last one reaches the worker at home`
     "seventeenth, wrong: order",  # `first there is snoring, then ... conversation`: there is more of it later
@@ -362,7 +364,7 @@ def test_right_and_wrong_hand_written_logs_are_distinguished() -> None:
     scores = [score_hand_written(path.stem) for path in sorted(LOGS.glob("*.md"))]
     n_right, n_wrong = sum(score[0] for score in scores), sum(score[1] for score in scores)
     alarms, passed = [each for score in scores for each in score[2]], [each for score in scores for each in score[3]]
-    assert (n_right, n_wrong) == (492, 422)
+    assert (n_right, n_wrong) == (543, 467)
     assert alarms == []
     assert len(passed) <= 0.05 * n_wrong
     assert passed == PASSED

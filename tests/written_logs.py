@@ -2,10 +2,26 @@
 
 import re
 from datetime import datetime, timedelta
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from audiolog_cli.records import Row
-from tests.log_tables import Spans, rows
+from tests.log_tables import Spans
+
+
+def rows(scenes: Spans, events: Spans) -> list[Row]:
+    """The rows of a recording, from edge to edge: as `tests.log_tables.rows`, in a time that hours do not lengthen."""
+
+    def at(spans: Spans, position: float) -> tuple[str, ...]:
+        return tuple(sorted(label for label, pairs in spans.items() if any(on <= position < off for on, off in pairs)))
+
+    edges = sorted({edge for spans in (scenes, events) for pairs in spans.values() for pair in pairs for edge in pair})
+    return [
+        Row("farm.wav", float(onset), float(offset), at(scenes, onset)[0], at(events, onset))
+        for onset, offset in pairwise(edges)
+        if at(scenes, onset)
+    ]
 
 
 def dated(start: str, undated: list[Row]) -> list[Row]:
@@ -480,16 +496,20 @@ LOGS = Path(__file__).parent / "logs"
 
 
 def hand_written(name: str) -> list[tuple[list[Row], str, str]]:
-    """(rows of its table, `right` or `wrong: ...`, log) of a file of logs, which may begin with tables of its own."""
+    """(rows of its table, `right` or `wrong: ...`, log) of a file of logs; a table may be of another file: `twentieth/hotel`."""
     text = (LOGS / f"{name}.md").read_text(encoding="utf-8")
-    tables = TABLES | {
-        match[1]: own_table(match[2], match[3])
-        for match in re.finditer(r"^# table (\w+)(?:, (.*))?\n\n((?:    .*\n)+)", text, re.MULTILINE)
-    }
     return [
-        (tables[match[1]], match[2], match[3].strip())
-        for match in re.finditer(r"^## (\w+), (.*)\n((?:(?!## \w+, ).*\n?)*)", text, re.MULTILINE)
+        (tables_of(match[1] or name)[match[2]], match[3], match[4].strip())
+        for match in re.finditer(r"^## (?:(\w+)/)?(\w+), (.*)\n((?:(?!## [\w/]+, ).*\n?)*)", text, re.MULTILINE)
     ]
+
+
+@cache
+def tables_of(name: str) -> dict[str, list[Row]]:
+    """The tables that a file of logs may be of: those above, and its own."""
+    text = (LOGS / f"{name}.md").read_text(encoding="utf-8")
+    found = re.finditer(r"^# table (\w+)(?:, (.*))?\n\n((?:    .*\n)+)", text, re.MULTILINE)
+    return TABLES | {match[1]: own_table(match[2], match[3]) for match in found}
 
 
 def own_table(start: str | None, lines: str) -> list[Row]:

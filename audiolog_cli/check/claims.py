@@ -234,7 +234,8 @@ def _problem(statement: Statement, mention: Mention, labels: frozenset[str], pos
     if _is_loose(statement, mention, position, table):
         return "" if spans.meets(onset - tolerance, offset + tolerance) else NOT_THEN
     alternatives = [spans, *(table.heard[name] for label in labels for name in table.variants(label)), table.when_cut(labels)]
-    return "" if any(holds(each, onset, offset, tolerance, time.edge) for each in alternatives) else NOT_THEN
+    edge = "" if labels & table.known.labels["vehicle"] else time.edge  # a train that stops is not silent
+    return "" if any(holds(each, onset, offset, tolerance, edge) for each in alternatives) else NOT_THEN
 
 
 def _is_loose(statement: Statement, mention: Mention, position: Position, table: Table) -> bool:

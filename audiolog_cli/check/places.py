@@ -41,6 +41,7 @@ class Place:
     time: Time | None = None
     spoken_of: Mention | None = None  # the last scene named before the sentence
     now: Mention | None = None  # the last one named up to the end of the sentence
+    inline_until: int = -1  # where the sentence ended that its heading begins, and may be about alone: `Park: a dog`
     unnamed: bool = False  # in a section whose scene has no name
     reached: int = -1  # where the last sentence below the heading ended; -1 if there was none
 
@@ -56,6 +57,7 @@ class Place:
         is_inline = self.scene is not before and sentence.mentions[1:]
         self.reached = sentence.end if self.scene and (self.scene is before or is_inline) else -1
         if self.scene is not before:
+            self.inline_until = sentence.end if len(sentence.mentions) > 1 else -1
             self.time = _time_of(self.scene, sentence)
         elif (
             self.scene is None
@@ -94,9 +96,12 @@ class Place:
         if is_near and not (before and not CLAUSE_END.search(sentence.masked, before[-1].end, mention.start)):
             before = after
         scene = None if mention.concept in sentence.scenes else before[-1] if before else self.scene
-        others = (
-            self._other_scenes(sentence, mention, scene, own) if scene is not None and is_before and scene is before[-1] else ()
+        is_on = self.inline_until >= 0 and re.fullmatch(r"[^\n]*[.!?][^\n]*", sentence.masked[self.inline_until : sentence.start])
+        others: tuple[Mention | None, ...] = (
+            (None,) if scene is self.scene and is_on and sentence.start > self.inline_until else ()
         )
+        if scene is not None and is_before and scene is before[-1]:
+            others = self._other_scenes(sentence, mention, scene, own)
         return replace(
             statement,
             scene=scene,

@@ -38,6 +38,7 @@ STRICTLY = compiled("<strictly>")
 LAST_TIME = compiled(r"<last>\s+<single_time>")
 FIRST_TIME = compiled(r"[^,.;:\n]{0,30}<first>\s+<single_time>")
 FIRST = compiled(r"(?:\s+\w+){0,3}\s+<at_first>")
+PARTLY = compiled(r"(?:\s+[^\W\d_]+){0,2}\s+<before|after|restricting>")
 NARRATIVE = compiled("<then|next|narrative>")
 SEVERAL = compiled(rf"(?P<number>{NUMBER})(?=\s)(?!\s+<times|occurrences>)")
 SINGLE = compiled("<single>")
@@ -49,6 +50,7 @@ NEXT, EARLIER = compiled("<next>"), compiled("<earlier>")
 NOT_BEFORE = compiled(r"<denied>\s*\Z")
 BESIDE_SOUNDS = compiled("<heard|elsewhere|recording|joining|scene_word>")
 ONLY_IN = compiled(rf"(?:\s*<heard>)*\s*{LOCATED.pattern}")
+LOCATED_ITSELF = compiled(r"(?:\s*<heard>)*\s*at home")  # a phrase of the scene's own
 FOR_NOW = compiled("<restricting|for_now>")
 IS = compiled(r"\s*(?:is|are|was|were|being)\s*")
 MOSTLY_NEXT = compiled(rf"(?:{JOINING.pattern}|\s*(?:is|are|was|were|:))*")
@@ -57,8 +59,9 @@ BEGINS, ENDS = compiled(r"<begins_with>|\b<scene_word>\s*1\b(?=\W)"), compiled("
 OPENED = compiled(r"\W*(?P<only><only>\s+)?(?:(?P<before><before>)|(?P<after><after>))([^\x01\x04,.:;()]{0,30})")
 TIME_NEXT = compiled(r"\s*(?:<at|between|filler|about>\s*)*\x01")
 IN_BRACKET = compiled(r"\(\s*(?:<about|more_than|less_than>\s*)*\Z")
-AND_THEN = compiled(r"<and>\s+<before|after|next>")
+AND_THEN = compiled(r"<and>\s+<before|after|next|restricting>")
 ONLY_BEFORE = compiled(r"<only>\s*\Z")
+BEFORE_THAT = compiled(r"[^,.;:]{0,24}<earlier>")
 BREAK = compiled(r"[,;:](?!\s*(?:<and>\s*)?<all_of_it|pronoun>)")
 FEW_WORDS = compiled(r"[^\x01\x04,.:;()]{0,40}\Z")
 
@@ -66,7 +69,7 @@ FEW_WORDS = compiled(r"[^\x01\x04,.:;()]{0,40}\Z")
 def qualities(sentence: Sentence, before: Sequence[Mention]) -> Iterator[Statement]:
     """The statements of qualities that a sentence makes; `before` is what was last stated to be there before it."""
     line = sentence.line
-    if SUPPOSED.search(line) or "?" in line:
+    if SUPPOSED.search(line) or sentence.masked[sentence.end : sentence.end + 1] == "?":
         return
     if not sentence.mentions:
         yield from () if DENIED.search(line) else _of_what_was_named(sentence)
@@ -134,7 +137,7 @@ def _counts(sentence: Sentence) -> Iterator[Quality]:
             continue
         is_part = bool(
             NARRATIVE.search(sentence.line) or any(time.onset == time.offset for time in sentence.times)
-        )  # `then a dog barks twice` does not say that it never barks again
+        ) or PARTLY.match(sentence.masked, match.end())  # `then a dog barks twice`: perhaps again, later
         bound = bound_of(before) or ("least" if is_part else "")
         slack = max(1.0, 0.2 * number) if VAGUELY_BEFORE.search(before) else 0.0
         yield Quality("counts", match.start(), match.end(), number, slack, bound)
@@ -306,7 +309,9 @@ def _only_there(labels: Sequence[Mention], where: tuple[int, int], scenes: tuple
 def _scenes_after(sentence: Sentence, position: int) -> tuple[Mention, ...]:
     """The scenes in which, after a position, something is said to be: `in the street and on the bus`."""
     run = next((run for run in sentence.runs if run[0].start >= position), None)
-    if run is None or not ONLY_IN.fullmatch(sentence.masked, position, run[0].start):
+    if run is None or not (
+        ONLY_IN.fullmatch(sentence.masked, position, run[0].start) or LOCATED_ITSELF.match(sentence.masked, position)
+    ):
         return ()
     return tuple(takewhile(lambda mention: mention.concept in sentence.scenes, run))
 
@@ -348,10 +353,15 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
     opening = sentence.masked[sentence.start : runs[0][0].start]
     if last and (match := OPENS_NEXT.match(opening)) and not BEFORE.search(opening):
         yield _order(last, runs[0], sentence.start, match)
+    until = runs[1][0].start if len(runs) > 1 else sentence.end
+    if last and (match := EARLIER.match(opening.lstrip()) or BEFORE_THAT.match(sentence.masked, runs[0][-1].end, until)):
+        yield _order(runs[0], last, sentence.start, match)
     for (first, second), gap in _gaps(sentence, runs):
         base = first[-1].end
         if match := EARLIER.search(gap):
             yield _order(second, first, base, match)
+        elif match := FIRST.match(gap) if BREAK.search(gap) else None:
+            yield _order(first, second, base, match, "all")  # `music is played first, and a drill follows`
         elif match := _near(BEFORE, gap) or THEN.search(gap) or NEXT.search(gap):
             is_strict = STRICTLY.search(gap) if BEFORE.match(match.group()) else FIRST.match(gap)
             is_strict = is_strict or FIRST_TIME.match(sentence.masked, second[-1].end)

@@ -62,7 +62,6 @@ BARE = compiled(r"\s*(?:[(\[,:\u2013-]|<at|between|about|filler|located>|\s)*") 
 OPENED = compiled(r"\W*<restricting>")  # `While the waves roll in at the beach, ...`
 FRAMED = compiled(r"\W*<framing>")
 FRAMING = compiled(r"<framing>\s*(?:<joining|ordinal>\s*)*\Z")
-LATER = compiled("<later>")
 COUNTED = compiled("<times|several_times|counts>")  # `three times between 1:00 and 5:00`
 EDGES_AFTER = tuple(
     (edge, compiled(rf"\s*<{kind}>\s*(?:[,.;:()|]|$|<and>)")) for edge, kind in (("onset", "begins_at"), ("offset", "ends_at"))
@@ -244,7 +243,6 @@ def _clauses(sentence: Sentence) -> list[Clause]:
             and alike
             and "|" not in match.group()
             and JOINING.fullmatch(masked[before.end : after.start])
-            and not _has_own_times(items, n_before)
             and not (isinstance(before, Mention) and _is_second_of_two(masked, items, n_before))
             and not (
                 isinstance(before, Mention) and before.has_verb and any(item.start >= match.end() for item in sentence.times)
@@ -274,14 +272,6 @@ def _is_second_of_two(masked: str, items: Sequence[Mention | Time], n_before: in
         return False
     is_first = n_before < 2 or isinstance(items[n_before - 2], Time)
     return is_first or not JOINING.fullmatch(masked[items[n_before - 2].end : items[n_before - 1].start])
-
-
-def _has_own_times(items: Sequence[Mention | Time], n_before: int) -> bool:
-    """Whether, in a sentence that begins with a time, the labels before and those after each have a time: T L, and L T."""
-    if not isinstance(items[0], Time) or isinstance(items[n_before - 1], Time):
-        return False
-    follows = any(isinstance(item, Time) for item in items[n_before:])
-    return follows and n_before > 1 and isinstance(items[n_before - 2], Time)
 
 
 # Statements of labels and times
@@ -334,6 +324,8 @@ def _others(sentence: Sentence, clause: Clause, run: Sequence[Mention], when: Ti
     In `cars and a dog at 0:05` it may be the dog's alone. Of more runs than times in a clause, any may be meant, and of those on
     both sides of a clause of its own, unless labels and times take turns throughout the sentence.
     """
+    if when.from_edge and when.start < run[0].start:
+        return ()  # `in the first half, ...`: all that follows
     last = [tuple(run[-1:])] if len(run) > 1 and BARE.fullmatch(sentence.masked, run[-1].end, when.start) else []
     if len(run) > 1 and when.onset == when.offset and run[-1].end <= when.start:
         last = [(each,) for each in reversed(run)]
@@ -412,9 +404,7 @@ def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, li
             yield from ((clause, run, when) for run, when in _inside(clause, masked))
             last, pending = (clause, clause.labels), []
         elif clause.runs:
-            if LATER.search(masked, clause.start, clause.end) or (
-                pending and THEN.search(masked, pending[-1].end, clause.runs[0][0].start)
-            ):
+            if pending and THEN.search(masked, pending[-1].end, clause.runs[0][0].start):
                 pending = []
             follows = clauses[index + 1 : index + 2]
             own = pending or ([] if times_first or not follows or follows[0].runs else follows[0].times)
@@ -451,23 +441,14 @@ def _inside(clause: Clause, masked: str) -> Iterator[tuple[list[Mention], Time |
         yield from ((clause.runs[0], time) for time in clause.times)
         return
     times_first = clause.times[0].start < clause.runs[0][0].start
-    bracketed = {
-        time.start: max((number for number, run in enumerate(clause.runs) if run[-1].end <= time.start), default=None)
-        for time in clause.times
-        if masked[: time.start].rstrip().endswith("(")
-    }
     claimed: set[int] = set()
     for index, time in enumerate(clause.times):
         if times_first:
             until = clause.times[index + 1].start if index + 1 < len(clause.times) else clause.end
             own = [number for number, run in enumerate(clause.runs) if time.end <= run[0].start < until]
-            if len(own) > 1:
-                own = [number for number in own if number not in bracketed.values()]
         else:
             since = clause.times[index - 1].end if index else clause.start
             own = [number for number, run in enumerate(clause.runs) if since <= run[0].start < time.start]
-        if len(own) > 1 and not times_first and BRACKET.fullmatch(masked, clause.runs[own[-1]][-1].end, time.start):
-            own = own[-1:]
         own = own or sorted(claimed)[-1:]
         claimed |= set(own)
         yield [mention for number in own for mention in clause.runs[number]], time

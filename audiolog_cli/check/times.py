@@ -106,7 +106,7 @@ ENDS = compiled(  # the last minute, les deux premières minutes
 NTHS = compiled(rf"(?<![\d:.])(?P<first>{NTH})")
 HALVES = compiled(  # the second half
     r"(?P<which><first|last|second_of>)\s+(?P<part><half|third|quarter>)"
-    r"(?!\s+<of_an>?\s*<hours>)"
+    r"(?!\s+<of_an>?\s*<hours>)(?!\s+of\s+(?!(?:the|this)\s+(?:[^\W\d_]+\s+){0,2}<recording>|it\b))"
 )
 NEAR_ENDS = compiled(  # the end of the recording, towards the end
     r"(?<!from the )(?<!until the )(?<!to the )(?<!since the )(?:very )?(?:(?P<first>beginning|start|outset)|\bend)\s+"
@@ -164,6 +164,7 @@ EDGES = (
 SIDES = tuple((kind, compiled(rf"<{kind}>\W+{FILLER}\Z")) for kind in ("before", "after"))
 INTO = compiled(r"\s*<into>(?=\s*(?:[,.;:)\n]|$|<and>))")  # four minutes in
 IN_ALL = compiled(r"\s*<in_all>")
+LENGTH_AFTER = compiled(r"\s*<minutes|hours>")  # 3:10 min
 DETERMINED = compiled(r"<determiner>\s+\Z")
 NAMED_TIME = compiled(NAMED)
 FOLLOWS_TIME = compiled(rf"(?:{QUANTITY})\s*(?:,|<and>)\s*(?:<and>\s*)?\Z")
@@ -361,7 +362,7 @@ def _point(text: str, match: re.Match[str]) -> list[Time]:
     if _is(said, "midnight|noon") and not LEAD_IN.search(before):
         return []
     if _is_clock(said):
-        if ":" in said and FOR.search(before):
+        if ":" in said and (FOR.search(before) or LENGTH_AFTER.match(after)):
             return []
     elif not NAMED_TIME.match(said) and not _leads_to(before, after, said):
         return []
