@@ -195,6 +195,17 @@ def test_mixup_mixes_targets_as_it_mixes_sound() -> None:
     assert mixed.targets.scene[0].tolist() == pytest.approx([share, 1 - share])
 
 
+def test_mixed_styles_move_level_and_spread_of_each_band_and_nothing_else() -> None:
+    quiet, loud = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([[[0.0]], [[10.0]]])
+    features = quiet + loud  # two windows whose bands differ in level
+    nothing = batches.Targets(torch.zeros(2, 1, 1), torch.ones(2, 1, 1), torch.eye(2))
+    styled = batches.vary(batches.Batch(features.clone(), nothing), Variation(mix_style=1.0), np.random.default_rng(0)).features
+    levels = styled.mean(dim=(1, 2)).tolist()
+    assert 0 < levels[0] <= 5.1 and 4.9 <= levels[1] < 10  # towards each other, and not past the middle
+    shape = [(x - x.mean(dim=1, keepdim=True)) / x.std(dim=1, keepdim=True) for x in (features, styled)]
+    assert torch.allclose(shape[0], shape[1], atol=0.01)
+
+
 # The loop
 
 

@@ -99,7 +99,7 @@ def test_an_impossible_change_is_refused_with_what_is_possible(change: str, mess
     [
         ("[optimiser]\n", "'optimiser' is no table of a recipe; there are [network], [training], [loss], [variation], [data]"),
         ("epochs = 3\n", "'epochs' is no table of a recipe; there are [network], [training], [loss], [variation], [data]"),
-        ("[variation]\nreverb = 1\n", "[variation] has no 'reverb'; it has gain_db, colour_db, roll, mixup"),
+        ("[variation]\nreverb = 1\n", "[variation] has no 'reverb'; it has gain_db, colour_db, roll, mixup, mix_style"),
         ("[loss]\nscene_weight = 'much'\n", 'scene_weight = "much": expected a number from 0 on'),
         ("[loss\n", "not a recipe: Expected ']' at the end of a table declaration (at line 1, column 6)"),
     ],

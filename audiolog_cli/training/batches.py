@@ -24,6 +24,7 @@ from audiolog_cli.training.ranges import Amount, Share
 
 SURE = 0.4  # from this teacher's probability on, a class that was not mixed in is masked
 ABSENT = 0.03  # below this teacher's probability, a class counts as absent where there is no label
+STYLE_BETA = 0.4  # of the distribution of shares: most windows keep most of their style
 Wanted = int | NDArray[np.int64] | None  # windows of a pool: the first n, those with these indices, or all
 ROLL_STEPS = 4  # windows are rolled by multiples of this many steps (125 of 1000 frames), so that no position is special
 
@@ -44,6 +45,7 @@ class Variation:
     colour_db: Amount = 0.0  # a random frequency response, within +- this
     roll: bool = False  # rotate in time, with the targets
     mixup: Share = 0.0  # share of windows that are averaged with another
+    mix_style: Share = 0.0  # share of windows that are heard as if recorded like another
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def event_weights(hard: Tensor, tags: Tensor, scene: Tensor, labels: Labels) -> 
 
 
 def vary(batch: Batch, variation: Variation, rng: np.random.Generator, front_end: FrontEnd = FRONT_END) -> Batch:
-    """Level, colour, position in time, mixup: drawn for each window; the features are those of `front_end`."""
+    """Level, colour, position in time, mixup, style: drawn for each window; the features are those of `front_end`."""
     B, n_frames, _ = batch.features.shape
     if variation.gain_db:
         gains = torch.from_numpy(rng.uniform(-variation.gain_db, variation.gain_db, B).astype(np.float32))[:, None, None]
@@ -142,6 +144,8 @@ def vary(batch: Batch, variation: Variation, rng: np.random.Generator, front_end
         batch = _rolled(batch, rng, front_end)
     if variation.mixup:
         batch = _mixed(batch, rng.random(B) < variation.mixup, rng)
+    if variation.mix_style:
+        batch.features = _styled(batch.features, rng.random(B) < variation.mix_style, rng)
     return batch
 
 
@@ -187,6 +191,18 @@ def _mixed(batch: Batch, chosen: NDArray[np.bool_], rng: np.random.Generator) ->
     weights = torch.where(own.view(-1, 1, 1) < 1, torch.minimum(weights, weights.roll(1, dims=0)), weights)
     tags = None if targets.tags is None else mixed(targets.tags)
     return Batch(mixed(batch.features), Targets(mixed(targets.events), weights, mixed(targets.scene), tags))
+
+
+def _styled(features: Tensor, chosen: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
+    """Freq-MixStyle (Schmid et al., DCASE 2022): each band's mean and spread over time, the mark of a microphone and a place, are
+    mixed with those of any other window; a window's own part is the larger.
+    """
+    shares = rng.beta(STYLE_BETA, STYLE_BETA, len(chosen))
+    own = torch.from_numpy(np.where(chosen, np.maximum(shares, 1 - shares), 1.0).astype(np.float32))[:, None, None]
+    others = torch.from_numpy(rng.permutation(len(chosen)))
+    mean, spread = features.mean(dim=1, keepdim=True), features.std(dim=1, keepdim=True) + 1e-3  # (B, 1, n_mels)
+    mixed_mean, mixed_spread = (own * x + (1 - own) * x[others] for x in (mean, spread))
+    return (features - mean) / spread * mixed_spread + mixed_mean
 
 
 def one_hot(scene: Tensor, n_scenes: int) -> Tensor:
