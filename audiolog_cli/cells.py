@@ -172,7 +172,8 @@ def _joined(parts: list[tuple[int, Scores]], rule: Rule) -> Scores:
 
 
 def smoothed(cells: Iterable[CellScores], events: float, scene: float) -> Iterator[CellScores]:
-    """Each cell's scores averaged with those of the cells whose middles lie within `events` / 2 (`scene` / 2) seconds of its own.
+    """Each cell's scores averaged with those of the cells around it, over `events` (`scene`) seconds in all: the weight falls
+    from 1 for the cell itself to 0 for one whose middle is half of that away.
 
     Nothing is averaged across a gap that was not analysed. Buffers max(events, scene) seconds of cells, and yields each cell half
     of that late.
@@ -190,26 +191,27 @@ def smoothed(cells: Iterable[CellScores], events: float, scene: float) -> Iterat
         while next_out < len(held) and middles[-1] - middles[next_out] > seconds / 2:
             yield _average(held, middles, next_out, events, scene)
             next_out += 1
-        first = min(next_out, bisect_left(middles, middles[min(next_out, len(held) - 1)] - seconds / 2 - _ROUNDING))
+        first = min(next_out, bisect_left(middles, middles[min(next_out, len(held) - 1)] - seconds / 2))
         del held[:first], middles[:first]
         next_out -= first
     yield from (_average(held, middles, index, events, scene) for index in range(next_out, len(held)))
 
 
-_ROUNDING = 1e-6  # seconds; middles are sums of floats
-
-
 def _average(held: list[CellScores], middles: list[float], index: int, events: float, scene: float) -> CellScores:
-    def near(seconds: float) -> list[CellScores]:
-        first = bisect_left(middles, middles[index] - seconds / 2 - _ROUNDING)
-        return held[first : bisect_right(middles, middles[index] + seconds / 2 + _ROUNDING)]
+    own, middle = held[index], middles[index]
 
-    return CellScores(
-        held[index].onset,
-        held[index].offset,
-        scene=np.mean([cell.scene for cell in near(scene)], axis=0),
-        events=np.mean([cell.events for cell in near(events)], axis=0),
-    )
+    def mean(name: Literal["scene", "events"], reach: float) -> Scores:
+        if not reach:
+            alone: Scores = getattr(own, name)
+            return alone
+        first, last = bisect_right(middles, middle - reach), bisect_left(middles, middle + reach)
+        weights = 1 - np.abs(np.array(middles[first:last]) - middle) / reach
+        shares = (weights / weights.sum()).astype(np.float32)
+        near: Scores = np.stack([getattr(cell, name) for cell in held[first:last]])
+        weighted: Scores = (shares[:, None] * near).sum(axis=0)
+        return weighted
+
+    return CellScores(own.onset, own.offset, scene=mean("scene", scene / 2), events=mean("events", events / 2))
 
 
 def cells(scores: Iterable[CellScores], filename: str, labels: Labels) -> Iterator[Cell]:

@@ -15,6 +15,7 @@ EVENTS.txt (one event a line) is given, outside that list.
 import sys
 from collections.abc import Collection
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from audiolog_cli.training.validation import Scores
 from audiolog_cli.weights.labels import EVERYDAY
 
 # Seconds, each measured on the tuning recordings (weights/README.md)
-SMOOTH = 3.0
+SMOOTH = 4.5
 SMOOTH_SCENE = 31.0
 HOP = 10.0
 SURE = 0.86  # precision on the tuning recordings; on others it is lower
@@ -43,14 +44,20 @@ EVERY = 5  # one second in so many is counted for RIGHT: means of 31 s hardly ch
 ROUNDS = 3  # of calibration: averages over time are not calibrated by what calibrates their parts
 
 
+@cache
+def averaging(n_seconds: int, over: float) -> Array:
+    """(n_seconds, n_seconds): the weights with which `tag` averages scores over so many seconds."""
+    cells = (CellScores(i, i + 1.0, row, row) for i, row in enumerate(np.eye(n_seconds, dtype=np.float32)))
+    return np.stack([cell.events for cell in smoothed(cells, over, 0.0)])
+
+
 def averaged(parts: list[Scores], events: float, scene: float) -> Scores:
     """The scores of recordings, each averaged over time as `tag` does it."""
-    done = []
-    for part in parts:
-        cells = [CellScores(i, i + 1.0, s, e) for i, (s, e) in enumerate(zip(part.scenes, part.events, strict=True))]
-        found = list(smoothed(cells, events, scene))
-        done.append(replace(part, events=np.stack([c.events for c in found]), scenes=np.stack([c.scene for c in found])))
-    return joined_scores(done)
+
+    def over_time(scores: Array, seconds: float) -> Array:
+        return averaging(len(scores), seconds) @ scores
+
+    return joined_scores([replace(p, events=over_time(p.events, events), scenes=over_time(p.scenes, scene)) for p in parts])
 
 
 def event_calibration(parts: list[Scores]) -> tuple[Array, Array]:

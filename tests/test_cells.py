@@ -135,27 +135,32 @@ def score(onset: float, value: float) -> CellScores:
     return CellScores(onset, onset + 1, np.array([1.0], np.float32), np.array([value], np.float32))
 
 
-@pytest.mark.parametrize("seconds", [1.0, 3.0, 5.0, 30.0])
-def test_smoothing_averages_neighbours_within_the_window(seconds: float) -> None:
-    values = [0.0, 0.9, 0.3, 0.0, 0.6, 0.6, 0.0, 0.3]
-    expected = [
-        np.mean([v for other, v in enumerate(values) if abs(other - i) <= seconds / 2]) for i in range(len(values))
-    ]  # fmt: skip
-    found = [float(s.events[0]) for s in smoothed([score(i, v) for i, v in enumerate(values)], seconds, 0.0)]
-    assert found == pytest.approx(expected, abs=1e-6)
+def test_smoothing_weighs_a_neighbour_by_how_near_it_is() -> None:
+    cells = [score(i, value) for i, value in enumerate([0.0, 0.9, 0.3, 0.0])]
+    of_4_seconds = [float(cell.events[0]) for cell in smoothed(cells, 4.0, 0.0)]  # 1 for the cell, 1/2 for its neighbours
+    assert of_4_seconds == pytest.approx([0.45 / 1.5, 1.05 / 2, 0.75 / 2, 0.15 / 1.5])
+    of_5_seconds = [float(cell.events[0]) for cell in smoothed(cells, 5.0, 0.0)]  # 1, 0.6, 0.2
+    assert of_5_seconds == pytest.approx([0.6 / 1.8, 1.08 / 2.4, 0.84 / 2.4, 0.36 / 1.8])
+    assert [float(cell.events[0]) for cell in smoothed(cells, 2.0, 0.0)] == pytest.approx([0.0, 0.9, 0.3, 0.0])
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3.0, 31.0])
+def test_smoothing_keeps_what_is_the_same_everywhere(seconds: float) -> None:
+    cells = [score(i, 0.25) for i in range(40)]
+    assert [float(cell.events[0]) for cell in smoothed(cells, seconds, 0.0)] == pytest.approx([0.25] * 40)
 
 
 def test_scenes_and_events_are_averaged_over_times_of_their_own() -> None:
     scenes = [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]
     heard = [CellScores(i, i + 1, np.array(s, np.float32), np.array([i / 4], np.float32)) for i, s in enumerate(scenes)]
-    found = list(smoothed(heard, 1.0, 3.0))
+    found = list(smoothed(heard, 1.0, 4.0))
     assert [float(cell.events[0]) for cell in found] == [0.0, 0.25, 0.5, 0.75]
-    assert [float(cell.scene[0]) for cell in found] == pytest.approx([1 / 2, 2 / 3, 2 / 3, 1.0])
+    assert [float(cell.scene[0]) for cell in found] == pytest.approx([2 / 3, 1 / 2, 3 / 4, 1.0])
 
 
 def test_smoothing_stops_where_time_was_not_analysed() -> None:
-    found = [float(s.events[0]) for s in smoothed([score(0, 0.0), score(1, 0.6), score(5, 0.9)], 3.0, 0.0)]
-    assert found == pytest.approx([0.3, 0.3, 0.9])
+    found = [float(s.events[0]) for s in smoothed([score(0, 0.0), score(1, 0.6), score(5, 0.9)], 4.0, 0.0)]
+    assert found == pytest.approx([0.2, 0.4, 0.9])
 
 
 def test_scene_first_then_every_event_from_its_threshold_on() -> None:

@@ -87,7 +87,10 @@ def tag(
     thresholds: Thresholds = "",
     smooth: Annotated[
         float | None,
-        Option(min=0.0, help="Average events' scores over this many seconds, instead of the checkpoint's; 0: do not average."),
+        Option(
+            min=0.0,
+            help="Average events' scores over so many seconds, the nearest most; 0: not at all. Default: the checkpoint's.",
+        ),
     ] = None,
     smooth_scene: Annotated[
         float | None, Option(min=0.0, help="The same for scenes. Output lags by half of the longer of the two.")
