@@ -95,13 +95,13 @@ def gathered(frames: Iterator[AudioFrame | Piece], seconds: float) -> Iterator[P
     libavutil copies them; a packet of a WAV may be a block already, and stays where it is.
     """
     held, n_block = AudioFifo(), 0.0
-    kind: tuple[str, str, int] | None = None
+    kind: tuple[str, AudioLayout, int] | None = None
     for frame in frames:
         if isinstance(frame, Piece):
             yield from taken(held)
             yield frame
             continue
-        if (own := (frame.format.name, frame.layout.name, frame.sample_rate)) != kind:
+        if (own := (frame.format.name, frame.layout, frame.sample_rate)) != kind:
             yield from taken(held)
             held, kind = AudioFifo(), own
             n_block = seconds * frame.sample_rate if frame.layout.nb_channels <= MOST_CHANNELS else 0.0
@@ -163,14 +163,15 @@ def timed_frames(track: SoundTrack, report: Report) -> Iterator[AudioFrame | Pie
         rate = checked_rate(item.sample_rate, track.name)
         stamp = item.time
         if stamp is not None:
-            start = stamp - clock.now if start is None else start
-            gap = stamp - start - clock.now
+            now = clock.now
+            start = stamp - now if start is None else start
+            gap = stamp - start - now
             if gap > EXACT_TOLERANCE or trouble:  # rare; with short frames, this loop's calls cost more than decoding
-                n_missing = missing_samples(gap, item, trouble, clock.now, report)
+                n_missing = missing_samples(gap, item, trouble, now, report)
                 yield from silence(n_missing, rate)
                 clock.advance(n_missing, rate)
         trouble = ""
-        sound = without_padding(item, clock.n_samples, track.padding)
+        sound = without_padding(item, clock.n_samples, track.padding) if track.padding else item
         clock.advance(sound.samples, rate)
         yield sound
     if trouble and clock.n_samples == late:
@@ -191,9 +192,9 @@ def piece_of(frame: AudioFrame) -> Piece:
     return Piece(frame.sample_rate, kind, frame.layout.name, channels_of(frame, SAMPLE_TYPES[kind]))
 
 
-def without_padding(frame: AudioFrame, n_before: int, padding: range | None) -> AudioFrame | Piece:
+def without_padding(frame: AudioFrame, n_before: int, padding: range) -> AudioFrame | Piece:
     """A frame that begins after `n_before` samples, without the padding in it."""
-    if padding is None or n_before >= padding.stop or n_before + frame.samples <= padding.start:
+    if n_before >= padding.stop or n_before + frame.samples <= padding.start:
         return frame
     piece, first, last = piece_of(frame), max(0, padding.start - n_before), padding.stop - n_before
     return piece._replace(planes=[np.concatenate((plane[:first], plane[last:])) for plane in piece.planes])

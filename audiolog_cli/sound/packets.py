@@ -52,7 +52,7 @@ Decoded: TypeAlias = tuple[
 
 def frames_by_packet(track: SoundTrack) -> Iterator[Decoded]:
     """Each packet with its frames, or with the `Lost` in their place."""
-    sizes = PacketSizes()
+    sizes = PacketSizes() if track.container.format.name in COUNTED_STAMPS else None
     is_vorbis = track.stream.codec_context.name == "vorbis"
     for packet in packets(track):
         if isinstance(packet, Lost):
@@ -61,13 +61,13 @@ def frames_by_packet(track: SoundTrack) -> Iterator[Decoded]:
         try:
             frames: list[AudioFrame | Lost] = [*packet.decode()]
         except (av.error.FFmpegError, EOFError) as error:
-            sizes.add_broken(packet)
+            if sizes:
+                sizes.add_broken(packet)
             yield packet, [Lost(getattr(error, "strerror", None) or str(error))]
             continue
         if is_vorbis:
             restamp(frames, packet, (packet.pts or 0) + (packet.duration or 0))
-        n_uncounted = sizes.add_good(packet)
-        if n_uncounted and track.container.format.name in COUNTED_STAMPS:
+        if sizes and (n_uncounted := sizes.add_good(packet)):
             frames.insert(0, Lost("damaged bytes", n_uncounted * seconds_of(packet)))
         yield packet, frames
 
