@@ -1,12 +1,16 @@
 """Shared fixtures: the reference data beside the checkout, if it is there; a small network; recordings made by the test."""
 
 import os
+import signal
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+# A shell that starts the suite in the background has it ignore Ctrl-C; the programs under test must not inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 
