@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.memory import GROWTH, Memory, watched
+from tests.memory import GROWTH, GROWTH_OF_SEVERAL, Memory, watched
 from tests.shell import ROOT
 
 HOURS = float(os.environ.get("AUDIOLOG_TEST_HOURS", "0.6"))
@@ -54,9 +54,9 @@ def recording(path: Path, n_minutes: int, farm_at: int) -> Path:
     return path
 
 
-def tag(path: Path, through_pipe: bool) -> tuple[list[str], Memory]:
+def tag(path: Path, through_pipe: bool, jobs: int) -> tuple[list[str], Memory]:
     """The cells, and the program's memory over the run."""
-    command = [sys.executable, "-m", "audiolog_cli", "tag", "-" if through_pipe else str(path), "--quiet"]
+    command = [sys.executable, "-m", "audiolog_cli", "tag", "-" if through_pipe else str(path), "--quiet", "--jobs", str(jobs)]
     out = path.with_suffix(".tsv")
     with path.open("rb") as sound, out.open("wb") as cells:
         memory = watched(command, 0.2, stdin=sound if through_pipe else subprocess.DEVNULL, stdout=cells)
@@ -73,12 +73,18 @@ def farm_cells(lines: list[str], minute: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("through_pipe", [False, True], ids=["file", "pipe"])
-def test_a_long_recording_is_heard_in_the_memory_of_a_short_one(tmp_path: Path, through_pipe: bool) -> None:
+@pytest.mark.parametrize(
+    ("through_pipe", "jobs", "growth"),
+    [(False, 1, GROWTH), (True, 2, GROWTH_OF_SEVERAL)],
+    ids=["from a file, one job", "through a pipe, two jobs"],
+)
+def test_a_long_recording_is_heard_in_the_memory_of_a_short_one(
+    through_pipe: bool, jobs: int, growth: float, tmp_path: Path
+) -> None:
     n_minutes = round(60 * HOURS)
     farm_at = n_minutes * 20 // 24  # in hour 20 of a day
-    short_lines, short_memory = tag(recording(tmp_path / "short.flac", N_SHORT, 5), through_pipe)
-    long_lines, long_memory = tag(recording(tmp_path / "long.flac", n_minutes, farm_at), through_pipe)
+    short_lines, short_memory = tag(recording(tmp_path / "short.flac", N_SHORT, 5), through_pipe, jobs)
+    long_lines, long_memory = tag(recording(tmp_path / "long.flac", n_minutes, farm_at), through_pipe, jobs)
 
     assert long_lines[-1].split("\t")[2] == f"{n_minutes * 60:.3f}"
     farm = farm_cells(short_lines, 5)
@@ -88,5 +94,5 @@ def test_a_long_recording_is_heard_in_the_memory_of_a_short_one(tmp_path: Path, 
     print(
         f"{n_minutes} min: {long_memory}; {N_SHORT} min: {short_memory}"
     )  # keeping the sound would add 130 MB to the short form
-    assert long_memory.growth_over(short_memory) <= GROWTH
-    assert long_memory.late_growth() <= GROWTH
+    assert long_memory.growth_over(short_memory) <= growth
+    assert long_memory.late_growth() <= growth
