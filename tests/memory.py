@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 # Share of a short run's memory by which a long run may exceed it: with one job, and with several. Chance says when two threads
-# need their largest buffers at once, and the longer the run, the likelier that is: 1 to 3 % on idle cores, 8 to 10 % seen on busy
-# ones. It does not go on growing.
+# need their largest buffers at once, and the longer the run, the likelier that is: 1 to 3 % seen on idle cores, 8 to 10 % on
+# busy ones.
 GROWTH, GROWTH_OF_SEVERAL = 0.05, 0.15
 
 
