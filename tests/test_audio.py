@@ -10,6 +10,7 @@ from math import ceil
 from pathlib import Path
 from typing import BinaryIO
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -215,6 +216,38 @@ def test_channels_that_are_not_there(tmp_path: Path) -> None:
 def test_half_of_full_scale_is_one_half_in_every_sample_format(bits: int, code: int, encoded: bytes) -> None:
     samples = whole(io.BytesIO(wav_bytes(encoded * 3200, SAMPLE_RATE, 1, bits, code)))
     assert samples.tolist() == [0.5] * 3200
+
+
+@pytest.mark.parametrize(("bits", "code", "raw"), [(8, 1, "u8"), (16, 1, "s16le"), (24, 1, "s24le"), (32, 3, "f32le")])
+@pytest.mark.parametrize("through_a_pipe", [False, True])
+def test_a_wav_holds_what_its_bytes_are_without_the_header(bits: int, code: int, raw: str, through_a_pipe: bool) -> None:
+    """Also in an extensible header with the same subtype, and with a loudspeaker's place, which libavformat reads."""
+    data = (noise(2, 8000, 0.01) * (1 if code == 3 else 2**30)).astype("<f4" if code == 3 else "<i4").tobytes()
+    data = b"".join(data[i : i + 4][-bits // 8 :] for i in range(0, len(data), 4)) if bits < 32 else data
+    expected = whole(io.BytesIO(data), raw=RawFormat(8000, 2, raw)).tolist()
+    plain = wav_bytes(data, 8000, 2, bits, code)
+    subtype = struct.pack("<HH", 22, bits) + struct.pack("<IH", 3, code) + bytes.fromhex("000000001000800000aa00389b71")
+    extensible = plain[:16] + struct.pack("<IH", 40, 0xFFFE) + plain[22:36] + subtype + plain[36:]
+    for wav in (plain, extensible):
+        assert whole(pipe(wav) if through_a_pipe else io.BytesIO(wav)).tolist() == expected
+
+
+@pytest.mark.parametrize("byte_order", ["<i2", ">i2"])
+@pytest.mark.parametrize("through_a_pipe", [False, True])
+def test_compressed_sound_that_a_wav_calls_samples_is_decoded(byte_order: str, through_a_pipe: bool) -> None:
+    """DTS, AC-3 and MP3 are found so, for receivers that know them."""
+    packed = io.BytesIO()
+    with av.open(packed, "w", format="ac3") as container:
+        stream = container.add_stream("ac3", rate=48_000, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(np.stack([sine(4, 48_000)] * 2), "fltp", "stereo")
+        frame.sample_rate = 48_000
+        for part in (frame, None):
+            container.mux(stream.encode(part))
+    data = np.frombuffer(packed.getvalue(), "<i2").astype(byte_order).tobytes()
+    wav = wav_bytes(data, 48_000, 2, 16)
+    sound = whole_and_damage(pipe(wav) if through_a_pipe else io.BytesIO(wav))[0]
+    assert len(sound) / SAMPLE_RATE == pytest.approx(4, abs=0.1)
+    assert np.abs(sound[SAMPLE_RATE : 3 * SAMPLE_RATE]).max() == pytest.approx(0.5, abs=0.01)  # of the sine; noise is louder
 
 
 def test_raw_pcm_has_no_header() -> None:

@@ -32,7 +32,7 @@ def stereo(left: Wave, right: Wave, folder: Path) -> Path:
 def test_channels_that_cancel_are_reported(gain: float, tmp_path: Path) -> None:
     sound = bursts(4, RATE, [1.5, 3.5])
     path = stereo(sound, np.float32(gain) * sound, tmp_path)
-    text = "0.000-4.000 s: the channels cancel when mixed, in 100% of the seconds with sound; hear one: --channel left"
+    text = "1.000-4.000 s: the channels cancel when mixed, in 100% of the seconds with sound; hear one: --channel left"
     assert said(path) == [("cancelling", text)]
     assert said(path, "left") == []
 

@@ -15,7 +15,7 @@ from tests.audio_files import Wave, noise, wav_bytes
 from tests.test_audio import pipe, rf64_bytes
 
 RATE = SAMPLE_RATE
-SOUND = (noise(10, RATE) * 32767).astype("<i2")
+SOUND = (noise(10, RATE, 0.02) * 32767).astype("<i2")
 
 
 def heard(data: bytes, through_a_pipe: bool = False) -> tuple[Wave, list[tuple[str, str]]]:

@@ -21,10 +21,11 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from audiolog_cli.errors import AudioError, UsageError
-from audiolog_cli.sound.containers import RawFormat, SoundTrack, Source, open_bytes, open_track, open_tracks, source_name
+from audiolog_cli.sound.containers import Source, Track, open_bytes, open_track, open_tracks, source_name
 from audiolog_cli.sound.damage import Damage, DamageWarning, Report, warn_of_damage
 from audiolog_cli.sound.decoding import Clock, Samples, channels_of, mono_blocks
 from audiolog_cli.sound.doubts import Hum, Silence, ultrasound
+from audiolog_cli.sound.pcm import RawFormat
 from audiolog_cli.sound.riff import Stream, Wave, is_seekable
 
 __all__ = [
@@ -88,7 +89,7 @@ def decode(source: Source, options: DecodeOptions = DecodeOptions(), report: Rep
     hum.close(report)
 
 
-def all_blocks(tracks: Iterator[SoundTrack], options: DecodeOptions, report: Report) -> Iterator[tuple[int, Samples]]:
+def all_blocks(tracks: Iterator[Track], options: DecodeOptions, report: Report) -> Iterator[tuple[int, Samples]]:
     """(rate, samples) of the tracks of a source, one after another; the times of damage count from the start of the first."""
     clock, silence = Clock(), Silence(report)
 
@@ -111,7 +112,7 @@ def all_blocks(tracks: Iterator[SoundTrack], options: DecodeOptions, report: Rep
             return
         if track.others:
             report(Damage(start, start, track.others, "other_tracks"))
-        ultrasound(track.stream.sample_rate or 0, options.sample_rate, report)
+        ultrasound(track.rate, options.sample_rate, report)
         for rate, samples in mono_blocks(track, options.channel, told):
             silence.add(samples, clock.now, rate)
             clock.advance(len(samples), rate)
@@ -163,18 +164,17 @@ def duration(source: Source, options: DecodeOptions = DecodeOptions()) -> float 
             return None
         position = file.tell()
         with open_track(file, options.raw, options.track) as track:
-            rate, codec = track.stream.sample_rate, track.stream.codec_context.name
-            n_samples = round(track.seconds * rate) if codec == "flac" and track.seconds else None
-            if track.wave and codec.startswith("pcm_"):
+            n_samples = round(track.seconds * track.rate) if track.codec == "flac" and track.seconds else None
+            if track.wave and track.codec.startswith("pcm_"):
                 file.seek(position)
                 n_samples = Wave(Stream(file)).counted_samples()
-        return ceil(Fraction(n_samples, rate) * options.sample_rate) / options.sample_rate if n_samples else None
+        return ceil(Fraction(n_samples, track.rate) * options.sample_rate) / options.sample_rate if n_samples else None
 
 
 def native_rate(source: Source) -> int:
     """Hz at which a file was recorded; AudioError as `decode` raises it."""
     with open_track(source) as track:
-        return int(track.stream.sample_rate)
+        return track.rate
 
 
 def exact_duration(source: Source, options: DecodeOptions = DecodeOptions(), report: Report = warn_of_damage) -> float:

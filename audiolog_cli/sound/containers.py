@@ -17,7 +17,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 
-from audiolog_cli.errors import AudioError, UsageError
+from audiolog_cli.errors import AudioError
+from audiolog_cli.sound.pcm import PROBED, RawFormat, Read, may_be_compressed, of_wave
 from audiolog_cli.sound.remote import is_url, open_url
 from audiolog_cli.sound.riff import NotWave, Stream, Wave, is_seekable, is_wave
 
@@ -28,11 +29,8 @@ CONTAINERS = (
     "wav,w64,aiff,caf,au,voc,flac,mp3,aac,mov,mp4,m4a,3gp,3g2,mj2,ogg,matroska,webm,flv,asf,avi,mpegts,mpeg,ac3,eac3,"
     "dts,amr,ape,wv,tta,dsf,iff,gsm,sox"
 )
-PCM_FORMATS = ("u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be")
-RAW_FORMATS = (*PCM_FORMATS, "f32le", "f32be", "f64le", "f64be", "alaw", "mulaw")
 
 SIDE_INFORMATION = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}  # bytes; MPEG 1?, mono?
-RATES = range(100, 1_000_001)  # Hz; anything else is a damaged header, and the resampler's filter would fill the memory
 # Larger packets of PCM halve the work of decoding a file; in a pipe each would wait until it is full.
 FILE_OPTIONS = {"format_whitelist": CONTAINERS, "max_size": "65536"}
 # In a WAV, libavformat scans the first 5 MB repeatedly for DTS and S/PDIF: 100 ms a file; 32 KB, as in a pipe, take 1 ms.
@@ -41,44 +39,17 @@ PIPE_OPTIONS = {"format_whitelist": CONTAINERS, "probesize": "32768", "analyzedu
 HEAD = 1 << 16  # bytes at the start of a file that are searched for an MP3 tag
 
 
-@dataclass(frozen=True, slots=True)
-class RawFormat:
-    """The layout of headerless PCM, as in `--raw RATE,CHANNELS,FORMAT`."""
-
-    rate: int  # Hz
-    channels: int
-    format: str  # one of RAW_FORMATS
-
-    @classmethod
-    def parse(cls, text: str) -> "RawFormat":
-        """Parse `RATE,CHANNELS,FORMAT`; raise UsageError for anything else.
-
-        >>> RawFormat.parse("16000,1,s16le")
-        RawFormat(rate=16000, channels=1, format='s16le')
-        """
-        parts = text.split(",")
-        if len(parts) != 3 or not (parts[0].isdecimal() and parts[1].isdecimal()):
-            raise UsageError(f"--raw {text}: expected RATE,CHANNELS,FORMAT, such as 44100,2,s16le")
-        rate, channels, name = int(parts[0]), int(parts[1]), parts[2]
-        if rate not in RATES or not 1 <= channels <= 64:
-            raise UsageError(f"--raw {text}: expected a rate of {RATES[0]} to {RATES[-1]} Hz and 1 to 64 channels")
-        if name not in RAW_FORMATS:
-            raise UsageError(f"--raw {text}: unknown sample format {name}; one of {' '.join(RAW_FORMATS)}")
-        return cls(rate, channels, name)
-
-
-@dataclass(frozen=True, slots=True)
-class SoundTrack:
-    """A sound track of an open container."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """An open sound track."""
 
     name: str  # of the source, for messages
-    container: InputContainer
-    stream: AudioStream
+    codec: str  # by libavcodec's name
+    rate: int  # Hz, by the header
     is_pipe: bool
-    seconds: float | None  # its length by the header, if the header counts samples; the file may be shorter
-    padding: range | None  # decoded samples to cut where libavformat cannot: the end of an MP3 in a pipe
-    others: str  # a message about the other sound tracks, "" if there are none
     wave: Wave | None  # the source of a WAV's sound
+    seconds: float | None = None  # its length by the header, if the header counts samples; the file may be shorter
+    others: str = ""  # a message about the other sound tracks, if there are any
 
     def declared_end(self, seconds: float) -> float:
         """Seconds of sound that the header promises, or `seconds`, those found, if it does not say."""
@@ -87,6 +58,23 @@ class SoundTrack:
         if not self.wave.promised or not self.wave.given:
             return seconds
         return seconds * self.wave.promised / self.wave.given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PcmTrack(Track):
+    """PCM that needs no container."""
+
+    read: Read
+    layout: RawFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundTrack(Track):
+    """A sound track that libavformat takes out of its container."""
+
+    container: InputContainer
+    stream: AudioStream
+    padding: range | None  # decoded samples to cut where libavformat cannot: the end of an MP3 in a pipe
 
 
 def source_name(source: Source) -> str:
@@ -130,13 +118,13 @@ def open_path(path: str) -> BinaryIO:
 
 
 @contextmanager
-def open_track(source: Source, raw: RawFormat | None = None, number: int = 0) -> Iterator[SoundTrack]:
+def open_track(source: Source, raw: RawFormat | None = None, number: int = 0) -> Iterator[Track]:
     """Open a sound track of a source; see `open_tracks`."""
     with closing(open_tracks(source, raw, number)) as tracks:
         yield next(tracks)
 
 
-def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -> Generator[SoundTrack]:
+def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -> Generator[Track]:
     """Open a sound track of a source, then those of any WAVs that follow it, each when the one before it is used up.
 
     `number` counts sound tracks from 1; 0 is the file's default track, else the first. Raises AudioError if the source cannot be
@@ -147,24 +135,40 @@ def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -
         stream = Stream(file)
         if stream.is_pipe and not stream.peek(1):
             raise AudioError(f"{name}: empty input")
-        is_followed = not raw and is_wave(stream.peek(16))
+        if raw:
+            stream.forget()
+            yield pcm_track(name, stream, raw, number)
+            return
+        is_followed = is_wave(stream.peek(16))
         if not is_followed:
             if not stream.is_pipe:
                 stream.rewind()
-            yield from opened(name, stream if stream.is_pipe else file, raw, number)
+            yield from opened(name, stream if stream.is_pipe else file, number)
         while is_followed:
             try:
                 wave = Wave(stream)
             except NotWave:
                 raise AudioError(f"{name}: not a readable audio file") from None
-            yield from opened(name, wave, None, number)
+            layout = of_wave(wave.format)
+            if layout is None or may_be_compressed(wave.peek(PROBED), layout):
+                yield from opened(name, wave, number)
+            else:
+                yield pcm_track(name, wave, layout, number)
             is_followed = wave.is_followed
 
 
-def opened(name: str, reader: "BinaryIO | Stream | Wave", raw: RawFormat | None, number: int) -> Iterator[SoundTrack]:
+def pcm_track(name: str, reader: Stream | Wave, layout: RawFormat, number: int) -> PcmTrack:
+    """PCM as its only sound track."""
+    check_number(number, 1, name)
+    wave = reader if isinstance(reader, Wave) else None
+    read = wave.read_sound if wave else reader.read
+    return PcmTrack(name=name, codec=layout.codec, rate=layout.rate, is_pipe=reader.is_pipe, wave=wave, read=read, layout=layout)
+
+
+def opened(name: str, reader: "BinaryIO | Stream | Wave", number: int) -> Iterator[SoundTrack]:
     """The sound track with that number, as libavformat finds it in `reader`."""
     is_pipe = reader.is_pipe if isinstance(reader, Wave) else not is_seekable(reader)
-    with open_demuxer(name, reader, raw.format if raw else None, options_for(reader, raw)) as container:
+    with open_demuxer(name, reader) as container:
         if not container.streams.audio:
             raise AudioError(f"{name}: no sound track in it")
         stream, others = chosen(container, number, name)
@@ -174,7 +178,18 @@ def opened(name: str, reader: "BinaryIO | Stream | Wave", raw: RawFormat | None,
         if isinstance(reader, Stream):
             reader.forget()
         seconds = padding.start / stream.sample_rate if padding else declared_seconds(container, stream)
-        yield SoundTrack(name, container, stream, is_pipe, seconds, padding if is_pipe else None, others, wave)
+        yield SoundTrack(
+            name=name,
+            codec=stream.codec_context.name,
+            rate=stream.sample_rate or 0,
+            is_pipe=is_pipe,
+            wave=wave,
+            seconds=seconds,
+            others=others,
+            container=container,
+            stream=stream,
+            padding=padding if is_pipe else None,
+        )
 
 
 def beginning(file: BinaryIO, first: int = 0) -> bytes:
@@ -197,11 +212,16 @@ def after_id3(reader: "BinaryIO | Stream") -> bytes:
         first += size
 
 
+def check_number(number: int, n_tracks: int, name: str) -> None:
+    """AudioError if there is no sound track with that number."""
+    if number > n_tracks:
+        raise AudioError(f"{name}: no sound track {number}, it has {n_tracks}; without --track its default one is heard")
+
+
 def chosen(container: InputContainer, number: int, name: str) -> tuple[AudioStream, str]:
     """The sound track to decode, and a message about the others."""
     tracks = container.streams.audio
-    if number > len(tracks):
-        raise AudioError(f"{name}: no sound track {number}, it has {len(tracks)}; without --track its default one is heard")
+    check_number(number, len(tracks), name)
     index = number - 1 if number else next((at for at, track in enumerate(tracks) if Disposition.default in track.disposition), 0)
     track = tracks[index]
     others = "; ".join(
@@ -260,11 +280,11 @@ def id3_size(head: bytes) -> int:
     return 10 + size + (10 if head[5] & 0x10 else 0)  # a footer
 
 
-def open_demuxer(name: str, reader: Any, container_format: str | None, options: dict[str, str]) -> InputContainer:
+def open_demuxer(name: str, reader: Any) -> InputContainer:
     """`av.open`, with its errors in our own words."""
     try:
         container: InputContainer = av.open(
-            reader, format=container_format, container_options=options, metadata_errors="replace", buffer_size=65536
+            reader, container_options=options_for(reader), metadata_errors="replace", buffer_size=65536
         )
         return container
     except (av.error.FFmpegError, EOFError, ValueError) as error:
@@ -275,10 +295,8 @@ def open_demuxer(name: str, reader: Any, container_format: str | None, options: 
         raise AudioError(f"{name}: not a readable audio file{reason}") from None
 
 
-def options_for(reader: "BinaryIO | Stream | Wave", raw: RawFormat | None) -> dict[str, str]:
-    """libavformat's options: the layout of PCM without a header; little probing in a pipe, which cannot be read twice."""
-    if raw:
-        return {"sample_rate": str(raw.rate), "ch_layout": f"{raw.channels}C"}
+def options_for(reader: "BinaryIO | Stream | Wave") -> dict[str, str]:
+    """libavformat's options: little probing in a pipe, which cannot be read twice."""
     if isinstance(reader, Wave):
         return (PIPE_OPTIONS if reader.is_pipe else WAV_FILE_OPTIONS) | {"ignore_length": "1"}
     return PIPE_OPTIONS if isinstance(reader, Stream) else FILE_OPTIONS

@@ -19,10 +19,11 @@ from av.stream import Stream
 from numpy.typing import NDArray
 
 from audiolog_cli.errors import AudioError
-from audiolog_cli.sound.containers import RATES, SoundTrack
+from audiolog_cli.sound.containers import PcmTrack, SoundTrack, Track
 from audiolog_cli.sound.damage import Damage, MergedReport, Report
 from audiolog_cli.sound.doubts import Cancelling
 from audiolog_cli.sound.packets import Lost, decoded
+from audiolog_cli.sound.pcm import RATES, frames
 
 Samples = NDArray[np.float32]
 
@@ -57,7 +58,7 @@ class Clock:
         self.n_samples += n_samples
 
 
-def mono_blocks(track: SoundTrack, channel: str, report: Report) -> Iterator[tuple[int, Samples]]:
+def mono_blocks(track: Track, channel: str, report: Report) -> Iterator[tuple[int, Samples]]:
     """Decode a sound track to blocks of (rate in Hz, samples), all finite and in [-1, 1].
 
     `channel` is `mix` (see `mix_of`), `left`, `right` or a number from 1. Raises AudioError when the file
@@ -66,13 +67,29 @@ def mono_blocks(track: SoundTrack, channel: str, report: Report) -> Iterator[tup
     clock = Clock()
     merged = MergedReport(report)
     cancelling = Cancelling()
-    for block in gathered(timed_frames(track, merged), LIVE_BLOCK if track.is_pipe else BLOCK):
+    for block in blocks(track, merged):
         onset = clock.now
         samples = to_mono(block, channel, track.name, cancelling)
         clock.advance(len(samples), block.rate)
         yield block.rate, within_full_scale(samples, onset, block.rate, merged)
     merged.close()
     cancelling.close(clock.rate, report)
+
+
+def blocks(track: Track, report: Report) -> Iterator["Piece"]:
+    """Decode a sound track to pieces that are worth the calls on each of them."""
+    seconds = LIVE_BLOCK if track.is_pipe else BLOCK
+    if isinstance(track, SoundTrack):
+        yield from gathered(timed_frames(track, report), seconds)
+    elif isinstance(track, PcmTrack):
+        clock = Clock()
+        try:
+            for frame in frames(track.read, track.layout, seconds):
+                clock.advance(frame.samples, track.rate)
+                yield piece_of(frame)
+        except OSError as error:  # the disk
+            raise AudioError(f"{track.name}: {error.strerror or error}") from None
+        report_end(track, clock.now, "", report)
 
 
 class Piece(NamedTuple):
@@ -250,7 +267,7 @@ def index_hint(track: SoundTrack) -> str:
     return "; an MP4 or M4A whose index is at its end must be given as a file, not through a pipe" if is_mp4_pipe else ""
 
 
-def report_end(track: SoundTrack, now: float, trouble: str, report: Report) -> None:
+def report_end(track: Track, now: float, trouble: str, report: Report) -> None:
     """Report a recording that breaks off or ends in unreadable data."""
     declared = track.declared_end(now)
     if declared > now + 0.1:

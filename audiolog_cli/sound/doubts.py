@@ -16,7 +16,7 @@ Samples = NDArray[np.float32]
 
 LONG_SILENCE = 60.0  # seconds of one value that are reported even with sound before or after them
 SAME = 1e-7  # of full scale 1: less than the last of 24 bits
-PROBES = 10  # seconds looked at for hum at the start ...
+PROBES = 10  # seconds looked at for hum at the start, unless fewer show that it is not ...
 PROBE_EVERY = 30  # ... and after those, one second in this many
 MAINS = (50, 60)  # Hz
 N_HARMONICS = 10
@@ -100,12 +100,17 @@ class Hum:
         self.n_samples += len(samples)
         if not self.held and (within + len(samples) < self.rate and within > 0.2 * self.rate):
             return
-        if second >= PROBES and second % PROBE_EVERY and not self.held:
+        if not self.held and (self._is_ruled_out() if second < PROBES else second % PROBE_EVERY):
             return
         self.held.append(samples)
         if sum(map(len, self.held)) >= self.rate:
             self._probe(np.concatenate(self.held)[: self.rate])
             self.held.clear()
+
+    def _is_ruled_out(self) -> bool:
+        """Whether the first PROBES seconds cannot be hum any more."""
+        misses = (sum(share < HUM_SHARE for share in shares) for shares in self.shares.values())
+        return PROBES - min(misses) < HUM_SHARE * PROBES
 
     def _probe(self, second: Samples) -> None:
         """Add the share of hum in a second: its low frequencies from means of FOLD samples, its power from all of them."""

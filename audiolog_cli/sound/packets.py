@@ -38,7 +38,7 @@ class Lost:
 
 def decoded(track: SoundTrack) -> Iterator[AudioFrame | Lost]:
     """Frames in order, and a `Lost` where frames are missing. Raises AudioError if the disk or the pipe fails."""
-    if track.stream.codec_context.name == "flac":  # by default a frame with a wrong checksum is accepted
+    if track.codec == "flac":  # by default a frame with a wrong checksum is accepted
         track.stream.codec_context.options = {"err_detect": "crccheck+explode"}
     by_packet = frames_by_packet(track)
     for _, items in restamped(by_packet) if track.container.format.name == "ogg" else by_packet:
@@ -53,7 +53,7 @@ Decoded: TypeAlias = tuple[
 def frames_by_packet(track: SoundTrack) -> Iterator[Decoded]:
     """Each packet with its frames, or with the `Lost` in their place."""
     sizes = PacketSizes() if track.container.format.name in COUNTED_STAMPS else None
-    is_vorbis = track.stream.codec_context.name == "vorbis"
+    is_vorbis = track.codec == "vorbis"
     for packet in packets(track):
         if isinstance(packet, Lost):
             yield None, [packet]

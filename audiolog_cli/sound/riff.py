@@ -1,7 +1,7 @@
 """The chunks of RIFF, RF64, BW64 and W64 files (WAV): which of their bytes are audio, whatever their headers say.
 
-In: a file, or a pipe that is read once. Out: for libavformat, an endless WAV made of the format and the bytes of audio (`Wave`);
-for clock times, the chunks of a seekable file (`chunks`). Audio goes on past a size that is too small: one that wrapped at 4 GB,
+In: a file, or a pipe that is read once. Out: the format and the bytes of audio (`Wave`), for libavformat as one endless WAV; for
+clock times, the chunks of a seekable file (`chunks`). Audio goes on past a size that is too small: one that wrapped at 4 GB,
 that means "unknown" or that a crashed recorder left behind, or past the first of two `data` chunks. What follows a `data`
 chunk is a chunk, another WAV, zeros that fill the file, or audio. Nothing is decoded here.
 
@@ -260,6 +260,14 @@ class Wave:
         if self._out:
             data, self._out = self._out[:size], self._out[size:]
             return data
+        return self.read_sound(size)
+
+    def peek(self, size: int) -> bytes:
+        """The next `size` bytes of the stream; at the beginning those of audio."""
+        return self._stream.peek(size)
+
+    def read_sound(self, size: int) -> bytes:
+        """Up to `size` bytes of audio; none at its end."""
         while True:
             if self._n_zeros:
                 data = bytes(min(size, self._n_zeros))
