@@ -648,3 +648,17 @@ def test_ollama_that_cannot_be_told_not_to_think_is_asked_again(tmp_path: Path) 
 def test_an_answer_about_thinking_keeps_its_words() -> None:
     assert cleaned("A dog barks. I think it is a <small> dog.") == "A dog barks. I think it is a <small> dog."
     assert cleaned("No thoughts, <b>bold</b>.\n\n\tTabs stay.") == "No thoughts, <b>bold</b>.\n\n\tTabs stay."
+
+
+def test_ollama_says_how_large_its_model_is(tmp_path: Path) -> None:
+    """A small model is asked by section whatever its name."""
+
+    def respond(asked: Asked) -> Answer:
+        if asked.path != "/api/show":
+            return chat(SAID)
+        return Answer(json.dumps({"model_info": {"llama.context_length": 4096, "general.parameter_count": 1_235_814_432}}))
+
+    with answering(respond) as (url, asked):
+        done = audiolog("summarize --llm ollama:mine --prompt timing --cache off", tmp_path, TABLE, OLLAMA_HOST=url)
+    assert done.code == 0, done.stderr
+    assert len(asked[1].body["messages"]) == 3  # instruction and example, as a section is asked about

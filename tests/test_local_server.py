@@ -33,7 +33,7 @@ def program() -> Path:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "scripted-1B.gguf"  # its name says that it is small
+    path = tmp_path_factory.mktemp("model") / "scripted.gguf"  # the server says that it is small
     write_model(path, [SENTENCE])
     return path
 

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from audiolog_cli.check.claims import wrong_claims
 from audiolog_cli.check.facts import table_of
 from audiolog_cli.errors import LLMError
-from audiolog_cli.llm.asking import Asking, in_order
-from audiolog_cli.llm.backend import ContextOverflow, Reply, Request, Usage
+from audiolog_cli.llm.asking import Asking, in_order, is_small
+from audiolog_cli.llm.backend import About, ContextOverflow, Reply, Request, Usage
 from audiolog_cli.llm.budget import Budget, estimate
 from audiolog_cli.llm.compact import layouts
 from audiolog_cli.llm.log import Log, by_model, planned
@@ -77,12 +77,14 @@ class Model:
     def count_tokens(self, request: Request) -> int | None:
         return None
 
-    def max_context(self) -> int | None:
-        return self.holds
+    def about(self) -> About:
+        return About(self.holds)
 
 
 def asking(model: Model, form: str = "timing", context: int = 4096, folder: Path | None = None, parallel: int = 2) -> Asking:
-    return Asking(model, Budget(context, 512), Prompt(form, "What happens?"), parallel, folder, lambda message: None)
+    return Asking(
+        model, is_small(model.name), Budget(context, 512), Prompt(form, "What happens?"), parallel, folder, lambda message: None
+    )
 
 
 def written(table: list[Row], ask: Asking, by: str = "section", repair: bool = True) -> tuple[str, Log]:
@@ -377,11 +379,19 @@ def test_a_small_model_is_asked_section_by_section_at_once() -> None:
     assert max(request.max_tokens for request in model.asked) < 512  # no room to ramble
 
 
+def test_a_unit_has_no_words_that_may_mean_what_its_table_lacks() -> None:
+    """In a free log `garden` and `door` may be said of anything; Gemma 3 270M called 21 s indoors a garden."""
+    model = Model(lambda request: "The recording is of a farm for 40 s and a garden for 20 s.")
+    _, log = written(FARM, asking(model))
+    assert log.parts[-1].text.startswith("In summary: all 1 min analysed: farm for 40 s and street for 20 s.")
+    assert '"garden": not in the table.' in model.asked[-1].turns[-1]
+
+
 @pytest.mark.parametrize("answer", ["A cat meows at 0:05.", "word " * 600, "What a day!"], ids=["wrong", "cut off", "no log"])
 def test_a_bad_answer_about_the_whole_leads_to_sections(answer: str) -> None:
     said: list[str] = []
     ask = asking(Model(lambda request: answer if len(request.turns) == 1 else "A dog barks."))
-    _, log = written(FARM, Asking(ask.backend, ask.budget, ask.prompt, 2, None, said.append), "auto")
+    _, log = written(FARM, Asking(ask.backend, ask.is_small, ask.budget, ask.prompt, 2, None, said.append), "auto")
     assert len(log.parts) == 3
     assert said[-1].endswith("; asking section by section")
 
@@ -390,7 +400,9 @@ def test_whole_is_asked_over_totals_where_nothing_else_fits() -> None:
     model = Model(lambda request: "Cars pass at home.")
     said: list[str] = []
     ask = asking(model)
-    _, log = written(hour_rows(), Asking(ask.backend, ask.budget, ask.prompt, 2, None, said.append), "whole", repair=False)
+    _, log = written(
+        hour_rows(), Asking(ask.backend, ask.is_small, ask.budget, ask.prompt, 2, None, said.append), "whole", repair=False
+    )
     assert (log.text, len(model.asked)) == ("Cars pass at home.", 1)
     assert "asking over totals of each" in said[0]
     assert "Start(s)-End(s): seconds of each scene; times and seconds of each event\n0-" in model.asked[0].text

@@ -54,6 +54,7 @@ class Asking:
     """Everything needed for asking that stays the same from question to question."""
 
     backend: Backend
+    is_small: bool  # the model is; see is_small
     budget: Budget
     prompt: Prompt
     parallel: int  # requests at a time
@@ -88,12 +89,14 @@ class Asking:
         return reply
 
 
-def is_small(model: str) -> bool:
-    """Whether a model is, by its name, too small to be trusted with a whole table.
+def is_small(model: str, n_parameters: int | None = None) -> bool:
+    """Whether a model is too small to be trusted with a whole table: by its size if the server tells, else by its name.
 
     >>> [is_small(name) for name in ("ollama:smollm2:135m", "llama3.2-1B", "qwen2.5:0.5b", "llama3.1:8b", "openai:gpt-4o-mini")]
     [True, True, True, False, False]
     """
+    if n_parameters is not None:
+        return n_parameters < SMALL
     sizes = [float(number) * (1e6 if unit in "mM" else 1e9) for number, unit in SIZE.findall(model.rpartition("/")[2])]
     return bool(sizes) and max(sizes) < SMALL
 

@@ -63,6 +63,14 @@ class Reply:
     flaw: str = ""  # what is wrong, for a person to read; "" for an answer that ended by itself and is not empty
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a server says of its model; None where it does not say."""
+
+    context: int | None = None  # the longest that it gives this model, in tokens
+    n_parameters: int | None = None
+
+
 class Backend(Protocol):
     """A language model behind some server."""
 
@@ -76,8 +84,8 @@ class Backend(Protocol):
     def count_tokens(self, request: Request) -> int | None:
         """The exact length of all turns in tokens, or None if the server does not count."""
 
-    def max_context(self) -> int | None:
-        """The longest context that the server gives this model, or None if it does not say."""
+    def about(self) -> About:
+        """What the server says of the model. LLMError if it cannot be reached."""
 
 
 class ContextOverflow(LLMError):

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from audiolog_cli.errors import LLMError, UsageError
 from audiolog_cli.llm import local_server
-from audiolog_cli.llm.asking import Asking
-from audiolog_cli.llm.backend import Backend, Pieces
+from audiolog_cli.llm.asking import Asking, is_small
+from audiolog_cli.llm.backend import About, Backend, Pieces
 from audiolog_cli.llm.budget import Budget
 from audiolog_cli.llm.log import by_model
 from audiolog_cli.llm.ollama_backend import OllamaBackend
@@ -80,20 +80,21 @@ def open_asking(
     With `offline` a server that cannot be reached is no error: nothing will be asked. UsageError, LLMError otherwise.
     """
     with open_backend(llm, connection, environ, say) as backend:
-        budget = Budget(_context(backend, connection.context, offline, say), connection.max_tokens)
+        try:
+            about = backend.about()
+        except LLMError as error:
+            if not offline:
+                raise
+            say(f"{error}; sizes are estimates")
+            about = About()
+        budget = Budget(_context(backend, about.context, connection.context, say), connection.max_tokens)
         budget.check()
-        yield Asking(backend, budget, prompt, connection.parallel, None, say)
+        small = is_small(backend.name, about.n_parameters)
+        yield Asking(backend, small, budget, prompt, connection.parallel, None, say)
 
 
-def _context(backend: Backend, wanted: int, offline: bool, say: Say) -> int:
-    """The context to use: the one asked for, else the server's, limited to DEFAULT_CONTEXT where it costs memory."""
-    try:
-        most = backend.max_context()
-    except LLMError as error:
-        if not offline:
-            raise
-        say(f"{error}; sizes are estimates")
-        most = None
+def _context(backend: Backend, most: int | None, wanted: int, say: Say) -> int:
+    """The context to use: the one `wanted`, else `most`, the server's, limited to DEFAULT_CONTEXT where it costs memory."""
     if most is None:
         if not wanted:
             say(f"{backend.name} does not say how much it holds; {SMALL_CONTEXT} tokens are assumed, --context says otherwise")

@@ -14,7 +14,7 @@ from audiolog_cli.check.claims import Claim, Report, check, claims_of, covered, 
 from audiolog_cli.check.facts import table_of
 from audiolog_cli.check.verdicts import Sentence
 from audiolog_cli.errors import LLMError, UsageError
-from audiolog_cli.llm.asking import Asking, Costs, in_order, is_small, whole_sentences
+from audiolog_cli.llm.asking import Asking, Costs, in_order, whole_sentences
 from audiolog_cli.llm.backend import ContextOverflow, Reply, Request
 from audiolog_cli.llm.compact import layouts
 from audiolog_cli.llm.outline import WRITERS, outline, section_facts, sections
@@ -140,7 +140,7 @@ def _is_whole(asking: Asking, by: str) -> bool:
                 f"--by section: {', '.join(WRITERS)} are asked section by section, a question of your own only whole"
             )
         return True
-    return by == "whole" or (by == "auto" and not is_small(asking.backend.name))
+    return by == "whole" or (by == "auto" and not asking.is_small)
 
 
 def planned(recording: Recording, asking: Asking, by: str) -> list[Request]:
@@ -216,7 +216,7 @@ def _asks_again(request: Request, reply: Reply, asking: Asking) -> AskAgain:
 
 def unit_request(unit: Unit, asking: Asking) -> Request:
     """The request for a unit; a small model gets no room to ramble."""
-    limit = 32 + 3 * len(unit.told) // 4 if is_small(asking.backend.name) else None
+    limit = 32 + 3 * len(unit.told) // 4 if asking.is_small else None
     return asking.request(*unit.turns(asking.prompt.language), max_tokens=limit)
 
 

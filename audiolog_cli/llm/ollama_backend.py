@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from audiolog_cli.errors import LLMError
 from audiolog_cli.llm.backend import (
+    About,
     Busy,
     Reply,
     Request,
@@ -58,11 +59,12 @@ class OllamaBackend:
         """None: Ollama does not count without answering."""
         return None
 
-    def max_context(self) -> int | None:
-        """The model's own maximum, from /api/show."""
+    def about(self) -> About:
+        """The model's own maximum and size, from /api/show."""
         with self._errors():
             model_info = self._client().show(self.model).modelinfo or {}
-        return next((int(value) for key, value in model_info.items() if key.endswith(".context_length")), None)
+        context = next((int(value) for key, value in model_info.items() if key.endswith(".context_length")), None)
+        return About(context, model_info.get("general.parameter_count"))
 
     def _chat(self, request: Request) -> Stream:
         options: dict[str, Any] = {"num_ctx": request.context, "num_predict": request.max_tokens, "temperature": self.temperature}

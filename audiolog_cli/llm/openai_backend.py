@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from audiolog_cli.errors import LLMError
 from audiolog_cli.llm.backend import (
+    About,
     Busy,
     ContextOverflow,
     Reply,
@@ -88,17 +89,19 @@ class OpenAIBackend:
         count = answer.get("input_tokens") if answer else None
         return count if isinstance(count, int) else None
 
-    def max_context(self) -> int | None:
-        """From the preset, llama.cpp's /props, or vLLM's list of models."""
+    def about(self) -> About:
+        """From the preset, or llama.cpp's /props and the list of models, llama.cpp's or vLLM's."""
         if self.preset.context is not None:
-            return self.preset.context
+            return About(self.preset.context)
         props = self._ask("GET", self.preset.base_url.removesuffix("/v1") + "/props")
         found = (props or {}).get("default_generation_settings", {}).get("n_ctx")
-        if isinstance(found, int):
-            return found
         models = (self._ask("GET", self.preset.base_url + "/models") or {}).get("data") or []
-        lengths = [model.get("max_model_len") for model in models if isinstance(model, dict) and model.get("id") == self.model]
-        return lengths[0] if lengths and isinstance(lengths[0], int) else None
+        known = [model for model in models if isinstance(model, dict)]
+        # llama.cpp's server has one model, whatever name it is asked for
+        model = next((each for each in known if each.get("id") == self.model), known[0] if found and known else {})
+        length, size = model.get("max_model_len"), (model.get("meta") or {}).get("n_params")
+        context = next((number for number in (found, length) if isinstance(number, int)), None)
+        return About(context, size if isinstance(size, int) else None)
 
     def _chat(self, request: Request) -> Stream:
         with self._errors(), self._client().stream("POST", "/chat/completions", json=self._body(request)) as response:

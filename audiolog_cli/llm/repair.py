@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from audiolog_cli.check.claims import TOLERANCE, Claim, wrong_claims
 from audiolog_cli.check.facts import Table, holds, table_of
 from audiolog_cli.check.verdicts import Sentence, reason, section_table, sentence_claims, unspoken
-from audiolog_cli.check.words import MISSING, QUIET
+from audiolog_cli.check.words import MISSING, QUIET, mentions
 from audiolog_cli.llm.outline import SHOWN, Fact, capital
 from audiolog_cli.llm.units import Unit
 
@@ -149,10 +149,15 @@ def _read(unit: Unit, answer: str, table: Table) -> list[Sentence]:
 
 
 def _loose(sentence: Sentence, table: Table) -> Iterator[str]:
-    """Mistakes that the check lets pass because a unit's scene is always there: `in the street, birds from 0:06 to 0:11`.
+    """Mistakes that the check lets pass as a free log may mean something else by them.
 
-    In a log such a range may be the scene's, with the birds somewhere in it; in a unit it is the sound's own, or the whole scene.
+    A unit's scene is always there: in a log, the range of `in the street, birds from 0:06 to 0:11` may be the scene's, with the
+    birds somewhere in it; in a unit it is the sound's own, or the whole scene. Nor is there a reason in a unit for words like
+    `garden` and `door`, unless they mean one of its labels.
     """
+    for mention in mentions(sentence.text, table.known):
+        if mention.may_be and not table.known.labels[mention.concept]:
+            yield f'"{sentence.text[mention.start : mention.end]}": not in the table.'
     for claim in sentence.claims:
         if claim.problem or claim.denied or claim.onset is None or claim.offset is None or claim.onset == claim.offset:
             continue
