@@ -25,7 +25,7 @@ LAYERS = (
     ("records", "terminal", "side_files"),
     ("errors",),
 )
-HEAVY = ("torch", "torchaudio", "safetensors")
+HEAVY = ("torch", "torchaudio", "safetensors", "onnx", "onnxruntime")
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -98,8 +98,8 @@ ONE_CELL = "filename\tonset\toffset\tkind\tlabel\tscore\na.wav\t0.000\t1.000\tsc
 def test_light_commands_never_import_torch(arguments: list[str]) -> None:
     program = (
         "import sys; from audiolog_cli.cli import main; sys.argv[0] = 'audiolog'; code = main();"
-        "print(sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'torchaudio', 'numpy', 'av', 'httpx', 'ollama'}),"
-        "file=sys.stderr); sys.exit(code)"
+        "heavy = {'torch', 'torchaudio', 'onnx', 'onnxruntime', 'numpy', 'av', 'httpx', 'ollama'};"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & heavy), file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", program, *arguments], input=ONE_CELL, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "[]\n")

@@ -110,11 +110,24 @@ class EfficientAT(nn.Module):
 
     def forward_features(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, n_classes) and pooled features (B, C) of spectrograms (B, n_mels, frames), each scored as a whole."""
-        x: Tensor = self.features(mel.unsqueeze(1).to(next(self.parameters()).dtype))
+        x: Tensor = self.features(mel.unsqueeze(1))
         return self.classifier(x), x.mean(dim=(2, 3))
 
 
-def convolutions(width: float) -> tuple[nn.Sequential, int]:
+class Convolutions(nn.Sequential):
+    """The layers from a spectrogram to the last feature map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 1, n_mels, frames) -> (B, C, rows, T), channels last, which is much faster on a processor."""
+        first, *others = self
+        x = first(x.to(next(self.parameters()).dtype))
+        x = x.contiguous(memory_format=torch.channels_last)  # one channel has no order, so it comes after
+        for layer in others:
+            x = layer(x)
+        return x
+
+
+def convolutions(width: float) -> tuple[Convolutions, int]:
     """The convolutions of a network of that width, from a spectrogram to its last feature map, and how many channels that has."""
     before = [STEM_CHANNELS, *(block.channels for block in BLOCKS)]
     last = scaled(BLOCKS[-1].channels, width)
@@ -123,7 +136,7 @@ def convolutions(width: float) -> tuple[nn.Sequential, int]:
         *(InvertedResidual(n_in, block, width) for n_in, block in zip(before, BLOCKS, strict=False)),
         convolution(last, LAST_EXPANSION * last, 1, activation=nn.Hardswish),
     )
-    return nn.Sequential(*layers), LAST_EXPANSION * last
+    return Convolutions(*layers), LAST_EXPANSION * last
 
 
 def class_head(n_map: int, width: float, n_classes: int, *pooling: nn.Module) -> nn.Sequential:

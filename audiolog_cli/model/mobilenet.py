@@ -58,9 +58,8 @@ class MobileNet(TwoBranches):
         x = log_mel
         if self.training:
             x = spec_augment(x, self.config.time_stripe, self.config.mel_stripe)
-        x = x.transpose(1, 2).unsqueeze(1).to(next(self.features.parameters()).dtype)  # (B, 1, mels, frames)
-        x = self.features[0](x).contiguous(memory_format=torch.channels_last)  # one channel has no order, so it comes after
-        steps = self.features[1:](x).mean(dim=2).transpose(1, 2)  # (B, T, C)
+        x = self.features(x.transpose(1, 2).unsqueeze(1))  # of (B, 1, mels, frames)
+        steps = x.mean(dim=2).transpose(1, 2)  # (B, T, C)
         output = Output(latent=steps.mean(dim=1), steps=steps)
         if self.config.n_classes:
             output.tag_logits = output.event_logits = self.classifier(output.latent).unsqueeze(1)  # (B, 1, n_classes)

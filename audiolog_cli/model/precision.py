@@ -10,7 +10,6 @@ fast its sound comes, and the scores must not. Most layers are like that by them
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 
 import torch
@@ -97,8 +96,6 @@ class PlainLinear(nn.Module):
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x,
     "gelu": torch.ops.aten.gelu_,  # the exact one
-    "relu": Tensor.relu_,
-    "hardswish": partial(F.hardswish, inplace=True),
 }
 
 

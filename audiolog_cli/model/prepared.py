@@ -1,13 +1,13 @@
 """A network for inference only: the same scores to a few millionths in less processor time or, on request, with fewer bits.
 
-In: a network in evaluation mode, on its device. Out: a copy without gradients: linear layers and a MobileNet's convolutions in
-oneDNN's weight order (activations and residual sums in the same pass), the attention's bias and mask summed beforehand,
+In: a network in evaluation mode, on its device. Out: a copy without gradients: an EfficientAT network's convolutions and all GRUs
+in ONNX Runtime (`onnx_runtime.py`), linear layers in oneDNN's weight order, the attention's bias and mask summed beforehand,
 BatchNorms folded into the convolutions before them, images stored channels last, and, if there is an event branch, no AudioSet
-head, which only training uses. What has large buffers (the spectrogram, the first layers) is computed window by window, where a
-core's cache holds them and a batch gains nothing. With `precision` int8, and with bf16 for HTS-AT on a processor, the layers that
-do most of the work come from `precision.py`; else bf16 and fp16 lower the whole network. The given network is not changed, and
-the copy is neither saved nor trained: its parameters have other names. Where there is nothing to gain (fp32 on a GPU, or on a
-processor without oneDNN) the network itself is returned.
+head, which only training uses. What has large buffers (the spectrogram, HTS-AT's first stages) is computed window by window,
+where a core's cache holds them and a batch gains nothing. With `precision` int8, and with bf16 for HTS-AT on a processor, the
+layers that do most of the work come from `precision.py`; else bf16 and fp16 lower the whole network. The given network is not
+changed, and the copy is neither saved nor trained: its parameters have other names. Where there is nothing to gain (fp32 on a
+GPU, or HTS-AT and CRNNs on a processor without oneDNN) the network itself is returned.
 """
 
 import copy
@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.model import crnn, efficientat, htsat, mobilenet
+from audiolog_cli.model import crnn, htsat, onnx_runtime
+from audiolog_cli.model.efficientat import EfficientAT
 from audiolog_cli.model.extended import Extended
-from audiolog_cli.model.features import FrontEnd
+from audiolog_cli.model.mobilenet import MobileNet
 from audiolog_cli.model.precision import (
-    FEWEST_ROWS,
     LOWERED,
     Bf16Linear,
     EachWindow,
@@ -44,7 +44,6 @@ Linear = PlainLinear | PackedLinear | Bf16Linear | Int8Linear
 MakeLinear = Callable[..., Linear]  # of a layer and the activation after it
 LINEAR: dict[str, MakeLinear] = {"fp32": fast_linear, "bf16": Bf16Linear, "int8": Int8Linear}
 N_LARGE_STAGES = 2  # of HTS-AT: a window has so many tokens in them that a batch gains nothing
-N_LARGE_LAYERS = 4  # layers of a MobileNet whose maps are so large that a batch gains nothing
 
 
 @torch.no_grad()
@@ -61,29 +60,26 @@ def prepared(network: Network, precision: str = "fp32") -> Network:
         if device.type == "cpu":
             over.heads = _steady(copy.deepcopy(over.heads).requires_grad_(False))
         return over  # type: ignore[return-value]  # of the same kind as `network`
-    by_one_dnn = precision == "bf16" and isinstance(network, htsat.HTSAT) and device.type == "cpu" and has_bf16_kernels()
-    if precision in LOWERED and not by_one_dnn:
+    in_bf16 = precision == "bf16" and isinstance(network, htsat.HTSAT) and device.type == "cpu" and has_bf16_kernels()
+    if precision in LOWERED and not in_bf16:
         return lowered(copy.deepcopy(network).requires_grad_(False), LOWERED[precision])
-    if precision == "int8" and isinstance(network, mobilenet.MobileNet):
-        raise UsageError("--precision int8: not for networks of the kind MobileNet; leave it out")
-    if not isinstance(network, htsat.HTSAT | crnn.CRNN | mobilenet.MobileNet):
-        if precision == "int8":
-            raise UsageError(f"--precision int8: not for networks of the kind {type(network).__name__}; leave it out")
+    if precision == "int8" and not isinstance(network, htsat.HTSAT | crnn.CRNN):
+        raise UsageError(f"--precision int8: not for networks of the kind {type(network).__name__}; leave it out")
+    if device.type != "cpu" or not isinstance(network, htsat.HTSAT | crnn.CRNN | MobileNet | EfficientAT):
         return network
-    if device.type != "cpu" or not has_one_dnn():
+    if isinstance(network, htsat.HTSAT | crnn.CRNN) and not has_one_dnn():
         return network
     copied = copy.deepcopy(network).requires_grad_(False)
-    if copied.config.n_events:
-        copied.config = replace(copied.config, n_classes=0)
+    if not isinstance(copied, EfficientAT):
+        copied.config = replace(copied.config, n_classes=0) if copied.config.n_events else copied.config
+        copied.logmel_extractor = EachWindow(copied.logmel_extractor)
     if isinstance(copied, htsat.HTSAT):
         _prepare_htsat(copied, LINEAR[precision])
-    elif isinstance(copied, mobilenet.MobileNet):
-        merge_norms(copied.features)
-        copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        copied.features = _prepared_mobilenet(copied.features, copied.front_end)
-    else:
+    elif isinstance(copied, crnn.CRNN):
         _prepare_crnn(copied, precision == "int8")
-    copied.logmel_extractor = EachWindow(copied.logmel_extractor)
+    else:
+        merge_norms(copied.features)
+        copied.features = onnx_runtime.Convolutions(copied.features)  # type: ignore[assignment]
     return _steady(copied)  # type: ignore[return-value]  # of the same kind as `network`
 
 
@@ -99,9 +95,7 @@ def _steady(network: Network) -> Network:
             elif isinstance(layer, nn.Linear):
                 setattr(module, name, PlainLinear(layer))
             elif isinstance(layer, nn.GRU):
-                setattr(module, name, TwoWays(layer))
-            elif isinstance(layer, efficientat.ChannelWeights):
-                setattr(module, name, PreparedWeights(layer))
+                setattr(module, name, onnx_runtime.Gru(layer))
     return network
 
 
@@ -124,21 +118,6 @@ class OverSteps(nn.Module):
         around = F.pad(x.flatten(2), (self.padding, self.padding)).unfold(2, self.width, 1)  # (B, C, T, width)
         y: Tensor = self.linear(around.transpose(1, 2).flatten(2)).transpose(1, 2)  # (B, n_out, T)
         return y if x.dim() == 3 else y.unsqueeze(2)
-
-
-class PreparedWeights(nn.Module):
-    """`efficientat.ChannelWeights` of eight rows or a multiple of it.
-
-    Torch computes the sigmoid of a tensor's last numbers in another way than the others, if they do not fill a vector.
-    """
-
-    def __init__(self, plain: efficientat.ChannelWeights) -> None:
-        super().__init__()
-        self.fc1, self.fc2 = PlainLinear(plain.fc1, "relu"), PlainLinear(plain.fc2)
-
-    def forward(self, means: Tensor) -> Tensor:
-        rows = F.pad(means, (0, 0, 0, -len(means) % FEWEST_ROWS))
-        return torch.sigmoid(self.fc2(self.fc1(rows)))[: len(means)]
 
 
 def _prepare_htsat(network: htsat.HTSAT, linear: MakeLinear) -> None:
@@ -166,97 +145,6 @@ def _folded(convolution: nn.Module, batch_norm: nn.Module) -> tuple[nn.Conv2d, n
     """The convolution with the BatchNorm in its weights, and what replaces the BatchNorm."""
     assert isinstance(convolution, nn.Conv2d) and isinstance(batch_norm, nn.BatchNorm2d)
     return fuse_conv_bn_eval(convolution, batch_norm), nn.Identity()  # type: ignore[return-value]
-
-
-def _prepared_mobilenet(network: nn.Sequential, front_end: FrontEnd) -> nn.Sequential:
-    size = front_end.n_mels, front_end.n_frames(round(USUAL_WINDOW * front_end.sample_rate))
-    for module in network.modules():
-        if isinstance(module, efficientat.ConvNorm):
-            assert isinstance(module[0], nn.Conv2d)
-            stride, activation = module[0].stride[0], ACTIVATIONS[type(module[2])] if len(module) > 2 else "none"
-            module[0] = PackedConv2d(module[0], size, activation)
-            for index in range(1, len(module)):
-                module[index] = nn.Identity()
-            size = (size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1
-    layers = [PreparedResidual(layer) if isinstance(layer, efficientat.InvertedResidual) else layer for layer in network]
-    return nn.Sequential(EachWindow(nn.Sequential(*layers[:N_LARGE_LAYERS])), *layers[N_LARGE_LAYERS:])
-
-
-ACTIVATIONS = {nn.ReLU: "relu", nn.Hardswish: "hardswish"}
-BATCH, USUAL_WINDOW = 8, 10.0  # windows at once and the seconds of each for which oneDNN chooses the order of weights
-
-
-class PackedConv2d(nn.Module):
-    """A convolution in oneDNN's own weight order for images of one size, channels last; what comes after it in the same pass."""
-
-    def __init__(self, convolution: nn.Conv2d, size: tuple[int, int], activation: str) -> None:
-        super().__init__()
-        of = (convolution.padding, convolution.stride, convolution.dilation)
-        self.shape = [*map(list, of), convolution.groups]
-        image = [BATCH, convolution.in_channels, *size]
-        self.weight = torch.ops.mkldnn._reorder_convolution_weight(convolution.weight.detach(), *self.shape, image)
-        self.bias = convolution.bias
-        self.activation = activation
-
-    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        """(B, C, height, width), as the convolution's own; if there is a `residual`, it is added to that, in place."""
-        layer = torch.ops.mkldnn
-        weight = self.weight, self.bias, *self.shape
-        y: Tensor = (
-            layer._convolution_pointwise(x, *weight, self.activation, [], "")
-            if residual is None
-            else layer._convolution_pointwise_.binary(residual, x, *weight, "add", 1.0, None, [], "")
-        )
-        return y
-
-
-class PreparedResidual(nn.Module):
-    """`efficientat.InvertedResidual`, whose input takes up its output."""
-
-    def __init__(self, residual: efficientat.InvertedResidual) -> None:
-        super().__init__()
-        last = residual.block[-1]
-        assert isinstance(last, efficientat.ConvNorm)
-        self.before, self.last, self.adds = residual.block[:-1], last[0], residual.adds
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.last(self.before(x), x if self.adds else None)
-        return y
-
-
-class TwoWays(nn.Module):
-    """A bidirectional GRU whose directions step together: a third of the time of torch's, which runs one after the other."""
-
-    hidden: Tensor
-    shift: Tensor
-
-    def __init__(self, gru: nn.GRU) -> None:
-        super().__init__()
-        tensors = gru.state_dict()
-        both = {
-            name: [tensors[f"{name}_l0{end}"] for end in ("", "_reverse")]
-            for name in ("weight_ih", "bias_ih", "weight_hh", "bias_hh")
-        }
-        into = nn.Linear(gru.input_size, 6 * gru.hidden_size)
-        into.weight, into.bias = nn.Parameter(torch.cat(both["weight_ih"])), nn.Parameter(torch.cat(both["bias_ih"]))
-        self.into = fast_linear(into)
-        self.register_buffer("hidden", torch.stack([weight.T for weight in both["weight_hh"]]).contiguous())  # (2, H, 3 H)
-        self.register_buffer("shift", torch.stack(both["bias_hh"]).unsqueeze(1))  # (2, 1, 3 H)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, None]:
-        """(B, T, C) -> (B, T, 2 H), as torch's; the state after the last step is not returned."""
-        B, T, H = x.shape[0], x.shape[1], self.hidden.shape[1]
-        ahead, back = self.into(x).view(B, T, 2, 3 * H).permute(2, 1, 0, 3)  # each (T, B, 3 H)
-        gates = F.pad(torch.stack([ahead, back.flip(0)], dim=1), (0, 0, 0, max(0, FEWEST_ROWS - B)))  # (T, 2, 8 or B, 3 H)
-        state, states = x.new_zeros(2, gates.shape[2], H), []
-        for given in gates.unbind(0):
-            own = torch.baddbmm(self.shift, state, self.hidden)
-            reset, update = (given[..., : 2 * H] + own[..., : 2 * H]).sigmoid_().chunk(2, dim=-1)
-            new = torch.addcmul(given[..., 2 * H :], reset, own[..., 2 * H :]).tanh_()
-            state = torch.lerp(new, state, update)
-            states.append(state)
-        ahead, back = torch.stack(states, dim=2)[:, :B]  # each (B, T, H)
-        return torch.cat([ahead, back.flip(1)], dim=2), None
 
 
 def merge_norms(network: nn.Module) -> None:
