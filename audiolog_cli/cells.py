@@ -200,18 +200,30 @@ def smoothed(cells: Iterable[CellScores], events: float, scene: float) -> Iterat
 def _average(held: list[CellScores], middles: list[float], index: int, events: float, scene: float) -> CellScores:
     own, middle = held[index], middles[index]
 
-    def mean(name: Literal["scene", "events"], reach: float) -> Scores:
-        if not reach:
-            alone: Scores = getattr(own, name)
-            return alone
+    def near(reach: float) -> tuple[list[CellScores], Scores]:
         first, last = bisect_right(middles, middle - reach), bisect_left(middles, middle + reach)
-        weights = 1 - np.abs(np.array(middles[first:last]) - middle) / reach
-        shares = (weights / weights.sum()).astype(np.float32)
-        near: Scores = np.stack([getattr(cell, name) for cell in held[first:last]])
-        weighted: Scores = (shares[:, None] * near).sum(axis=0)
+        return held[first:last], _shares(tuple(other - middle for other in middles[first:last]), reach)
+
+    def mean(scores: list[Scores], shares: Scores) -> Scores:
+        weighted: Scores = np.add.reduce(shares * np.array(scores))
         return weighted
 
-    return CellScores(own.onset, own.offset, scene=mean("scene", scene / 2), events=mean("events", events / 2))
+    scene_scores, event_scores = own.scene, own.events
+    if scene:
+        others, shares = near(scene / 2)
+        scene_scores = mean([cell.scene for cell in others], shares)
+    if events:
+        others, shares = near(events / 2)
+        event_scores = mean([cell.events for cell in others], shares)
+    return CellScores(own.onset, own.offset, scene_scores, event_scores)
+
+
+@lru_cache(maxsize=4096)
+def _shares(distances: tuple[float, ...], reach: float) -> Scores:
+    """(n, 1) shares of the cells at these distances in a mean, falling to 0 at `reach`."""
+    weights = 1 - np.abs(distances) / reach
+    shares: Scores = (weights / weights.sum()).astype(np.float32)[:, None]
+    return shares
 
 
 def cells(scores: Iterable[CellScores], filename: str, labels: Labels) -> Iterator[Cell]:
@@ -246,16 +258,11 @@ def named(probabilities: Scores, labels: Labels, groups: Sequence[tuple[str, Seq
     ('nature', 0.875)
     ('', 0.0)
     """
-    n_shared = len(labels.scenes) - labels.n_own_scenes
-    if labels.n_own_scenes:
-        best = n_shared + int(probabilities[n_shared:].argmax())
-        if (probability := round(float(probabilities[best]), 3)) >= OWN_SCENE:
-            return labels.scenes[best], probability
-    if not n_shared:
-        return "", 0.0
-    best = int(probabilities[:n_shared].argmax())
-    if (probability := round(float(probabilities[best]), 3)) >= labels.scene_bar:
-        return labels.scenes[best], probability
+    n_shared, values = len(labels.scenes) - labels.n_own_scenes, probabilities.tolist()  # argmax would hand over Python's lock
+    for part, bar in ((slice(n_shared, None), OWN_SCENE), (slice(n_shared), labels.scene_bar)):
+        best = max(values[part], default=-1.0)
+        if (probability := round(best, 3)) >= bar:
+            return labels.scenes[part][values[part].index(best)], probability
     for name, members in groups:
         if (probability := min(1.0, round(float(probabilities[members].sum()), 3))) >= labels.group_bar:
             return name, probability
