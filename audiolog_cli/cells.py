@@ -7,9 +7,10 @@ positions are sample counts.
 The rule for one cell and one window: `max` takes the highest of the frames whose centre lies in the cell (the one frame around
 the cell's centre if the cell is shorter than a frame), `mean` the average over the cell's time. Where a cell spans two adjacent
 windows, their parts are combined by the same rule; overlapping windows (`--hop` below the window) form several such tilings of
-the recording, which are averaged. A window's scene is weighted in each cell by the time it covers there. Time that no window
-covered has no cell, and padding after the recording's end is ignored. Times are written in whole milliseconds: a remainder that
-rounds to no length belongs to the cell before it.
+the recording, which are averaged, each weighted by the time it covers and by how far from the ends of its window that is: at its
+ends a window knows only what came before or what comes after. A window's scene is weighted in each cell by the time it covers
+there. Time that no window covered has no cell, and padding after the recording's end is ignored. Times are written in whole
+milliseconds: a remainder that rounds to no length belongs to the cell before it.
 
 A place is named only as precisely as it is known (`named`): the most probable scene if its probability reaches `scene_bar`, else
 the smallest group of scenes whose probability reaches `group_bar`, else none.
@@ -19,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,12 +92,18 @@ def _all_cells(windows: Iterable[WindowScores], n_cell: int, rule: Rule, sample_
         for index in range(window.start // n_cell, -(-end // n_cell)):
             lo, hi = max(index * n_cell, window.start), min((index + 1) * n_cell, end)
             events = frames_in(window, lo - window.start, hi - window.start, rule)
-            pending.setdefault(index, _Pending(lo, np.zeros_like(window.scene))).add(tiling, hi, hi - lo, window.scene, events)
+            part = _Part(hi - lo, inside(window, (lo + hi) / 2 - window.start), events)
+            pending.setdefault(index, _Pending(lo, np.zeros_like(window.scene))).add(tiling, hi, part, window.scene)
         for index in sorted(pending):
             if (index + 1) * n_cell <= window.settled:
                 yield pending.pop(index).scores(rule, sample_rate)
     for index in sorted(pending):
         yield pending.pop(index).scores(rule, sample_rate)
+
+
+def inside(window: WindowScores, position: float) -> float:
+    """How far from the nearer end of the window a position in samples is: 0 at its ends, 1 in its middle."""
+    return 1 - abs(2 * position / window.n_window - 1)
 
 
 def frames_in(window: WindowScores, lo: int, hi: int, rule: Rule) -> Scores:
@@ -138,6 +145,14 @@ def _centres(lo: int, hi: int, n_window: int, n_frames: int) -> tuple[int, int]:
     return middle, middle + 1
 
 
+class _Part(NamedTuple):
+    """What one window says about a cell."""
+
+    n_samples: int  # of the cell that it covers
+    inside: float
+    events: Scores
+
+
 @dataclass(slots=True)
 class _Pending:
     """A cell to which later windows may still add."""
@@ -146,27 +161,30 @@ class _Pending:
     scene: Scores  # sum over windows, weighted by samples
     end: int = 0  # after the last sample heard
     n_samples: int = 0  # heard, each tiling counted
-    tilings: dict[int, list[tuple[int, Scores]]] = field(default_factory=dict)  # (samples, events) of each one's windows
+    tilings: dict[int, list[_Part]] = field(default_factory=dict)
 
-    def add(self, tiling: int, end: int, n_samples: int, scene: Scores, events: Scores) -> None:
+    def add(self, tiling: int, end: int, part: _Part, scene: Scores) -> None:
         self.end = max(self.end, end)
-        self.n_samples += n_samples
-        self.scene = self.scene + n_samples * scene
-        self.tilings.setdefault(tiling, []).append((n_samples, events))
+        self.n_samples += part.n_samples
+        self.scene = self.scene + part.n_samples * scene
+        self.tilings.setdefault(tiling, []).append(part)
 
     def scores(self, rule: Rule, sample_rate: int) -> CellScores:
         tilings = [_joined(parts, rule) for parts in self.tilings.values()]
-        events = tilings[0] if len(tilings) == 1 else np.mean(tilings, axis=0)
+        events = tilings[0]
+        if len(tilings) > 1:
+            weights = [sum(part.n_samples * part.inside for part in parts) for parts in self.tilings.values()]
+            events = np.average(tilings, axis=0, weights=weights).astype(np.float32)
         return CellScores(
             self.start / sample_rate, self.end / sample_rate, (self.scene / self.n_samples).astype(np.float32), events
         )
 
 
-def _joined(parts: list[tuple[int, Scores]], rule: Rule) -> Scores:
+def _joined(parts: list[_Part], rule: Rule) -> Scores:
     """(K,) scores of one cell from windows side by side."""
     if len(parts) == 1:
-        return parts[0][1]
-    n_samples, events = zip(*parts, strict=True)
+        return parts[0].events
+    n_samples, _, events = zip(*parts, strict=True)
     joined: Scores = np.max(events, axis=0) if rule == "max" else np.average(events, axis=0, weights=n_samples)
     return joined
 

@@ -69,9 +69,18 @@ def test_the_tail_is_kept_and_nothing_past_the_end_is_written() -> None:
     assert heard[10:] == [(10, 11, 0.2), (11, 12, 0.3), (12, 12.4, 0.4)]
 
 
-def test_overlapping_windows_are_averaged() -> None:
+def test_overlapping_windows_are_averaged_and_count_most_in_their_middle() -> None:
+    """The first window counts 0.9, 0.7, 0.5, 0.3 and 0.1 in the cells that it shares with the second, which counts the rest."""
     windows = [window(0, [0.2] * 10), window(5, [0.4] * 10), window(10, [0.6] * 10)]
-    assert [score for _, _, score in scored(windows)] == pytest.approx([0.2] * 5 + [0.3] * 5 + [0.5] * 5 + [0.6] * 5)
+    shared = [0.22, 0.26, 0.3, 0.34, 0.38]
+    expected = [0.2] * 5 + shared + [score + 0.2 for score in shared] + [0.6] * 5
+    assert [score for _, _, score in scored(windows)] == pytest.approx(expected)
+
+
+def test_a_window_that_covers_part_of_a_cell_counts_less() -> None:
+    """Cell [6, 7): 1 s, 0.7 from an end to the middle, of a window that says 0.2; 0.75 s, 0.075 from it, of one that says 0.4."""
+    heard = scored([window(0, [0.2] * 10), window(6.25, [0.4] * 10)])
+    assert heard[6] == (6, 7, pytest.approx((0.7 * 0.2 + 0.75 * 0.075 * 0.4) / (0.7 + 0.75 * 0.075), abs=1e-3))
 
 
 @pytest.mark.parametrize(("rule", "score"), [("max", 0.6), ("mean", 0.4)])
