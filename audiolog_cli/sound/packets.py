@@ -38,8 +38,8 @@ class Lost:
 
 def decoded(track: SoundTrack) -> Iterator[AudioFrame | Lost]:
     """Frames in order, and a `Lost` where frames are missing. Raises AudioError if the disk or the pipe fails."""
-    if track.codec == "flac":  # by default a frame with a wrong checksum is accepted
-        track.stream.codec_context.options = {"err_detect": "crccheck+explode"}
+    if track.codec == "flac":  # by default a frame with a wrong checksum is accepted, and channels are interleaved
+        track.stream.codec_context.options = {"err_detect": "crccheck+explode", "request_sample_fmt": "s16p"}
     by_packet = frames_by_packet(track)
     for _, items in restamped(by_packet) if track.container.format.name == "ogg" else by_packet:
         yield from items

@@ -66,8 +66,8 @@ class State:
     n_hop: int  # samples from window to window
     limit: int
     lock: Lock = field(default_factory=Lock)
-    work: Condition = field(init=False)  # windows to score or recordings to decode; the workers wait for it
-    room: Condition = field(init=False)  # for recordings and their windows; whoever lists or receives them waits for it
+    work: Condition = field(init=False)  # windows to score or room to decode more; who does that waits for it
+    room: Condition = field(init=False)  # for recordings; who lists them waits for it
     results: Condition = field(init=False)  # the first recording's; the caller waits for them
     recordings: deque[Recording[Any]] = field(default_factory=deque)  # the first is the one whose turn it is
     waiting: deque[Entry] = field(default_factory=deque)
@@ -85,6 +85,12 @@ class State:
         """For what all must know: the end, a failure."""
         for condition in (self.work, self.room, self.results):
             condition.notify_all()
+
+    def make_room(self) -> None:
+        """For who may now decode more; further recordings are listed several at a time, when half of those listed are done."""
+        self.work.notify_all()
+        if len(self.recordings) <= self.limit // 2:
+            self.room.notify()
 
     def has_room(self, recording: Recording[Any]) -> bool:
         """Whether more windows of a recording may be decoded."""
@@ -145,8 +151,7 @@ def _scores_of(state: State, recording: Recording[Any]) -> Iterator[WindowScores
                 ready.append(scores)
                 entries.popleft()
             state.n_held -= len(ready)
-            state.work.notify_all()
-            state.room.notify_all()
+            state.make_room()
         if not ready:
             break
         yield from ready
@@ -161,8 +166,7 @@ def _drop(state: State, recording: Recording[Any]) -> None:
         state.waiting = deque(entry for entry in state.waiting if entry not in recording.entries)
         state.n_held -= len(recording.entries)
         state.recordings.popleft()
-        state.work.notify_all()
-        state.room.notify_all()
+        state.make_room()
 
 
 # The threads
@@ -179,8 +183,9 @@ def _list(state: State, recordings: Iterable[Recording[Any]], in_turn: bool) -> 
         for recording in recordings:
             with state.room:
                 state.recordings.append(recording)
-                state.work.notify()
-                state.results.notify()
+                state.work.notify_all()
+                if len(state.recordings) == 1:
+                    state.results.notify()
                 if recording.is_live and not recording.is_read:
                     Thread(target=_receive, args=(state, recording), daemon=True).start()
                 state.room.wait_for(partial(is_due, recording))
@@ -216,8 +221,8 @@ def _receive(state: State, recording: Recording[Any]) -> None:
     """Decode a live recording as its sound comes."""
     try:
         while not recording.is_read:
-            with state.room:
-                state.room.wait_for(lambda: state.is_stopped or recording.is_read or state.has_room(recording))
+            with state.work:
+                state.work.wait_for(lambda: state.is_stopped or recording.is_read or state.has_room(recording))
                 if state.is_stopped:
                     return
             _decode(state, recording, 1)
@@ -283,9 +288,11 @@ def _decode(state: State, recording: Recording[Any], n: int) -> None:
             state.waiting.extend(found)
             state.n_held += len(found)
         state.work.notify_all()
-        if recording.is_read:
-            state.room.notify_all()
-            state.results.notify()
+        if recording.is_read and state.recordings:
+            if recording is state.recordings[0]:  # there may be no scores to come
+                state.results.notify()
+            if recording is state.recordings[-1]:  # the next one in turn may be listed
+                state.room.notify()
 
 
 def _score(state: State, batch: list[Entry]) -> None:
