@@ -513,10 +513,13 @@ def tables_of(name: str) -> dict[str, list[Row]]:
 
 
 def own_table(start: str | None, lines: str) -> list[Row]:
-    """The rows of a table in a file of logs: `event car 0-25 48-70` on each line, in seconds."""
+    """The rows of a table in a file of logs: `event car 0-25 48-70` on each line, in seconds; `-` is a scene without a name."""
     spans: dict[str, Spans] = {"scene": {}, "event": {}}
     for line in lines.splitlines():
         kind, label, *times = line.split()
-        spans[kind] = {**spans[kind], label: [(float(time.split("-")[0]), float(time.split("-")[1])) for time in times]}
+        spans[kind] = {
+            **spans[kind],
+            label.removeprefix("-"): [(float(time.split("-")[0]), float(time.split("-")[1])) for time in times],
+        }
     found = rows(spans["scene"], spans["event"])
     return dated(start, found) if start else found

@@ -121,6 +121,11 @@ def _plausible(statement: Statement, text: str, table: Table) -> list[Claim]:
         return _plausible(replace(statement, in_part=True, may_be_part=False), text, table)
     if statement.time and statement.time.amount and not holding.problem(*_as_length(statement, table), table):
         return list(_claims(replace(statement, time=None), text, table))
+    if statement.quality and statement.quality.may_be_point and statement.mentions:
+        at = statement.quality.value
+        time = Time(statement.quality.start, statement.quality.end, at, at, statement.quality.slack, amount=True)
+        if not any(claim.problem for claim in _claims(replace(statement, quality=None, time=time), text, table)):
+            return []
     for scene in statement.scenes:
         other = list(_claims(replace(statement, scene=scene), text, table))
         if not any(claim.problem for claim in other):
@@ -143,7 +148,10 @@ def _as_length(statement: Statement, table: Table) -> tuple[frozenset[str], Stat
 
 
 def _share_a_range(claims: Sequence[Claim], table: Table) -> bool:
-    """Whether several labels with one range are each heard in it, and one of them all of that time, or all of them together."""
+    """Whether several labels with one range are each heard in it, and the range is one of theirs, of all together, or a scene's.
+
+    Three labels or more may be what is heard in any stretch that the log likes to speak of.
+    """
     onset, offset = claims[0].onset, claims[0].offset
     if len(claims) < 2 or onset is None or offset is None or onset == offset:
         return False
@@ -151,8 +159,12 @@ def _share_a_range(claims: Sequence[Claim], table: Table) -> bool:
         return False
     each = [table.when(frozenset(claim.labels)) for claim in claims]
     together = spans_of(pair for spans in each for pair in spans.pairs())
+    edges = (table.onset, *table.changes, table.end)
+    of_scene = all(any(abs(edge - time) <= TOLERANCE for edge in edges) for time in (onset, offset))
     is_filled = any(not claim.problem for claim in claims) or together.begins_and_ends(onset, offset, TOLERANCE)
-    return is_filled and all(spans.meets(onset - TOLERANCE, offset + TOLERANCE) for spans in each)
+    return (is_filled or of_scene or len(claims) > 2) and all(
+        spans.meets(onset - TOLERANCE, offset + TOLERANCE) for spans in each
+    )
 
 
 def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
@@ -229,8 +241,12 @@ def _problem(statement: Statement, mention: Mention, labels: frozenset[str], pos
     spans, tolerance = table.when(labels), _tolerance(time, position, table)
     if statement.denied:
         return "heard then, says the table" if spans.meets(onset + tolerance, offset - tolerance) else ""
-    if time.share:
-        return "" if spans.meets(onset + tolerance, offset - tolerance) else NOT_THEN
+    if time.share:  # a sound that only touches the middle is not in that half
+        first, last = (
+            onset + (tolerance if time.share[0] else -tolerance),
+            offset + (tolerance if time.share[1] == 1 else -tolerance),
+        )
+        return "" if spans.meets(first, last) else NOT_THEN
     if _is_loose(statement, mention, position, table):
         return "" if spans.meets(onset - tolerance, offset + tolerance) else NOT_THEN
     alternatives = [spans, *(table.heard[name] for label in labels for name in table.variants(label)), table.when_cut(labels)]
@@ -279,7 +295,7 @@ def _untimed_problem(statement: Statement, labels: frozenset[str], table: Table)
     there = bool(table.when_within(labels, *place))
     if statement.denied:
         return "heard in that scene, says the table" if there else ""
-    return "" if there else "not in that scene"
+    return "" if there else "not in that scene" if statement.scene else NOT_THEN
 
 
 # Qualities

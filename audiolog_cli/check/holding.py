@@ -54,7 +54,8 @@ def positions_of(time: Time | None, statement: Statement, table: Table) -> list[
     if time.share:
         visits = list(pairwise([table.onset, *table.changes[:MOST_VISITS], table.end]))
         named = table.when(scene).pairs() if (scene := scene_of(statement, table)) else ()
-        wholes = [(table.onset, table.end), *(visits if time.share[1] - time.share[0] == END_SHARE else named)]
+        of_visits = visits if statement.scene or statement.spoken_of else []
+        wholes = [(table.onset, table.end), *(of_visits if time.share[1] - time.share[0] == END_SHARE else named)]
         return [(on + time.share[0] * (off - on), on + time.share[1] * (off - on)) for on, off in wholes]
     if time.onset < 0:
         return [(end + time.onset, end) for end in (table.end, *edges)]
@@ -151,7 +152,7 @@ def _counts(case: Case) -> str:
     """Heard that many times; pauses within the tolerance may be ignored, and listed times may be counted."""
     if case.quality.bound != "least" and len(case.statement.times) == case.quality.value > 1:
         return ""
-    said = [(len(spans) - bisect_right(spans.pauses, TOLERANCE), len(spans)) for spans, _ in case.choices()]
+    said = [(_least(spans), len(spans)) for spans, _ in case.choices()]
     if len(case.labels) > 1:  # `three vehicles`: each label by itself
         each = [sum(len(case.table.when_within(frozenset({label}), *region)) for label in case.labels) for region in case.within]
         said += [(min(least for least, _ in said), max(each))]
@@ -290,7 +291,36 @@ def _comes_before(case: Case) -> str:
         latest = min(heard[label].onsets[0] for label in others)
     else:
         latest = max(heard[label].onsets[-1] for label in others)
+        if any(
+            off - on > case.table.whole.seconds / 2 and on <= first
+            for on, off in case.table.when(others).meeting(first, first + 1)
+        ):
+            latest = first  # goes on, hence is there afterwards
     return "" if first <= latest + TOLERANCE else "not in that order"
+
+
+def _longer(case: Case) -> str:
+    """Heard longer than another label, in all or at once, in one of the regions."""
+    others = labels_of(case.quality.others[0], case.table)
+    for region in case.within if others else ():
+        own, other = (case.table.when_within(labels, *region) for labels in (case.labels, others))
+        if own.seconds + TOLERANCE >= other.seconds or own.lengths[-1:] >= other.lengths[-1:]:
+            return ""
+    return "heard for less time, says the table" if others else ""
+
+
+def _oftener(case: Case) -> str:
+    """Heard more often than another label, in one of the regions."""
+    others = labels_of(case.quality.others[0], case.table)
+    for region in case.within if others else ():
+        if len(case.table.when_within(case.labels, *region)) > _least(case.table.when_within(others, *region)):
+            return ""
+    return "heard less often, says the table" if others else ""
+
+
+def _least(spans: Spans) -> int:
+    """How often something is heard at least: pauses within the tolerance may be ignored."""
+    return len(spans) - bisect_right(spans.pauses, TOLERANCE)
 
 
 def _opens(case: Case) -> str:
@@ -331,6 +361,8 @@ KINDS: dict[str, Callable[[Case], str]] = {
     "only_then": _only_then,
     "only_there": _only_there,
     "comes_before": _comes_before,
+    "longer": _longer,
+    "oftener": _oftener,
     "opens": _opens,
     "closes": _closes,
 }

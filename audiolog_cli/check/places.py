@@ -9,9 +9,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from audiolog_cli.check.language import compiled
-from audiolog_cli.check.sentences import CLAUSE_END, JOINING, LOCATED, OF_ALL, OPENED, THEN, Sentence, Statement
+from audiolog_cli.check.sentences import (
+    CLAUSE_END,
+    COMMA_AND,
+    FRONTED,
+    JOINING,
+    LOCATED,
+    OF_ALL,
+    OPENED,
+    THEN,
+    Sentence,
+    Statement,
+)
 from audiolog_cli.check.times import Time
-from audiolog_cli.check.words import MISSING, Mention
+from audiolog_cli.check.words import MISSING, QUIET, Mention
 
 PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?= {0,2}[^\s\-•\d])")  # a blank line without a list or heading after it
 LIST_NEXT = re.compile(r"\s*\n\s*(?:[-•*]|\d+[.)])\s")
@@ -20,7 +31,7 @@ HEADING_AFTER = compiled(r"(?:[\s\x01\[\](),\d]|<scene_word>)*[:：]")
 WHILE_IN = compiled(r"<while_in>\s*(?:<joining>)?\s*\Z")
 LISTED = compiled(r"\s*(?:,|,?\s*<and>)\s+(?:[^\W\d_]+\s+){0,2}")
 WHEREVER = compiled("<where>(?<!with)(?<!avec)(?<!con)(?<!mit)")
-WHERE = compiled(r"[\s,]*<where>")
+WHERE = compiled(r"[\s,]*(?:(?:is|was)\s+)?<where>|\s*\|")
 SCENE_WORD = compiled("<scene_word>")
 
 
@@ -28,7 +39,14 @@ def _list_end(sentence: Sentence, mention: Mention) -> int:
     """Where the list that a label is in ends: `a dog and the steady wind are heard in the park`."""
     end = mention.end
     for each in sentence.mentions:
-        if each.start >= end and LISTED.fullmatch(sentence.masked, end, each.start) and each.concept not in sentence.scenes:
+        if COMMA_AND.match(sentence.masked, end) and end == mention.end:
+            break  # `ends with a bell, and a car is heard in the street`
+        if (
+            each.start >= end
+            and not each.may_be
+            and LISTED.fullmatch(sentence.masked, end, each.start)
+            and each.concept not in sentence.scenes
+        ):
             end = each.end
     return end
 
@@ -48,14 +66,14 @@ class Place:
     def follow(self, sentence: Sentence, doubles: frozenset[str]) -> None:
         """Move on to a sentence: it may be a heading, or end the last one's section. `doubles` are scenes only in headings."""
         if self.reached >= 0 and PARAGRAPH.search(sentence.masked, self.reached, sentence.start + 3):
-            self.scene = None  # a paragraph of its own
+            self.scene = self.time = None  # a paragraph of its own
         before, self.scene = self.scene, _scene_of(sentence, self.scene, doubles)
         named = [mention for mention in sentence.mentions if mention.concept in sentence.scenes]
         self.spoken_of = self.now
         self.now = named[-1] if named else self.now
         self.unnamed = "\x03" in sentence.line or (self.unnamed and self.scene is None and not OF_ALL.search(sentence.line))
         is_inline = self.scene is not before and sentence.mentions[1:]
-        self.reached = sentence.end if self.scene and (self.scene is before or is_inline) else -1
+        self.reached = sentence.end if (self.scene or self.time) and (self.scene is before or is_inline) else -1
         if self.scene is not before:
             self.inline_until = sentence.end if len(sentence.mentions) > 1 else -1
             self.time = _time_of(self.scene, sentence)
@@ -63,7 +81,8 @@ class Place:
             self.scene is None
             and not sentence.mentions
             and sentence.times
-            and (sentence.line[0] == "\x01" or "\x03" in sentence.line)
+            and sentence.times[0].onset < sentence.times[0].offset
+            and (sentence.line.lstrip()[:1] == "\x01" or "\x03" in sentence.line or sentence.line.rstrip().endswith((")", ":")))
         ):
             self.time = sentence.times[0]  # a section whose scene has no name
         elif self.scene is None and OF_ALL.search(sentence.line):
@@ -90,11 +109,11 @@ class Place:
         after = [scene for scene in own if scene.start > mention.start][:1]
         end = _list_end(sentence, mention)
         gap = sentence.masked[end : after[0].start] if after else ""
-        if any(end <= each.start < after[0].start for each in sentence.mentions if after):
+        if any(end <= each.start < after[0].start for each in sentence.mentions if after and each.concept != QUIET):
             gap = ""  # `horns in dense traffic ... a helicopter in the street`: not the horns
         is_near = LOCATED.search(gap) is not None and not CLAUSE_END.search(WHILE_IN.sub("", gap))
         if is_near and not (before and not CLAUSE_END.search(sentence.masked, before[-1].end, mention.start)):
-            before = after
+            before, is_before = after, False
         scene = None if mention.concept in sentence.scenes else before[-1] if before else self.scene
         is_on = self.inline_until >= 0 and re.fullmatch(r"[^\n]*[.!?][^\n]*", sentence.masked[self.inline_until : sentence.start])
         others: tuple[Mention | None, ...] = (
@@ -129,8 +148,9 @@ class Place:
                 OPENED.match(sentence.masked, sentence.start)
                 and sentence.clause_at(scene.start).start <= sentence.mentions[0].start
             )
-            is_attached = any(each.start < scene.start and each.concept not in sentence.scenes for each in sentence.mentions)
-            is_own = not is_attached or opened is not None
+            is_attached = any(each.start < scene.start for each in sentence.mentions)
+            is_own = (not is_attached and FRONTED.match(sentence.masked, sentence.start) is not None) or opened is not None
+            is_own = is_own or any(pattern.match(sentence.masked, scene.end) for pattern in (WHERE, HEADING_AFTER))
             is_own = is_own and WHEREVER.search(sentence.masked, scene.end + 3, mention.start) is None
         before = sentence.masked[sentence.clause_at(scene.start).start : scene.start]
         is_place = (
@@ -138,7 +158,8 @@ class Place:
             or HEADING_BEFORE.fullmatch(JOINING.sub(" ", before))
             or WHERE.match(sentence.masked, scene.end)
         )
-        if scene.may_be or not is_place or not is_own:
+        is_journey = any(each.end <= scene.start and each.start >= sentence.clause_at(scene.start).start for each in named)
+        if scene.may_be or not is_place or not is_own or is_journey:
             found.append(None)
         return tuple(each for each in found if each is not scene)
 

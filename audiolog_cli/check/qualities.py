@@ -24,15 +24,20 @@ from audiolog_cli.check.sentences import (
     Statement,
     speaks_of_something_else,
 )
-from audiolog_cli.check.times import FOR, NUMBER, VAGUELY_BEFORE, WINDOW, Time, bound_of
+from audiolog_cli.check.times import FOR, IN_ALL, NUMBER, VAGUELY_BEFORE, WINDOW, Time, bound_of
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
 COUNT = compiled(
-    rf"(?P<several><several_times>)|(?P<number>{NUMBER})\s*(?:<times>(?!\s+<no_count>)|(?:(?!<seconds|minutes|hours>)[^\W\d_]+\s+)?<occurrences>(?=\s+(?:of|with)\b|\s*(?:[,.;)\n|]|$)))"
-    r"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+<occurrences>|(?P<crossed>\d+)\s*[\u00d7x](?!\w)"
+    rf"(?P<several><several_times>)|(?<![A-Za-z])(?=\w)(?P<number>{NUMBER})"
+    r"\s*(?:<times>(?!\s+<no_count>)|(?:(?!<seconds|minutes|hours>)(?P<kind>[^\W\d_]+)\s+)?<occurrences>"
+    r"(?=\s+(?:of|with)\b|\s*(?:[,.;)\n|]|$)))"
+    r"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+<occurrences>"
+    r"|(?P<crossed>\d+)\s*[\u00d7x](?!\w)|[\u00d7x]\s?(?P<times>\d+)(?!\w)"
     r"|(?P<count><counts>)(?!\s+<no_count>)"
 )
 RELATIVE_NEXT = compiled(r"\s*(?:<relative>|[^\W\d_]+ing\b)")  # which lasts, lasting
+FIRST_TIME_IN = compiled(r"<first>\s+<single_time>")
+VERB_FIRST = compiled(r"(?<=and)\s+[a-z]+(?:s|ed)\s+<for>")  # ... and runs for a minute
 RELATIVE = re.compile(r"\b(?:that|which|who)\s*\Z", re.IGNORECASE)
 STRICTLY = compiled("<strictly>")
 LAST_TIME = compiled(r"<last>\s+<single_time>")
@@ -40,28 +45,51 @@ FIRST_TIME = compiled(r"[^,.;:\n]{0,30}<first>\s+<single_time>")
 FIRST = compiled(r"(?:\s+\w+){0,3}\s+<at_first>")
 PARTLY = compiled(r"(?:\s+[^\W\d_]+){0,2}\s+<before|after|restricting>")
 NARRATIVE = compiled("<then|next|narrative>")
-SEVERAL = compiled(rf"(?P<number>{NUMBER})(?=\s)(?!\s+<times|occurrences>)")
+SEVERAL = compiled(rf"(?<![A-Za-z])(?=\w)(?P<number>{NUMBER})(?=\s)(?!\s+<times|occurrences>)")
+PARTLY_THEN = compiled("<restricting>")
+ADJECTIVE = compiled("<adjective>")
+COUNTED_NEXT = compiled(r"(?:\s|<adjective>)*")
 SINGLE = compiled("<single>")
-THROUGHOUT = compiled(r"(?P<entire><entire>)|<throughout>(?!\s+<part_of>)")
-ALONE = compiled(r"(?P<sound><only_sound>)|(?P<sole><the_only>)|(?P<only><only>)|(?P<all><all_of_it>)")
+THROUGHOUT = compiled(r"(?P<entire><entire>)(?:\s+(?:the|this)\s+<recording>)?|(?<!\bin )(?<!\bof )<throughout>(?!\s+<part_of>)")
+ALONE = compiled(
+    r"(?P<sound><only_sound>)|(?P<sole><the_only>)|(?P<there><nowhere_else>)|(?P<only><only>)|(?P<all><all_of_it>)|(?P<rest><and_nothing>)"
+)
 MOSTLY = compiled(r"(?P<longest><superlative>\s+(?:[^\W\d_]+\s+)?<sound_word>)|(?P<follows><mostly>)|(?P<precedes><dominates>)")
 THEN, BEFORE, AFTER = compiled("<then>"), compiled("<before>"), compiled("<after>")
-NEXT, EARLIER = compiled("<next>"), compiled("<earlier>")
+_EARLIER = r"<earlier>(?!\s+<than>)"
+NEXT, EARLIER = compiled("<next>"), compiled(_EARLIER)
 NOT_BEFORE = compiled(r"<denied>\s*\Z")
 BESIDE_SOUNDS = compiled("<heard|elsewhere|recording|joining|scene_word>")
 ONLY_IN = compiled(rf"(?:\s*<heard>)*\s*{LOCATED.pattern}")
 LOCATED_ITSELF = compiled(r"(?:\s*<heard>)*\s*at home")  # a phrase of the scene's own
 FOR_NOW = compiled("<restricting|for_now>")
 IS = compiled(r"\s*(?:is|are|was|were|being)\s*")
-MOSTLY_NEXT = compiled(rf"(?:{JOINING.pattern}|\s*(?:is|are|was|were|:))*")
+PART_OF_NEXT = compiled("<part_of>")  # most of the first minute
+MOSTLY_NEXT = compiled(rf"(?:{JOINING.pattern}|\s*(?:<filled_by|recording>|this|:))*")
+COMES = compiled(r"\s*<comes>")
+LEFT, ARRIVING = compiled(r"<from>(?:\s+[^\W\d_]+){0,2}\s*\Z"), compiled(r"\s*,?\s*<to|into_it>\b")  # from a street to a park
+FOLLOWS = compiled(r"\s*<follows>\s*(?:,|\Z)")
 OPENS_NEXT = compiled(r"[\s\-–•,]*<next>")
-BEGINS, ENDS = compiled(r"<begins_with>|\b<scene_word>\s*1\b(?=\W)"), compiled("<ends_with>")
+_SOUND = (
+    r"<sound_word|moments|scene_word>(?:\s+(?:of|in)\s+(?:the|this)\s+<recording>)?(?:\s+(?:to\s+be|that\s+is))?(?:\s+<heard>)*"
+)
+_WITH = r"(?:\s+(?:off|out|up))?\s+(?:<with_it>|(?!<during>)<located>)"
+BEGINS = compiled(rf"<begins_with>|<begins_verb>{_WITH}|\b<scene_word>\s*1\b(?=\W)|<the_one>\s+<first>\s+{_SOUND}")
+ENDS = compiled(rf"<ends_with>|<ends_verb>{_WITH}|<the_one>\s+<last>\s+{_SOUND}")
+QUALIFIED = compiled("<before|after|restricting|relative>")
+OPENS_IT, CLOSES_IT = (
+    compiled(
+        rf"<{verb}>\s+(?:the|this)\s+<recording>|<{phrase}>(?!\s+of\b)|(?:is|are)\s+<the_one>\s+<{which}>\s+<sound_word|scene_word>"
+    )
+    for verb, phrase, which in (("opens_verb", "opens_it", "first"), ("closes_verb", "closes_it", "last"))
+)
+COMPARED = compiled("(?P<longer><longer>)|(?P<shorter><shorter>)|(?P<oftener><oftener>)|(?P<rarer><rarer>)")
 OPENED = compiled(r"\W*(?P<only><only>\s+)?(?:(?P<before><before>)|(?P<after><after>))([^\x01\x04,.:;()]{0,30})")
 TIME_NEXT = compiled(r"\s*(?:<at|between|filler|about>\s*)*\x01")
 IN_BRACKET = compiled(r"\(\s*(?:<about|more_than|less_than>\s*)*\Z")
 AND_THEN = compiled(r"<and>\s+<before|after|next|restricting>")
 ONLY_BEFORE = compiled(r"<only>\s*\Z")
-BEFORE_THAT = compiled(r"[^,.;:]{0,24}<earlier>")
+BEFORE_THAT = compiled(rf"[^,.;:]{{0,24}}{_EARLIER}")
 BREAK = compiled(r"[,;:](?!\s*(?:<and>\s*)?<all_of_it|pronoun>)")
 FEW_WORDS = compiled(r"[^\x01\x04,.:;()]{0,40}\Z")
 
@@ -74,7 +102,7 @@ def qualities(sentence: Sentence, before: Sequence[Mention]) -> Iterator[Stateme
     if not sentence.mentions:
         yield from () if DENIED.search(line) else _of_what_was_named(sentence)
         return
-    of_clauses = [*_amounts(sentence), *_shares(sentence), *(() if EXCEPT.search(line) else _alone(sentence)), *_ends(sentence)]
+    of_clauses = [*_amounts(sentence), *_shares(sentence), *_alone(sentence), *_ends(sentence), *_comparisons(sentence)]
     yield from (statement for statement in of_clauses if not _is_in_denial(statement, sentence))
     if not DENIED.search(line):
         yield from _orders(sentence, before)
@@ -82,8 +110,9 @@ def qualities(sentence: Sentence, before: Sequence[Mention]) -> Iterator[Stateme
 
 def _is_in_denial(statement: Statement, sentence: Sentence) -> bool:
     assert statement.quality is not None
-    clause = sentence.clause_at(statement.quality.start)
-    return DENIED.search(sentence.masked, clause.start, clause.end) is not None
+    quality, clause = statement.quality, sentence.clause_at(statement.quality.start)
+    found = DENIED.finditer(sentence.masked, clause.start, clause.end)
+    return any(match.end() <= quality.start or match.start() >= quality.end for match in found)  # not the `no` of `no sound but`
 
 
 def _statement(mentions: Sequence[Mention], quality: Quality, times: Sequence[Time] = ()) -> Statement:
@@ -120,24 +149,29 @@ def _without_cues(masked: str, clause: Clause) -> str:
 
 def _durations(sentence: Sentence) -> Iterator[Quality]:
     for each in sentence.durations:
-        yield Quality("lasts" if not each.in_all else "lasts_in_all", each.start, each.end, each.seconds, each.slack, each.bound)
+        kind = "lasts_in_all" if each.in_all else "lasts"
+        yield Quality(kind, each.start, each.end, each.seconds, each.slack, each.bound, each.is_bare)
 
 
 def _counts(sentence: Sentence) -> Iterator[Quality]:
     for match in COUNT.finditer(sentence.masked, sentence.start, sentence.end):
         before = sentence.masked[max(sentence.start, match.start() - 24) : match.start()]
+        clause = sentence.clause_at(match.start()) if sentence.clauses else Clause(sentence.start, sentence.end)
         is_conjunction = not before.strip() and not re.match(r"\s*,", sentence.masked[match.end() : match.end() + 4])
         if match["count"] and value(match["count"]) == 1 and is_conjunction:
             continue  # as in `once outside, cars pass`
         if match["several"]:
             yield Quality("counts", match.start(), match.end(), 2, 0, "least")
             continue
-        number = value(match["number"] or match["listed"] or match["crossed"] or match["count"])
+        number = value(match["number"] or match["listed"] or match["crossed"] or match["times"] or match["count"])
         if number != int(number) or (match["number"] or "").lower() in ("a", "an"):
             continue
         is_part = bool(
-            NARRATIVE.search(sentence.line) or any(time.onset == time.offset for time in sentence.times)
-        ) or PARTLY.match(sentence.masked, match.end())  # `then a dog barks twice`: perhaps again, later
+            NARRATIVE.search(sentence.masked, clause.start, clause.end)
+            or any(time.onset == time.offset for time in sentence.times)
+            or PARTLY.match(sentence.masked, match.end())  # `then a dog barks twice`: perhaps again, later
+        ) and not IN_ALL.match(sentence.masked, match.end())
+        is_part = is_part or bool(match["kind"] and not ADJECTIVE.fullmatch(match["kind"]))  # three longer stretches
         bound = bound_of(before) or ("least" if is_part else "")
         slack = max(1.0, 0.2 * number) if VAGUELY_BEFORE.search(before) else 0.0
         yield Quality("counts", match.start(), match.end(), number, slack, bound)
@@ -155,8 +189,9 @@ def _amounts(sentence: Sentence) -> Iterator[Statement]:
         if owner:
             times = sentence.clause_at(quality.start).times or owner[0].times
             yield replace(_statement(owner[1], quality, times), instead=_others(sentence, owner[1], quality))
+    is_all = OF_ALL.search(sentence.line) is not None and NARRATIVE.search(sentence.line) is None
     for match in SEVERAL.finditer(sentence.masked, sentence.start, sentence.end):
-        run = _run_after(sentence, match.end())
+        run = _run_after(sentence, match.end(), COUNTED_NEXT)
         number = value(match["number"])
         is_plural = sentence.masked[run[0].start : run[0].end].rstrip().endswith("s") if run else False
         if (
@@ -169,7 +204,7 @@ def _amounts(sentence: Sentence) -> Iterator[Statement]:
         ):
             yield _statement(
                 run[:1],
-                Quality("counts", match.start(), match.end(), number, bound="least"),
+                Quality("counts", match.start(), match.end(), number, bound="" if is_all else "least"),
                 sentence.clause_at(match.start()).times,
             )
     for match in SINGLE.finditer(sentence.masked, sentence.start, sentence.end):
@@ -192,7 +227,9 @@ def _owner(sentence: Sentence, position: int) -> tuple[Clause, list[Mention]] | 
         return None
     if OF_ALL.search(sentence.masked, clause.start, position):
         return None
-    is_relative = RELATIVE_NEXT.match(sentence.masked, clause.start)
+    is_relative = RELATIVE_NEXT.match(sentence.masked, clause.start) or (
+        VERB_FIRST.match(sentence.masked, clause.start) and not OF_ALL.search(sentence.masked, sentence.start, clause.start)
+    )
     if not is_relative and speaks_of_something_else(_without_cues(sentence.masked, clause), clause):
         return None
     earlier = [each for each in sentence.clauses[:index] if any(not _is_place(run, sentence) for run in each.runs)]
@@ -241,7 +278,7 @@ def _shares(sentence: Sentence) -> Iterator[Statement]:
         owner = _owner(sentence, match.start())
         if any(owner and owner[0].start <= each.start < owner[0].end for each in sentence.durations):
             continue  # as in `for 5 s without a break`
-        if owner and not owner[0].times and not sentence.clause_at(match.start()).times and owner[1][0].start < match.end() + 80:
+        if owner and not sentence.times and not sentence.clause_at(match.start()).times and owner[1][0].start < match.end() + 80:
             quality = Quality("goes_on" if match["entire"] else "throughout", match.start(), match.end())
             yield from (_statement((mention,), quality) for mention in owner[1])
     for match in MOSTLY.finditer(sentence.masked, sentence.start, sentence.end):
@@ -253,12 +290,12 @@ def _shares(sentence: Sentence) -> Iterator[Statement]:
             if before and not clause.times and not any(_events(run, sentence) for run in after):
                 yield _statement(_events(before[-1], sentence) or before[-1], quality)
         elif match["longest"]:
-            before = [run for run in sentence.runs if run[-1].end <= match.start()][-1:]
+            before = [run for run in sentence.runs if run[-1].end <= match.start() and not sentence.times][-1:]
             if before and IS.fullmatch(sentence.masked, before[0][-1].end, match.start()):
                 yield _statement(_events(before[0], sentence) or before[0], quality)
             elif run := _run_after(sentence, match.end(), MOSTLY_NEXT):
                 yield _statement(run[:1], quality)
-        elif TIME_NEXT.match(sentence.masked, match.end()):
+        elif TIME_NEXT.match(sentence.masked, match.end()) and not PART_OF_NEXT.match(sentence.masked, match.start()):
             before = [run for run in sentence.runs if run[-1].end <= match.start()]
             before = [events for run in before if (events := _events(run, sentence))] or before
             if before:
@@ -270,11 +307,25 @@ def _shares(sentence: Sentence) -> Iterator[Statement]:
 def _alone(sentence: Sentence) -> Iterator[Statement]:
     """`only rain`, `the only sounds are rain and wind`, `the only alarm`, `only at 0:05`."""
     events = [mention for mention in sentence.mentions if mention.concept not in sentence.scenes]
+    silence = [mention for mention in sentence.mentions if mention.concept == QUIET]
+    if (
+        silence
+        and not sentence.times
+        and not PARTLY_THEN.search(sentence.line)
+        and (match := EXCEPT.search(sentence.masked, sentence.start, sentence.end))
+    ):
+        run = _run_after(sentence, match.end())  # `apart from rain, nothing is heard`
+        if run and not set(events) - {*run, *silence}:
+            yield _statement(run, Quality("only", match.start(), match.end(), others=tuple(events)))
     for match in ALONE.finditer(sentence.masked, sentence.start, sentence.end):
         after = tuple(mention for mention in events if mention.start >= match.end())
         where = match.start(), match.end()
         if NOT_BEFORE.search(sentence.masked[max(0, match.start() - 12) : match.start()]):
             continue  # not only
+        if EXCEPT.search(sentence.masked, sentence.start, match.start()) or EXCEPT.search(
+            sentence.masked, match.end(), sentence.end
+        ):
+            continue
         if FOR_NOW.search(sentence.masked, max(sentence.start, match.start() - WINDOW // 2), match.start()):
             continue  # `from then on only`
         run = _run_after(sentence, match.end())
@@ -287,6 +338,13 @@ def _alone(sentence: Sentence) -> Iterator[Statement]:
             yield _statement(after, Quality("only", *where, others=tuple(events)), sentence.times)
         elif match["sole"] and run and len(run) == 1 and run[0] in events:
             yield _statement(run, Quality("counts", *where, value=1), sentence.clause_at(match.start()).times)
+        elif match["rest"]:
+            if before := _before(sentence, match):
+                yield _statement(before, Quality("only", *where, others=tuple(events)))
+        elif match["there"]:
+            between = JOINING if run and run[0].concept in sentence.scenes else LOCATED
+            scenes = _scenes_after(sentence, match.end(), between)
+            yield from _only_there(_before(sentence, match)[-1:], where, scenes) if scenes else ()
         elif match["only"] and TIME_NEXT.match(sentence.masked, match.end()):
             before = [mention for mention in events if mention.end <= match.start()]
             own = [each for each in sentence.runs if before and before[-1] in each]
@@ -306,11 +364,11 @@ def _only_there(labels: Sequence[Mention], where: tuple[int, int], scenes: tuple
         yield _statement(labels, Quality("only_there", *where, others=scenes))
 
 
-def _scenes_after(sentence: Sentence, position: int) -> tuple[Mention, ...]:
+def _scenes_after(sentence: Sentence, position: int, between: re.Pattern[str] = ONLY_IN) -> tuple[Mention, ...]:
     """The scenes in which, after a position, something is said to be: `in the street and on the bus`."""
     run = next((run for run in sentence.runs if run[0].start >= position), None)
     if run is None or not (
-        ONLY_IN.fullmatch(sentence.masked, position, run[0].start) or LOCATED_ITSELF.match(sentence.masked, position)
+        between.fullmatch(sentence.masked, position, run[0].start) or LOCATED_ITSELF.match(sentence.masked, position)
     ):
         return ()
     return tuple(takewhile(lambda mention: mention.concept in sentence.scenes, run))
@@ -351,19 +409,26 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
     if not runs:
         return
     opening = sentence.masked[sentence.start : runs[0][0].start]
+    if last and (last[-1].concept in sentence.scenes) != (runs[0][-1].concept in sentence.scenes):
+        last = ()
     if last and (match := OPENS_NEXT.match(opening)) and not BEFORE.search(opening):
         yield _order(last, runs[0], sentence.start, match)
+    if last and (match := FOLLOWS.match(sentence.masked[runs[0][-1].end : sentence.end])):
+        yield _order(last, runs[0], runs[0][-1].end, match)
     until = runs[1][0].start if len(runs) > 1 else sentence.end
     if last and (match := EARLIER.match(opening.lstrip()) or BEFORE_THAT.match(sentence.masked, runs[0][-1].end, until)):
         yield _order(runs[0], last, sentence.start, match)
     for (first, second), gap in _gaps(sentence, runs):
         base = first[-1].end
-        if match := EARLIER.search(gap):
+        is_journey = LEFT.search(sentence.masked[sentence.start : first[0].start]) and ARRIVING.match(gap)
+        if is_journey and all(each.concept in sentence.scenes for each in (*first, *second)):
+            yield _order(first, second, base, is_journey)
+        elif match := EARLIER.search(gap):
             yield _order(second, first, base, match)
         elif match := FIRST.match(gap) if BREAK.search(gap) else None:
             yield _order(first, second, base, match, "all")  # `music is played first, and a drill follows`
         elif match := _near(BEFORE, gap) or THEN.search(gap) or NEXT.search(gap):
-            is_strict = STRICTLY.search(gap) if BEFORE.match(match.group()) else FIRST.match(gap)
+            is_strict = STRICTLY.search(gap) if BEFORE.match(match.group()) else FIRST.match(gap) or FIRST_TIME_IN.search(gap)
             is_strict = is_strict or FIRST_TIME.match(sentence.masked, second[-1].end)
             yield _order(
                 first, second, base, match, "last" if LAST_TIME.search(gap[: match.start()]) else "all" if is_strict else ""
@@ -373,7 +438,7 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
     if len(runs) > 1:
         opened = OPENED.fullmatch(opening)
         gap = sentence.masked[runs[0][-1].end : runs[1][0].start]
-        if opened and ("," in gap or opened["only"]):
+        if opened and ("," in gap or COMES.match(gap) or opened["only"]):
             first, second = (runs[1], runs[0]) if opened["before"] else (runs[0], runs[1])
             yield _order(first, second, sentence.start, opened, "all" if opened["only"] else "")
 
@@ -399,13 +464,38 @@ def _order(first: Sequence[Mention], second: Sequence[Mention], base: int, match
 
 
 def _ends(sentence: Sentence) -> Iterator[Statement]:
-    """What the recording, or a scene of it, begins or ends with."""
-    for kind, pattern in (("opens", BEGINS), ("closes", ENDS)):
-        for match in pattern.finditer(sentence.masked, sentence.start, sentence.end):
-            run = next((run for run in sentence.runs if run[0].start >= match.end()), None)
-            clause = sentence.clause_at(match.start())
-            subject = [mention for mention in clause.labels if mention.end <= match.start()]
-            if match.group().split()[0].endswith("ing") and not OF_ALL.search(sentence.masked, sentence.start, match.start()):
+    """What the recording, or a scene of it, begins or ends with: named after the words that say so, or before them."""
+    for kind, follows, precedes in (("opens", BEGINS, OPENS_IT), ("closes", ENDS, CLOSES_IT)):
+        for match in follows.finditer(sentence.masked, sentence.start, sentence.end):
+            after = [run for run in sentence.runs if run[0].end > match.end()]  # also `starts [at home]`
+            is_placed = LOCATED.search(match.group()) is not None  # starts in
+            run = next((run for run in after if is_placed or len(after) == 1 or not _is_place(run, sentence)), None)
+            is_told = OF_ALL.search(sentence.masked, sentence.start, match.start()) or match.start() - sentence.start < 3
+            if match.group().split()[0].endswith("ing") and not is_told:
                 continue  # as in `a conversation, ending in laughter`
-            if run and not subject and FEW_WORDS.match(sentence.masked[match.end() : run[0].start]):
+            gap = sentence.masked[match.end() : max(run[0].start, match.end())] if run else ""
+            if run and not _before(sentence, match) and FEW_WORDS.match(gap) and not QUALIFIED.search(gap):
                 yield _statement(run[:1], Quality(kind, match.start(), match.end()))
+        for match in precedes.finditer(sentence.masked, sentence.start, sentence.end):
+            if run := _before(sentence, match):
+                yield _statement(run, Quality(kind, match.start(), match.end()))
+
+
+def _before(sentence: Sentence, match: re.Match[str]) -> list[Mention]:
+    """The labels before a match in its clause."""
+    before = [run for run in sentence.clause_at(match.start()).runs if run[-1].end <= match.start()]
+    return _events(before[-1], sentence) or before[-1] if before else []
+
+
+# Of two, which more
+
+
+def _comparisons(sentence: Sentence) -> Iterator[Statement]:
+    """A longer, or more often, than B."""
+    for match in COMPARED.finditer(sentence.masked, sentence.start, sentence.end):
+        first, second = _before(sentence, match), _run_after(sentence, match.end())
+        if first and second:
+            if match["shorter"] or match["rarer"]:
+                first, second = second, first
+            kind = "longer" if match["longer"] or match["shorter"] else "oftener"
+            yield _statement(first[:1], Quality(kind, match.start(), match.end(), others=tuple(second[:1])))

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from audiolog_cli.check.facts import Table
 from audiolog_cli.check.language import compiled
@@ -22,7 +23,7 @@ NAMES = re.compile(r"^Log of .*$|\b[\w-]+\.(?:wav|flac|mp3|m4a|aac|ogg|opus|webm
 DATES = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 MARKUP = re.compile(r"[*`#>\"“”‘_]")
 IDIOMS = compiled(r"<idioms>|,\s*<parenthetical>\s*,")
-SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。；！？]|\n")
+SENTENCE_END = re.compile(r"[.!?](?=\s|$)|;(?=\s|$)(?!\s+\w+(?:\s\w+)?\s*(?:[;.\n]|$))|[。；！？]|\n")
 PSEUDO = (
     (MISSING, compiled("<missing>")),
     (
@@ -35,19 +36,19 @@ PSEUDO = (
     ),
 )
 RATHER = compiled(r"<rather>\s+\Z")
-CLAUSE_END = compiled(r"[,，、|\t:：]|<clause>")
+CLAUSE_END = compiled(r"[,，、|\t:：]|(?<!\ba )<clause>")
 AND = compiled("<and>")
 COMMA_AND = compiled(r"\s*,\s*<and>")
 JOINING = compiled(r"(?:[\s,，、&/+*\"“”]|<joining>)*")
 DENIED = compiled(r"-free\b|(?!^\W*no,)<denied|denied_next>(?!\s+<not_denying>)")
 RESTRICTED = compiled(
-    r"<restricting>(?!\s+(?:the|this)\s+(?:[^\W\d_]+\s+)?<recording>)|<elsewhere>(?!\s+<heard>)"
+    r"<restricting>(?!\s+(?:the|this)\s+(?:[^\W\d_]+\s+)?<recording>)|<elsewhere>(?!\s+<heard|denied>)"
 )  # `no birds are heard there`
 REACH = re.compile(r"(?:[^\w:：]*\w+){0,9}?[^\w:：]*")  # how far `without` reaches
 DENIED_NEXT = compiled("<denied_next>")
 SUPPOSED = compiled("<supposed>")
 EXCEPT = compiled("<except>")
-OF_ALL = compiled("<recording>")
+OF_ALL = compiled(r"(?<!part of the )<recording>")
 BESIDE_TIMES = compiled(
     r"<beside_times>|\W|\d|[\x01\x04]"
 )  # what a clause of times may hold and still refer to the label before it
@@ -59,9 +60,22 @@ LOCATED = compiled(r"(?:<located>|\()(?:[^\S\n]*[^\W\d_]+){0,3}[^\S\n]*\Z")  # i
 SCENE_TIME = re.compile(r"\s*[(\[]\s*\x01")
 BRACKET = re.compile(r"\s*[(\[]\s*")
 BARE = compiled(r"\s*(?:[(\[,:\u2013-]|<at|between|about|filler|located>|\s)*")  # no verb between a label and its time
+FRONTED = compiled(
+    r"\W*(?:(?:<located|framing|while_in>|during|in addition to|besides|alongside)[^\S\n]|<except>)"
+)  # `In the park, ...`
 OPENED = compiled(r"\W*<restricting>")  # `While the waves roll in at the beach, ...`
 FRAMED = compiled(r"\W*<framing>")
 FRAMING = compiled(r"<framing>\s*(?:<joining|ordinal>\s*)*\Z")
+SEQUEL = compiled("<then|next|before|after|restricting>|<ends_at>")
+_A = r"(?:\s+<joining|scene_word>)*(?:\s+[^\W\d_]+)?\s*\Z"  # the words between a verb and a scene
+ENTERS, LEAVES, LEFT_FOR = (
+    compiled(rf"{verb}{_A}") for verb in ("<enters>", r"(?:<leaves>|<change>(?:[\s\x01,]|<at>)*<from>)", "<to|into_it>")
+)
+IS_LEFT = compiled(r"(?:\s+<scene_word>)?\s+<is_left>")
+RESPECTIVELY = compiled("<respectively>")
+SILENCED = compiled(r"\s+<silenced>\s+")
+FOR_A_WHILE = compiled("<for_a_while>")
+HEADED = re.compile(r"(?:^|\n)[^\w\n]*\x01+[^\w\n]*\Z")  # 1:00 – 2:00 · Quiet period
 COUNTED = compiled("<times|several_times|counts>")  # `three times between 1:00 and 5:00`
 EDGES_AFTER = tuple(
     (edge, compiled(rf"\s*<{kind}>\s*(?:[,.;:()|]|$|<and>)")) for edge, kind in (("onset", "begins_at"), ("offset", "ends_at"))
@@ -78,6 +92,7 @@ class Quality:
     value: float = 0.0  # a count, or seconds
     slack: float = 0.0  # how far the value may be off
     bound: str = ""  # "least" or "most" for a value; "all" for an order that holds every time
+    may_be_point: bool = False  # a length that may be a position instead: `a dog (40 s)`
     others: tuple[Mention, ...] = ()  # for an order, the labels that come later; for `only`, those not excluded
 
 
@@ -204,12 +219,15 @@ def _all_mentions(masked: str, known: Lexicon) -> list[Mention]:
         for match in pattern.finditer(masked):
             before = masked[max(0, match.start() - 40) : match.start()]
             after = masked[match.end() : match.end() + 12]
-            if not RATHER.search(before) and not re.match(r"\s+(?:but|other than|except|of|else)\b", after):
+            is_title = HEADED.search(before) is not None and compiled("<quiet_noun>").match(after.lstrip()) is not None
+            if not is_title and not RATHER.search(before) and not re.match(r"\s+(?:but|other than|except|of|else|more)\b", after):
                 found.append(Mention(match.start(), match.end(), concept))
     blanked = list(masked)
     for mention in found:
         blanked[mention.start : mention.end] = "\x05" * (mention.end - mention.start)
-    return sorted([*found, *mentions("".join(blanked), known)], key=lambda mention: mention.start)
+    named = mentions("".join(blanked), known)
+    quiet = [each for each in found if not any(SILENCED.fullmatch(masked, other.end, each.start) for other in named)]
+    return sorted([*quiet, *named], key=lambda mention: mention.start)
 
 
 def _bounds(masked: str) -> Iterator[tuple[int, int]]:
@@ -227,7 +245,7 @@ def _clauses(sentence: Sentence) -> list[Clause]:
     items: list[Mention | Time] = [*sentence.mentions, *sentence.times]
     items.sort(key=lambda item: item.start)
     starts, ends = [item.start for item in items], [item.end for item in items]
-    masked = sentence.masked
+    masked, front = sentence.masked, _front_end(sentence)
     cuts = []
     for match in CLAUSE_END.finditer(masked, sentence.start, sentence.end):
         n_before, n_after = bisect_left(ends, match.start() + 1), bisect_left(starts, match.end())
@@ -242,6 +260,7 @@ def _clauses(sentence: Sentence) -> list[Clause]:
             and after is not None
             and alike
             and "|" not in match.group()
+            and match.start() != front
             and JOINING.fullmatch(masked[before.end : after.start])
             and not (isinstance(before, Mention) and _is_second_of_two(masked, items, n_before))
             and not (
@@ -264,6 +283,24 @@ def _clauses(sentence: Sentence) -> list[Clause]:
             else:
                 clause.runs.append([mention])
     return clauses
+
+
+def _front_end(sentence: Sentence) -> int:
+    """Where the comma is that ends a phrase before the sentence proper: `In the park, ...`, `After a dog, rain and wind, ...`."""
+    front, is_listed = -1, False
+    if not sentence.mentions or not FRONTED.match(sentence.masked, sentence.start, sentence.mentions[0].end):
+        return front
+    for mention, after in pairwise(sentence.mentions):
+        between = sentence.masked[mention.end : after.start]
+        is_and = AND.search(between) is not None
+        if "," in between and (front < 0 or (is_listed and not is_and)):
+            front = mention.end + between.index(",")
+            if is_listed or (mention.concept in sentence.scenes) != (after.concept in sentence.scenes):
+                break
+        elif front >= 0 and not JOINING.fullmatch(between):
+            break
+        is_listed = is_listed or (front >= 0 and is_and)
+    return front
 
 
 def _is_second_of_two(masked: str, items: Sequence[Mention | Time], n_before: int) -> bool:
@@ -292,23 +329,74 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
         return
     part = PART.match(line)
     is_named = part is not None and re.search(r"[^\W\d_]", part["name"]) is not None
-    in_part = (
-        part is not None and (len(sentence.mentions) > 1 or is_named) and sentence.times[0].start < sentence.mentions[0].start
-    )
+    first = next((each for each in sentence.mentions if each.concept not in sentence.scenes), sentence.mentions[0])
+    in_part = part is not None and (len(sentence.mentions) > 1 or is_named) and sentence.times[0].start < first.start
     n_events = sum(any(mention.concept not in sentence.scenes for mention in run) for run in sentence.runs)
     opens = n_events + len(sentence.times) > 2 and bool(sentence.times) and sentence.times[0].start < sentence.mentions[0].start
     spoken = [clause for clause in sentence.clauses if clause.runs or clause.times]
-    for clause, run, when in _paired(spoken, sentence.masked):
+    changes = list(_changes(sentence))
+    yield from changes
+    changed = {mention for change in changes for mention in change.mentions}
+    front = _fronted(sentence)
+    for clause, run, when in _respectively(sentence) or _paired(spoken, sentence.masked):
+        run = [mention for mention in run if mention not in changed]
+        if changed and not run:
+            continue
         when = _with_edge(when, run, sentence.masked)
+        if front and run and when is None and not SEQUEL.search(sentence.masked, front.end, run[0].start):
+            when, in_part = front, True
+        if when and run and _is_of_another(when, clause, run, sentence):
+            when = None
         if when is not None and when.in_row and len(sentence.mentions) == 1:
             when = replace(when, in_row=False)  # the row's time is that of its only event
         is_counted = when is not None and COUNTED.search(sentence.masked, clause.start, clause.end) is not None
         denied = is_denied(sentence, clause, run)
         supposed = SUPPOSED.search(sentence.masked, sentence.start, clause.end) is not None
-        if not (denied and when is None and _is_restricted(sentence, clause)):
-            instead = _others(sentence, clause, run, when) if when is not None and not denied else ()
+        is_partly = FOR_A_WHILE.search(sentence.masked, clause.start, clause.end) if when else _is_restricted(sentence, clause)
+        if not (denied and is_partly):
+            instead = _others(sentence, clause, run, when) if when not in (None, front) and not denied else ()
             found = Statement(tuple(run), when, denied, supposed, of_all, in_part=in_part or is_counted, instead=instead)
             yield replace(found, may_be_part=opens and when in sentence.times[:1] and not denied)
+
+
+def _is_of_another(time: Time, clause: Clause, run: Sequence[Mention], sentence: Sentence) -> bool:
+    """Whether words of order part labels from a time of something else: `the second chime at 3:00 precedes the music`."""
+    if not clause.start <= time.start < run[0].start or not SEQUEL.search(sentence.masked, time.end, run[0].start):
+        return False
+    return speaks_of_something_else(sentence.masked, Clause(clause.start, time.start))
+
+
+def _respectively(sentence: Sentence) -> list[tuple[Clause, list[Mention], Time | None]]:
+    """As many times as labels, told to be paired in order: `at 1:00 and 2:00, a dog and a car, respectively`."""
+    events = [mention for mention in sentence.mentions if mention.concept not in sentence.scenes]
+    if not RESPECTIVELY.search(sentence.line) or len(events) != len(sentence.times):
+        return []
+    return [(sentence.clause_at(each.start), [each], time) for each, time in zip(events, sentence.times, strict=True)]
+
+
+def _fronted(sentence: Sentence) -> Time | None:
+    """The only time of a sentence, a range before all labels: they are in it: `from 1:00 to 2:00 it rains, with thunder`."""
+    time = sentence.times[0] if len(sentence.times) == 1 else None
+    is_front = time and time.onset < time.offset and not (time.from_edge or time.side) and time.end <= sentence.mentions[0].start
+    return time if is_front and DENIED.search(sentence.line) is None else None
+
+
+def _changes(sentence: Sentence) -> Iterator[Statement]:
+    """At the one point that a sentence names, a scene begins or ends: `at 3:00 the street gives way to a park`."""
+    points = [time for time in sentence.times if time.onset == time.offset and not (time.share or time.side or time.edge)]
+    if len(points) != 1 or len(sentence.times) > 1 or DENIED.search(sentence.line):
+        return
+    is_left = False
+    for mention in (mention for mention in sentence.mentions if mention.concept in sentence.scenes):
+        if CLAUSE_END.search(sentence.masked, mention.end, max(points[0].start, mention.end)):
+            continue  # moves to the park, where a dog barks at 3:00
+        before, edge = sentence.masked[sentence.start : mention.start], ""
+        if ENTERS.search(before) or (is_left and LEFT_FOR.search(before)):
+            edge = "onset"
+        elif LEAVES.search(before) or IS_LEFT.match(sentence.masked, mention.end):
+            edge, is_left = "offset", True
+        if edge:
+            yield Statement((mention,), replace(points[0], edge=edge), False, False)
 
 
 def _is_restricted(sentence: Sentence, clause: Clause) -> bool:
@@ -326,6 +414,8 @@ def _others(sentence: Sentence, clause: Clause, run: Sequence[Mention], when: Ti
     """
     if when.from_edge and when.start < run[0].start:
         return ()  # `in the first half, ...`: all that follows
+    if len(run) == 1 and BRACKET.fullmatch(sentence.masked, run[-1].end, when.start):
+        return ()  # `Park (0:10)`
     last = [tuple(run[-1:])] if len(run) > 1 and BARE.fullmatch(sentence.masked, run[-1].end, when.start) else []
     if len(run) > 1 and when.onset == when.offset and run[-1].end <= when.start:
         last = [(each,) for each in reversed(run)]

@@ -60,11 +60,12 @@ class Duration:
     slack: float  # seconds that it may be off
     bound: str = ""  # "least" or "most": more than 5 s, at most 5 s
     in_all: bool = False  # all times together
+    is_bare: bool = False  # only its place says that it is one: `a dog (40 s)`, which may also be where the dog is heard
 
 
 NUMBER = r"(?:\d+(?:[.,]\d+)?|<numbers>(?:-<numbers>)?)(?:\s+<and_a_half>)?"
 AMOUNT = "|".join(  # 1 h 2 min 3 s, and its shorter forms, the longest first
-    rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}\s*(?:<and>\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}(?:\s+<and_a_half>)?"
+    rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}\s*(?:<and>\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}(?:\s+<and_a_half|and_a_quarter|and_three_quarters>)?"
     for biggest, middle, smallest in (
         ("<hours>", rf"(?:{NUMBER}\s*-?<minutes>\s*(?:<and>\s*)?)?", "<seconds>"),
         ("<hours>", "", "<minutes>"),
@@ -90,20 +91,22 @@ FILLER = r"(?:<about|filler>\s*)*"
 TO = rf"[^\S\n]*(?:[-\u2013\u2014~\u2192]|<to>)[^\S\n]*{FILLER}"
 
 
-RANGES = compiled(rf"(?<![\d:.])(?P<first>{QUANTITY}|{BARE}){TO}(?P<last>{QUANTITY}|{BARE}|<numbers>)(?!\d|:\d)")
+RANGES = compiled(rf"(?<![\d:.A-Za-z])(?=\w)(?P<first>{QUANTITY}|{BARE}){TO}(?P<last>{QUANTITY}|{BARE}|<numbers>)(?!\d|:\d)")
 START_END = compiled(
     rf"<start_word>(?: time)?[^\w\n]{{0,6}}(?:at |from )?(?P<first>{QUANTITY}|{BARE})[^\w]{{1,12}}(?:<and> )?(?:it )?"
     rf"<end_word>(?: time)?[^\w\n]{{0,6}}(?:at )?(?P<last>{QUANTITY}|{BARE})"
 )
 CELLS = compiled(
-    rf"(?:(?<=\[)|(?<=\|)|^)\s*(?P<first>{BARE}|{CLOCK})\s*[|\t,]\s*(?P<last>{BARE}|{CLOCK})\s*(?=[\]|\t]|,(?!\s*\d))"
+    rf"(?:(?<=\[)|(?<=\|)|^)\s*(?P<first>{QUANTITY}|{BARE})\s*[|\t,]\s*(?P<last>{QUANTITY}|{BARE})\s*(?=[\]|\t]|,(?!\s*\d))"
 )  # two columns
-LISTS = compiled(rf"(?<![\d:.])(?P<numbers>{BARE}(?:,\s*{BARE})*,?\s*<and>\s*{BARE})\s*(?=<seconds>)")  # 5, 7 and 9 seconds
+LISTS = compiled(
+    rf"(?<![\d:.A-Za-z])(?=\w)(?P<numbers>{BARE}(?:,\s*{BARE})*,?\s*<and>\s*{BARE})\s*(?=<seconds>)"
+)  # 5, 7 and 9 seconds
 ENDS = compiled(  # the last minute, les deux premières minutes
     rf"(?P<which><first|last>)\s*(?P<amount>{AMOUNT}|<seconds|minutes|hours>)"
     rf"|(?P<number>{NUMBER})\s+(?P<inner><first|last>)\s+(?P<unit><seconds|minutes|hours>)"
 )
-NTHS = compiled(rf"(?<![\d:.])(?P<first>{NTH})")
+NTHS = compiled(rf"(?<![\d:.A-Za-z])(?=\w)(?P<first>{NTH})")
 HALVES = compiled(  # the second half
     r"(?P<which><first|last|second_of>)\s+(?P<part><half|third|quarter>)"
     r"(?!\s+<of_an>?\s*<hours>)(?!\s+of\s+(?!(?:the|this)\s+(?:[^\W\d_]+\s+){0,2}<recording>|it\b))"
@@ -112,6 +115,7 @@ NEAR_ENDS = compiled(  # the end of the recording, towards the end
     r"(?<!from the )(?<!until the )(?<!to the )(?<!since the )(?:very )?(?:(?P<first>beginning|start|outset)|\bend)\s+"
     r"of the (?:\w+\s+)?(?P<whole><recording>)"
     r"|(?:(?P<early><early_on>)|<late_on>)(?!\s+(?:of|in)\b(?!\s+(?:the|this)\s+(?:\w+\s+)?<recording>))"
+    r"(?P<of_all>\s+of\s+(?:the|this)\s+(?:\w+\s+)?<recording>)?"
 )
 DAY_PARTS_OF = {
     "morning": (10800.0, 46800.0),
@@ -120,9 +124,9 @@ DAY_PARTS_OF = {
     "night": (68400.0, 28800.0),
 }
 DAY_PARTS = compiled("|".join(f"(?P<{part}><in_{part}>)" for part in DAY_PARTS_OF))
-POINTS = compiled(rf"(?<![\d:.])(?P<first>{QUANTITY})(?!\d|:\d)")
-AMOUNTS = compiled(rf"(?<![\d:.])(?:{AMOUNT})(?!\d|:\d)")
-AND_A_HALF = compiled(r"\s+<and_a_half>\Z")
+POINTS = compiled(rf"(?<![\d:.A-Za-z])(?=\w)(?P<first>{QUANTITY})(?!\d|:\d)")
+AMOUNTS = compiled(rf"(?<![\d:.A-Za-z])(?=\w)(?:{AMOUNT})(?!\d|:\d)")
+AND_A_HALF = compiled(r"\s+(?:(?P<half><and_a_half>)|(?P<quarter><and_a_quarter>)|<and_three_quarters>)\Z")
 NUMBER_AND_UNIT = compiled(rf"(?P<number>{NUMBER})(?:\s+an?)?\s*-?(?:(?P<h><hours>)|(?P<m><minutes>)|(?P<s><seconds>))?")
 UNIT = compiled(r"(?P<s><seconds>)|(?P<m><minutes>)|(?P<h><hours>)")
 HOURS_AND_MINUTES = re.compile(r"\d{1,2}:\d{2}")
@@ -147,14 +151,16 @@ LEAD_IN = compiled(rf"<at>\s*{FILLER}[:@(]?\s*\Z|@\s*\Z")
 SHORTLY = compiled(r"<shortly>\s*\Z")
 VAGUELY_BEFORE = compiled(r"<about>\W*(?:de\s)?\Z")
 _BOUND = "<about|more_than|less_than|filler|for|joining|only>"
-FOR = compiled(rf"(?:<for>|<ends_at>[^,.;:()\d\n]{{0,20}}\s<after_amount>)[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
+FOR = compiled(
+    rf"(?:<for>|<ends_at>[^,.;:()\d\n]{{0,20}}\s<after_amount>|<length_of>[^,.;:()\d\n]{{0,40}}\s<amounts_to>)[\s:(]*(?:{_BOUND}[\s:]*)*\Z"
+)
 NOT_FOR = compiled(rf"<not_for>[\s:(]*(?:{_BOUND}[\s:]*)*\Z")
 LONG = compiled(r"\s*(?:<long>)")
 NOT_LONG, AWAY = compiled(r"\s*(?:<not_long>)"), compiled(r"\s*(?:<away>)")
 AFTER = compiled(rf"<after_a_while>\s*{FILLER}\Z")  # leads to a position in words: after two minutes
 MORE, LESS = compiled(r"<more_than>\s*\Z"), compiled(r"(?<!add )(?<!adds )<less_than>\s*\Z")
 BRACKET_BEFORE, BRACKET_AFTER = (
-    compiled(r"[(,:]\s*(?:<about|more_than|less_than|filler>\s*)*\Z"),
+    compiled(r"[(,:|\u2013\u2014]\s*(?:<about|more_than|less_than|filler>\s*)*\Z"),
     re.compile(r"\s*(?:[),;.\n|]|$)"),
 )
 EDGES = (
@@ -163,6 +169,13 @@ EDGES = (
 )
 SIDES = tuple((kind, compiled(rf"<{kind}>\W+{FILLER}\Z")) for kind in ("before", "after"))
 INTO = compiled(r"\s*<into>(?=\s*(?:[,.;:)\n]|$|<and>))")  # four minutes in
+BEGINS_LINE, ENDS_LABEL = (
+    re.compile(r"(?:^|\n)[^\w\n]*\Z"),
+    re.compile(r"[^\S\n]*(?:[\]|:\u2013\u2014-]|[^\S\n]{2})"),
+)  # | 80 s | a dog |
+LAST_OF_IT = compiled(r"<determiner>\s+<first|last>\s*\Z")  # its last ten minutes
+MARK = compiled(r"[\s-]*<mark>")  # the 2-minute mark
+ONWARD = compiled(r"\s*<onward>")  # from two minutes on
 IN_ALL = compiled(r"\s*<in_all>")
 LENGTH_AFTER = compiled(r"\s*<minutes|hours>")  # 3:10 min
 DETERMINED = compiled(r"<determiner>\s+\Z")
@@ -232,21 +245,22 @@ def durations(text: str) -> list[Duration]:
 def _duration(text: str, match: re.Match[str], goes_on: bool) -> Duration | None:
     """An amount as a duration; `goes_on` if one precedes it: the beach lasts one minute, the street ten seconds."""
     before, after = _around(text, match)
-    if INTO.match(after):
+    if INTO.match(after) or LAST_OF_IT.search(before):
         return None
-    is_one = (
-        (goes_on and not LEAD_IN.search(before))
-        or FOR.search(before)
-        or LONG.match(after)
-        or (BRACKET_BEFORE.search(before) and BRACKET_AFTER.match(after))
-    )
-    if not is_one or NOT_FOR.search(before) or NOT_LONG.match(after) or (AWAY.match(after) and not FOR.search(before)):
+    is_said = FOR.search(before) or LONG.match(after)
+    is_bare = (goes_on and not LEAD_IN.search(before)) or (BRACKET_BEFORE.search(before) and BRACKET_AFTER.match(after))
+    if (
+        not (is_said or is_bare)
+        or NOT_FOR.search(before)
+        or NOT_LONG.match(after)
+        or (AWAY.match(after) and not FOR.search(before))
+    ):
         return None
     length = seconds(match.group())
     unit = min((_factor(unit) for unit in NUMBER_AND_UNIT.finditer(match.group())), default=1.0)
     slack = min(unit / 2, length / 4) if unit > 1 else 0.05 * length
     slack += 0.2 * length if VAGUELY_BEFORE.search(before) else 0.0
-    return Duration(match.start(), match.end(), length, slack, bound_of(before), IN_ALL.match(after) is not None)
+    return Duration(match.start(), match.end(), length, slack, bound_of(before), IN_ALL.match(after) is not None, not is_said)
 
 
 def bound_of(before: str) -> str:
@@ -313,7 +327,8 @@ def _first_or_last(text: str, match: re.Match[str]) -> list[Time]:
     length = seconds(amount if compiled(rf"\s*{NUMBER}").match(amount) else f"1 {amount}")
     before, after = _around(text, match)
     is_verb = (match["which"] or "").lower() == "last" and re.search(r"\w\s+\Z", before) and not DETERMINED.search(before)
-    if length <= 1 or is_verb or re.search(r"\ban?\s+\Z", before, re.IGNORECASE) or NOT_LONG.match(after):
+    is_of_another = re.search(r"\b(?:its|their|his|her)\s+\Z", before, re.IGNORECASE)  # the last minute of the rain
+    if length <= 1 or is_of_another or is_verb or re.search(r"\ban?\s+\Z", before, re.IGNORECASE) or NOT_LONG.match(after):
         return []  # hardly meant as a time: `the first second-hand shop`, `footsteps last 15 seconds`
     is_first = _is(match["which"] or match["inner"], "first")
     return [
@@ -331,8 +346,8 @@ def _part(text: str, match: re.Match[str]) -> list[Time]:
 def _near_an_end(text: str, match: re.Match[str]) -> list[Time]:
     """The range of `towards the end`, in the widest sense, as shares of the recording, or of a scene."""
     share = (0.0, END_SHARE) if match["early"] else (1 - END_SHARE, 1.0)
-    if match["whole"]:
-        share = (0.0, WHOLE_END_SHARE) if match["first"] else (1 - WHOLE_END_SHARE, 1.0)
+    if match["whole"] or match["of_all"]:
+        share = (0.0, WHOLE_END_SHARE) if match["first"] or match["early"] else (1 - WHOLE_END_SHARE, 1.0)
     return [Time(match.start(), match.end(), 0.0, 0.0, from_edge=True, share=share)]
 
 
@@ -370,9 +385,10 @@ def _point(text: str, match: re.Match[str]) -> list[Time]:
     second = seconds(said)
     side = "" if SHORTLY.search(before) else next((name for name, pattern in SIDES if pattern.search(before)), "")
     side = "" if side == "after" and not _is_clock(said) else side  # what comes after five minutes begins then
+    slack = _slack(before, said) + (HALF_MINUTE if MARK.match(after) and UNIT.search(said) else 0.0)  # often rounded down
     amount = not _is_clock(said) and not NAMED_TIME.match(said)
     fields = {"side": side, "amount": amount, **_day(said, said, before)}
-    return [Time(match.start(), match.end(), second, second, _slack(before, said), edge, **fields)]
+    return [Time(match.start(), match.end(), second, second, slack, edge, **fields)]
 
 
 def _colons(quantity: str, before: str) -> str:
@@ -383,7 +399,12 @@ def _colons(quantity: str, before: str) -> str:
 
 def _leads_to(before: str, after: str, said: str) -> bool:
     """Whether an amount of time is a position, judging by its context."""
-    if INTO.match(after):
+    if (
+        INTO.match(after)
+        or MARK.match(after)
+        or (FROM.search(before) and ONWARD.match(after))
+        or (BEGINS_LINE.search(before) and ENDS_LABEL.match(after))
+    ):
         return True
     if FOR.search(before) or NOT_FOR.search(before) or re.match(r"-(?=[a-z])", after) or re.search(r"\d-[a-z]", said):
         return False
@@ -479,7 +500,9 @@ def seconds(quantity: str) -> float:
     if named:
         return float(named["number"]) * (60 if named["m"] else 1)
     amounts = [(value(match["number"]), _factor(match)) for match in NUMBER_AND_UNIT.finditer(AND_A_HALF.sub("", quantity))]
-    return sum(number * unit for number, unit in amounts) + (amounts[-1][1] / 2 if AND_A_HALF.search(quantity) else 0.0)
+    part = AND_A_HALF.search(quantity)
+    share = 0.0 if part is None else 0.5 if part["half"] else 0.25 if part["quarter"] else 0.75
+    return sum(number * unit for number, unit in amounts) + amounts[-1][1] * share
 
 
 def _factor(match: re.Match[str]) -> float:

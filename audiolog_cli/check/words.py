@@ -33,7 +33,7 @@ class Mention:
     start: int
     end: int
     concept: str
-    has_verb: bool = False  # `birds sing`: several words, not all of them in the label's own form
+    has_verb: bool = False  # `birds sing`, not `singing birds`: several words, not all of them in the label's own form
     is_of_many: bool = False  # `dogs`, `voices`: two of them need not be heard twice
     may_be: bool = False  # `child`, `house`: words that mean the label if it is there, and need not mean a sound if not
 
@@ -124,10 +124,16 @@ def lexicon(labels: Iterable[str]) -> Lexicon:
         words = phrase(label)
         concept = phrases.get(words, label)
         meant.setdefault(concept, set()).add(label)
+        for first in range(1, len(words) if words in phrases else 0):  # "horn" may be meant for ship_horn
+            meant.get(phrases.get(words[first:], ""), set()).add(label)
         if words and words not in phrases:
             own[words] = own[words[::-1]] = label
             for inner in {phrases[words[first:last]] for first, last in _slices(len(words)) if words[first:last] in phrases}:
                 meant[inner].add(label)  # "car" may be meant for passing_car
+    for label in (label for found in list(meant.values()) if len(found) > 1 for label in sorted(found)):
+        if phrases.get(phrase(label), label) != label:  # `announcement` means the label of that name, not any speech
+            own[phrase(label)] = label
+            meant[label] = {label}
     named = _frozen(meant)
     firm = {concept: set(found) for concept, found in meant.items()}
     for umbrella in umbrellas:
@@ -171,10 +177,14 @@ def mentions(text: str, known: Lexicon) -> list[Mention]:
             written, stems = tuple(word[2] for word in part), tuple(word[3] for word in part)
             exact = known.phrases.get(written)
             concept = exact or known.phrases.get(stems)
-            if concept and not re.search(r"[.,;:!?()\n|]", text[start:end]):
+            following = tuple(word[2] for word in words[index + size - 1 : index + size + 1])
+            is_cut = size > 1 and not exact and len(following) > 1 and following in known.phrases  # leaves the [metro station]
+            if concept and not is_cut and not re.search(r"[.,;:!?()\n|]", text[start:end]):
                 if concept != NOTHING and not text.startswith("-like", end):  # as in `a seagull-like cry`
                     may_be = (written if exact else stems) in doubtful
-                    found.append(Mention(start, end, concept, size > 1 and exact is None, concept in many, may_be))
+                    is_compound = size > 1 and written[-1][-1] == "s" != written[0][-1]  # dog barks
+                    has_verb = size > 1 and exact is None and not written[0].endswith("ing")
+                    found.append(Mention(start, end, concept, has_verb, concept in many and not is_compound, may_be))
                 index += size
                 break
         else:
