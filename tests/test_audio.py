@@ -374,23 +374,25 @@ def test_an_mp4_whose_index_is_at_its_end_cannot_come_through_a_pipe(tmp_path: P
         whole(pipe(data))
 
 
-def test_eight_minutes_need_the_memory_of_a_second() -> None:
+@pytest.mark.parametrize("header", [b"", wav_bytes(b"", 8000, 1, 16, data_size=0xFFFF_FFFF)], ids=["raw", "wav"])
+def test_eight_minutes_need_the_memory_of_a_second(header: bytes) -> None:
     import tracemalloc
 
     class Endless(io.RawIOBase):
-        left = 8 * 60 * 8000 * 2
+        at, end = 0, len(header) + 8 * 60 * 8000 * 2
 
         def readable(self) -> bool:
             return True
 
         def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-            n_bytes = min(len(buffer), self.left)
-            buffer[:n_bytes] = bytes(n_bytes)
-            self.left -= n_bytes
+            n_bytes = min(len(buffer), self.end - self.at)
+            buffer[:n_bytes] = header[self.at :][:n_bytes].ljust(n_bytes, b"\0")
+            self.at += n_bytes
             return n_bytes
 
     tracemalloc.start()
-    stream = decode(io.BufferedReader(Endless()), DecodeOptions(raw=RawFormat(8000, 1, "s16le")))
+    raw = None if header else RawFormat(8000, 1, "s16le")
+    stream = decode(io.BufferedReader(Endless()), DecodeOptions(raw=raw))
     n_windows = sum(1 for _ in windows(stream, 10, 10))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -135,12 +135,12 @@ def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -
         stream = Stream(file)
         if stream.is_pipe and not stream.peek(1):
             raise AudioError(f"{name}: empty input")
-        if raw:
+        is_followed = not raw and is_wave(stream.peek(16))
+        if raw or is_followed:
             stream.forget()
+        if raw:
             yield pcm_track(name, stream, raw, number)
-            return
-        is_followed = is_wave(stream.peek(16))
-        if not is_followed:
+        elif not is_followed:
             if not stream.is_pipe:
                 stream.rewind()
             yield from opened(name, stream if stream.is_pipe else file, number)
