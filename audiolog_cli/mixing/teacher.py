@@ -16,7 +16,7 @@ from audiolog_cli.errors import WeightsError
 from audiolog_cli.mixing.pool import STEPS, Teacher
 from audiolog_cli.model import checkpoint
 from audiolog_cli.model.efficientat import EfficientAT
-from audiolog_cli.model.prepared import merge_norms
+from audiolog_cli.model.prepared import prepared
 
 CONTEXT = 15  # columns of the feature map to average: 4.8 s
 COLUMN_SECONDS = 0.32
@@ -28,8 +28,8 @@ def load_teacher(path: Path) -> tuple[Teacher, tuple[str, ...]]:
     network, card = checkpoint.load(path)
     if not isinstance(network, EfficientAT):
         raise WeightsError(f"{path}: a network of kind {card.architecture}; a teacher is an EfficientAT checkpoint")
-    merge_norms(network)
-    return lambda wave: listen(network, wave), card.events
+    ready = prepared(network)
+    return lambda wave: listen(ready, wave), card.events
 
 
 def listen(network: EfficientAT, wave: Tensor) -> Tensor:
