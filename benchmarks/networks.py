@@ -21,6 +21,7 @@ from audiolog_cli.tagging.bench import GEMM_SIZE, network_gflop
 
 NAMES: dict[str, list[str]] = {
     "mobilenet:mn04": [],
+    "mobilenet:mn10": [],
     "crnn:small": ["int8"],
     "htsat:base": ["bf16", "int8"],
 }  # with the precisions worth a look
