@@ -30,9 +30,9 @@ class Memory:
         return (max(self.own) - max(short.own)) / max(short.whole)
 
     def late_growth(self) -> float:
-        """How much more the second half of the run took than the first, as a share of the whole."""
-        half = len(self.own) // 2
-        return (max(self.own[half:]) - max(self.own[:half])) / max(self.whole)
+        """How much more the last third of the run took than all before it, start-up included, as a share of the whole."""
+        last = 2 * len(self.own) // 3  # of a short run, start-up is nearly half
+        return (max(self.own[last:]) - max(self.own[:last])) / max(self.whole)
 
     def __str__(self) -> str:
         return f"{max(self.own) / 1024:.0f} MB of its own, {max(self.whole) / 1024:.0f} MB in all"
