@@ -28,7 +28,7 @@ from audiolog_cli.weights.find import find
 
 Item = TypeVar("Item")
 
-# Windows, at most. On a CPU, eight take a third less time each than one alone, and more gain nothing. On a GPU this is where to
+# Windows, at most. On a CPU, eight take a sixth less time each than one alone, and more gain nothing. On a GPU this is where to
 # begin: a batch that does not fit is halved, for good.
 BATCH_SIZES = {"cpu": 8, "cuda": 64, "mps": 8}
 GPU_JOBS = 4  # some decode while another computes
