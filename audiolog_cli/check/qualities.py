@@ -36,17 +36,15 @@ COUNT = compiled(
     r"|(?P<count><counts>)(?!\s+<no_count>)"
 )
 RELATIVE_NEXT = compiled(r"\s*(?:<relative>|[^\W\d_]+ing\b)")  # which lasts, lasting
-FIRST_TIME_IN = compiled(r"<first>\s+<single_time>")
 VERB_FIRST = compiled(r"(?<=and)\s+[a-z]+(?:s|ed)\s+<for>")  # ... and runs for a minute
 RELATIVE = re.compile(r"\b(?:that|which|who)\s*\Z", re.IGNORECASE)
 STRICTLY = compiled("<strictly>")
 LAST_TIME = compiled(r"<last>\s+<single_time>")
-FIRST_TIME = compiled(r"[^,.;:\n]{0,30}<first>\s+<single_time>")
+FIRST_TIME = compiled(r"[^.;:\n]{0,30}<first>\s+<single_time>")
 FIRST = compiled(r"(?:\s+\w+){0,3}\s+<at_first>")
 PARTLY = compiled(r"(?:\s+[^\W\d_]+){0,2}\s+<before|after|restricting>")
 NARRATIVE = compiled("<then|next|narrative>")
 SEVERAL = compiled(rf"(?<![A-Za-z])(?=\w)(?P<number>{NUMBER})(?=\s)(?!\s+<times|occurrences>)")
-PARTLY_THEN = compiled("<restricting>")
 ADJECTIVE = compiled("<adjective>")
 COUNTED_NEXT = compiled(r"(?:\s|<adjective>)*")
 SINGLE = compiled("<single>")
@@ -308,12 +306,8 @@ def _alone(sentence: Sentence) -> Iterator[Statement]:
     """`only rain`, `the only sounds are rain and wind`, `the only alarm`, `only at 0:05`."""
     events = [mention for mention in sentence.mentions if mention.concept not in sentence.scenes]
     silence = [mention for mention in sentence.mentions if mention.concept == QUIET]
-    if (
-        silence
-        and not sentence.times
-        and not PARTLY_THEN.search(sentence.line)
-        and (match := EXCEPT.search(sentence.masked, sentence.start, sentence.end))
-    ):
+    is_silent = silence and not sentence.times and not FOR_NOW.search(sentence.line)
+    if is_silent and (match := EXCEPT.search(sentence.masked, sentence.start, sentence.end)):
         run = _run_after(sentence, match.end())  # `apart from rain, nothing is heard`
         if run and not set(events) - {*run, *silence}:
             yield _statement(run, Quality("only", match.start(), match.end(), others=tuple(events)))
@@ -322,10 +316,9 @@ def _alone(sentence: Sentence) -> Iterator[Statement]:
         where = match.start(), match.end()
         if NOT_BEFORE.search(sentence.masked[max(0, match.start() - 12) : match.start()]):
             continue  # not only
-        if EXCEPT.search(sentence.masked, sentence.start, match.start()) or EXCEPT.search(
-            sentence.masked, match.end(), sentence.end
-        ):
-            continue
+        excepted = EXCEPT.search(sentence.masked, sentence.start, sentence.end)
+        if excepted and not match.start() <= excepted.start() < match.end():
+            continue  # but `nothing except`
         if FOR_NOW.search(sentence.masked, max(sentence.start, match.start() - WINDOW // 2), match.start()):
             continue  # `from then on only`
         run = _run_after(sentence, match.end())
@@ -428,7 +421,7 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
         elif match := FIRST.match(gap) if BREAK.search(gap) else None:
             yield _order(first, second, base, match, "all")  # `music is played first, and a drill follows`
         elif match := _near(BEFORE, gap) or THEN.search(gap) or NEXT.search(gap):
-            is_strict = STRICTLY.search(gap) if BEFORE.match(match.group()) else FIRST.match(gap) or FIRST_TIME_IN.search(gap)
+            is_strict = STRICTLY.search(gap) if BEFORE.match(match.group()) else FIRST.match(gap) or FIRST_TIME.match(gap)
             is_strict = is_strict or FIRST_TIME.match(sentence.masked, second[-1].end)
             yield _order(
                 first, second, base, match, "last" if LAST_TIME.search(gap[: match.start()]) else "all" if is_strict else ""

@@ -60,9 +60,7 @@ LOCATED = compiled(r"(?:<located>|\()(?:[^\S\n]*[^\W\d_]+){0,3}[^\S\n]*\Z")  # i
 SCENE_TIME = re.compile(r"\s*[(\[]\s*\x01")
 BRACKET = re.compile(r"\s*[(\[]\s*")
 BARE = compiled(r"\s*(?:[(\[,:\u2013-]|<at|between|about|filler|located>|\s)*")  # no verb between a label and its time
-FRONTED = compiled(
-    r"\W*(?:(?:<located|framing|while_in>|during|in addition to|besides|alongside)[^\S\n]|<except>)"
-)  # `In the park, ...`
+FRONTED = compiled(r"\W*<located|framing|while_in|fronting|except>[^\S\n]")  # `In the park, ...`
 OPENED = compiled(r"\W*<restricting>")  # `While the waves roll in at the beach, ...`
 FRAMED = compiled(r"\W*<framing>")
 FRAMING = compiled(r"<framing>\s*(?:<joining|ordinal>\s*)*\Z")
@@ -73,7 +71,7 @@ ENTERS, LEAVES, LEFT_FOR = (
 )
 IS_LEFT = compiled(r"(?:\s+<scene_word>)?\s+<is_left>")
 RESPECTIVELY = compiled("<respectively>")
-SILENCED = compiled(r"\s+<silenced>\s+")
+SILENCED, SILENT = compiled(r"\s+<silenced>\s+"), compiled(r"\s+<heard>\s+<quiet|quiet_state>")  # the crickets are silent
 FOR_A_WHILE = compiled("<for_a_while>")
 HEADED = re.compile(r"(?:^|\n)[^\w\n]*\x01+[^\w\n]*\Z")  # 1:00 – 2:00 · Quiet period
 COUNTED = compiled("<times|several_times|counts>")  # `three times between 1:00 and 5:00`
@@ -343,8 +341,8 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
         if changed and not run:
             continue
         when = _with_edge(when, run, sentence.masked)
-        if front and run and when is None and not SEQUEL.search(sentence.masked, front.end, run[0].start):
-            when, in_part = front, True
+        is_inside = front and run and when is None and not SEQUEL.search(sentence.masked, front.end, run[0].start)
+        when = front if is_inside else when
         if when and run and _is_of_another(when, clause, run, sentence):
             when = None
         if when is not None and when.in_row and len(sentence.mentions) == 1:
@@ -355,7 +353,9 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
         is_partly = FOR_A_WHILE.search(sentence.masked, clause.start, clause.end) if when else _is_restricted(sentence, clause)
         if not (denied and is_partly):
             instead = _others(sentence, clause, run, when) if when not in (None, front) and not denied else ()
-            found = Statement(tuple(run), when, denied, supposed, of_all, in_part=in_part or is_counted, instead=instead)
+            found = Statement(
+                tuple(run), when, denied, supposed, of_all, in_part=in_part or is_counted or bool(is_inside), instead=instead
+            )
             yield replace(found, may_be_part=opens and when in sentence.times[:1] and not denied)
 
 
@@ -454,6 +454,8 @@ def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> boo
     labels = clause.labels
     if any(mention.concept in (QUIET, MISSING) for mention in run):
         return False
+    if run and SILENT.match(sentence.masked, run[-1].end):
+        return True
     following = next((each for each in sentence.clauses if each.start >= clause.end), clause)
     is_alone = not following.runs and not following.times and len(sentence.masked[following.start : following.end].split()) <= 2
     end = following.end if is_alone else clause.end  # `is heard there, but not`
