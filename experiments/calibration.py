@@ -84,8 +84,9 @@ def calibrated(scores: Scores, slopes: Array, shifts: Array) -> Scores:
     return replace(scores, events=(1 / (1 + np.exp(-(slopes * logit(scores.events) + shifts)))).astype(np.float32))
 
 
-def one_threshold(scores: Scores, precision: float = 0.0) -> float:
-    """The threshold of all events alike, in hundredths, with the highest micro F1 of those that reach the precision.
+def one_threshold(scores: Scores, precision: float = 0.0, slack: float = 0.0) -> float:
+    """The threshold of all events alike, in hundredths, with the highest micro F1 of those that reach the precision, or the
+    highest threshold whose micro F1 is at most `slack` lower: what it reports is right more often.
 
     On recordings of other sources it does better than each event's own threshold, which fits the few sources it was found on.
     """
@@ -95,7 +96,9 @@ def one_threshold(scores: Scores, precision: float = 0.0) -> float:
         share = float((found & scores.reference).sum() / max(1, found.sum()))
         return min(share - precision, 0.0), micro_f1(scores, np.full(scores.events.shape[1], threshold))
 
-    return max((hundredth / 100 for hundredth in range(5, 100)), key=value)
+    values = {hundredth / 100: value(hundredth / 100) for hundredth in range(5, 100)}
+    reached, best = max(values.values())
+    return max(threshold for threshold, (at, f1) in values.items() if at == reached and f1 >= best - slack)
 
 
 def bins(promised: Array, right: NDArray[np.bool_], least: float = 0.0) -> list[tuple[float, float, float]]:
