@@ -6,10 +6,10 @@
 
 Scores become probabilities (`calibration.py`): a temperature goes into the scene head, a slope and a shift of each event into the
 event head. The card then asks `tag` for a window every HOP seconds and to average events over SMOOTH and scenes over SMOOTH_SCENE
-seconds. One threshold serves all events, the highest whose micro F1 is within SLACK of the best; for `--sure` the lowest with precision SURE. Places are
-named where RIGHT of the names are right on the worse of the folders. The recordings must not be those that `evaluate_weights.py`
-measures on: use another seed. Scenes outside the default vocabulary lose their outputs, and so do events outside it or, where
-EVENTS.txt (one event a line) is given, outside that list.
+seconds. One threshold serves all events, the highest whose micro F1 is within SLACK of the best; for `--sure` the lowest with
+precision SURE. Places are named where RIGHT of the names are right on the worse of the folders. The recordings must not be those
+that `evaluate_weights.py` measures on: use another seed. Scenes outside the default vocabulary lose their outputs, and so do
+events outside it or, where EVENTS.txt (one event a line) is given, outside that list.
 """
 
 import sys
