@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from audiolog_cli.errors import AudioError
 from audiolog_cli.sound.audio import SAMPLE_RATE, Damage, DecodeOptions, decode
 from tests.audio_files import Wave, bursts, noise, sine, wav_bytes, write_wav
 
@@ -90,6 +91,12 @@ def test_surround_is_mixed_as_bs_775_says(layout: str, loud: str, decibels: floa
     """Into two channels, with centre and surround at -3 dB, which are then averaged as any stereo sound."""
     samples = np.concatenate(list(decode(surround(tmp_path / "a.flac", layout, loud), report=lambda damage: None)))
     assert 20 * np.log10(samples[SAMPLE_RATE // 2] / 0.5) == pytest.approx(decibels, abs=0.01)
+
+
+def test_eight_channels_in_planes_are_eight(tmp_path: Path) -> None:
+    """PyAV lists nine for such a frame, the last of them somewhere in memory."""
+    with pytest.raises(AudioError, match="no channel 9, it has 8;"):
+        list(decode(surround(tmp_path / "a.flac", "7.1", "FC"), DecodeOptions(channel="9")))
 
 
 def test_low_frequency_effects_are_left_out(tmp_path: Path) -> None:

@@ -338,10 +338,11 @@ def mix_of(layout: str, n_channels: int) -> tuple[float, ...]:
 
 def channels_of(frame: AudioFrame, sample_type: str) -> list[NDArray[Any]]:
     """Each channel's samples in place in the frame: `to_ndarray` copies them, and takes longer than the decoder."""
-    # PyAV does not declare planes as buffers.
-    if frame.format.is_planar:
-        return [np.frombuffer(plane, sample_type, frame.samples) for plane in frame.planes]  # type: ignore[call-overload]
     n_channels = frame.layout.nb_channels
+    # PyAV does not declare planes as buffers, and of eight channels or more it lists planes that are none.
+    if frame.format.is_planar:
+        planes = frame.planes[:n_channels]
+        return [np.frombuffer(plane, sample_type, frame.samples) for plane in planes]  # type: ignore[call-overload]
     interleaved = np.frombuffer(frame.planes[0], sample_type, frame.samples * n_channels)  # type: ignore[call-overload]
     return [interleaved[i::n_channels] for i in range(n_channels)]
 
