@@ -19,7 +19,7 @@ from pathlib import PurePath
 from typing import TypeVar
 
 from audiolog_cli.errors import RecordError
-from audiolog_cli.records import Cell, End, Failure, Row, check_text
+from audiolog_cli.records import LATEST, Cell, End, Failure, Row, check_text
 
 TOP_OF_BAND = 16_000.0  # Hz: half of the models' sample rate
 RAVEN_COLUMNS = (
@@ -180,6 +180,8 @@ def finite_number(text: str, what: str) -> float:
 def parse_times(onset: str, offset: str) -> tuple[float, float]:
     """Seconds of an interval; ValueError that says what is wrong."""
     start, end = finite_number(onset, "onset"), finite_number(offset, "offset")
+    if end >= LATEST:
+        raise ValueError(f"expected times in seconds, below {LATEST:.0f}, got offset {offset!r}")
     if not 0 <= start <= end:
         raise ValueError(f"expected 0 <= onset <= offset in seconds, got onset {onset!r}, offset {offset!r}")
     return start, end

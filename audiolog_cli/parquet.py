@@ -20,7 +20,20 @@ from typing import Any, BinaryIO
 
 from audiolog_cli import terminal
 from audiolog_cli.errors import RecordError, UsageError
-from audiolog_cli.records import CELL_COLUMNS, ROW_COLUMNS, Cell, End, Failure, Record, Remark, Row
+from audiolog_cli.records import (
+    CELL_COLUMNS,
+    EVENTS_SEPARATOR,
+    LATEST,
+    ROW_COLUMNS,
+    Cell,
+    End,
+    Failure,
+    Record,
+    Remark,
+    Row,
+    check_time,
+    row_of,
+)
 
 MAGIC = b"PAR1"
 GROUP = 1 << 16  # rows of a row group: about 5 hours of cells
@@ -127,10 +140,7 @@ def _clock(time: str | None) -> tuple[datetime | None, int | None]:
     """
     if time is None:
         return None, None
-    try:
-        moment = datetime.fromisoformat(time)
-    except ValueError:
-        raise RecordError(f"time {time!r}: expected ISO 8601, such as 2026-11-22T06:00:00.000+01:00") from None
+    moment = datetime.fromisoformat(time)
     offset = moment.utcoffset()
     return moment.replace(tzinfo=None), None if offset is None else int(offset.total_seconds()) // 60
 
@@ -159,10 +169,23 @@ def read_parquet(path: str) -> Iterator[Record]:
             if columns is None:
                 wanted = f"{' '.join(CELL_COLUMNS)} | {' '.join(ROW_COLUMNS)}"
                 raise RecordError(f"{path}: expected the columns {wanted}, got {' '.join(names)[:200]!r}")
-            ends = [End(*end) for end in json.loads((file.metadata.metadata or {}).get(ENDS, b"[]"))]
+            ends = _ends((file.metadata.metadata or {}).get(ENDS, b"[]"), path)
             yield from _with_ends(_read_rows(file, columns, path), ends)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:  # a damaged page is an OSError
         raise RecordError(f"{path}: not readable as Parquet: {' '.join(str(error).split())}") from None
+
+
+def _ends(text: bytes, path: str) -> list[End]:
+    """The ends of recordings in a file's metadata."""
+    try:
+        return [
+            End(filename, float(duration), int(cells), weights, version)
+            for filename, duration, cells, weights, version in json.loads(text)
+        ]
+    except (ValueError, TypeError):
+        raise RecordError(
+            f"{path}: expected the ends of recordings as {ENDS.decode()} in its metadata, got {text[:60]!r}"
+        ) from None
 
 
 def _read_rows(file: Any, columns: tuple[str, ...], path: str) -> Iterator[Record]:
@@ -177,38 +200,47 @@ def _read_rows(file: Any, columns: tuple[str, ...], path: str) -> Iterator[Recor
             number += 1
             try:
                 yield _record(row, columns, _iso(time, offset))
-            except (ValueError, TypeError):
-                raise RecordError(f"{path}: row {number}: expected {' '.join(columns)}, got {row}") from None
+            except (ValueError, TypeError, RecordError):
+                got = [*row, time] if "time" in clock else row
+                raise RecordError(f"{path}: row {number}: expected {' '.join([*columns, *clock[:1]])}, got {got}") from None
 
 
 def _record(row: list[Any], columns: tuple[str, ...], time: str | None) -> Record:
-    """The record in a row; ValueError or TypeError if it holds none."""
+    """The record in a row; ValueError, TypeError or RecordError if it holds none.
+
+    Other programs write an empty text as null (DuckDB, from a TSV), and the events of a row as the text that TSV has.
+    """
     filename, onset, offset = row[:3]
+    label = (row[4] if columns == CELL_COLUMNS else row[3]) or ""
+    if not (isinstance(filename, str) and isinstance(label, str)):
+        raise TypeError
     if columns == CELL_COLUMNS and row[3] == "error":
-        return Failure(filename, row[4])
-    if not 0 <= onset <= offset < float("inf"):
+        return Failure(filename, label)
+    if not 0 <= onset <= offset < LATEST:
         raise ValueError
-    if columns == CELL_COLUMNS and row[3] in ("damage", "note"):
-        cause, _, message = row[4].partition(": ")
-        return Remark(filename, onset, offset, row[3], cause, message)
     if columns == ROW_COLUMNS:
-        return Row(filename, onset, offset, row[3], tuple(row[4]), time)
-    kind, label, score = row[3:]
+        events = row[4].split(EVENTS_SEPARATOR) if row[4] and isinstance(row[4], str) else row[4] or ()
+        return row_of(filename, float(onset), float(offset), label, events, time)
+    kind, _, score = row[3:]
+    if kind in ("damage", "note"):
+        cause, _, message = label.partition(": ")
+        return Remark(filename, onset, offset, kind, cause, message)
     if kind not in ("scene", "event") or not 0 <= score <= 1 or not (label or kind == "scene"):
         raise ValueError
-    return Cell(filename, onset, offset, kind, label, round(score, 3), time)
+    return Cell(filename, float(onset), float(offset), kind, label, round(float(score), 3), time)
 
 
-def _iso(time: datetime | None, utc_offset: int | None) -> str | None:
-    """The inverse of `_clock`.
+def _iso(time: datetime | str | None, utc_offset: int | None) -> str | None:
+    """The inverse of `_clock`; a time that other programs wrote with its zone, or as text, keeps it.
 
     >>> _iso(datetime(2026, 11, 22, 6), 60), _iso(datetime(2026, 11, 22, 6), None)
     ('2026-11-22T06:00:00.000+01:00', '2026-11-22T06:00:00.000')
     """
-    if time is None:
-        return None
-    zone = None if utc_offset is None else timezone(timedelta(minutes=utc_offset))
-    return time.replace(tzinfo=zone).isoformat(timespec="milliseconds")
+    if not time or isinstance(time, str):
+        return check_time(time) if time else None
+    if utc_offset is not None:
+        time = time.replace(tzinfo=timezone(timedelta(minutes=utc_offset)))
+    return time.isoformat(timespec="milliseconds")
 
 
 def _with_ends(records: Iterator[Record], ends: list[End]) -> Iterator[Record]:

@@ -18,6 +18,7 @@ from audiolog_cli.errors import RecordError
 from audiolog_cli.records import (
     CELL_COLUMNS,
     EVENTS_SEPARATOR,
+    LATEST,
     ROW_COLUMNS,
     SEGMENT_COLUMNS,
     Cell,
@@ -27,11 +28,17 @@ from audiolog_cli.records import (
     Remark,
     Row,
     Segment,
-    whole,
+    check_time,
+    row_of,
 )
 
 DCASE_COLUMNS = ("filename", "onset", "offset", "event_label")
 NOT_TEXT = ("PAR1", "RIFF", "RF64", "FORM", "fLaC", "OggS", "ID3", "caff")  # binary files that may have no NUL at first
+OTHERWISE = (  # how files begin that hold a table in another form, and what makes text of them
+    (("\udcff\udcfe", "\udcfe\udcff"), "UTF-16", "iconv -f UTF-16 -t UTF-8"),
+    ("\x1f\udc8b", "gzip", "gunzip -c"),
+    ("(\udcb5/\udcfd", "zstd", "zstdcat"),
+)
 
 Numbered = Iterator[tuple[int, str]]
 
@@ -44,7 +51,6 @@ def read_records(lines: Iterable[str], name: str) -> Iterator[Record]:
     """
     numbered = enumerate(lines, 1)
     for number, line in numbered:
-        line = line.removeprefix("\ufeff") if number == 1 else line
         if line.strip():
             return _reader_of(line, name)(chain([(number, line)], numbered), name)
     raise RecordError(f"{name}: empty, expected a table with a header line or JSON Lines")
@@ -66,7 +72,7 @@ def has_segments(line: str) -> bool:
 
 def is_list(line: str) -> bool:
     """Whether a table that begins with this line lists whole events, not cut into cells."""
-    fields = line.removeprefix("\ufeff").rstrip("\r\n").split("\t")
+    fields = line.rstrip("\r\n").split("\t")
     if line.lstrip().startswith("{"):
         return '"event_label"' in line and '"kind"' not in line
     columns = _columns_of(fields) or fields
@@ -80,6 +86,9 @@ def is_annotation(line: str) -> bool:
 
 
 def _reader_of(line: str, name: str) -> Callable[[Numbered, str], Iterator[Record]]:
+    for beginnings, form, remedy in OTHERWISE:
+        if line.startswith(beginnings):
+            raise RecordError(f"{name}: {form}, expected text in UTF-8; `{remedy}` makes it so")
     fields = line.rstrip("\r\n").split("\t")
     if line.lstrip().startswith("{"):
         return _read_jsonl
@@ -118,7 +127,7 @@ def _plain_cells(numbered: Numbered, name: str) -> Iterator[Record]:
             if onset != last_onset or offset != last_offset:
                 start, end, last_onset, last_offset = float(onset), float(offset), onset, offset
             probability = float(score)
-            is_cell = 0 <= start <= end < _INFINITY and 0 <= probability <= 1 and (kind == "scene" or (kind == "event" and label))
+            is_cell = 0 <= start <= end < LATEST and 0 <= probability <= 1 and (kind == "scene" or (kind == "event" and label))
         except ValueError:
             is_cell = False
         if is_cell:
@@ -130,7 +139,8 @@ def _plain_cells(numbered: Numbered, name: str) -> Iterator[Record]:
 def _table(numbered: Iterable[tuple[int, str]], names: list[str], parse: Any, pick: Any, name: str) -> Iterator[Record]:
     for number, line in numbered:
         fields = line.rstrip("\r\n").split("\t")
-        if fields == names or line.isspace():  # a second table follows the first: cat a.tsv b.tsv
+        # A second table follows the first (cat a.tsv b.tsv), perhaps with a byte order mark of its own.
+        if fields == names or fields[0] == f"\ufeff{names[0]}" or line.isspace():
             continue
         if len(fields) != len(names):
             if {"filename", "onset"} <= set(fields):
@@ -185,13 +195,12 @@ def _parse_cell(filename: str, onset: str, offset: str, kind: str, label: str, s
         start, end, probability = float(onset), float(offset), float(score)
     except ValueError:
         raise ValueError(_what_is_wrong_with(onset, offset, kind, label, score)) from None
-    if 0 <= start <= end < _INFINITY and 0 <= probability <= 1 and kind in _KINDS and (label or kind == "scene"):
-        return _new(Cell, (filename, start, end, kind, label, probability, time or None))
+    if 0 <= start <= end < LATEST and 0 <= probability <= 1 and kind in _KINDS and (label or kind == "scene"):
+        return _new(Cell, (filename, start, end, kind, label, probability, check_time(time) if time else None))
     raise ValueError(_what_is_wrong_with(onset, offset, kind, label, score))
 
 
 _new = tuple.__new__  # half the cost of Cell(...), which goes through a Python function
-_INFINITY = float("inf")
 _KINDS = ("scene", "event")
 
 
@@ -205,9 +214,8 @@ def _what_is_wrong_with(onset: str, offset: str, kind: str, label: str, score: s
 
 
 def _parse_row(filename: str, onset: str, offset: str, scene: str, events: str, time: str = "") -> Row:
-    labels = tuple(events.split(EVENTS_SEPARATOR)) if events else ()
-    start, end = parse_times(onset, offset)
-    return Row(filename, whole(start), whole(end), scene, labels, time or None)
+    labels = events.split(EVENTS_SEPARATOR) if events else []
+    return row_of(filename, *parse_times(onset, offset), scene, labels, time)
 
 
 def _parse_dcase(filename: str, onset: str, offset: str, label: str) -> Cell | End:
@@ -251,10 +259,12 @@ def _read_jsonl(numbered: Numbered, name: str) -> Iterator[Record]:
 
 def _parse_json(line: str, place: str) -> Record:
     try:
-        return _from_json(json.loads(line))
+        return _from_json(json.loads(line.lstrip("\ufeff")))
     except json.JSONDecodeError as error:
         raise RecordError(f"{place}: not a complete JSON object, at character {error.pos + 1}: {error.msg}") from None
-    except (ValueError, TypeError) as error:
+    except RecursionError:
+        raise RecordError(f"{place}: JSON nested too deep, expected one flat object a line") from None
+    except (ValueError, TypeError, RecordError) as error:
         raise RecordError(f"{place}: {error}") from None
     except KeyError as error:
         raise RecordError(f"{place}: expected the key {error}, it is missing") from None
@@ -279,7 +289,8 @@ def _from_json(fields: Any) -> Record:
     if "scene" in fields:
         if not isinstance(fields["events"], list) or not all(isinstance(event, str) for event in fields["events"]):
             raise ValueError("expected events to be a list of labels")
-        return _parse_row(filename, onset, offset, _text(fields, "scene"), "", time)._replace(events=tuple(fields["events"]))
+        whole_characters("".join(fields["events"]), "events")
+        return row_of(filename, *parse_times(onset, offset), _text(fields, "scene"), fields["events"], time)
     if "event_label" in fields:
         return _parse_dcase(filename, onset, offset, _text(fields, "event_label"))
     return _parse_segment(filename, onset, offset)
@@ -287,8 +298,8 @@ def _from_json(fields: Any) -> Record:
 
 def _number(fields: dict[str, Any], key: str) -> float:
     value = fields[key]
-    if type(value) not in (int, float):
-        raise ValueError(f"expected {key} to be a number, got {json.dumps(value)[:60]}")
+    if type(value) not in (int, float) or not 0 <= value < LATEST:
+        raise ValueError(f"expected {key} to be a number from 0 to {LATEST:.0f}, got {json.dumps(value)[:60]}")
     return float(value)
 
 
@@ -296,4 +307,13 @@ def _text(fields: dict[str, Any], key: str) -> str:
     value = fields[key]
     if not isinstance(value, str):
         raise ValueError(f"expected {key} to be a string, got {json.dumps(value)[:60]}")
-    return value
+    return whole_characters(value, key)
+
+
+def whole_characters(text: str, what: str) -> str:
+    """The text unchanged; ValueError if it holds half a surrogate pair that is no byte of a name (`surrogateescape`)."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError(f"expected {what} to be text, got half a character in {json.dumps(text)[:60]}") from None
+    return text

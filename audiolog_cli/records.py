@@ -15,6 +15,7 @@ dataclass costs four times as much to make.
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from unicodedata import normalize
@@ -22,6 +23,7 @@ from unicodedata import normalize
 from audiolog_cli.errors import RecordError
 
 EVENTS_SEPARATOR = ";"  # published labels contain commas
+LATEST = 1e10  # seconds, 317 years: times are below this, so that every millisecond is a float of its own
 
 
 class Segment(NamedTuple):
@@ -107,6 +109,17 @@ def check_event(label: str) -> str:
     return check_text(label, "label")
 
 
+@lru_cache(maxsize=4096)
+def check_time(time: str) -> str:
+    """Return a clock time unchanged if it is in ISO 8601; ValueError otherwise."""
+    try:
+        if 1000 < datetime.fromisoformat(time).year < 9000:
+            return time
+    except ValueError:
+        pass
+    raise ValueError(f"expected a time in ISO 8601, such as 2026-11-22T06:00:00.000+01:00, got {time!r}")
+
+
 def composed(text: str) -> str:
     """A name or label as Unicode NFC: `ö` is one character, however a file system or an editor wrote it."""
     return text if text.isascii() else normalize("NFC", text)
@@ -128,6 +141,17 @@ def whole(seconds: float) -> float:
     0.3
     """
     return round(seconds * 1000) / 1000
+
+
+def row_of(filename: str, onset: float, offset: float, scene: str, events: Iterable[str], time: str | None) -> Row:
+    """A row with each event once, in alphabetical order, and times in whole milliseconds.
+
+    ValueError for an event without a name or a time that is not in ISO 8601, RecordError for a label with a `;` in it.
+    """
+    labels = tuple(sorted(set(map(check_event, events))))
+    if "" in labels:
+        raise ValueError("expected every event to have a label, got an empty one")
+    return Row(filename, whole(onset), whole(offset), scene, labels, check_time(time) if time else None)
 
 
 # Writing

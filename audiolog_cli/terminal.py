@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_HELD = 1024  # characters, at most 4096 bytes: a pipe takes that many in one piece or not at all
 STDOUT = "standard output"  # in messages
+READ_AS = "utf-8-sig"  # without the byte order mark that spreadsheets and Windows put before a text
 READ_SIZE = 1 << 16  # bytes per system call: what a pipe holds
 
 _held: list[str] | None = None  # lines to write before waiting for the tied input; None while none is open
@@ -32,7 +33,10 @@ def prepare() -> None:
         raise AudiologError("standard output is closed, there is nowhere to write to")
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n" if stream is not sys.stdin else None)
+            if stream is sys.stdin:
+                stream.reconfigure(encoding=READ_AS, errors="surrogateescape", newline=None)
+            else:
+                stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def be_quiet(quiet: bool) -> bool:
@@ -88,7 +92,7 @@ def text_input(path: str) -> Iterator[tuple[TextIO, str]]:
         yield sys.stdin, "stdin"
         return
     try:
-        stream = open(path, encoding="utf-8", errors="surrogateescape")
+        stream = open(path, encoding=READ_AS, errors="surrogateescape")
     except OSError as error:
         raise InputError(f"{path}: {reason(error)}") from None
     with stream:
@@ -107,7 +111,7 @@ def tied_input(path: str) -> Iterator[tuple[TextIO, str]]:
         raw = _Tied(stream.fileno(), closefd=False)
         _held = []
         try:
-            yield io.TextIOWrapper(io.BufferedReader(raw, READ_SIZE), "utf-8", "surrogateescape"), name
+            yield io.TextIOWrapper(io.BufferedReader(raw, READ_SIZE), READ_AS, "surrogateescape"), name
         finally:
             _write_held()
             _held = None

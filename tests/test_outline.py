@@ -81,6 +81,18 @@ def test_brief_names_no_time() -> None:
     assert not any(character.isdigit() for character in text)
 
 
+def test_brief_says_where_the_scene_is_not_named() -> None:
+    """It said "starts in the scene farm, then comes ." of a recording that starts in none."""
+    line = first(cells({"": [(0, 70)], "farm": [(70, 80)]}, {}), "brief").splitlines()[2]
+    assert line == "The recording starts in a scene that is not named, then comes farm."
+    changing = {
+        "farm": [(second, second + 1) for second in range(0, 20, 4)],
+        "": [(second + 1, second + 4) for second in range(0, 20, 4)],
+    }
+    line = first(cells(changing, {}), "brief").splitlines()[2]
+    assert line == "The recording changes often between scenes; most of it is a scene that is not named and farm."
+
+
 def test_a_model_without_scenes_gets_a_log_without_scene_names() -> None:
     heard = cells({"": [(0, 4)]}, {"dog_bark": [(1, 2)]})
     assert first(heard, "timing").startswith("Log of farm.wav\n\n0:00–0:04, scene not named (4 s)\n  dog bark: 0:01–0:02 (1 s)")

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -134,6 +136,37 @@ def test_foreign_tables_are_refused(tmp_path: Path, table: dict[str, list[object
     pyarrow.parquet.write_table(pyarrow.table(table), tmp_path / "x.parquet")
     with pytest.raises(RecordError, match=message.replace("|", r"\|")):
         list(parquet.read_parquet(str(tmp_path / "x.parquet")))
+
+
+def test_what_other_programs_write_is_read(tmp_path: Path) -> None:
+    """DuckDB, given a TSV, writes null for an empty text, the events of a row as one text, and times with their zone."""
+    zoned = pyarrow.array([datetime(2026, 1, 1, 5, tzinfo=UTC)] * 2, pyarrow.timestamp("us", "Europe/Berlin"))
+    columns: dict[str, Any] = {"filename": ["a"] * 2, "onset": [0, 1], "offset": [1, 2], "scene": ["park", None], "time": zoned}
+    pyarrow.parquet.write_table(pyarrow.table(columns | {"events": ["dog;bird", None]}), tmp_path / "x.parquet")
+    assert list(parquet.read_parquet(str(tmp_path / "x.parquet"))) == [
+        Row("a", 0.0, 1.0, "park", ("bird", "dog"), "2026-01-01T06:00:00.000+01:00"),
+        Row("a", 1.0, 2.0, "", (), "2026-01-01T06:00:00.000+01:00"),
+    ]
+
+
+@pytest.mark.parametrize("wrong", [{"filename": [None]}, {"filename": [b"a"]}, {"label": [1]}, {"time": ["noon"]}])
+def test_columns_of_other_types_are_refused(wrong: dict[str, list[object]], tmp_path: Path) -> None:
+    table = {"filename": ["a"], "onset": [0.0], "offset": [1.0], "kind": ["event"], "label": ["x"], "score": [0.5]} | wrong
+    pyarrow.parquet.write_table(pyarrow.table(table), tmp_path / "x.parquet")
+    with pytest.raises(RecordError, match="x.parquet: row 1: expected filename onset offset kind label score"):
+        list(parquet.read_parquet(str(tmp_path / "x.parquet")))
+
+
+def test_a_damaged_page_and_damaged_metadata_are_one_line(tmp_path: Path) -> None:
+    path = written(tmp_path / "c.parquet", CELLS, Cell, True)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + bytes(200) + whole[300:])
+    with pytest.raises(RecordError, match="c.parquet: not readable as Parquet: "):
+        list(parquet.read_parquet(str(path)))
+    table = pyarrow.parquet.read_table(written(path, CELLS, Cell, True)).replace_schema_metadata({"audiolog.ends": "[[1]]"})
+    pyarrow.parquet.write_table(table, path)
+    with pytest.raises(RecordError, match="c.parquet: expected the ends of recordings as audiolog.ends in its metadata, got "):
+        list(parquet.read_parquet(str(path)))
 
 
 def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:

@@ -73,11 +73,20 @@ def test_dcase_list_is_read_as_events() -> None:
 
 
 def test_windows_line_ends_byte_order_mark_blank_lines_and_joined_tables() -> None:
-    table = ["\ufefffilename\tonset\toffset\r\n", "a.wav\t0\t10\r\n", "\r\n", "filename\tonset\toffset\r\n", "b.wav\t0\t5\r\n"]
+    table = ["filename\tonset\toffset\r\n", "a.wav\t0\t10\r\n", "\r\n", "\ufefffilename\tonset\toffset\r\n", "b.wav\t0\t5\r\n"]
     assert list(read_records(table, "t.tsv")) == [Segment("a.wav", 0.0, 10.0), Segment("b.wav", 0.0, 5.0)]
 
 
 HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
+ROWS = "filename\tonset\toffset\tscene\tevents\n"
+
+
+def test_a_row_has_each_event_once_in_alphabetical_order() -> None:
+    """Otherwise `summarize` counts an event twice: 20 s of dog in 10 s."""
+    row = Row("a.wav", 0.0, 10.0, "park", ("cat", "dog"))
+    assert list(read_records([ROWS, "a.wav\t0\t10\tpark\tdog;cat;dog\n"], "t.tsv")) == [row]
+    line = '{"filename":"a.wav","onset":0,"offset":10,"scene":"park","events":["dog","cat","dog"]}\n'
+    assert list(read_records([line], "t.jsonl")) == [row]
 
 
 @pytest.mark.parametrize(
@@ -99,6 +108,15 @@ HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
             [HEADER, "a.wav\tnan\t1\tscene\tpark\t1\n"],
             "t.tsv:2: expected a number as onset, got 'nan'",
         ),
+        (
+            [HEADER, "a.wav\t0\t1e306\tscene\tpark\t1\n"],
+            "t.tsv:2: expected times in seconds, below 10000000000, got offset '1e306'",
+        ),
+        (
+            [HEADER.replace("score", "score\ttime"), "a.wav\t0\t1\tscene\tpark\t1\tnoon\n"],
+            "t.tsv:2: expected a time in ISO 8601, such as 2026-11-22T06:00:00.000+01:00, got 'noon'",
+        ),
+        ([ROWS, "a.wav\t0\t1\tpark\tdog;;cat\n"], "t.tsv:2: expected every event to have a label, got an empty one"),
         ([HEADER, "a.wav\t0\t1\tsound\tpark\t1\n"], "t.tsv:2: expected kind scene or event, got 'sound'"),
         ([HEADER, "a.wav\t0\t1\tscene\tpark\t1.5\n"], "t.tsv:2: expected a score between 0 and 1, got '1.5'"),
         ([HEADER, "a.wav\t0\t1\tevent\t\t1\n"], "t.tsv:2: expected a label, got an empty field"),
@@ -109,6 +127,29 @@ HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
         (['{"filename":"a"}\n'], "t.tsv:1: expected the key 'onset', it is missing"),
         (['{"filename":3,"onset":0,"offset":1}\n'], "t.tsv:1: expected filename to be a string, got 3"),
         (['{"filename":"a","onset":0,"offset":1}\n', "[1]\n"], "t.tsv:2: expected a JSON object, got [1]"),
+        (
+            ['{"filename":"a","onset":0,"offset":1,"scene":"park","events":["dog;cat"]}\n'],
+            "t.tsv:1: label 'dog;cat' contains ';', which separates the events of a row: rename it",
+        ),
+        (
+            ['{"kind":"end","filename":"a","duration":NaN,"cells":1,"weights":"","version":""}\n'],
+            "t.tsv:1: expected duration to be a number from 0 to 10000000000, got NaN",
+        ),
+        (
+            ['{"kind":"end","filename":"a","duration":1,"cells":Infinity,"weights":"","version":""}\n'],
+            "t.tsv:1: expected cells to be a number from 0 to 10000000000, got Infinity",
+        ),
+        (
+            [f'{{"filename":"a","onset":0,"offset":{10**400}}}\n'],
+            "t.tsv:1: expected offset to be a number from 0 to 10000000000, got 1" + 59 * "0",
+        ),
+        (
+            ['{"filename":"a\\ud83d","onset":0,"offset":1}\n'],
+            r't.tsv:1: expected filename to be text, got half a character in "a\ud83d"',
+        ),
+        (['{"filename":' + 100_000 * "[" + "\n"], "t.tsv:1: JSON nested too deep, expected one flat object a line"),
+        (["\udcff\udcfef\0i\0l\0e\0"], "t.tsv: UTF-16, expected text in UTF-8; `iconv -f UTF-16 -t UTF-8` makes it so"),
+        (["\x1f\udc8b\b\0"], "t.tsv: gzip, expected text in UTF-8; `gunzip -c` makes it so"),
     ],
 )
 def test_a_broken_line_is_named(lines: list[str], message: str) -> None:

@@ -82,3 +82,12 @@ def test_a_list_may_name_recordings_without_events() -> None:
     """As DESED does."""
     listed = b"filename\tonset\toffset\tevent_label\na.wav\t0.5\t1\tdog\nb.wav\t\t\t\n"
     assert audiolog("table", stdin=listed) == (0, ROW_HEADER + "a.wav\t0.500\t1.000\t\tdog\n", "")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_table(tmp_path: Path) -> None:
+    """Spreadsheets and Windows write one; a label track without a header then began with no number."""
+    (tmp_path / "rec.txt").write_bytes(b"\xef\xbb\xbf0.0\t1.0\tdog\n")
+    expected = "filename\tonset\toffset\tscene\tevents\nrec\t0.000\t1.000\t\tdog\n"
+    assert audiolog("table rec.txt", tmp_path).stdout == expected
+    cells = "\ufefffilename\tonset\toffset\tkind\tlabel\tscore\nrec\t0\t1\tevent\tdog\t1\n"
+    assert audiolog("table", tmp_path, cells.encode()).stdout == expected

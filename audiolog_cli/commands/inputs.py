@@ -220,7 +220,7 @@ def names_in(path: str) -> list[str]:
     if not path:
         return []
     with terminal.text_input(path) as (stream, name):
-        names = [line for raw in stream if (line := raw.removeprefix("\ufeff").rstrip("\r\n"))]
+        names = [line for raw in stream if (line := raw.rstrip("\r\n"))]
     if any("\0" in line for line in names):
         raise InputError(f"{name}: names between NULs; expected one a line, as `find` prints them without -print0")
     return names

@@ -114,8 +114,7 @@ def read_lines(lines: Iterable[str], name: str, annotations: Annotations) -> Non
     first = next(iterator, None)
     if first is None:
         raise RecordError(f"{name}: empty, expected a table with a header line or JSON Lines")
-    header = first.removeprefix("\ufeff").rstrip("\r\n")
-    columns = header.split("\t")
+    columns = first.rstrip("\r\n").split("\t")
     for needed, add_row in _LISTS:
         if set(needed) <= set(columns):
             for place, values in _table(iterator, columns, needed, name):
@@ -268,7 +267,7 @@ def read_folds(path: str) -> dict[str, str]:
 def _read_table(path: str, needed: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
     with terminal.text_input(path) as (lines, name):
         iterator = iter(lines)
-        columns = next(iterator, "").removeprefix("\ufeff").rstrip("\r\n").split("\t")
+        columns = next(iterator, "").rstrip("\r\n").split("\t")
         if not set(needed) <= set(columns):
             raise RecordError(f"{name}:1: expected a header with the columns {' '.join(needed)}, got {' '.join(columns)[:80]!r}")
         yield from _table(iterator, columns, needed, name)

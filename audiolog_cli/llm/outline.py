@@ -324,18 +324,20 @@ def course_fact(totals: Totals) -> Fact:
 
 
 def _course(totals: Totals) -> str:
-    named = [words(scene) for scene in totals.order if scene]
-    if not named:
+    if not any(totals.order):
         return f"The recording has {number_of(len(totals.whole.events), 'kind')} of event."
     if len(totals.order) == 1:
-        return f"The recording is one scene, {named[0]}."
+        return f"The recording is one scene, {words(totals.order[0])}."
     if len(totals.order) <= SCENE_CHANGES:
-        return f"The recording starts in the scene {named[0]}, then comes {', then '.join(named[1:])}."
-    by_time = sorted((section for scene, section in totals.scenes.items() if scene), key=lambda section: -section.when.seconds)
-    return (
-        f"The recording changes often between scenes; most of it is "
-        f"{join([words(str(section.scene)) for section in by_time[:3]])}."
-    )
+        first, *others = map(_place, totals.order)
+        the_scene = "the scene " if totals.order[0] else ""
+        return f"The recording starts in {the_scene}{first}, then comes {', then '.join(others)}."
+    by_time = sorted(totals.scenes, key=lambda scene: -totals.scenes[scene].when.seconds)
+    return f"The recording changes often between scenes; most of it is {join(list(map(_place, by_time[:3])))}."
+
+
+def _place(scene: str) -> str:
+    return words(scene) or "a scene that is not named"
 
 
 def share(heard: Heard, seconds: float) -> str:

@@ -54,7 +54,7 @@ def listed(folder: Path) -> list[Prompt]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{path}: a prompt is a text file in UTF-8, this is not") from None
     except OSError as error:
@@ -67,7 +67,7 @@ def parse(text: str, path: str) -> Prompt:
     >>> parse("---\\nname: dogs\\n---\\nWhen did dogs bark?\\n", "dogs.md")
     Prompt(name='dogs', question='When did dogs bark?', description='', language='')
     """
-    lines = text.removeprefix("\ufeff").splitlines()
+    lines = text.splitlines()
     fields = {"name": Path(path).stem}
     if lines and lines[0].strip() == "---":
         end = next((number for number, line in enumerate(lines[1:], 1) if line.strip() == "---"), None)

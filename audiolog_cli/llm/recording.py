@@ -174,8 +174,5 @@ def _start(rows: Sequence[Row]) -> datetime | None:
     row = next((row for row in rows if row.time), None)
     if row is None or row.time is None:
         return None
-    try:
-        time = datetime.fromisoformat(row.time)
-    except ValueError:
-        raise RecordError(f"{row.filename}: expected a time in ISO 8601, got {row.time!r}") from None
+    time = datetime.fromisoformat(row.time)
     return (time if time.tzinfo is None else time.astimezone(UTC)) - timedelta(milliseconds=round(row.onset * 1000))

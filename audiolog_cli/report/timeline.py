@@ -75,7 +75,7 @@ def recordings(records: Iterable[Cell | End | Failure]) -> list[Timeline]:
     """Every recording of a stream of cells, in the order in which they first appear.
 
     Event lists may overlap or be out of order; where two cells of one label overlap, the later one begins at the end of the
-    earlier. RecordError for a clock time that is not ISO 8601, and for a recording that begins again.
+    earlier. RecordError for a recording that begins again.
     """
     found: dict[str, Timeline] = {}
     tracks: dict[tuple[str, str, str], LabelTrack] = {}
@@ -102,7 +102,7 @@ def recordings(records: Iterable[Cell | End | Failure]) -> list[Timeline]:
                 lengths[filename][offset - onset] += 1
                 recording.duration = max(recording.duration, offset)
             if record.time is not None:
-                _note_clock(recording.clock, onset, record.time, filename)
+                _note_clock(recording.clock, onset, record.time)
         elif isinstance(record, End):
             recording.duration = max(recording.duration, round(record.duration * 1000))
         else:
@@ -123,27 +123,12 @@ def headings(filenames: Sequence[str]) -> list[str]:
     return [name if times[name] == 1 else filename for name, filename in zip(last, filenames, strict=True)]
 
 
-def _note_clock(clock: list[ClockPoint], onset: int, time: str, filename: str) -> None:
+def _note_clock(clock: list[ClockPoint], onset: int, time: str) -> None:
     """Note what the clock shows, at first and whenever its offset from UTC changes."""
-    zone = _zone(time)
-    if clock and clock[-1].zone == zone:
-        return
-    try:
-        shown = datetime.fromisoformat(time).replace(tzinfo=UTC)
-    except ValueError:
-        raise RecordError(f"{filename}: expected a time in ISO 8601, got {time!r}") from None
-    clock.append(ClockPoint(onset, round(shown.timestamp() * 1000), zone))
-
-
-def _zone(time: str) -> str:
-    """The offset from UTC that ends an ISO 8601 time.
-
-    >>> _zone("2026-11-22T06:00:00.000+01:00"), _zone("2026-11-22T06:00:00Z"), _zone("2026-11-22T06:00:00")
-    ('+01:00', 'Z', '')
-    """
-    if time.endswith("Z"):
-        return "Z"
-    return time[-6:] if len(time) > 6 and time[-6] in "+-" and time[-3] == ":" else ""
+    shown = datetime.fromisoformat(time)
+    zone = shown.replace(microsecond=0).isoformat()[19:]
+    if not clock or clock[-1].zone != zone:
+        clock.append(ClockPoint(onset, round(shown.replace(tzinfo=UTC).timestamp() * 1000), zone))
 
 
 def _finish(recording: Timeline, lengths: "Counter[int]") -> None:

@@ -42,7 +42,7 @@ def read_thresholds(lines: Iterable[str], name: str) -> dict[str, float]:
     thresholds: dict[str, float] = {}
     number = 0
     for number, line in enumerate(lines, 1):
-        fields = line.removeprefix("\ufeff").rstrip("\r\n").split("\t")
+        fields = line.rstrip("\r\n").split("\t")
         if number == 1 or not line.strip():
             if number == 1 and fields != ["label", "threshold"]:
                 raise RecordError(f"{name}:1: expected the header label<TAB>threshold, got {line.strip()[:80]!r}")
