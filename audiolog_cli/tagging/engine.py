@@ -1,66 +1,100 @@
-"""Recordings in, records or parts out, tagged by this process: what goes into the pipeline, and what is made of its scores.
+"""Recordings in, records or parts out, tagged by this machine: what goes into the pipeline, and what is made of its scores.
 
 stream      to stdout: the records of all recordings in order; one that fails ends in a `Failure`
 outcomes    to `--out`: each recording in a file of its own, unless that file exists already
+
+Threads of this process share the work; many short recordings in a row go to worker processes (`processes.py`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from audiolog_cli import terminal
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import InputError
 from audiolog_cli.records import Cell, End, Failure, Remark
 from audiolog_cli.sound.clock import start_of
+from audiolog_cli.sound.remote import is_url
 from audiolog_cli.sound.stitching import Samples, stitched
 from audiolog_cli.tagging.hearing import Course, Notes, Plan, recording_of, records_of, samples_of
 from audiolog_cli.tagging.options import Job
 from audiolog_cli.tagging.parts import Parts, key_of
+from audiolog_cli.tagging.processes import Jobs, Say, can_fork, spread
 from audiolog_cli.tally import Outcome
 
 if TYPE_CHECKING:
     from audiolog_cli.tagging.pipeline import Recording
     from audiolog_cli.tagging.tagger import Tagger
 
+Item = TypeVar("Item")
 Sound: TypeAlias = tuple[Course, Iterator[Samples]]
 
 
 def stream(
-    jobs: Iterable[Job | InputError], tagger: "Tagger", plan: Plan, fail_fast: bool, are_joined: bool
+    jobs: Jobs, tagger: "Tagger", plan: Plan, fail_fast: bool = False, are_joined: bool = False
 ) -> Iterator[Cell | End | Failure | Remark]:
     """The records of all recordings in order. With `are_joined`, files whose clock times follow one another are one recording."""
-    sounds = _joined(jobs, plan) if are_joined else _alone(jobs, plan, terminal.say)
+    if are_joined:
+        records = _records(_joined(jobs, plan), tagger, plan, in_turn=True)
+    else:
+        said_once: set[str] = set()
+
+        def heard(tagger: "Tagger", jobs: Jobs, say: Say) -> Generator[Cell | End | Failure | Remark]:
+            return _records(_alone(jobs, plan, say, said_once), tagger, plan)
+
+        records = _spread(jobs, tagger, heard)
+    with closing(records):
+        for record in records:
+            yield record
+            if fail_fast and isinstance(record, Failure):
+                return
+
+
+def _records(
+    sounds: Iterable[Sound | InputError], tagger: "Tagger", plan: Plan, in_turn: bool = False
+) -> Generator[Cell | End | Failure | Remark]:
     recordings = (_recording(tagger, plan, sound) for sound in sounds)
-    for course, scores in _in_order(recordings, tagger, plan, in_turn=are_joined):
+    for course, scores in _in_order(recordings, tagger, plan, in_turn):
         try:
             yield from records_of(tagger, plan, course, scores)
         except InputError as error:
             yield Failure(course.job.path, str(error))
-            if fail_fast:
-                return
 
 
-def of_each(jobs: Iterable[Job], tagger: "Tagger", plan: Plan, say: Callable[[str], None]) -> Iterator[Cell | End | Remark]:
+def of_each(jobs: Iterable[Job], tagger: "Tagger", plan: Plan, say: Say) -> Iterator[Cell | End | Remark]:
     """The same for callers in Python: raises the InputError of a recording that fails; messages go to `say`."""
-    recordings = (_recording(tagger, plan, sound) for sound in _alone(jobs, plan, say))
+    recordings = (_recording(tagger, plan, sound) for sound in _alone(jobs, plan, say, set()))
     for course, scores in _in_order(recordings, tagger, plan):
         yield from records_of(tagger, plan, course, scores)
 
 
 def outcomes(
-    jobs: Iterable[Job | InputError],
-    there: Mapping[str, tuple[str, ...]],
-    tagger: "Tagger",
-    plan: Plan,
-    out: Parts,
-    show: Callable[[str], None],
+    jobs: Jobs, there: Mapping[str, tuple[str, ...]], tagger: "Tagger", plan: Plan, out: Parts, show: Say
 ) -> Iterator[Outcome]:
     """The outcome of each recording, in order; `there` are the names of the parts in the folder, by `key_of`.
 
     `show` gets the progress of the current one; errors that are not a recording's own are raised.
     """
+    said_once: set[str] = set()
 
+    def heard(tagger: "Tagger", jobs: Jobs, say: Say) -> Generator[Outcome]:
+        return _outcomes(_alone(jobs, plan, say, said_once), there, tagger, plan, out, show)
+
+    # A remote folder has a thread of its own, which a copy of this process would lack.
+    return heard(tagger, jobs, terminal.say) if is_url(out.folder) else _spread(jobs, tagger, heard)
+
+
+def _outcomes(
+    sounds: Iterable[Sound | InputError],
+    there: Mapping[str, tuple[str, ...]],
+    tagger: "Tagger",
+    plan: Plan,
+    out: Parts,
+    show: Say,
+) -> Generator[Outcome]:
     def recording_or_not(sound: Sound | InputError) -> "Recording[Course | Outcome]":
         if isinstance(sound, InputError):
             return _nothing(Outcome(sound.path, "failed", message=str(sound)))
@@ -69,8 +103,7 @@ def outcomes(
             return _nothing(Outcome(job.path, "there"))
         return _recording(tagger, plan, sound)
 
-    recordings = map(recording_or_not, _alone(jobs, plan, terminal.say))
-    for course, scores in _in_order(recordings, tagger, plan):
+    for course, scores in _in_order(map(recording_or_not, sounds), tagger, plan):
         if isinstance(course, Outcome):
             yield course
             continue
@@ -80,6 +113,15 @@ def outcomes(
         path, spans = course.job
         outcome = out.write(path, spans, there.get(key_of(path, spans), ()), _shown(records, show))
         yield outcome._replace(notes=tuple(said))
+
+
+def _spread(jobs: Jobs, tagger: "Tagger", heard: "Callable[[Tagger, Jobs, Say], Generator[Item]]") -> Generator[Item]:
+    """What is heard in each recording, in order, by all cores."""
+    here = partial(heard, tagger)
+    if tagger.jobs == 1 or tagger.device.type != "cpu" or not can_fork():
+        return here(jobs, terminal.say)
+    there = partial(heard, replace(tagger, jobs=1))
+    return spread(jobs, tagger.jobs, here, there, terminal.say)
 
 
 def _shown(records: Iterable[Cell | End | Remark], show: Callable[[str], None]) -> Iterator[Cell | End | Remark]:
@@ -92,9 +134,8 @@ def _shown(records: Iterable[Cell | End | Remark], show: Callable[[str], None]) 
 # What goes into the pipeline
 
 
-def _alone(jobs: Iterable[Job | InputError], plan: Plan, say: Callable[[str], None]) -> Iterator[Sound | InputError]:
+def _alone(jobs: Jobs, plan: Plan, say: Say, said_once: set[str]) -> Iterator[Sound | InputError]:
     """Each recording with its sound."""
-    said_once: set[str] = set()
     for job in jobs:
         if isinstance(job, InputError):
             yield job
@@ -103,7 +144,7 @@ def _alone(jobs: Iterable[Job | InputError], plan: Plan, say: Callable[[str], No
             yield Course(job, notes), samples_of(job.path, plan, notes)
 
 
-def _joined(jobs: Iterable[Job | InputError], plan: Plan) -> Iterator[Sound | InputError]:
+def _joined(jobs: Jobs, plan: Plan) -> Iterator[Sound | InputError]:
     """The same for files into which a recorder split one recording."""
     clock = plan.clock
     assert clock is not None  # --split-files needs a source of clock times

@@ -5,7 +5,8 @@
 `jobs` threads, each on one core, do whatever comes next: score a batch if enough windows are waiting, else decode more windows of
 the first recording that nobody is decoding. So a long recording is decoded beside its own network, short ones beside each other,
 their windows share batches, and no window passes from thread to thread but in batches. The work is in native code that releases
-the GIL: threads share the weights, and nothing is copied between processes.
+the GIL: threads share the weights, and nothing is copied between processes. (Where short recordings are many, each of several
+processes has a pipeline of its own: `processes.py`.)
 
 How large a batch is depends on how much sound is waiting. A file always has more: batches grow from 1 window, so that the first
 line comes soon, by powers of two to the device's best size. What comes through a pipe is decoded by a thread of its own, as fast
