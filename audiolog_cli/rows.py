@@ -12,6 +12,7 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import chain, groupby
 
 from audiolog_cli.errors import RecordError
@@ -113,7 +114,7 @@ def disjoint(rows: Iterable[Row], reached: dict[str, float] | None = None) -> It
                 yield active.pop()
             else:
                 yield from _slices(active, until)
-                active = [earlier._replace(onset=until, time=None) for earlier in active if earlier.offset > until]
+                active = [_from(until, earlier) for earlier in active if earlier.offset > until]
         if offset > until:
             active.append(row)
     reached[filename] = latest
@@ -145,10 +146,18 @@ def _slices(active: list[Row], until: float) -> Iterator[Row]:
         sounding = [row for row in active if row.offset >= end]
         events = tuple(sorted({event for row in sounding for event in row.events}))
         scene = next((row.scene for row in reversed(sounding) if row.scene), "")
-        yield Row(
-            sounding[0].filename, start, end, scene, events, next((row.time for row in sounding if row.onset == start), None)
-        )
+        time = next((since.time for row in sounding if (since := _from(start, row)).time), None)
+        yield Row(sounding[0].filename, start, end, scene, events, time)
         start = end
+
+
+def _from(onset: float, row: Row) -> Row:
+    """The part of a row from `onset` on."""
+    if row.onset == onset:
+        return row
+    passed = timedelta(milliseconds=round((onset - row.onset) * 1000))
+    time = (datetime.fromisoformat(row.time) + passed).isoformat(timespec="milliseconds") if row.time else None
+    return row._replace(onset=onset, time=time)
 
 
 def bridge_gaps(rows: Iterable[Row], max_gap: float) -> Iterator[Row]:

@@ -50,6 +50,13 @@ def test_dry_run_prints_the_message_and_sends_nothing(tmp_path: Path) -> None:
     )
 
 
+def test_a_dry_run_needs_no_key(tmp_path: Path) -> None:
+    table = cells_tsv({"street": [(0, 2)]}, {"car": [(1, 2)]})
+    done = audiolog("summarize --llm openai:gpt-4o --dry-run", tmp_path, table, OPENAI_API_KEY="")
+    assert done.code == 0
+    assert "1\t2\tstreet\tcar\n" in done.stdout
+
+
 # Prompt files
 
 

@@ -208,6 +208,20 @@ def test_cut_rows_say_at_every_moment_what_the_intervals_say(listed: list[tuple[
         assert [set(row.events) for row in cut if row.onset <= moment < row.offset] == ([sounding] if sounding else [])
 
 
+def test_cut_rows_keep_their_clock_times() -> None:
+    ten = "2026-01-01T10:00:0"
+    overlapping = [
+        Row("a", 0.0, 2.5, "park", (), f"{ten}0.000+01:00"),
+        Row("a", 0.0, 4.5, "", ("bird",), f"{ten}0.000+01:00"),
+        Row("a", 2.5, 8.0, "street", (), f"{ten}2.500+01:00"),
+    ]
+    assert [(row.onset, row.time) for row in disjoint(overlapping)] == [
+        (0.0, f"{ten}0.000+01:00"),
+        (2.5, f"{ten}2.500+01:00"),
+        (4.5, f"{ten}4.500+01:00"),
+    ]
+
+
 TWO_ROWS = [row(0, 1.5, "bird"), row(1.5, 3, scene="park|lot")]
 
 

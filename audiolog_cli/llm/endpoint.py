@@ -77,9 +77,10 @@ def open_asking(
 ) -> Iterator[Asking]:
     """Everything needed for asking `llm`; a server that it needs runs while the context is open.
 
-    With `offline` a server that cannot be reached is no error: nothing will be asked. UsageError, LLMError otherwise.
+    With `offline` a server that cannot be reached is no error, nor is a missing key: nothing will be asked. UsageError, LLMError
+    otherwise.
     """
-    with open_backend(llm, connection, environ, say) as backend:
+    with open_backend(llm, connection, environ, say, offline) as backend:
         try:
             about = backend.about()
         except LLMError as error:
@@ -105,10 +106,13 @@ def _context(backend: Backend, most: int | None, wanted: int, say: Say) -> int:
 
 
 @contextmanager
-def open_backend(llm: str, connection: Connection, environ: Mapping[str, str], say: Say) -> Iterator[Backend]:
-    """The back end that `llm` names, while open. UsageError if it names none, or if its key is missing or invalid."""
+def open_backend(
+    llm: str, connection: Connection, environ: Mapping[str, str], say: Say, offline: bool = False
+) -> Iterator[Backend]:
+    """The back end that `llm` names, while open. UsageError if it names none, or if its key is missing (unless `offline`) or
+    invalid."""
     if llm != "local" and not llm.startswith("gguf:"):
-        yield _remote(llm, connection, environ, say)
+        yield _remote(llm, connection, environ, say, offline)
         return
     model = local_server.model_file(llm)
     with local_server.serving(local_server.program(environ), model, connection.parallel, connection.context) as url:
@@ -117,7 +121,7 @@ def open_backend(llm: str, connection: Connection, environ: Mapping[str, str], s
         )
 
 
-def _remote(llm: str, connection: Connection, environ: Mapping[str, str], say: Say) -> Backend:
+def _remote(llm: str, connection: Connection, environ: Mapping[str, str], say: Say, offline: bool) -> Backend:
     if "://" in llm:
         return _at_url(llm, connection, environ, say)
     service, _, model = llm.partition(":")
@@ -126,7 +130,7 @@ def _remote(llm: str, connection: Connection, environ: Mapping[str, str], say: S
     if service in PRESETS and model:
         preset = PRESETS[service]
         key = _key(preset.key_variable, environ) or _key(KEY, environ)
-        if not key:
+        if not key and not offline:
             raise UsageError(f"--llm {llm}: no key; put it into the environment variable {preset.key_variable}")
         return OpenAIBackend(llm, preset, model, key, connection.timeout, say)
     meant = _meant(llm)
