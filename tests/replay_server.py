@@ -18,6 +18,7 @@ class Answer:
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     broken: bool = False  # promise more bytes than are sent, then hang up
+    hangs_up: bool = False  # without a byte
 
 
 @dataclass
@@ -44,6 +45,8 @@ def answering(answer: Callable[[Asked], Answer]) -> Iterator[tuple[str, list[Ask
         do_GET = do_POST  # noqa: N815
 
         def reply(self, given: Answer) -> None:
+            if given.hangs_up:
+                return
             pieces = (
                 given.body
                 if isinstance(given.body, list)

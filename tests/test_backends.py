@@ -15,10 +15,10 @@ from audiolog_cli.errors import LLMError, UsageError
 from audiolog_cli.llm.backend import Request, is_repeating
 from audiolog_cli.llm.clean import cleaned
 from audiolog_cli.llm.endpoint import Connection, open_backend
-from audiolog_cli.llm.openai_backend import PRESETS, OpenAIBackend, events
+from audiolog_cli.llm.openai_backend import PRESETS, OpenAIBackend, client_for, events
 from tests.log_tables import cells_tsv
 from tests.replay_server import Answer, Asked, answering
-from tests.shell import Result, audiolog
+from tests.shell import Result, audiolog, sh
 
 KEY = "sk-very-secret-0123456789"
 TABLE = cells_tsv({"farm": [(0, 10)]}, {"dog_bark": [(2, 5)]})
@@ -290,7 +290,20 @@ SERVICE_FAILURES = {
         "it asks to wait 3600 s, try again then",
     ),
     "no address": (Answer('{"error": {"message": "File Not Found"}}', 404), "no such address or model (404: File Not Found)"),
-    "moved": (Answer("", 307, headers={"Location": "http://127.0.0.1:9/"}), "the service refused (307"),
+    "moved": (
+        Answer("", 307, headers={"Location": "http://127.0.0.1:9/"}),
+        "the server redirects to http://127.0.0.1:9/ (307), which is not followed",
+    ),
+    "a page of HTML": (
+        Answer("<html>Log in</html>", content_type="text/html"),
+        "the server does not speak OpenAI's protocol: expected server-sent events, got '<html>Log in</html>'",
+    ),
+    "a number for choices": (
+        sse({"choices": 5}),
+        "the server does not speak OpenAI's protocol: expected choices to be an object, got 5",
+    ),
+    "a text for delta": (sse({"choices": [{"delta": "A"}]}), 'expected delta to be an object, got "A"'),
+    "a text for usage": (sse({"usage": "many"}), 'expected usage to be an object, got "many"'),
     "too long": (Answer(json.dumps({"error": TOO_LONG}), 400), "the prompt is 1212 tokens, the model holds 1024"),
     "too long, llama-cpp-python": (
         Answer(
@@ -346,8 +359,71 @@ def test_no_service_there(tmp_path: Path) -> None:
     assert (done.code, done.stdout) == (4, "")
     assert (
         done.stderr
-        == "audiolog: http://127.0.0.1:9/v1#m: no server answers at http://127.0.0.1:9/v1; is it running, is the address right?\n"
+        == "audiolog: http://127.0.0.1:9/v1#m: no server answers at http://127.0.0.1:9/v1: Connection refused; is it running, "
+        "is the address right?\n"
     )
+
+
+def test_a_server_that_hangs_up_before_its_answer_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that closes a connection at the moment in which the next question comes, or that starts again."""
+    monkeypatch.setattr("audiolog_cli.llm.backend.WAITS", (0.0,))
+    answers = [Answer("", hangs_up=True), sse(delta(SAID), STOP)]
+    done, _, name = service(lambda _: answers.pop(0), tmp_path)
+    assert (done.code, done.stdout) == (0, SAID + "\n")
+    assert f"audiolog: {name}: the server hung up without an answer; trying again in 0 s\n" in done.stderr
+    done, _, name = service(lambda _: Answer("", hangs_up=True), tmp_path)
+    assert done.code == 4 and done.stderr.endswith(f"audiolog: {name}: the server hung up without an answer\n")
+
+
+@pytest.mark.parametrize("path", ["/props", "/v1/models"])
+def test_a_server_that_describes_its_model_oddly_is_one_line(path: str, tmp_path: Path) -> None:
+    odd = {"default_generation_settings": [1], "data": [{"id": "m", "meta": "x"}]}
+    with answering(lambda asked: Answer(json.dumps(odd)) if asked.path == path else Answer("{}", 404)) as (url, _):
+        done = audiolog(f"summarize --llm '{url}#m'", tmp_path, TABLE)
+    what = {"/props": "default_generation_settings to be an object, got [1]", "/v1/models": 'meta to be an object, got "x"'}
+    assert (done.code, done.stderr) == (
+        4,
+        f"audiolog: {url}/v1#m: the server does not speak OpenAI's protocol: expected {what[path]}\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "message"),
+    [
+        (
+            {"HTTP_PROXY": "http://me:secret@127.0.0.1:9"},
+            4,
+            "http://a.invalid/v1#m: no server answers at http://a.invalid/v1 through the proxy 127.0.0.1:9: Connection refused;",
+        ),
+        (
+            {"ALL_PROXY": "ftp://x"},
+            2,
+            "a proxy (HTTP_PROXY, ALL_PROXY, ...) or OLLAMA_HOST cannot be used: Unknown scheme for proxy",
+        ),
+        ({"SSL_CERT_FILE": "/nowhere"}, 2, "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names: no such file\n"),
+    ],
+)
+def test_what_the_environment_says_of_the_way_to_a_server_is_named(
+    environment: dict[str, str], code: int, message: str, tmp_path: Path
+) -> None:
+    client_for.cache_clear()  # one client for all commands of this process
+    done = audiolog("summarize --llm http://a.invalid#m", tmp_path, TABLE, **environment)
+    assert (done.code, done.stderr[: len(f"audiolog: {message}")]) == (code, f"audiolog: {message}")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["http://[", "127.0.0.1:99999"])
+def test_an_ollama_host_that_is_none_is_one_line(host: str, tmp_path: Path) -> None:
+    done = sh("audiolog summarize --llm ollama:m", tmp_path, TABLE, OLLAMA_HOST=host)
+    assert done.code == 2
+    assert done.stderr.startswith("audiolog: a proxy (HTTP_PROXY, ALL_PROXY, ...) or OLLAMA_HOST cannot be used: ")
+
+
+def test_an_answer_that_cannot_be_kept_is_printed_nevertheless(tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    done, _, _ = service(lambda _: sse(delta(SAID), STOP), tmp_path, QUIET_CHECK.replace("cache off", "cache cache/x"))
+    assert (done.code, done.stdout) == (0, SAID + "\n")
+    assert "audiolog: cache/x: not a directory; this answer is not kept\n" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -361,6 +437,7 @@ def test_no_service_there(tmp_path: Path) -> None:
         ),
         ("ollama:", "--llm ollama:: expected outline"),
         ("http://127.0.0.1:8080", "--llm http://127.0.0.1:8080: expected http(s)://HOST:PORT/v1#MODEL"),
+        ("http://ä..de#m", "--llm: not a URL: Invalid IDNA hostname: 'ä..de'"),
         ("openai:gpt-4o-mini", "--llm openai:gpt-4o-mini: no key; put it into the environment variable OPENAI_API_KEY"),
         ("spark:lite", "--llm spark:lite: no key; put it into the environment variable SPARK_API_PASSWORD"),
         (

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from audiolog_cli import terminal
 from audiolog_cli.llm import answers
 from audiolog_cli.llm.backend import Backend, Reply, Request
 from audiolog_cli.llm.budget import Budget, estimate
@@ -85,7 +86,10 @@ class Asking:
         reply = kept or self.backend.answer(request)
         self.costs.add(reply, request, from_disk=kept is not None)
         if self.folder and kept is None and reply.text:
-            answers.keep(self.folder, name, reply)
+            try:
+                answers.keep(self.folder, name, reply)
+            except OSError as error:  # a full or read-only disk costs no answer
+                self.say(f"{self.folder}: {terminal.reason(error)}; this answer is not kept")
         return reply
 
 

@@ -154,11 +154,14 @@ def _meant(llm: str) -> str:
 
 
 def _at_url(llm: str, connection: Connection, environ: Mapping[str, str], say: Say) -> Backend:
+    import httpx
+
     url, _, model = llm.partition("#")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
+        httpx.URL(url)  # refuses more, such as names that are not IDNA
+    except (ValueError, httpx.InvalidURL) as error:
         raise UsageError(f"--llm: not a URL: {error}") from None
     if parts.username is not None or parts.query:
         raise UsageError(f"--llm: keys do not belong in a URL; put the key into the environment variable {KEY}")

@@ -26,6 +26,7 @@ from audiolog_cli.llm.backend import (
     overflow,
     read_overflow,
 )
+from audiolog_cli.llm.reaching import environment_errors, why
 
 if TYPE_CHECKING:
     import httpx
@@ -63,8 +64,9 @@ class OllamaBackend:
         """The model's own maximum and size, from /api/show."""
         with self._errors():
             model_info = self._client().show(self.model).modelinfo or {}
-        context = next((int(value) for key, value in model_info.items() if key.endswith(".context_length")), None)
-        return About(context, model_info.get("general.parameter_count"))
+        numbers = {key: value for key, value in model_info.items() if type(value) is int}
+        context = next((value for key, value in numbers.items() if key.endswith(".context_length")), None)
+        return About(context, numbers.get("general.parameter_count"))
 
     def _chat(self, request: Request) -> Stream:
         options: dict[str, Any] = {"num_ctx": request.context, "num_predict": request.max_tokens, "temperature": self.temperature}
@@ -99,26 +101,35 @@ class OllamaBackend:
 
     def _client(self) -> "ollama.Client":
         import httpx
-        import ollama
 
         timeout = httpx.Timeout(self.timeout, connect=min(10.0, self.timeout))
-        return ollama.Client(self.host or None, timeout=timeout, transport=_transport(), follow_redirects=False)
+        with environment_errors():
+            import ollama  # makes a client of its own, for the host and the proxies in the environment
+
+            return ollama.Client(self.host or None, timeout=timeout, transport=_transport(), follow_redirects=False)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """Turn whatever the package raises into an LLMError with a cause."""
         import httpx
-        import ollama
+
+        with environment_errors():
+            import ollama
 
         place = self.host or "127.0.0.1:11434"
         try:
             yield
         except ollama.ResponseError as error:
             raise self._refusal(error) from None
-        except (ConnectionError, httpx.ConnectError, httpx.ConnectTimeout):
+        except (ConnectionError, httpx.ConnectError, httpx.ConnectTimeout) as error:
+            cause = f" ({why(error)})" if isinstance(error, httpx.HTTPError) else ""
             raise LLMError(
-                f"{self.name}: no Ollama server at {place}; start it with `ollama serve`, or name its host in OLLAMA_HOST"
+                f"{self.name}: no Ollama server at {place}{cause}; start it with `ollama serve`, or name its host in OLLAMA_HOST"
             ) from None
+        except httpx.RemoteProtocolError as error:
+            if "without sending a response" in str(error):  # nothing of an answer has come
+                raise Busy(f"{self.name}: {place} hung up without an answer") from None
+            raise LLMError(f"{self.name}: the connection to {place} broke: {one_line(str(error))}") from None
         except httpx.TimeoutException:
             raise LLMError(f"{self.name}: {place} sent nothing for {self.timeout:g} s; raise --timeout") from None
         except httpx.HTTPError as error:
@@ -139,6 +150,10 @@ class OllamaBackend:
         if error.status_code == 400 and "think" in said and "think" not in self.refused:
             self.refused.add("think")
             return Unknown(f"{self.name}: the server refused (400: {said})", frozenset({"think"}))
+        if error.status_code in range(300, 400):
+            return LLMError(
+                f"{self.name}: the server redirects ({error.status_code}), which is not followed; name the right host"
+            )
         if error.status_code == 503:
             return Busy(f"{self.name}: the server is busy (503: {said})")
         if error.status_code == -1:

@@ -29,6 +29,7 @@ from audiolog_cli.llm.backend import (
     overflow,
     read_overflow,
 )
+from audiolog_cli.llm.reaching import LOCAL, environment_errors, through_proxy, why
 
 if TYPE_CHECKING:
     import httpx
@@ -85,23 +86,21 @@ class OpenAIBackend:
     def counted(self, messages: list[dict[str, str]]) -> int | None:
         """The length of these messages in tokens, as the server counts it; None if it does not."""
         body = {"model": self.model, "messages": messages}
-        answer = self._ask("POST", self.preset.base_url + "/chat/completions/input_tokens", body)
-        count = answer.get("input_tokens") if answer else None
-        return count if isinstance(count, int) else None
+        return _count(self._ask("POST", self.preset.base_url + "/chat/completions/input_tokens", body), "input_tokens")
 
     def about(self) -> About:
         """From the preset, or llama.cpp's /props and the list of models, llama.cpp's or vLLM's."""
         if self.preset.context is not None:
             return About(self.preset.context)
         props = self._ask("GET", self.preset.base_url.removesuffix("/v1") + "/props")
-        found = (props or {}).get("default_generation_settings", {}).get("n_ctx")
-        models = (self._ask("GET", self.preset.base_url + "/models") or {}).get("data") or []
-        known = [model for model in models if isinstance(model, dict)]
-        # llama.cpp's server has one model, whatever name it is asked for
-        model = next((each for each in known if each.get("id") == self.model), known[0] if found and known else {})
-        length, size = model.get("max_model_len"), (model.get("meta") or {}).get("n_params")
-        context = next((number for number in (found, length) if isinstance(number, int)), None)
-        return About(context, size if isinstance(size, int) else None)
+        models = self._ask("GET", self.preset.base_url + "/models").get("data")
+        with self._errors():
+            found = _count(_mapping(props.get("default_generation_settings"), "default_generation_settings"), "n_ctx")
+            known = [model for model in (models if isinstance(models, list) else []) if isinstance(model, dict)]
+            # llama.cpp's server has one model, whatever name it is asked for
+            model = next((each for each in known if each.get("id") == self.model), known[0] if found and known else {})
+            size = _count(_mapping(model.get("meta"), "meta"), "n_params")
+        return About(found or _count(model, "max_model_len") or None, size)
 
     def _chat(self, request: Request) -> Stream:
         with self._errors(), self._client().stream("POST", "/chat/completions", json=self._body(request)) as response:
@@ -133,10 +132,11 @@ class OpenAIBackend:
             error = chunk.get("error") or (chunk if chunk.get("code") not in (None, 0, "0") else None)
             if error:
                 raise self._error_inside(error)
-            usage |= chunk.get("usage") or {}
-            for choice in (chunk.get("choices") or [])[:1]:
-                finish = choice.get("finish_reason") or finish
-                yield _text((choice.get("delta") or choice.get("message") or {}).get("content"))
+            usage |= _mapping(chunk.get("usage"), "usage")
+            choices = chunk.get("choices")
+            choice = _mapping(choices[0] if isinstance(choices, list) and choices else choices, "choices")
+            finish = choice.get("finish_reason") or finish
+            yield _text(_mapping(choice.get("delta") or choice.get("message"), "delta").get("content"))
         if finish == "content_filter":
             raise LLMError(f"{self.name}: the service's content filter stopped the answer")
         if not seen:
@@ -145,8 +145,8 @@ class OpenAIBackend:
             )
         if not finish:
             raise LLMError(f"{self.name}: the answer broke off before its end (neither finish_reason nor [DONE])")
-        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        return Usage(usage.get("prompt_tokens"), usage.get("completion_tokens"), cached, finish == "length")
+        cached = _count(_mapping(usage.get("prompt_tokens_details"), "prompt_tokens_details"), "cached_tokens") or 0
+        return Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), cached, finish == "length")
 
     def _error_inside(self, error: Any) -> LLMError:
         too_long = read_overflow(error)
@@ -160,11 +160,14 @@ class OpenAIBackend:
             body = response.json()
             error = body.get("error") or body
         except (ValueError, AttributeError):
-            error = {"message": response.text}
+            error = {"message": response.text or response.reason_phrase}
         too_long = read_overflow(error)
         if too_long:
             return overflow(self.name, too_long)
         status, said = response.status_code, self._said(error)
+        if response.is_redirect:
+            to = self._said(response.headers["location"])
+            return LLMError(f"{self.name}: the server redirects to {to} ({status}), which is not followed; name that address")
         if status in (401, 403):
             where = f"set {self.preset.key_variable}" if not self.key else f"look at {self.preset.key_variable}"
             return LLMError(f"{self.name}: the key was refused ({status}: {said}); {where}")
@@ -186,16 +189,16 @@ class OpenAIBackend:
         text = f"{text} (code {code})" if code not in (None, "") else text
         return one_line(text.replace(self.key, "***") if self.key else text)
 
-    def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """The JSON object at `url`, or None if the server has nothing there."""
+    def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON object at `url`; an empty one if the server has none there."""
         with self._errors():
             response = self._client().request(method, url, json=body)
             if response.status_code in (404, 405, 501):
-                return None
+                return {}
             if response.status_code != 200:
                 raise self._refusal(response)
             answer = response.json()
-        return answer if isinstance(answer, dict) else None
+        return answer if isinstance(answer, dict) else {}
 
     def _client(self) -> "httpx.Client":
         return client_for(self.preset.base_url, self.key, self.timeout)
@@ -207,12 +210,17 @@ class OpenAIBackend:
 
         try:
             yield
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise LLMError(
-                f"{self.name}: no server answers at {self.preset.base_url}; is it running, is the address right?"
+                f"{self.name}: no server answers at {self.preset.base_url}{through_proxy(self.preset.base_url)}: {why(error)}; "
+                "is it running, is the address right?"
             ) from None
         except httpx.TimeoutException:
             raise LLMError(f"{self.name}: {self.preset.base_url} sent nothing for {self.timeout:g} s; raise --timeout") from None
+        except httpx.RemoteProtocolError as error:
+            if "without sending a response" in str(error):  # nothing of an answer has come
+                raise Busy(f"{self.name}: the server hung up without an answer") from None
+            raise LLMError(f"{self.name}: the connection broke: {one_line(str(error))}") from None
         except httpx.HTTPError as error:
             raise LLMError(f"{self.name}: the connection broke: {one_line(str(error))}") from None
         except ValueError as error:
@@ -233,12 +241,13 @@ def client_for(base_url: str, key: str, timeout: float) -> "httpx.Client":
     """The client of one service: made once, since it loads the machine's certificates, and shared by all threads."""
     import httpx
 
-    return httpx.Client(
-        base_url=base_url,
-        headers={"Authorization": f"Bearer {key}"} if key else {},
-        timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
-        trust_env=httpx.URL(base_url).host not in ("localhost", "127.0.0.1", "::1"),  # no proxy for a local server
-    )
+    with environment_errors():
+        return httpx.Client(
+            base_url=base_url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
+            trust_env=httpx.URL(base_url).host not in LOCAL,  # no proxy for a local server
+        )
 
 
 NEEDED = {"model", "messages", "stream"}  # parameters without which there is no question
@@ -246,7 +255,10 @@ DONE = object()  # stands for the chunk `data: [DONE]`
 
 
 def _chunks(response: "httpx.Response") -> Iterator[Any]:
-    """The JSON objects of a server-sent event stream, or of a body that is one JSON object (servers that do not stream)."""
+    """The JSON objects of a server-sent event stream, or of a body that is one JSON object (servers that do not stream).
+
+    ValueError for a body that is neither.
+    """
     if response.headers.get("content-type", "").startswith("application/json"):
         response.read()
         if response.content.strip():
@@ -255,6 +267,19 @@ def _chunks(response: "httpx.Response") -> Iterator[Any]:
         return
     for data in events(response.iter_lines()):
         yield DONE if data == "[DONE]" else _object(data)
+
+
+def _mapping(value: Any, what: str) -> dict[str, Any]:
+    """A JSON object, an empty one in place of none; ValueError for anything else."""
+    if value and not isinstance(value, dict):
+        raise ValueError(f"expected {what} to be an object, got {json.dumps(value)[:60]}")
+    return value or {}
+
+
+def _count(fields: dict[str, Any], key: str) -> int | None:
+    """The whole number under a key; None if there is none."""
+    value = fields.get(key)
+    return value if type(value) is int else None
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -267,6 +292,8 @@ def _object(text: str) -> dict[str, Any]:
 def events(lines: Iterator[str]) -> Iterator[str]:
     """The data of server-sent events (WHATWG HTML, 9.2): `data` lines up to an empty line, joined; all else is skipped.
 
+    ValueError for a line of HTML, such as the page of a proxy.
+
     >>> list(events(iter(["data: a", "", ": ping", "data: b", "data: c", ""])))
     ['a', 'b\\nc']
     """
@@ -278,6 +305,8 @@ def events(lines: Iterator[str]) -> Iterator[str]:
         elif not line and data:
             yield "\n".join(data)
             data = []
+        elif line.lstrip().startswith("<"):
+            raise ValueError(f"expected server-sent events, got {line.strip()[:60]!r}")
     if data:  # a stream may end without its last empty line
         yield "\n".join(data)
 
