@@ -17,7 +17,9 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from calibration import bins, calibration_error, named_shares, reliability
@@ -76,8 +78,11 @@ def active(entries: list[tuple[float, float, str]], labels: list[str], n_seconds
 
 def joined_scores(parts: list[Scores]) -> Scores:
     """The seconds of all recordings, one after the other."""
-    columns = zip(*((p.events, p.reference, p.counted, p.scenes, p.scene) for p in parts), strict=True)
-    return Scores(*(np.concatenate(column) for column in columns))
+    return Scores(*(np.concatenate(column) for column in zip(*map(arrays, parts), strict=True)))
+
+
+def arrays(scores: Scores) -> tuple[NDArray[Any], ...]:
+    return scores.events, scores.reference, scores.counted, scores.scenes, scores.scene
 
 
 def false_alarms(tagged: Tagger, wave: Wave, expected: tuple[str, ...], sure: bool) -> tuple[float, float]:
@@ -123,9 +128,12 @@ def main(weights: Path, folder: Path, others: list[Path]) -> None:
         print_summary(scores, tuned_thresholds(tuning))
         return
     card = tagged.card
-    scores = joined_scores(composed_scores(tagged, folder, {event: (event,) for event in card.events}))
+    parts = composed_scores(tagged, folder, {event: (event,) for event in card.events})
+    scores = joined_scores(parts)
     print_summary(scores, card.thresholds)
     print_naming(scores, card)
+    if card.scenes:
+        print_doubt(stretches(parts), card)
     print_events(scores, card)
     if card.scenes:
         print_scenes(scores, card)
@@ -176,6 +184,46 @@ def print_summary(scores: Scores, thresholds: Sequence[float]) -> None:
     at_shipped, at_best = ((micro_f1(scores, chosen), error_rate(scores, chosen)) for chosen in (thresholds, best))
     figures = (macro, *at_shipped, *at_best, scene_accuracy(scores) if scores.scenes.shape[1] else math.nan)
     print(f"| {len(scores.events)} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |\n")
+
+
+def stretches(parts: list[Scores]) -> list[Scores]:
+    """The recordings, cut where the place changes: mostly one source of a scene each."""
+    found = []
+    for part in parts:
+        bounds = [0, *(np.flatnonzero(np.diff(part.scene)) + 1), len(part.scene)]
+        found += [Scores(*(values[onset:offset] for values in arrays(part))) for onset, offset in pairwise(bounds)]
+    return found
+
+
+def print_doubt(each: list[Scores], card: Card) -> None:
+    """Between which values figures lie when stretches of one place are drawn anew (bootstrap, 90 of 100 draws); and the
+    calibration error of scenes that a perfectly calibrated network would show, whose stretches are right as often as it promises.
+    """
+    rng, labels = np.random.default_rng(0), labels_of(card, CellOptions())
+
+    def figures(scores: Scores) -> dict[str, float]:
+        place = scores.scene >= 0
+        best = scores.scenes[place].max(axis=1), scores.scenes[place].argmax(axis=1) == scores.scene[place]
+        return {
+            "macro AP": float(np.nanmean([average_precision(curve) for curve in curves(scores)])),
+            "micro F1": micro_f1(scores, card.thresholds),
+            "scene accuracy": scene_accuracy(scores),
+            **named_shares(scores, SCENES, labels),
+            "calibration error, scenes": calibration_error(bins(*best)),
+        }
+
+    draws = [figures(joined_scores([each[i] for i in rng.integers(0, len(each), len(each))])) for _ in range(200)]
+    print(f"| {len(each)} stretches | of 100 draws 90 lie between | and |\n|---|---|---|")
+    for name in draws[0]:
+        low, high = np.percentile([draw[name] for draw in draws], [5, 95])
+        print(f"| {name} | {low:.3f} | {high:.3f} |")
+    promises = [part.scenes[part.scene >= 0].max(axis=1) for part in each]
+    errors = []
+    for _ in range(1000):
+        right = np.concatenate([np.full(len(promise), rng.random() < promise.mean()) for promise in promises if len(promise)])
+        errors.append(calibration_error(bins(np.concatenate(promises), right)))
+    low, high = np.percentile(errors, [5, 95])
+    print(f"| calibration error if calibrated ({np.mean(errors):.3f} in the mean) | {low:.3f} | {high:.3f} |\n")
 
 
 def print_events(scores: Scores, card: Card) -> None:
