@@ -47,9 +47,11 @@ def tag(
     The other options are those of `audiolog tag` that affect its rows. Raises InputError at a recording that cannot be read;
     lesser problems are Python warnings.
     """
+    import os
     import warnings
     from pathlib import PurePath
 
+    from audiolog_cli.errors import UsageError
     from audiolog_cli.records import Cell
     from audiolog_cli.tagging.engine import of_each
     from audiolog_cli.tagging.hearing import resolved
@@ -57,7 +59,9 @@ def tag(
 
     tagger = load(weights) if isinstance(weights, str | PurePath) else weights
     plan = resolved(tagger.card, TagOptions.of(**options))
-    jobs = (Job(str(recording), stretch(start, end)) for recording in recordings)
+    if options.get("start_time") and len(recordings) > 1:
+        raise UsageError("start_time is for one recording; use name_time or header_time")
+    jobs = [Job(os.fsdecode(recording), stretch(start, end)) for recording in recordings]
     yield from (record for record in of_each(jobs, tagger, plan, warnings.warn) if isinstance(record, Cell))
 
 

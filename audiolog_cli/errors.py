@@ -14,6 +14,8 @@ A message is one complete line that names the place, what was expected, what was
 `audiolog: ` before it. Library code raises; only the command line prints and exits.
 """
 
+from typing import Self
+
 
 class AudiologError(Exception):
     """Base of every error meant for the user; any other exception that escapes is a bug."""
@@ -24,7 +26,12 @@ class AudiologError(Exception):
 class InputError(AudiologError):
     """An input cannot be used."""
 
-    path = "-"  # of the input, where it is known and the error is passed on as a value instead of raised
+    path = "-"  # of the input, where the error is passed on as a value instead of raised
+
+    def of(self, path: str) -> Self:
+        """The same error, which belongs to this input."""
+        self.path = path
+        return self
 
 
 class AudioError(InputError):

@@ -3,6 +3,8 @@
 import os
 import signal
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +57,14 @@ def write_wav(path: Path, seconds: float, rate: int = 32_000, channels: int = 1,
         file.setframerate(rate)
         file.writeframes(samples.astype("<i2").tobytes())
     return path
+
+
+@contextmanager
+def not_root() -> Iterator[None]:
+    """Root may read everything, so the process changes its user for a while."""
+    user = os.geteuid()
+    os.seteuid(user or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)

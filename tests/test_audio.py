@@ -5,7 +5,6 @@ import os
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +32,7 @@ from audiolog_cli.sound.audio import (
 )
 from audiolog_cli.sound.containers import Source
 from tests.audio_files import ENCODERS, Wave, burst_onsets, bursts, encode, noise, sine, wav_bytes, write_wav
+from tests.conftest import not_root
 
 RATES = {".opus": 48_000, ".webm": 48_000}  # Opus knows no 44.1 kHz
 LOSSLESS = (".wav", ".flac", ".mka")
@@ -548,17 +548,6 @@ def test_errors_name_the_file_and_what_is_wrong(tmp_path: Path, monkeypatch: pyt
 def test_a_sample_rate_that_cannot_be_is_an_error_before_the_resampler_eats_the_memory() -> None:
     with pytest.raises(AudioError, match=r"^-: a sample rate of 1358937984 Hz, expected 100 to 1000000: is the file damaged\?$"):
         list(decode(io.BytesIO(wav_bytes(bytes(800), 1_358_937_984, 1, 16))))
-
-
-@contextmanager
-def not_root() -> Iterator[None]:
-    """Root may read everything, so the process changes its user for a while."""
-    user = os.geteuid()
-    os.seteuid(user or 65534)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:

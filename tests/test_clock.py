@@ -119,6 +119,8 @@ def test_an_offset_that_no_place_has() -> None:
 
 
 def test_a_name_with_a_day_that_does_not_exist() -> None:
+    with pytest.raises(AudioError, match=r"^00010101T000000\+10\.wav: not a time: date value out of range$"):
+        start("00010101T000000+10.wav", name_time="auto", tz="UTC")
     with pytest.raises(AudioError, match=r"^20260230_060000\.WAV: not a time: day "):
         start("20260230_060000.WAV", name_time="audiomoth")
 

@@ -72,7 +72,9 @@ def test_a_full_disk_is_reported(folder: Path) -> None:
     assert (parts.code, parts.stdout, parts.stderr) == (1, "", "audiolog: --out p: file too large\n")
     scores = sh("ulimit -f 1; audiolog tag a.wav --weights w.safetensors --cell 0.1 --scores-dir s", folder)
     assert (scores.code, scores.stderr) == (1, "audiolog: s/a.tsv.unfinished: file too large\n")
-    assert not (folder / "s" / "a.tsv").exists()
+    assert not list((folder / "s").iterdir())
+    journal = sh("ulimit -f 0; audiolog tag a.wav --weights w.safetensors --resume j", folder)
+    assert (journal.code, journal.stdout, journal.stderr) == (1, "", "audiolog: --resume j: file too large\n")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import UsageError
 from audiolog_cli.sound.audio import Window
-from audiolog_cli.tagging.journal import Kept, block, blocks, open_journal, pack, unpack
+from audiolog_cli.tagging.journal import Kept, block, blocks, ended, open_journal, pack, unpack
 from audiolog_cli.tagging.parameters import Parameters
 from tests.conftest import write_wav
 from tests.shell import audiolog
@@ -49,7 +49,7 @@ def test_any_cut_and_any_flipped_byte_leave_only_what_is_right(n: int, data: st.
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "j"
-        whole = b"".join(block(pack(scores(i))) for i in range(n)) + block(b"end")
+        whole = b"".join(block(pack(scores(i))) for i in range(n)) + block(ended([]))
         damaged = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
         if damaged and data.draw(st.booleans()):
             damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= 1 << data.draw(st.integers(0, 7))

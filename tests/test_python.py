@@ -6,6 +6,7 @@ import sys
 from dataclasses import fields
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,8 +63,36 @@ def test_errors_are_the_commands_own(tiny_weights: Path) -> None:
         list(audiolog.tag("missing.wav", weights=tiny_weights))
     with pytest.raises(UsageError, match="--labels: unknown label 'unicorn'"):
         list(audiolog.tag("missing.wav", weights=tiny_weights, labels="unicorn"))
+    with pytest.raises(UsageError, match="start_time is for one recording"):
+        list(audiolog.tag("a.wav", "b.wav", weights=tiny_weights, start_time="2026-11-22T06:00:00Z"))
     with pytest.raises(UsageError, match="prompt 'haiku': expected overview, timing, brief"):
         audiolog.summarize([], prompt="haiku")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hop": 1e-5}, "--hop 1e-05: expected 0.001 or more"),
+        ({"cell": -1.0}, "--cell -1: expected 0.001 or more"),
+        ({"smooth_scene": -3.0}, "--smooth-scene -3: expected 0 or more"),
+        ({"threshold": float("nan")}, "--threshold nan: expected 0 to 1"),
+        ({"pool": "sum"}, "--pool sum: expected max or mean"),
+        ({"scenes": "all"}, "--scenes all: expected sure or best"),
+        ({"start": -1.0}, "--start -1: expected 0 to 1e\\+08"),
+        ({"end": float("nan")}, "--end nan: expected more than --start 0"),
+        ({"track": -1}, "--track -1: expected a number from 1, or 0 for the default track"),
+    ],
+)
+def test_values_out_of_bounds_are_refused_as_by_the_command(options: Any, message: str, tiny_weights: Path) -> None:
+    with pytest.raises(UsageError, match=f"^{message}$"):
+        list(audiolog.tag("missing.wav", weights=tiny_weights, **options))
+
+
+def test_a_network_cannot_be_loaded_with_values_out_of_bounds(tiny_weights: Path) -> None:
+    with pytest.raises(UsageError, match="^--jobs -2: expected 0 or more$"):
+        audiolog.load(tiny_weights, jobs=-2)
+    with pytest.raises(UsageError, match="^--precision fp8: expected fp32, bf16, fp16, int8$"):
+        audiolog.load(tiny_weights, precision="fp8")
 
 
 def test_keywords_are_the_fields_of_the_options() -> None:

@@ -1,12 +1,15 @@
 """Which files of a folder are recordings, and what is reported about the others."""
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import AUDIO_SUFFIXES, jobs_of
 from audiolog_cli.errors import InputError
+from audiolog_cli.sound.remote import open_url
+from tests.conftest import not_root
 
 
 def found(folder: Path, match: str = "") -> list[str]:
@@ -70,3 +73,38 @@ def test_ts_is_a_film_or_a_program(tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "program.ts").write_text("import { Get } from './get';\n" * 20)
     assert found(tmp_path) == ["film.ts"]
     assert said == [f"{tmp_path}: skipped 1 .ts"]
+
+
+def test_a_folder_that_may_not_be_read_is_an_error_in_its_place(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a hidden one, such as lost+found, nothing is missing."""
+    make(tmp_path, "n/a.wav", "n/b/c.wav", "n/lost+found/d.wav", "n/e/f.wav")
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o755)
+    for locked in ("n/b", "n/lost+found"):
+        Path(locked).chmod(0)
+    with not_root():
+        jobs = [(one.path, str(one) if isinstance(one, InputError) else "") for one in jobs_of(["n"], True)]
+    assert jobs == [("n/a.wav", ""), ("n/b", "n/b: permission denied"), ("n/e/f.wav", "")]
+    assert said == ["n: skipped 1 hidden"]
+
+
+def test_links_to_folders_are_not_followed_and_counted(tmp_path: Path, said: list[str]) -> None:
+    make(tmp_path, "a/1.wav")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    (tmp_path / "a" / "2.wav").symlink_to("1.wav")
+    assert found(tmp_path / "a") == ["1.wav", "2.wav"]
+    assert said == [f"{tmp_path / 'a'}: skipped 1 linking to a folder"]
+
+
+def test_recordings_in_an_archive(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ZipFile("season.zip", "w") as archive:
+        for name in ("n/a.wav", "n/b.txt", "m/c.wav"):
+            archive.writestr(name, b"RIFF")
+    (job,) = jobs_of(["zip://n::season.zip"], True)
+    assert job.path == "zip://n/a.wav::season.zip"
+    assert said == ["zip://n::season.zip: skipped 1 .txt"]
+    with open_url(job.path) as file:
+        assert file.read() == b"RIFF"

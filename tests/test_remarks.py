@@ -107,6 +107,17 @@ def test_json_lines_of_tag_tell_a_broken_off_file_from_a_whole_one(folder: Path)
     assert summary.startswith("audiolog: 2 recordings tagged, 1 damaged, 0 failed, ")
 
 
+def test_a_run_that_continues_tells_it_again(folder: Path) -> None:
+    """Though it does not decode the recording again."""
+    line = "tag --weights w.safetensors --format jsonl cut.wav zeros.wav --start 0.5 --end 9 --resume j"
+    first = audiolog(line, folder)
+    (folder / "cut.wav").chmod(0)
+    again = audiolog(line, folder)
+    assert CUT_LINE in map(json.loads, again.stdout.splitlines())
+    assert sorted(again.stdout.splitlines()) == sorted(first.stdout.splitlines())  # remarks may come earlier
+    assert again.stderr.splitlines()[:-1] == first.stderr.splitlines()[:-1]
+
+
 def test_tag_to_a_folder_tells_it_as_well(folder: Path) -> None:
     code, _, err = audiolog("tag --weights w.safetensors --format jsonl cut.wav zeros.wav --out o", folder)
     assert code == 0

@@ -53,6 +53,23 @@ def test_what_is_wrong_with_a_url_is_one_line() -> None:
         open_url("nope://x")
 
 
+def test_a_file_system_that_cannot_be_reached_costs_only_its_recording(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="^ftp://127.0.0.1:1/a.wav: Connection refused$"):
+        open_url("ftp://127.0.0.1:1/a.wav")
+    (tmp_path / "a.zip").write_bytes(b"RIFF")
+    with pytest.raises(InputError, match="a.zip: File is not a zip file$"):
+        open_url(f"zip://b.wav::{tmp_path}/a.zip")
+    with pytest.raises(InputError, match="^memory://nowhere: no such file$"):
+        files_below("memory://nowhere")
+
+
+def test_a_server_that_is_not_there_is_no_missing_file() -> None:
+    pytest.importorskip("aiohttp", reason="pip install aiohttp")
+    for read in (open_url, version, files_below):
+        with pytest.raises(InputError, match=r"^http://127.0.0.1:1/a.wav: Connect call failed \('127.0.0.1', 1\)$"):
+            read("http://127.0.0.1:1/a.wav")
+
+
 def test_a_scheme_whose_package_is_missing_is_named() -> None:
     fsspec.register_implementation("far", "farfs.Far", clobber=True, errtxt="Install farfs to access Far")
     with pytest.raises(UsageError, match="^far://b/x: Install farfs to access Far$"):

@@ -1,5 +1,6 @@
 """Files of one night as one recording: which belong together, and that windows and events continue across the cut."""
 
+import json
 import shutil
 import wave
 from collections.abc import Iterator
@@ -142,6 +143,32 @@ def test_a_broken_file_costs_the_ones_before_it_nothing() -> None:
         else:
             found.append((group[0][0], sum(len(chunk) for chunk in group[1]) / RATE))
     assert found == [(0, 20), "broken", (30, 10), "no clock time", (50, 10)]
+
+
+def test_a_later_file_that_fails_is_named(tmp_path: Path, tiny_weights: Path) -> None:
+    write_wav(tmp_path / "20261122_060000.wav", 2.0, channels=2)
+    write_wav(tmp_path / "20261122_060002.wav", 2.0)
+    (tmp_path / "day").mkdir()
+    line = f"tag 20261122_060000.wav 20261122_060002.wav day --weights {tiny_weights} --name-time auto --split-files --channel 2"
+    done = audiolog(f"{line} --format jsonl", tmp_path)
+    failed = [record for line in done.stdout.splitlines() if (record := json.loads(line))["kind"] == "error"]
+    assert (done.code, [(record["filename"], record["message"]) for record in failed]) == (
+        3,
+        [
+            ("20261122_060002.wav", "20261122_060002.wav: no channel 2, it has 1; --channel mix takes the mean of all"),
+            ("day", "day: is a folder; --recursive takes all recordings in it and below"),
+        ],
+    )
+
+
+def test_segments_are_not_joined(tmp_path: Path, tiny_weights: Path) -> None:
+    """Each would count from the start of its own file."""
+    listed = b"filename\tonset\toffset\n20261122_060000.wav\t0\t2\n"
+    done = audiolog(f"tag --weights {tiny_weights} --name-time auto --split-files", tmp_path, listed)
+    assert (done.code, done.stderr.partition(",")[0]) == (
+        2,
+        "audiolog: --split-files does nothing here: stdin is a list of segments",
+    )
 
 
 def test_the_files_of_a_night_give_what_the_night_in_one_file_gives(tmp_path: Path, tiny_weights: Path) -> None:

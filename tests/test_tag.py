@@ -303,6 +303,11 @@ def test_a_truncated_recording_is_analysed_as_far_as_it_goes_and_reported(folder
             "--weights w.safetensors --thresholds t.tsv",
             "--thresholds: unknown label 'cat'; this model's events are car, dog, siren",
         ),
+        ("--weights w.safetensors --hop 0.00001", "--hop 1e-05: expected 0.001 or more"),
+        (
+            "--weights w.safetensors --resume s3://b/j",
+            "--resume s3:/b/j: expected a folder on this machine; --out also takes URLs",
+        ),
         ("--weights text.wav", None),
     ],
 )
@@ -451,6 +456,13 @@ def test_segments_of_standard_input_cannot_be_read_again(folder: Path) -> None:
     (folder / "list.tsv").write_text(listed)
     of_the_list = audiolog("tag list.tsv --weights w.safetensors", folder, sound)
     assert of_the_list == audiolog("tag - --weights w.safetensors", folder, sound)
+
+
+def test_standard_input_is_read_once(folder: Path) -> None:
+    sound = (folder / "other.wav").read_bytes()
+    done = audiolog("tag - - --weights w.safetensors --quiet", folder, sound)
+    assert (done.code, done.stderr) == (3, "audiolog: -: named twice, but standard input can be read only once\n")
+    assert done.stdout == audiolog("tag - --weights w.safetensors", folder, sound).stdout
 
 
 def test_a_file_name_that_is_not_utf8_passes_through(folder: Path) -> None:

@@ -20,7 +20,7 @@ from audiolog_cli.commands.needs import refusal
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import cells_of, has_segments, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Remark, Segment
-from audiolog_cli.sound.remote import files_below, is_url
+from audiolog_cli.sound.remote import files_below, inside, is_url
 from audiolog_cli.tagging.options import Job, Spans, stretch
 from audiolog_cli.wording import remarked
 
@@ -43,10 +43,15 @@ def jobs_of(
     with `recursive` a folder: all files below it whose names match `match`, or, if that is empty, that have the suffix of a sound
     file. Of each recording, [start, end) seconds are used; UsageError if they are given for segments, which have their own.
     """
-    spans, refuse_stretch = stretch(start, end), refusal("start", "end")
+    spans, refuse_stretch = stretch(start, end), refusal("start", "end", "split_files")
+    is_stdin_taken = False
 
     def of(path: str) -> Iterator[Job | InputError]:
+        nonlocal is_stdin_taken
         try:
+            if path == "-" and is_stdin_taken:
+                raise InputError("-: named twice, but standard input can be read only once")
+            is_stdin_taken |= path == "-"
             if os.path.isdir(path) and not recursive:
                 raise InputError(f"{path}: is a folder; --recursive takes all recordings in it and below")
             if recursive and (is_url(path) or os.path.isdir(path)):
@@ -58,45 +63,60 @@ def jobs_of(
             else:
                 yield Job(path, spans)
         except InputError as error:
-            error.path = path
-            yield error
+            yield error.of(path)
 
     return chain.from_iterable(map(of, paths))
 
 
-def _found(files: Iterable[str], folder: str, match: str, spans: Spans) -> Iterator[Job]:
+def _found(files: Iterable[str | InputError], folder: str, match: str, spans: Spans) -> Iterator[Job | InputError]:
     """The recordings of a folder; reports how many other files were skipped, and if there are no recordings."""
     n_found, skipped = 0, Counter[str]()
-    for path in files:
-        parts = path.removeprefix(folder).split("/")
+    for file in files:
+        path = file.path if isinstance(file, InputError) else file
+        parts = inside(path).removeprefix(inside(folder)).split("/")
         if any(HIDDEN.fullmatch(part) for part in parts):
             skipped["hidden"] += 1
+        elif isinstance(file, InputError):
+            n_found += 1
+            yield file
+        elif os.path.isdir(path):
+            skipped["linking to a folder"] += 1
         elif _fits(path, match):
             n_found += 1
             yield Job(path, spans)
         else:
-            skipped[f"not matching {match}" if match else Path(path).suffix.lower() or "without suffix"] += 1
+            skipped[f"not matching {match}" if match else Path(parts[-1]).suffix.lower() or "without suffix"] += 1
     over = f"skipped {', '.join(f'{n} {kind}' for kind, n in skipped.most_common())}" if skipped else ""
     if not n_found or skipped:
         terminal.say(f"{folder}: {'; '.join(filter(None, ('' if n_found else 'no recordings in it', over)))}")
 
 
-def _files_below(folder: str) -> Iterator[str]:
-    """Files of a folder and its subfolders, by name; links to folders are not followed, so that they cannot form a loop.
+def _files_below(folder: str) -> Iterator[str | InputError]:
+    """Files of a folder, by name, then those of its subfolders; an error in place of a folder that cannot be read.
 
-    Pipes and devices are skipped: perhaps nobody ever writes to them. A broken link is yielded, and fails later.
+    Pipes and devices are skipped: perhaps nobody ever writes to them. A broken link is yielded, and fails later. A link to a
+    folder is yielded and not followed, so that links cannot form a loop.
     """
-    for parent, subfolders, names in os.walk(folder):
-        subfolders.sort()
-        for name in sorted(names):
-            path = os.path.join(parent, name)
-            if os.path.isfile(path) or not os.path.exists(path):
-                yield path
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=attrgetter("name"))
+    except OSError as error:
+        yield InputError(f"{folder}: {terminal.reason(error)}").of(folder)
+        return
+    subfolders = []
+    for entry in entries:
+        path = entry.path
+        if entry.is_dir(follow_symlinks=False):
+            subfolders.append(path)
+        elif entry.is_file(follow_symlinks=False) or os.path.isfile(path) or os.path.isdir(path) or not os.path.exists(path):
+            yield path
+    for subfolder in subfolders:
+        yield from _files_below(subfolder)
 
 
 def _fits(path: str, match: str) -> bool:
     """Whether a name matches the pattern or, without one, has the suffix of a sound file. TypeScript too ends in .ts."""
-    name = os.path.basename(path)
+    name = os.path.basename(inside(path))
     if match:
         return fnmatch(name, match)
     suffix = Path(name).suffix.lower()
@@ -139,7 +159,7 @@ def _listed(records: Iterable[Record], name: str) -> Iterator[Job | InputError]:
         spans, failures = [], []
         for record in group:
             if isinstance(record, Failure):
-                failures.append(InputError(record.message))
+                failures.append(InputError(record.message).of(path))
             elif isinstance(record, Segment):
                 spans.append((record.onset, record.offset))
             elif not isinstance(record, Remark):  # `tag` will find it again

@@ -42,7 +42,9 @@ def has_bf16_kernels() -> bool:
 
 
 def check(precision: str, device: torch.device) -> None:
-    """DeviceError for a precision that would not be faster than fp32 on that device."""
+    """DeviceError for a precision that does not exist, or would not be faster than fp32 on that device."""
+    if precision not in PRECISIONS:
+        raise DeviceError(f"--precision {precision}: expected {', '.join(PRECISIONS)}")
     place, _, _ = str(device).partition(":")
     if precision == "bf16" and place == "cpu" and not has_bf16():
         raise DeviceError(

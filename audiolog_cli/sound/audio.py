@@ -59,6 +59,8 @@ class DecodeOptions:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"mix|left|right|[1-9][0-9]{0,2}", self.channel):
             raise UsageError(f"--channel {self.channel}: expected mix, left, right or a number from 1")
+        if self.track < 0:
+            raise UsageError(f"--track {self.track}: expected a number from 1, or 0 for the default track")
 
 
 @dataclass(frozen=True, slots=True)

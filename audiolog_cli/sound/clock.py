@@ -106,13 +106,13 @@ def start_of(path: str, source: TimeSource, say: Callable[[str], None] = lambda 
             start = header_start(path)
         if start is None and source.read_name:
             start = source.read_name(path)
-    except ValueError as error:  # February 30
+        if start is not None:
+            return zoned(start, source.zone, path, say)
+    except (ValueError, OverflowError) as error:  # February 30; the year 0 in another zone
         raise AudioError(f"{path}: not a time: {error}") from None
-    if start is None:
-        places = [f"in its name (--name-time {source.pattern})"] * bool(source.read_name)
-        places = ["in its header (--header-time)"] * source.header + places
-        raise AudioError(f"{path}: no time found {' nor '.join(places)}")
-    return zoned(start, source.zone, path, say)
+    places = [f"in its name (--name-time {source.pattern})"] * bool(source.read_name)
+    places = ["in its header (--header-time)"] * source.header + places
+    raise AudioError(f"{path}: no time found {' nor '.join(places)}")
 
 
 def zoned(start: datetime, zone: tzinfo | None, path: str, say: Callable[[str], None]) -> datetime:

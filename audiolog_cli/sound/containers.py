@@ -133,7 +133,7 @@ def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -
     name = source_name(source)
     with open_bytes(source) as file:
         stream = Stream(file)
-        if stream.is_pipe and not stream.peek(1):
+        if not stream.peek(1):
             raise AudioError(f"{name}: empty input")
         is_followed = not raw and is_wave(stream.peek(16))
         if raw or is_followed:

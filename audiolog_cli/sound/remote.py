@@ -27,10 +27,20 @@ def is_url(name: str) -> bool:
     return URL.match(name) is not None
 
 
+def inside(name: str) -> str:
+    """The name without the archive that the file is in.
+
+    >>> inside("zip://nights/a.wav::s3://bucket/season.zip"), inside("s3://bucket/a.wav"), inside("nights/a::b.wav")
+    ('zip://nights/a.wav', 's3://bucket/a.wav', 'nights/a::b.wav')
+    """
+    return name.partition("::")[0] if is_url(name) else name
+
+
 def file_system(url: str) -> tuple[Any, str]:
     """fsspec's file system for a URL (or a local path), and its name there.
 
-    UsageError if the scheme is unknown, or needs a package that is not installed.
+    UsageError if the scheme is unknown, or needs a package that is not installed; InputError if it cannot be reached, such as an
+    archive that is none.
     """
     import fsspec
 
@@ -40,6 +50,8 @@ def file_system(url: str) -> tuple[Any, str]:
         raise UsageError(f"{url}: {str(error).rstrip('.')}") from None
     except ValueError as error:
         raise UsageError(f"{url}: {str(error).rstrip('.').lower()}; expected a path or a URL such as s3://bucket/name") from None
+    except Exception as error:  # each file system has its own: botocore's, aiohttp's, ... many are not OSErrors
+        raise InputError(f"{url}: {_reason(error)}") from None
     return system, str(path)
 
 
@@ -49,10 +61,10 @@ def open_url(url: str) -> BinaryIO:
     try:
         if system.info(path)["size"] == 0:
             raise AudioError(f"{url}: empty file")
-        return cast(BinaryIO, io.BufferedReader(_Guarded(system.open(path, "rb"), url), 1 << 18))
+        return cast(BinaryIO, io.BufferedReader(_Guarded(system.open(path, "rb"), url, system), 1 << 18))
     except AudioError:
         raise
-    except Exception as error:  # each file system has its own: botocore's, aiohttp's, ... many are not OSErrors
+    except Exception as error:  # as above
         raise AudioError(f"{url}: {_reason(error)}") from None
 
 
@@ -98,7 +110,11 @@ def files_below(url: str) -> list[str]:
     """The URLs of all files in a remote folder and below it, by name; InputError if it cannot be read."""
     system, path = file_system(url)
     try:
-        return [str(system.unstrip_protocol(name)) for name in sorted(system.find(path))]
+        names = sorted(system.find(path))  # of a folder that cannot be listed it finds nothing
+        if not names:
+            system.ls(path)
+        archive = url.removeprefix(inside(url)) if "://" in inside(url) else ""
+        return [f"{system.unstrip_protocol(name)}{archive}" for name in names]
     except Exception as error:  # as above
         raise InputError(f"{url}: {_reason(error)}") from None
 
@@ -106,9 +122,10 @@ def files_below(url: str) -> list[str]:
 class _Guarded(io.RawIOBase):
     """A remote file whose failures name it: a connection that breaks costs this recording, not the run."""
 
-    def __init__(self, file: BinaryIO, url: str) -> None:
+    def __init__(self, file: BinaryIO, url: str, system: Any) -> None:
         self._file = file
         self._url = url
+        self._system = system  # an archive closes when nobody holds it any more
 
     def readinto(self, buffer: Any) -> int:
         try:
@@ -138,7 +155,10 @@ class _Guarded(io.RawIOBase):
 def _reason(error: Exception) -> str:
     """What went wrong, in one line."""
     if isinstance(error, FileNotFoundError):
-        return "no such file"
+        cause = error.__cause__  # HTTP calls a server that is not there, or refuses, a missing file
+        if not isinstance(cause, Exception) or getattr(cause, "status", 404) == 404 and not isinstance(cause, OSError):
+            return "no such file"
+        error = cause
     if isinstance(error, PermissionError):
         return "permission denied"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__

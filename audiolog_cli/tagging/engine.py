@@ -7,8 +7,9 @@ Threads of this process share the work; many short recordings in a row go to wor
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -59,9 +60,11 @@ def _records(
     recordings = (_recording(tagger, plan, sound) for sound in sounds)
     for course, scores in _in_order(recordings, tagger, plan, in_turn):
         try:
+            if isinstance(course, InputError):
+                raise course
             yield from records_of(tagger, plan, course, scores)
         except InputError as error:
-            yield Failure(course.job.path, str(error))
+            yield Failure(course.path, str(error))
 
 
 def of_each(jobs: Iterable[Job], tagger: "Tagger", plan: Plan, say: Say) -> Iterator[Cell | End | Remark]:
@@ -154,11 +157,16 @@ def _joined(jobs: Jobs, plan: Plan) -> Iterator[Sound | InputError]:
 
     def sound_of(job: Job) -> "Iterator[Samples]":
         nonlocal n_samples
-        for chunk in samples_of(job.path, plan, notes, name, n_samples / rate):
-            n_samples += len(chunk)
-            yield chunk
+        with _of(job):
+            for chunk in samples_of(job.path, plan, notes, name, n_samples / rate):
+                n_samples += len(chunk)
+                yield chunk
 
-    for sound in stitched(jobs, lambda job: start_of(job.path, clock), sound_of, rate):
+    def begun(job: Job) -> datetime:
+        with _of(job):
+            return start_of(job.path, clock)
+
+    for sound in stitched(jobs, begun, sound_of, rate):
         if isinstance(sound, InputError):
             yield sound
         else:
@@ -167,17 +175,26 @@ def _joined(jobs: Jobs, plan: Plan) -> Iterator[Sound | InputError]:
             yield Course(job, notes), chunks
 
 
+@contextmanager
+def _of(job: Job) -> Iterator[None]:
+    """Give an error that is raised meanwhile the name of its recording: files behind the first are not raised, but passed on."""
+    try:
+        yield
+    except InputError as error:
+        raise error.of(job.path) from None
+
+
 def _recording(tagger: "Tagger", plan: Plan, sound: Sound | InputError) -> "Recording[Any]":
     """A recording for the pipeline; an error comes out of it in its turn."""
     if isinstance(sound, InputError):
-        return _nothing(Course(Job(sound.path), Notes(terminal.say)), sound)
+        return _nothing(sound)
     try:
         return recording_of(tagger, plan, *sound)
     except InputError as error:
         return _nothing(sound[0], error)
 
 
-def _nothing(item: Course | Outcome, error: InputError | None = None) -> "Recording[Any]":
+def _nothing(item: Course | Outcome | InputError, error: InputError | None = None) -> "Recording[Any]":
     """A recording of which nothing is to be heard."""
     from audiolog_cli.tagging.pipeline import Recording
 

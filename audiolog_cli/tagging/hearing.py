@@ -23,7 +23,7 @@ from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import Cell, End, Remark, check_text
 from audiolog_cli.sound.audio import Damage, DecodeOptions, RawFormat, Window, decode, sample_at, windows, windows_at
 from audiolog_cli.sound.clock import TimeSource, at, start_of, time_source
-from audiolog_cli.tagging.journal import Journal, Kept, is_live_source
+from audiolog_cli.tagging.journal import Found, Journal, Kept, is_live_source
 from audiolog_cli.tagging.options import CellOptions, Job, Spans, TagOptions
 from audiolog_cli.tagging.scores import score_file, written
 
@@ -55,10 +55,21 @@ class Notes:
     say: Callable[[str], None]
     has_said_once: set[str] = field(default_factory=set)  # messages that hold for all recordings of a run, which share it
     noticed: deque[Noted | str] = field(default_factory=deque)
+    kept: list[Found] | None = None  # all of that, for a journal
 
     def note(self, path: str, damage: Damage, name: str = "", shift: float = 0.0) -> None:
         """Note what was found in the sound at `path`, which begins `shift` seconds into the recording called `name`."""
         self.noticed.append(Noted(path, damage, name or path, shift))
+        self._keep(damage)
+
+    def mention(self, message: str) -> None:
+        """Note something that has no place among the records."""
+        self.noticed.append(message)
+        self._keep(message)
+
+    def _keep(self, found: Found) -> None:
+        if self.kept is not None:
+            self.kept.append(found)
 
     def before(self, items: Iterable[Item]) -> Iterator[Item | Remark]:
         """The items, each preceded by the remarks made meanwhile; none is lost if the recording fails."""
@@ -203,6 +214,11 @@ class Course:
     notes: Notes
     kept: Kept | None = None  # what the journal has of it
 
+    @property
+    def path(self) -> str:
+        """Of the recording."""
+        return self.job.path
+
 
 def samples_of(path: str, plan: Plan, notes: Notes, name: str = "", shift: float = 0.0) -> "Iterator[Samples]":
     """A recording's samples, or those of a file that begins `shift` seconds into the recording `name`; damage goes to `told`."""
@@ -222,17 +238,20 @@ def recording_of(
     job, rate = course.job, plan.decoding.sample_rate
     check_text(job.path, "file name")
     if job.spans:
-        chunks = _with_its_end_noted(chunks, job, job.spans, rate, course.notes.noticed.append)
+        chunks = _with_its_end_noted(chunks, job, job.spans, rate, course.notes.mention)
     laid = windows_of(job.spans, chunks, tagger.card.window, plan.options.windows.hop, rate)
     if plan.journal is not None:
         kept = plan.journal.kept(job.path, job.spans)
         course, laid = replace(course, kept=kept), kept.missing(laid)
+        for found in kept.found:
+            course.notes.mention(found) if isinstance(found, str) else course.notes.note(job.path, found)
+        course.notes.kept = kept.found
     return Recording(course, laid, is_live or is_live_source(job.path))
 
 
 def records_of(tagger: "Tagger", plan: Plan, course: Course, scores: Iterable[WindowScores]) -> Iterator[Cell | End | Remark]:
     """The records of a recording from the scores that come out of the pipeline; InputError where it fails."""
-    path = course.job.path
+    path = course.path
     in_cells = cells_of(plan, course, scores)
     if plan.scores_dir:
         in_cells = written(in_cells, tagger.card.events, score_file(plan.scores_dir, path))

@@ -4,38 +4,41 @@ A journal is a folder with one file per recording, named by a hash of the record
 a sequence of blocks, each with its length and checksum, one for each window: whenever a crash comes, the
 valid part ends with a whole block, and the rest is cut off. It keeps the network's probabilities, before cells, thresholds or
 formats, so those may differ from run to run; a run whose parameters would change the probabilities is refused (`parameters.py`).
+After the last window come the damage and the doubts that were found: a run that continues repeats them without decoding.
 """
 
 import hashlib
+import json
 import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from errno import ENOSPC
 from io import FileIO
 from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import AudiologError, InputError, UsageError
-from audiolog_cli.sound.audio import Window
+from audiolog_cli.sound.audio import Damage, Window
 from audiolog_cli.sound.remote import is_url, version
 from audiolog_cli.tagging.options import Spans
 from audiolog_cli.tagging.parameters import Parameters, agree, locked
-from audiolog_cli.terminal import reason
+from audiolog_cli.terminal import naming, reason
 
 BLOCK = struct.Struct("<4sII")  # magic, length of the payload in bytes, its CRC-32
 WINDOW = struct.Struct("<qqqqIII")  # start, n_samples, n_window, settled; numbers of scenes, frames, events
-MAGIC = b"ALJ1"
-END = b"end"
+MAGIC = b"ALJ2"
+END = struct.pack("<q", -1)  # in place of a window's start; what was found in the recording follows, as JSON
 LARGEST_BLOCK = 1 << 28  # bytes; a larger one is damage
 SYNC_EVERY = 1.0  # seconds
+Found: TypeAlias = Damage | str  # in the sound of a recording; or another message about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Kept:
     n_bytes: int
     n_windows: int
     is_complete: bool  # all windows are there
+    found: list[Found] = field(default_factory=list)  # in the sound: of a complete recording all, else what is found from now on
 
     @classmethod
     def at(cls, path: Path) -> "Kept":
@@ -74,7 +78,7 @@ class Kept:
                 append(file, pack(one), due)
                 synced = monotonic() if due else synced
                 yield one
-            append(file, END, to_disk=True)
+            append(file, ended(self.found), to_disk=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,8 @@ def open_journal(folder: Path, parameters: Parameters) -> Iterator[Journal]:
     except OSError as error:
         raise UsageError(f"--resume {folder}: {reason(error)}") from None
     with locked(folder, "--resume"):
-        agree(str(folder), "--resume", parameters)
+        with naming(f"--resume {folder}"):
+            agree(str(folder), "--resume", parameters)
         yield Journal(folder)
 
 
@@ -142,25 +147,25 @@ def append(file: FileIO, payload: bytes, to_disk: bool) -> None:
         ) from None
 
 
-def recover(path: Path) -> tuple[int, int, bool]:
-    """Cut off an incomplete last block; returns the file's bytes, its windows, and whether it holds the recording's end."""
-    if not path.exists():
-        return 0, 0, False
+def recover(path: Path) -> tuple[int, int, bool, list[Found]]:
+    """Cut off an incomplete last block; returns the fields of `Kept` after its path."""
     n_bytes = n_windows = 0
-    is_complete = False
+    end = b""
+    if not path.exists():
+        return n_bytes, n_windows, False, []
     with path.open("r+b") as file:
         for payload in blocks(file):
             n_bytes = file.tell()
-            is_complete = payload == END
-            n_windows += not is_complete
+            end = payload if payload.startswith(END) else b""
+            n_windows += not end
         file.truncate(n_bytes)
-    return n_bytes, n_windows, is_complete
+    return n_bytes, n_windows, bool(end), found_by(end) if end else []
 
 
 def stored(file: BinaryIO, n_bytes: int) -> Iterator[WindowScores]:
     """The windows in the first `n_bytes` of a file."""
     for payload in blocks(file):
-        if payload != END:
+        if not payload.startswith(END):
             yield unpack(payload)
         if file.tell() >= n_bytes:
             return
@@ -186,6 +191,20 @@ def block(payload: bytes) -> bytes:
     [b'one']
     """
     return BLOCK.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
+
+
+def ended(found: Iterable[Found]) -> bytes:
+    """The payload after the last window."""
+    return END + json.dumps([one if isinstance(one, str) else astuple(one) for one in found]).encode()
+
+
+def found_by(end: bytes) -> list[Found]:
+    """The inverse of `ended`.
+
+    >>> found_by(ended(["a.wav: ends at 3.000 s", Damage(1.0, 2.5, "broken")]))
+    ['a.wav: ends at 3.000 s', Damage(onset=1.0, offset=2.5, reason='broken', cause='lost')]
+    """
+    return [one if isinstance(one, str) else Damage(*one) for one in json.loads(end[len(END) :])]
 
 
 def pack(scores: WindowScores) -> bytes:

@@ -6,6 +6,7 @@ The options are grouped by the step that they belong to. The rows of a recording
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, TypeVar, Unpack
 
@@ -13,6 +14,7 @@ from audiolog_cli.errors import UsageError
 
 Group = TypeVar("Group", bound="SoundOptions | WindowOptions | CellOptions | TimeOptions")
 
+SHORTEST = 0.001  # seconds of a cell or a hop
 FOREVER = 1e8  # seconds; no recording lasts three years
 Spans = Sequence[tuple[float, float]] | None  # [onset, offset) seconds of a recording to analyse; None is all of it
 
@@ -24,9 +26,23 @@ class Job(NamedTuple):
     spans: Spans = None
 
 
+def within(option: str, value: float, lowest: float, highest: float = inf) -> None:
+    """UsageError, naming the option, for a value outside these bounds or not a number."""
+    if not lowest <= value <= highest:
+        bounds = f"{lowest:g} or more" if highest == inf else f"{lowest:g} to {highest:g}"
+        raise UsageError(f"--{option.replace('_', '-')} {value:g}: expected {bounds}")
+
+
+def among(option: str, value: str, *choices: str) -> None:
+    """UsageError, naming the option, for a value that is none of the choices."""
+    if value not in choices:
+        raise UsageError(f"--{option} {value}: expected {' or '.join(choices)}")
+
+
 def stretch(start: float, end: float | None) -> Spans:
     """From `start` to `end` seconds of a recording, None meaning its end; UsageError if nothing lies between."""
-    if end is not None and end <= start:
+    within("start", start, 0, FOREVER)
+    if end is not None and not end > start:
         raise UsageError(f"--end {end:g}: expected more than --start {start:g}")
     return None if end is None and not start else [(start, FOREVER if end is None else end)]
 
@@ -40,6 +56,10 @@ class LoadOptions:
     precision: str = "fp32"  # one of `model.precision.PRECISIONS`
     batch_size: int = 0  # windows analysed at once; 0 is the device's default
     jobs: int = 0  # batches analysed at the same time, or workers of a cluster; 0 is as many as fit
+
+    def __post_init__(self) -> None:
+        within("batch_size", self.batch_size, 0)
+        within("jobs", self.jobs, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +77,9 @@ class WindowOptions:
 
     hop: float = 0.0  # seconds from window to window; 0 is the checkpoint's. Overlapping windows are averaged
 
+    def __post_init__(self) -> None:
+        within("hop", self.hop, SHORTEST if self.hop else 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellOptions:
@@ -71,6 +94,14 @@ class CellOptions:
     sure: bool = False  # the checkpoint's thresholds for fewer and surer events
     scenes: Literal["sure", "best"] = "sure"  # name a place only as precisely as it is known, or always the most probable one
     labels: str = ""  # the events to write, separated by commas; "" is all of them
+
+    def __post_init__(self) -> None:
+        within("cell", self.cell, SHORTEST)
+        within("smooth", self.smooth or 0.0, 0)
+        within("smooth_scene", self.smooth_scene or 0.0, 0)
+        within("threshold", self.threshold or 0.0, 0, 1)
+        among("pool", self.pool, "max", "mean")
+        among("scenes", self.scenes, "sure", "best")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,8 +116,7 @@ def _alone(job: Job | InputError, work: Work[Item]) -> list[Any]:
         except BrokenProcessPool:
             path = job.path
     error = InputError(f"{path}: the process that tagged it died; too little memory, or a file that crashes its decoder")
-    error.path = path
-    return _collected(work, [error])
+    return _collected(work, [error.of(path)])
 
 
 def _told(found: list[Any], say: Say) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from audiolog_cli import parquet, terminal
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import CELL_COLUMNS, Cell, End, Failure, Remark, jsonl_lines, tsv_lines
+from audiolog_cli.sound.remote import is_url
 from audiolog_cli.tagging import engine
 from audiolog_cli.tagging.hearing import Plan, resolved
 from audiolog_cli.tagging.journal import open_journal
@@ -29,6 +30,9 @@ def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> 
     plan = resolved(tagger.card, options.tag, output.scores_dir)
     if not tagger.card.scenes:
         terminal.say(f"{options.load.weights} knows events only: scene labels stay empty")
+    for option, folder in (("--resume", output.resume), ("--scores-dir", output.scores_dir)):
+        if folder and is_url(str(folder).replace(":/", "://", 1)):  # as a path it has lost a slash
+            raise UsageError(f"{option} {folder}: expected a folder on this machine; --out also takes URLs")
     _make_folder(output.scores_dir)
     if options.tag.times.start_time:
         jobs = _alone(jobs)
@@ -93,7 +97,8 @@ def _acceptable(jobs: Iterable[Job | InputError], output: OutputOptions) -> Iter
     """The same jobs; those that cannot be written are replaced by errors."""
     taken: dict[Path, str] = {}  # score files, and the recordings they belong to
     for job in jobs:
-        yield job if isinstance(job, InputError) else _refused(job, output, taken) or job
+        refusal = None if isinstance(job, InputError) else _refused(job, output, taken)
+        yield refusal.of(job.path) if refusal else job
 
 
 def _refused(job: Job, output: OutputOptions, taken: dict[Path, str]) -> InputError | None:

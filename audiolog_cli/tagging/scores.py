@@ -4,7 +4,6 @@ A score file is a TSV in sed_scores_eval's format, one per recording and named a
 label. A threshold file is a TSV with the columns `label threshold`, as `audiolog eval --tune` writes it.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from pathlib import Path
@@ -12,25 +11,25 @@ from pathlib import Path
 from audiolog_cli.cells import CellScores
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import check_text
+from audiolog_cli.side_files import replacing
+from audiolog_cli.sound.remote import inside
 from audiolog_cli.terminal import naming
 
 
 def score_file(folder: Path, filename: str) -> Path:
     """Where the scores of a recording go: FOLDER/STEM.tsv."""
-    return folder / (Path(filename).stem + ".tsv")
+    return folder / (Path(inside(filename)).stem + ".tsv")
 
 
 def written(scores: Iterable[CellScores], events: Sequence[str], path: Path) -> Iterator[CellScores]:
     """Pass scores on and write their events to `path`, which appears, complete, after the last one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    with naming(str(unfinished)), unfinished.open("w", encoding="utf-8") as file:
+    with replacing(path) as unfinished, naming(str(unfinished)), unfinished.open("w", encoding="utf-8") as file:
         file.write("\t".join(["onset", "offset", *(check_text(event, "label") for event in events)]) + "\n")
         for score in scores:
             columns = (f"{score.onset:.3f}", f"{score.offset:.3f}", *(f"{probability:.6f}" for probability in score.events))
             file.write("\t".join(columns) + "\n")
             yield score
-    os.replace(unfinished, path)
 
 
 def read_thresholds(lines: Iterable[str], name: str) -> dict[str, float]:
