@@ -9,6 +9,7 @@ recordings. A recording that kills its worker costs only itself.
 import os
 import signal
 import sys
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -137,7 +138,9 @@ def _workers(n: int, work: Work[Any]) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(n, get_context("fork"), _begin, (work,))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C reaches the whole group, and is for this process
     try:
-        pool.submit(int)  # makes them
+        with warnings.catch_warnings():  # Python 3.12 warns of copies of a process with threads; here none of them is at work
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pool.submit(int)  # makes them
     except OSError as error:
         raise AudiologError(f"no further process can be started: {reason(error)}; --jobs 1 needs none") from None
     finally:
