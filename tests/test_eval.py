@@ -338,6 +338,16 @@ def test_scenes_by_second_or_by_file(folder: Path) -> None:
     assert (by_file["rules"]["scene"], by_file["pooled"]["scene"]["accuracy"]) == ("per file", 1.0)
 
 
+@pytest.mark.parametrize("lists", [("other.tsv",), ("scenes.tsv", "times.tsv")])
+def test_scenes_that_overlap_are_refused(lists: tuple[str, ...], folder: Path) -> None:
+    """Their seconds would count twice: 21 seconds of a recording of 15."""
+    (folder / "times.tsv").write_text("filename\tonset\toffset\tscene_label\nrec1.wav\t1\t3\tpark\n")
+    (folder / "other.tsv").write_text("filename\tonset\toffset\tscene_label\nrec1.wav\t0\t4\tstreet\nrec1.wav\t1\t3\tpark\n")
+    references = " ".join(f"--reference {path}" for path in lists)
+    message = "audiolog: rec1: two scenes at 1.000 s, street and park; a moment has one scene\n"
+    assert audiolog(f"eval cells.tsv --allow-unknown-files {references}", folder) == (1, "", message)
+
+
 def test_scores_alone_are_the_estimate(folder: Path) -> None:
     done = audiolog("eval --reference ref.tsv --scores-dir scores --format json --by-class", folder)
     found = report(done)

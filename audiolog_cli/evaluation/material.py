@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -100,15 +101,19 @@ class Side:
         return merge_touching(intervals) if self.annotations.in_cells else intervals
 
     def scenes(self, name: str) -> list[Stretch]:
-        """The scenes of a recording in order of time; one without a name is `NONE`."""
+        """The scenes of a recording in order of time; one without a name is `NONE`. InputError where two overlap."""
         track = self.annotations.scenes.get(self.names.get(name, ""))
         if track is None:
             return []
         labels = list(self.annotations.scene_labels)
-        return sorted(
+        scenes = sorted(
             (onset, offset, labels[label] or NONE)
             for onset, offset, label in zip(track.onset, track.offset, track.label, strict=True)
         )
+        for (_, end, before), (onset, _, scene) in pairwise(scenes):
+            if onset < end - 1e-6:  # otherwise its seconds would count twice
+                raise InputError(f"{name}: two scenes at {onset:.3f} s, {before} and {scene}; a moment has one scene")
+        return scenes
 
     def last_scene_end(self, name: str) -> float:
         """Where the scenes of a recording end, in seconds; 0 if none has times."""
