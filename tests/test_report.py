@@ -9,8 +9,10 @@ import re
 import shutil
 from array import array
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -373,6 +375,10 @@ def test_the_scripts_tell_times_as_people_do(browser: Any) -> None:
     assert sheet.evaluate("ticks([], 0, 60000, 14000).map((tick) => tick.text)") == ["0:00", "0:15", "0:30", "0:45", "1:00"]
     summer_ends = [[0, 1_792_889_999_000, "+02:00"], [1000, 1_792_886_400_000, "+01:00"]]  # 02:59:59, then 02:00:00 again
     assert sheet.evaluate("(clock) => [0, 1000].map((ms) => clockTime(clock, ms))", summer_ends) == ["00:59:59", "00:00:00"]
+    days = [[point.onset, point.wall, point.zone] for point in NIGHT.clock]
+    told = "(clock) => ticks(clock, 0, 108e6, 2e7).map((tick) => tick.text)"
+    assert sheet.evaluate(told, days) == ["2026-10-25", "06:00", "12:00", "18:00", "2026-10-26"]
+    assert sheet.evaluate("ticks([], 0, 31536e6, 2e9).map((tick) => tick.at / 6048e5)") == list(range(0, 53, 4))
     sheet.close()
 
 
@@ -470,10 +476,41 @@ def test_a_log_is_escaped_and_its_times_are_links() -> None:
     assert '<a href="#t=12.000,12.000">00:00:02</a>' in as_html("A dog at 00:00:02.", recording)
 
 
+NIGHT = Timeline(  # of 30 hours in which summer time ends: 20:00 to 03:00, then 02:00 to 01:00 of the day after
+    "night.wav",
+    30 * 3_600_000,
+    clock=[ClockPoint(0, 1_792_872_000_000, "+02:00"), ClockPoint(25_200_000, 1_792_893_600_000, "+01:00")],
+    scenes=[LabelTrack("scene", "park", array("q", [0]), array("q", [30 * 3_600_000]), bytearray([90]))],
+)
+
+
+def test_times_in_a_log_lead_to_where_the_clock_shows_them() -> None:
+    """The zone of a time stamp was a link to minute 2, and what follows the end of summer time was an hour off."""
+    text = "park (1 h, from 2026-10-25T02:00:00.000+01:00), dog at 23:00:00 and 03:30:00, owl on 2026-10-25T02:30:00.000+02:00"
+    assert re.findall(r'<a href="#t=([0-9.]+),[0-9.]+">([^<]+)</a>', as_html(text, NIGHT)) == [
+        ("25200.000", "2026-10-25T02:00:00.000+01:00"),
+        ("10800.000", "23:00:00"),
+        ("30600.000", "03:30:00"),
+        ("23400.000", "2026-10-25T02:30:00.000+02:00"),
+    ]
+    assert "<a" not in as_html("from 2026-10-27T02:00:00.000+01:00, from 2026-02-30T02:00:00Z", NIGHT)
+    assert "<a" not in as_html("from 2026-10-25T02:00:00.000+01:00", Timeline("a", 10_000))
+
+
+def test_the_hours_of_several_days_are_full_hours_on_each_and_name_the_day() -> None:
+    headings = re.findall(r'<th scope="col"><a[^>]*>([^<]*)</a>', hours_table(NIGHT))
+    assert headings == ["20:00", "22:00", "10-25", "02:00", "02:00", *(f"{hour:02d}:00" for hour in range(4, 24, 2)), "10-26"]
+    assert moment(NIGHT, 29 * 3_600_000) == "10-26 00:00:00"
+    assert {end - start for start, end in pairwise(hour_edges(Timeline("year.wav", 357 * 86_400_000)))} == {21 * 86_400_000}
+
+
 def test_logs_find_their_recordings() -> None:
     both = [Timeline("a.wav"), Timeline("b.wav")]
     assert logs("Log of a.wav\n\nA dog.\n\nLog of b.wav\n\nA car.\n", both, "x") == {"a.wav": "A dog.", "b.wav": "A car."}
     assert logs(json.dumps({"filename": "b.wav", "summary": "A car."}) + "\n", both, "x") == {"b.wav": "A car."}
+    assert logs(json.dumps({"filename": "b.wav", "summary": "A\u2028car."}, ensure_ascii=False), both, "x") == {
+        "b.wav": "A\u2028car."
+    }
     assert logs("A dog.", both, "x") == {"a.wav": "A dog.", "b.wav": "A dog."}
     with pytest.raises(InputError, match=r"^log.md: a log of c.wav, but cells of a.wav, b.wav$"):
         logs("Log of c.wav\nA cow.\n", both, "log.md")
@@ -659,5 +696,9 @@ def test_pictures_hold_their_labels_as_text(folder: Path) -> None:
     assert svg.stdout == audiolog("report clock.tsv --format svg", folder).stdout
     assert audiolog("report cells.tsv --format png -o walk.png", folder) == (0, "", "")
     assert (folder / "walk.png").read_bytes().startswith(b"\x89PNG")
+    odd = (folder / "cells.tsv").read_bytes().replace(b"dog", b"d\xe9\x1bg").replace(b"park", b"p\xe9\x0brk")
+    svg = audiolog("report --format svg", folder, odd)
+    assert (svg.code, svg.stdout.count("d\ufffd\ufffdg<"), svg.stdout.count("p\ufffd\ufffdrk<")) == (0, 1, 1)
+    assert ElementTree.fromstring(svg.stdout) is not None
     boxes = sh("sed s/walk/\U0001fae8/ cells.tsv | audiolog report --format png > boxes.png", folder)
     assert boxes == (0, "", "audiolog: the picture's font lacks characters of these names and labels; boxes replace them\n")

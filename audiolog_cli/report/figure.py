@@ -10,8 +10,8 @@ from warnings import catch_warnings, warn_explicit
 
 from audiolog_cli import terminal
 from audiolog_cli.errors import UsageError
-from audiolog_cli.report.summary import NO_SCENE, moment, shares, wall
-from audiolog_cli.report.timeline import LabelTrack, Timeline, headings
+from audiolog_cli.report.summary import NO_SCENE, moment, readable, shares, wall
+from audiolog_cli.report.timeline import LabelTrack, Timeline, headings, round_step
 
 WIDTH = 9.0  # inches
 LANE = 0.24  # inches
@@ -58,15 +58,15 @@ def _draw(panel: Any, recording: Timeline, heading: str) -> None:
     for index, scene in enumerate(recording.scenes):
         colour = SCENE_COLOURS[index % len(SCENE_COLOURS)]
         draw(panel, scene, 0, colour, recording.duration)
-        panel.barh(0, 0, color=colour, label=scene.label or NO_SCENE)
+        panel.barh(0, 0, color=colour, label=readable(scene.label) or NO_SCENE)
     for index, event in enumerate(recording.events, 1):
         draw(panel, event, index, EVENT_COLOUR, recording.duration)
-    names = ["scene", *(event.label for event in recording.events)]
+    names = ["scene", *(readable(event.label) for event in recording.events)]
     panel.set_yticks(range(len(names)), names)
     panel.set(xlim=(0, recording.duration / 1000), ylim=(len(names) - 0.4, -0.6))
     positions = ticks(recording)
     panel.set_xticks([position / 1000 for position in positions], _told(recording, positions))
-    panel.set_title(heading.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), loc="left")
+    panel.set_title(readable(heading), loc="left")
     panel.grid(axis="x", color="#e2e7e8", linewidth=0.6)
     panel.set_axisbelow(True)
     panel.tick_params(length=0)
@@ -110,9 +110,7 @@ def opacity(score: Any) -> Any:
 
 def ticks(recording: Timeline) -> list[int]:
     """At most ten positions in milliseconds where the clock, or the time from the start, is a round number."""
-    step = 1000 * next((step for step in STEPS if recording.duration <= 1000 * step * MOST_TICKS), 7 * STEPS[-1])
-    shift = (recording.clock[0].wall - recording.clock[0].onset) % step if recording.clock else 0
-    return list(range(-shift % step, recording.duration + 1, step))
+    return recording.round_positions(round_step(recording.duration, [1000 * step for step in STEPS], MOST_TICKS))
 
 
 def _told(recording: Timeline, positions: Sequence[int]) -> list[str]:

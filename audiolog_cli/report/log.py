@@ -6,15 +6,18 @@ In: what `audiolog summarize` wrote, as text (several logs follow `Log of FILE` 
 import json
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from html import escape
 from pathlib import PurePath
+from typing import NamedTuple
 
 from audiolog_cli.check.times import Time, times
 from audiolog_cli.errors import InputError
 from audiolog_cli.records import composed
-from audiolog_cli.report.timeline import ClockPoint, Timeline
+from audiolog_cli.report.timeline import Timeline
 
 DAY = 86_400_000  # milliseconds
+STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?")  # as `tag` writes clock times
 
 
 def logs(text: str, recordings: Iterable[Timeline], name: str) -> dict[str, str]:
@@ -47,7 +50,7 @@ def _from_text(text: str) -> dict[str, str]:
 def _from_json(text: str, name: str) -> dict[str, str]:
     """The summaries of the documents of `summarize --format json`, one a line."""
     found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # splitlines() also ends a line at U+2028, which JSON may hold
         if not line.strip():
             continue
         try:
@@ -62,11 +65,51 @@ def _from_json(text: str, name: str) -> dict[str, str]:
 
 def as_html(text: str, recording: Timeline) -> str:
     """The log as paragraphs, lists and headings, with links such as `#t=5.000,12.000` for the times in it."""
-    named = times(text)
-    return "\n".join(_blocks(_linked_lines(text, named, recording)))
+    return "\n".join(_blocks(_linked_lines(text, _named(text, recording), recording)))
 
 
-def _linked_lines(text: str, named: list[Time], recording: Timeline) -> Iterator[str]:
+class Named(NamedTuple):
+    """A time in a text, at [start, end) characters, and where it is in the recording, in milliseconds."""
+
+    start: int
+    end: int
+    onset: int
+    offset: int
+
+
+def _named(text: str, recording: Timeline) -> list[Named]:
+    """All times in a text, in order. A date with its time and zone is one time: its zone, +01:00, is none."""
+    stamps = list(STAMP.finditer(text))
+    inside = {position for stamp in stamps for position in range(*stamp.span())}
+    dated = [Named(*stamp.span(), *2 * [_moment_at(stamp[0], recording)]) for stamp in stamps]
+    others = [
+        Named(time.start, time.end, *_span(time, recording))
+        for time in times(text)
+        if inside.isdisjoint((time.start, time.end - 1))
+    ]
+    return sorted(dated + others)
+
+
+def _span(time: Time, recording: Timeline) -> tuple[int, int]:
+    onset, offset = round(time.onset * 1000), round(time.offset * 1000)
+    if time.clock_of_day and recording.clock:
+        return position_at(onset, recording), position_at(offset, recording)
+    return onset, offset
+
+
+def _moment_at(stamp: str, recording: Timeline) -> int:
+    """Where in the recording the clock shows a date and time; -1 if nowhere."""
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError:  # 2026-02-30
+        return -1
+    zone = moment.replace(microsecond=0).isoformat()[19:]
+    wall = round(moment.replace(tzinfo=UTC).timestamp() * 1000)
+    stretches = recording.clock_stretches() if recording.clock else ()
+    return next((wall - shift for begin, end, shift, own in stretches if begin <= wall - shift < end and zone in ("", own)), -1)
+
+
+def _linked_lines(text: str, named: list[Named], recording: Timeline) -> Iterator[str]:
     """The lines of the text, escaped, with their links; a time broken over two lines is not linked."""
     start = 0
     for line in text.split("\n"):
@@ -80,23 +123,23 @@ def _linked_lines(text: str, named: list[Time], recording: Timeline) -> Iterator
         start = end + 1
 
 
-def _link(said: str, time: Time, recording: Timeline) -> str:
+def _link(said: str, time: Named, recording: Timeline) -> str:
     """A time as a link; as plain text if it is not within the recording."""
-    onset, offset = round(time.onset * 1000), round(time.offset * 1000)
-    if time.clock_of_day and recording.clock:
-        onset, offset = (position_at(moment, recording.clock[0]) for moment in (onset, offset))
-    if not 0 <= onset <= offset <= recording.duration:
+    if not 0 <= time.onset <= time.offset <= recording.duration:
         return escape(said)
-    return f'<a href="#t={onset / 1000:.3f},{offset / 1000:.3f}">{escape(said)}</a>'
+    return f'<a href="#t={time.onset / 1000:.3f},{time.offset / 1000:.3f}">{escape(said)}</a>'
 
 
-def position_at(moment: int, clock: ClockPoint) -> int:
-    """Where in the recording, in milliseconds, the clock first shows a time of day, in milliseconds since midnight.
+def position_at(moment: int, recording: Timeline) -> int:
+    """Where in the recording, in milliseconds, the clock first shows a time of day, in milliseconds since midnight; -1: nowhere.
 
-    >>> position_at(1_000, ClockPoint(0, 86_399_000, "Z"))  # one second past midnight, begun one second before it
-    2000
+    >>> from audiolog_cli.report.timeline import ClockPoint
+    >>> begun_before_midnight = Timeline("a.wav", 5_000, clock=[ClockPoint(0, 86_399_000, "Z")])
+    >>> position_at(1_000, begun_before_midnight), position_at(80_000_000, begun_before_midnight)
+    (2000, -1)
     """
-    return clock.onset + (moment - clock.wall) % DAY
+    found = ((begin + (moment - begin - shift) % DAY, end) for begin, end, shift, _ in recording.clock_stretches())
+    return next((position for position, end in found if position < end), -1)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[str]:

@@ -117,8 +117,8 @@ def data(part: Part) -> dict[str, Any]:
 
 
 def _track(track: LabelTrack, recording: Timeline) -> dict[str, str]:
-    label = track.label.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return {"kind": track.kind, "label": label or summary.NO_SCENE, "cells": pack(track, recording.cell)}
+    label = summary.readable(track.label) or summary.NO_SCENE
+    return {"kind": track.kind, "label": label, "cells": pack(track, recording.cell)}
 
 
 def _strip(strip: Strip) -> dict[str, Any]:

@@ -8,23 +8,37 @@ from datetime import UTC, datetime
 from html import escape
 from math import sqrt
 
-from audiolog_cli.report.timeline import LabelTrack, Timeline
+from audiolog_cli.report.timeline import LabelTrack, Timeline, round_step
 from audiolog_cli.wording import clock, length
 
+DAY = 86_400_000  # milliseconds
 LONG = 2 * 3_600_000  # milliseconds: recordings this long get an overview by hours
 MAX_COLUMNS = 26  # of the overview
 STEPS = tuple(minutes * 60_000 for minutes in (10, 15, 30, 60, 120, 180, 360, 720, 1440, 10_080))
 NO_SCENE = "unnamed scene"
 
 
+CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\ufffd")  # XML cannot hold them
+
+
+def readable(text: str) -> str:
+    """A file name or label; bytes that are not UTF-8, and control characters, are shown as the replacement character."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").translate(CONTROLS)
+
+
 def shown(text: str) -> str:
-    """A file name or label as HTML text; bytes that are not UTF-8 are shown as the replacement character."""
-    return escape(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    """A readable file name or label as HTML text."""
+    return escape(readable(text))
 
 
 def moment(recording: Timeline, position: int) -> str:
-    """A position in milliseconds as text: the clock's time if known, else minutes and seconds from the start."""
-    return f"{wall(recording, position):%H:%M:%S}" if recording.clock else clock(position / 1000)
+    """A position in milliseconds as text: the clock's time if known, else minutes and seconds from the start.
+
+    In a recording of more than a day, the clock's time has its date.
+    """
+    if not recording.clock:
+        return clock(position / 1000)
+    return f"{wall(recording, position):{'%m-%d ' if recording.duration > DAY else ''}%H:%M:%S}"
 
 
 def wall(recording: Timeline, position: int) -> datetime:
@@ -84,8 +98,8 @@ def hours_table(recording: Timeline) -> str:
         return ""
     edges = hour_edges(recording)
     head = "".join(
-        f'<th scope="col"><a href="#t={start / 1000:.3f},{end / 1000:.3f}">{_heading(recording, start)}</a></th>'
-        for start, end in zip(edges, edges[1:], strict=False)
+        f'<th scope="col"><a href="#t={start / 1000:.3f},{end / 1000:.3f}">{heading}</a></th>'
+        for start, end, heading in zip(edges, edges[1:], _headings(recording, edges), strict=False)
     )
     rows = "".join(_hours(track, edges) for track in [*recording.scenes, *recording.events])
     return (
@@ -94,20 +108,21 @@ def hours_table(recording: Timeline) -> str:
     )
 
 
-def _heading(recording: Timeline, start: int) -> str:
-    """Hours and minutes; the date at the start of a day."""
-    if not recording.clock:
-        return clock(start / 1000)
-    shown_there = wall(recording, start)
-    return f"{shown_there:%m-%d}" if start and f"{shown_there:%H%M%S}" == "000000" else f"{shown_there:%H:%M}"
+def _headings(recording: Timeline, edges: list[int]) -> Iterator[str]:
+    """Hours and minutes of each edge; the first of a new day has its date as well, and midnight its date alone."""
+    day = f"{wall(recording, 0):%m-%d}" if recording.clock else ""
+    for start in edges:
+        if not recording.clock:
+            yield clock(start / 1000)
+            continue
+        before, (day, time) = day, f"{wall(recording, start):%m-%d %H:%M}".split()
+        yield time if day == before else day if time == "00:00" else f"{day} {time}"
 
 
 def hour_edges(recording: Timeline) -> list[int]:
     """Positions in milliseconds that cut a recording at full hours of its clock, or at a step that gives at most 26 columns."""
-    step = next((step for step in STEPS if recording.duration <= step * (MAX_COLUMNS - 1)), -(-recording.duration // MAX_COLUMNS))
-    first = (recording.clock[0].onset - recording.clock[0].wall) % step if recording.clock else step
-    inner = range(first or step, recording.duration, step)
-    return [0, *inner, recording.duration]
+    step = round_step(recording.duration, STEPS, MAX_COLUMNS - 1)
+    return [0, *(edge for edge in recording.round_positions(step) if 0 < edge < recording.duration), recording.duration]
 
 
 def _hours(track: LabelTrack, edges: list[int]) -> str:

@@ -15,6 +15,8 @@ from audiolog_cli.errors import RecordError
 from audiolog_cli.records import Cell, End, Failure, milliseconds
 from audiolog_cli.rows import went_back
 
+WEEK = 604_800_000  # milliseconds
+
 
 @dataclass(slots=True)
 class LabelTrack:
@@ -69,6 +71,33 @@ class Timeline:
     def is_empty(self) -> bool:
         """Whether no cell was read."""
         return not (self.scenes or self.events)
+
+    def clock_stretches(self) -> Iterator[tuple[int, int, int, str]]:
+        """(begin, end, shift, zone) of each stretch [begin, end) without a change of zone; positions in milliseconds.
+
+        `shift` is what the clock shows minus the position, 0 if there is no clock.
+        """
+        begins = [0, *(point.onset for point in self.clock[1:])]
+        points = self.clock or [ClockPoint(0, 0, "")]
+        for point, begin, end in zip(points, begins, [*begins[1:], self.duration + 1], strict=True):
+            yield begin, end, point.wall - point.onset, point.zone
+
+    def round_positions(self, step: int) -> list[int]:
+        """Where in [0, duration] the clock, or the time from the start, shows a multiple of `step` milliseconds."""
+        return [
+            position
+            for begin, end, shift, _ in self.clock_stretches()
+            for position in range(begin + -(begin + shift) % step, end, step)
+        ]
+
+
+def round_step(duration: int, steps: Iterable[int], most: int) -> int:
+    """The first of these steps that fits into `duration` at most `most` times, or as many weeks as it takes; milliseconds.
+
+    >>> round_step(100_000, (1_000, 30_000), 10), round_step(15_000_000_000, (1_000, 30_000), 10) // WEEK
+    (30000, 3)
+    """
+    return next((step for step in steps if duration <= step * most), -(-duration // (most * WEEK)) * WEEK)
 
 
 def recordings(records: Iterable[Cell | End | Failure]) -> list[Timeline]:

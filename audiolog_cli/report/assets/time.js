@@ -54,14 +54,17 @@ const STEPS = [10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12
 
 /** Round times for a ruler, at least `apart` ms from each other: {at, text, isDay}. */
 function ticks(clock, from, to, apart) {
-  const step = STEPS.find((each) => each >= apart) ?? STEPS[STEPS.length - 1];
-  const shift = clock.length ? wallAt(clock, from).getTime() - from : 0; // wall time minus position
-  const found = [];
-  for (let wall = Math.ceil((from + shift) / step) * step; wall - shift <= to; wall += step) {
-    const at = wall - shift;
-    found.push({ at, ...tickText(clock, at, step) });
-  }
-  return found;
+  const week = STEPS[STEPS.length - 1];
+  const step = STEPS.find((each) => each >= apart) ?? Math.ceil(apart / week) * week;
+  const begins = [from, ...clock.map(([onset]) => onset).filter((onset) => from < onset && onset <= to)]; // of other zones
+  return begins.flatMap((begin, i) => {
+    const shift = clock.length ? wallAt(clock, begin).getTime() - begin : 0; // wall time minus position
+    const found = [];
+    for (let at = Math.ceil((begin + shift) / step) * step - shift; at <= to && at < (begins[i + 1] ?? Infinity); at += step) {
+      found.push({ at, ...tickText(clock, at, step) });
+    }
+    return found;
+  });
 }
 
 function tickText(clock, at, step) {
