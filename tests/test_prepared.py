@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from audiolog_cli.model import crnn, htsat, mobilenet
+from audiolog_cli.model.onnx_htsat import neighbours, window_order
 from audiolog_cli.model.precision import has_one_dnn
-from audiolog_cli.model.prepared import prepared, window_order
+from audiolog_cli.model.prepared import prepared
 
 Known = htsat.HTSAT | crnn.CRNN | mobilenet.MobileNet
 NETWORKS: dict[Any, Any] = {htsat: htsat.HTSAT, crnn: crnn.CRNN, mobilenet: mobilenet.MobileNet}
@@ -68,3 +69,8 @@ def test_a_network_in_training_is_not_copied() -> None:
 def test_tokens_lie_window_after_window() -> None:
     assert window_order(16, 0)[:9].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 16]
     assert window_order(16, 4)[:9].tolist() == [68, 69, 70, 71, 72, 73, 74, 75, 84]  # from row 4, column 4
+
+
+def test_neighbours_lie_one_after_the_other() -> None:
+    """Of a 4 x 4 image: down the first column of a square of four, then down the second, as the weights expect."""
+    assert neighbours(4).tolist() == [0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15]

@@ -249,12 +249,16 @@ class WindowAttention(nn.Module):
         B, N, T, C = windows.shape
         qkv = self.qkv(windows).view(B * N, T, 3, self.n_heads, C // self.n_heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B * N, n_heads, T, C / n_heads)
-        bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1).unsqueeze(0)
-        if mask is not None:
-            bias = (bias + mask.to(bias.dtype).unsqueeze(1)).repeat(B, 1, 1, 1)  # (B * N, n_heads, T, T)
+        bias = self.bias(mask)
+        bias = bias.repeat(B, 1, 1, 1) if len(bias) > 1 else bias
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         projected: Tensor = self.proj(x.transpose(1, 2).reshape(B, N, T, C))
         return projected
+
+    def bias(self, mask: Tensor | None) -> Tensor:
+        """What is added to the attention scores, (1, n_heads, 64, 64), or (n_windows, n_heads, 64, 64) with a mask."""
+        bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1).unsqueeze(0)
+        return bias if mask is None else bias + mask.to(bias.dtype).unsqueeze(1)
 
 
 class MLP(nn.Module):

@@ -1,4 +1,4 @@
-"""The convolutions of an EfficientAT network, or a GRU, in ONNX Runtime: on a processor, faster than torch's.
+"""Graphs for ONNX Runtime, and in it the convolutions of an EfficientAT network, or a GRU: on a processor, faster than torch's.
 
 In: that part of a network, in evaluation mode. Out: a module that takes its place, for inference only; its numbers are the same
 within 1e-5. The graph is built here, node by node; it holds the weights, of any width, and takes images of any size. Each window
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from audiolog_cli.model import efficientat
 
-OPSET, IR_VERSION = 17, 8
+OPSETS, IR_VERSION = {"": 23, "com.microsoft": 1}, 10
+LARGEST_SHAPE = 16  # numbers of a constant that is read while the graph is planned
 LANES = 16 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 8  # of a vector; channels are a multiple of 8 anyway
 ACTIVATIONS = {nn.ReLU: "Relu", nn.Hardswish: "HardSwish"}
 
@@ -26,9 +27,10 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self.weights: dict[str, Any] = {}  # constants whose numbers ONNX Runtime reads where they are
 
     def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """A node of ONNX's operator `kind` and its one output."""
+        """A node of ONNX's operator `kind`, or of another `domain`'s, and its one output."""
         from onnx import helper
 
         output = f"value{len(self.nodes)}"
@@ -37,10 +39,17 @@ class Graph:
 
     def constant(self, value: Tensor) -> str:
         """Weights, or the numbers of a shape."""
-        from onnx import numpy_helper
+        from onnx import TensorProto, helper, numpy_helper
+        from onnxruntime import OrtValue
 
-        name = f"constant{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(value.detach().numpy(), name))
+        name, array = f"constant{len(self.constants)}", value.detach().contiguous().numpy()
+        if array.size <= LARGEST_SHAPE:
+            self.constants.append(numpy_helper.from_array(array, name))
+            return name
+        self.weights[name] = OrtValue.ortvalue_from_numpy(array)
+        kind, elsewhere = helper.np_dtype_to_tensor_dtype(array.dtype), TensorProto.EXTERNAL
+        self.constants.append(TensorProto(name=name, data_type=kind, dims=array.shape, data_location=elsewhere))
+        self.constants[-1].external_data.add(key="location", value="memory")
         return name
 
     def session(self, x: str, y: str, n_dims: tuple[int, int]) -> Any:
@@ -53,10 +62,12 @@ class Graph:
             for name, n in zip((x, y), n_dims, strict=True)
         ]
         graph = helper.make_graph(self.nodes, "audiolog", values[:1], values[1:], self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        opsets = [helper.make_opsetid(*opset) for opset in OPSETS.items()]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors
+        options.add_external_initializers(list(self.weights), list(self.weights.values()))
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 

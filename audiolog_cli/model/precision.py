@@ -2,8 +2,9 @@
 
 In: a linear or convolutional layer, or a network. Out: the layer that does the same with packed or smaller numbers, or the
 network with its products in bf16 or fp16. Spectrograms, sums along the residual path, norms, sigmoid and softmax stay in float32.
-Which layers of a network are replaced is decided in `prepared.py`. int8 is dynamic: weights have one scale per output channel,
-activations one per layer and window, computed on the fly, so no calibration data is needed.
+Which layers of a network are replaced is decided in `prepared.py`; the 8-bit products of HTS-AT are in `onnx_htsat.py`, those of
+convolutions here. They are dynamic: weights have one scale per output channel, activations one per layer and window, computed on
+the fly, so no calibration data is needed.
 
 In fp32 and int8 no window depends on others in its batch, not even in the last bit: which batch a window gets into depends on how
 fast its sound comes, and the scores must not. Most layers are like that by themselves; the others are here.
@@ -83,22 +84,14 @@ def lowered(network: Network, dtype: torch.dtype) -> Network:
 class PlainLinear(nn.Module):
     """A linear layer as MKL multiplies it, each row to the same bits however many rows there are."""
 
-    def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
+    def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight = linear.weight.detach()
         self.bias = None if linear.bias is None else linear.bias.detach()
-        self.activate = ACTIVATIONS[activation]
 
-    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        """(..., n_in) -> (..., n_out), added to `residual` if there is one."""
-        y = self.activate(enough_rows(lambda rows: F.linear(rows, self.weight, self.bias), x))
-        return y if residual is None else y.add_(residual)
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "none": lambda x: x,
-    "gelu": torch.ops.aten.gelu_,  # the exact one
-}
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., n_in) -> (..., n_out)."""
+        return enough_rows(lambda rows: F.linear(rows, self.weight, self.bias), x)
 
 
 def enough_rows(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -109,51 +102,22 @@ def enough_rows(product: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return product(F.pad(x.reshape(n_rows, -1), (0, 0, 0, FEWEST_ROWS - n_rows)))[:n_rows].view(*x.shape[:-1], -1)
 
 
-class PackedLinear(nn.Module):
-    """A linear layer in oneDNN's own weight order; the operation after it runs while the product is still in the cache.
-
-    Its signature is that of `PlainLinear`.
-    """
-
-    def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
-        super().__init__()
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), ROWS)
-        self.bias = None if linear.bias is None else linear.bias.detach()
-        self.activation = activation  # a name in ACTIVATIONS
-
-    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        """(..., n_in) -> (..., n_out), added to `residual` if there is one."""
-        layer = torch.ops.mkldnn._linear_pointwise
-        y: Tensor = (
-            layer(x, self.weight, self.bias, self.activation, [], "none")
-            if residual is None
-            else layer.binary(x, residual, self.weight, self.bias, "add")
-        )
-        return y
-
-
 class Bf16Linear(nn.Module):
     """A linear layer whose products are of bf16 numbers, summed in float32; bf16 out, or float32 with a residual.
 
-    Its signature is that of `PlainLinear`.
+    In oneDNN's own weight order; the activation after it is computed while the product is still in the cache.
     """
 
     def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
         super().__init__()
         self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().bfloat16(), ROWS)
         self.bias = None if linear.bias is None else linear.bias.detach().bfloat16()
-        self.activation = activation
+        self.activation = activation  # "none" or "gelu"
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """(..., n_in) -> (..., n_out), added to `residual` if there is one."""
         y: Tensor = torch.ops.mkldnn._linear_pointwise(x.bfloat16(), self.weight, self.bias, self.activation, [], "none")
         return y if residual is None else residual + y
-
-
-def fast_linear(linear: nn.Linear, activation: str = "none") -> PlainLinear | PackedLinear:
-    """The faster of the two where both give a row the same bits in any batch, as oneDNN does with AVX-512 alone."""
-    is_packed = torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return PackedLinear(linear, activation) if is_packed else PlainLinear(linear, activation)
 
 
 class EachWindow(nn.Module):
@@ -166,35 +130,6 @@ class EachWindow(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """As the layer's own."""
         return window_by_window(self.layer, x)
-
-
-class Int8Linear(nn.Module):
-    """A linear layer of 8-bit numbers, in and out float32. Its signature is that of `PlainLinear`.
-
-    Torch's own (FBGEMM) is the fastest, but has no GELU; where one follows, oneDNN's computes it in the same pass.
-    """
-
-    def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
-        super().__init__()
-        weight = quantized(linear.weight)
-        self.packed = None if activation == "gelu" else torch.ops.quantized.linear_prepack(weight, linear.bias)
-        if activation == "gelu":
-            packed = torch.ops.onednn.qlinear_prepack(weight.int_repr(), None)
-            self.weight = packed, weight.q_per_channel_scales().float(), weight.q_per_channel_zero_points(), linear.bias.detach()
-
-    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        """(B, ..., n_in) -> (B, ..., n_out), added to `residual` if there is one."""
-        y = window_by_window(self._one, x)
-        return y if residual is None else y.add_(residual)
-
-    def _one(self, x: Tensor) -> Tensor:
-        y: Tensor
-        if self.packed is not None:
-            y = torch.ops.quantized.linear_dynamic(x, self.packed, True)  # in 7 bits, as `in_7_bits`
-        else:
-            given = *in_7_bits(x), *self.weight
-            y = torch.ops.onednn.qlinear_pointwise(*given, 1.0, 0, torch.float32, "gelu", [], "none")
-        return y
 
 
 class Int8Conv2d(nn.Module):

@@ -1,17 +1,16 @@
 """A network for inference only: the same scores to a few millionths in less processor time or, on request, with fewer bits.
 
-In: a network in evaluation mode, on its device. Out: a copy without gradients: an EfficientAT network's convolutions and all GRUs
-in ONNX Runtime (`onnx_runtime.py`), linear layers in oneDNN's weight order, the attention's bias and mask summed beforehand,
-BatchNorms folded into the convolutions before them, images stored channels last, and, if there is an event branch, no AudioSet
-head, which only training uses. What has large buffers (the spectrogram, HTS-AT's first stages) is computed window by window,
-where a core's cache holds them and a batch gains nothing. With `precision` int8, and with bf16 for HTS-AT on a processor, the
-layers that do most of the work come from `precision.py`; else bf16 and fp16 lower the whole network. The given network is not
-changed, and the copy is neither saved nor trained: its parameters have other names. Where there is nothing to gain (fp32 on a
-GPU, or HTS-AT and CRNNs on a processor without oneDNN) the network itself is returned.
+In: a network in evaluation mode, on its device. Out: a copy without gradients: HTS-AT's stages, an EfficientAT network's
+convolutions and all GRUs in ONNX Runtime (`onnx_htsat.py`, `onnx_runtime.py`), BatchNorms folded into the convolutions before
+them, images stored channels last, and, if there is an event branch, no AudioSet head, which only training uses. What has large
+buffers (the spectrogram, HTS-AT's first stages) is computed window by window, where a core's cache holds them and a batch gains
+nothing. With `precision` int8, the layers that do most of the work are of 8 bits; with bf16, HTS-AT's stages on a processor are
+the ones here; else bf16 and fp16 lower the whole network. The given network is not changed, and the copy is neither saved nor
+trained: its parameters have other names. Where there is nothing to gain (fp32 on a GPU, or a CRNN on a processor without oneDNN)
+the network itself is returned.
 """
 
 import copy
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from audiolog_cli.errors import UsageError
-from audiolog_cli.model import crnn, htsat, onnx_runtime
+from audiolog_cli.model import crnn, htsat, onnx_htsat, onnx_runtime
 from audiolog_cli.model.efficientat import EfficientAT
 from audiolog_cli.model.extended import Extended
 from audiolog_cli.model.mobilenet import MobileNet
@@ -30,19 +29,13 @@ from audiolog_cli.model.precision import (
     Bf16Linear,
     EachWindow,
     Int8Conv2d,
-    Int8Linear,
-    PackedLinear,
     PlainLinear,
-    fast_linear,
     has_bf16_kernels,
     has_one_dnn,
     lowered,
 )
 
 Network = TypeVar("Network", bound=nn.Module)
-Linear = PlainLinear | PackedLinear | Bf16Linear | Int8Linear
-MakeLinear = Callable[..., Linear]  # of a layer and the activation after it
-LINEAR: dict[str, MakeLinear] = {"fp32": fast_linear, "bf16": Bf16Linear, "int8": Int8Linear}
 N_LARGE_STAGES = 2  # of HTS-AT: a window has so many tokens in them that a batch gains nothing
 
 
@@ -67,17 +60,16 @@ def prepared(network: Network, precision: str = "fp32") -> Network:
         raise UsageError(f"--precision int8: not for networks of the kind {type(network).__name__}; leave it out")
     if device.type != "cpu" or not isinstance(network, htsat.HTSAT | crnn.CRNN | MobileNet | EfficientAT):
         return network
-    if isinstance(network, htsat.HTSAT | crnn.CRNN) and not has_one_dnn():
+    if isinstance(network, crnn.CRNN) and not has_one_dnn():
         return network
-    copied = copy.deepcopy(network).requires_grad_(False)
+    others = _in_onnx(network, precision) if isinstance(network, htsat.HTSAT) else {}
+    copied = copy.deepcopy(network, others).requires_grad_(False)
     if not isinstance(copied, EfficientAT):
         copied.config = replace(copied.config, n_classes=0) if copied.config.n_events else copied.config
         copied.logmel_extractor = EachWindow(copied.logmel_extractor)
-    if isinstance(copied, htsat.HTSAT):
-        _prepare_htsat(copied, LINEAR[precision])
-    elif isinstance(copied, crnn.CRNN):
+    if isinstance(copied, crnn.CRNN):
         _prepare_crnn(copied, precision == "int8")
-    else:
+    elif not isinstance(copied, htsat.HTSAT):
         merge_norms(copied.features)
         copied.features = onnx_runtime.Convolutions(copied.features)  # type: ignore[assignment]
     return _steady(copied)  # type: ignore[return-value]  # of the same kind as `network`
@@ -120,12 +112,15 @@ class OverSteps(nn.Module):
         return y if x.dim() == 3 else y.unsqueeze(2)
 
 
-def _prepare_htsat(network: htsat.HTSAT, linear: MakeLinear) -> None:
-    sides = (htsat.SPEC_SIZE // htsat.PATCH >> i for i in range(len(network.layers)))
-    stages = zip(network.layers, sides, strict=True)
-    prepared_stages = [PreparedStage(stage, side, linear) for stage, side in stages]  # type: ignore[arg-type]
-    large, small = nn.Sequential(*prepared_stages[:N_LARGE_STAGES]), prepared_stages[N_LARGE_STAGES:]
-    network.layers = nn.ModuleList([EachWindow(large), *small])
+def _in_onnx(network: htsat.HTSAT, precision: str) -> dict[int, nn.Module]:
+    """What replaces parts of the network, by the part's `id`, as `copy.deepcopy` wants it: their weights are not copied."""
+    patches, stages, layers = network.patch_embed, network.layers, nn.ModuleList()
+    if precision == "bf16":
+        sides = (htsat.SPEC_SIZE // htsat.PATCH >> i for i in range(len(stages)))
+        made = [Bf16Stage(stage, side) for stage, side in zip(copy.deepcopy(stages), sides, strict=True)]  # type: ignore[arg-type]
+        stages, layers = layers, nn.ModuleList([EachWindow(nn.Sequential(*made[:N_LARGE_STAGES])), *made[N_LARGE_STAGES:]])
+    product = onnx_htsat.in_8_bits if precision == "int8" else onnx_htsat.in_full
+    return {id(patches): onnx_htsat.Transformer(patches, stages, product), id(network.layers): layers}
 
 
 def _prepare_crnn(network: crnn.CRNN, in_int8: bool) -> None:
@@ -157,25 +152,21 @@ def merge_norms(network: nn.Module) -> None:
                     module[i], module[i + 1] = _folded(convolution, norm)
 
 
-class PreparedBlock(nn.Module):
-    """`htsat.Block` over tokens ordered window by window; bias and mask of the attention are summed beforehand."""
+class Bf16Block(nn.Module):
+    """`htsat.Block` over tokens ordered window by window, its products in bf16 but for the attention's: heads are too narrow."""
 
     bias: Tensor
 
-    def __init__(self, block: htsat.Block, linear: MakeLinear) -> None:
+    def __init__(self, block: htsat.Block) -> None:
         super().__init__()
-        self.norm1, self.norm2 = block.norm1, block.norm2
-        attention, mask = block.attn, block.attn_mask
-        self.n_heads = attention.n_heads
-        self.qkv, self.proj = linear(attention.qkv), linear(attention.proj)
-        self.fc1, self.fc2 = linear(block.mlp.fc1, "gelu"), linear(block.mlp.fc2)
-        bias = attention.relative_position_bias_table[attention.relative_position_index].permute(2, 0, 1).unsqueeze(0)
-        bias = bias if mask is None else bias + mask.unsqueeze(1)
-        self.register_buffer("bias", bias.contiguous())  # (1 or n_windows, n_heads, T, T)
+        self.norm1, self.norm2, self.n_heads = block.norm1, block.norm2, block.attn.n_heads
+        self.qkv, self.proj = Bf16Linear(block.attn.qkv), Bf16Linear(block.attn.proj)
+        self.fc1, self.fc2 = Bf16Linear(block.mlp.fc1, "gelu"), Bf16Linear(block.mlp.fc2)
+        self.register_buffer("bias", block.attn.bias(block.attn_mask).contiguous())
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, n_windows * T, dim), same out."""
-        x = self.proj(self._attend(self.qkv(self.norm1(x)).float()), x)  # heads are so narrow that bf16 is slower
+        x = self.proj(self._attend(self.qkv(self.norm1(x)).float()), x)
         y: Tensor = self.fc2(self.fc1(self.norm2(x)), x)
         return y
 
@@ -187,18 +178,18 @@ class PreparedBlock(nn.Module):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).reshape(B, L, C)
 
 
-class PreparedStage(nn.Module):
+class Bf16Stage(nn.Module):
     """`htsat.Stage`: between blocks the tokens move once, from the windows of one to those of the next."""
 
-    def __init__(self, stage: htsat.Stage, side: int, linear: MakeLinear) -> None:
+    def __init__(self, stage: htsat.Stage, side: int) -> None:
         super().__init__()
         self.side, self.downsample = side, stage.downsample
         if self.downsample is not None:
-            self.downsample.reduction = linear(self.downsample.reduction)  # type: ignore[assignment]
+            self.downsample.reduction = Bf16Linear(self.downsample.reduction)  # type: ignore[assignment]
         blocks = [block for block in stage.blocks if isinstance(block, htsat.Block)]
-        self.blocks = nn.ModuleList(PreparedBlock(block, linear) for block in blocks)
+        self.blocks = nn.ModuleList(Bf16Block(block) for block in blocks)
         raster = torch.arange(side * side)
-        orders = [raster, *(window_order(side, block.shift) for block in blocks), raster]
+        orders = [raster, *(onnx_htsat.window_order(side, block.shift) for block in blocks), raster]
         # the position of each token in the previous order
         self.moves = [torch.argsort(before)[after] for before, after in zip(orders, orders[1:], strict=False)]
 
@@ -210,9 +201,3 @@ class PreparedStage(nn.Module):
             x = block(x.index_select(1, move))
         x = x.index_select(1, self.moves[-1]).view(shape)
         return x if self.downsample is None else self.downsample(x).float()
-
-
-def window_order(side: int, shift: int) -> Tensor:
-    """(side * side,) raster positions, window after window, of an image rolled by `shift`."""
-    raster = torch.arange(side * side).view(1, side, side, 1)
-    return htsat.to_windows(raster.roll((-shift, -shift), dims=(1, 2))).flatten()
