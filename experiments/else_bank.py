@@ -19,9 +19,9 @@ from open_clips import open_rows
 
 from audiolog_cli.mixing.augment import SAMPLE_RATE, decibels, noise, rms
 from audiolog_cli.mixing.cache import FULL_SCALE, as_int16, open_cache
-from audiolog_cli.mixing.production import whole_file
 from audiolog_cli.mixing.windows import loop
 from audiolog_cli.model.checkpoint import load
+from audiolog_cli.sound.audio import whole
 from audiolog_cli.tagging.options import LoadOptions
 from audiolog_cli.tagging.tagger import Tagger
 from audiolog_cli.tagging.tagger import load as load_tagger
@@ -64,7 +64,7 @@ def _windows(data: Path, cache_folder: Path, out: Path) -> Iterator[tuple[int, i
     places = [row for row in every if row["kind"] == "scene"]
     events = [events[index] for index in rng.permutation(len(events))[:CLIPS]]
     places = [places[int(rng.integers(len(places)))] for _ in range(WINDOWS_OF_PLACES)]
-    cache = open_cache(cache_folder, [Path(row["path"]) for row in (*events, *places)], whole_file)
+    cache = open_cache(cache_folder, [Path(row["path"]) for row in (*events, *places)], whole)
     out.parent.mkdir(parents=True, exist_ok=True)
     waves = np.lib.format.open_memmap(out, "w+", np.int16, (len(events) + len(places), LENGTH))
     for index, row in enumerate(events):

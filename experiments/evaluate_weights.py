@@ -29,7 +29,7 @@ from audiolog_cli.cells import named
 from audiolog_cli.metrics.score_based import average_precision
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave, decibels, noise
 from audiolog_cli.mixing.clips import of_split, read_clips
-from audiolog_cli.mixing.production import read_mapping, whole_file
+from audiolog_cli.mixing.production import read_mapping
 from audiolog_cli.mixing.vocabulary import EVENTS, SCENES
 from audiolog_cli.model.checkpoint import Card
 from audiolog_cli.records import Cell
@@ -114,7 +114,7 @@ def quiet_sounds(folders: list[Path]) -> Iterator[tuple[str, Wave, tuple[str, ..
         yield f"mains hum, {base} Hz", (0.02 * mains).astype(np.float32), ()
     clips = [clip for folder in folders for clip in of_split(read_clips(folder), "val") if clip.kind == "event"]
     for label, expected in (("speech", ("speech", "laughter", "children_playing")), ("music", ("music",))):
-        sounds = [whole_file(clip.path) for clip in clips if clip.label == label][:80]
+        sounds = [audio.whole(clip.path) for clip in clips if clip.label == label][:80]
         if sounds:
             yield f"{label} only", np.concatenate(sounds)[:n_samples], expected
 

@@ -18,7 +18,7 @@ from own_sounds import HERE, put_clips, with_bank
 from own_sounds_material import read_sounds
 
 from audiolog_cli.mixing.composing import write_flac
-from audiolog_cli.mixing.production import whole_file
+from audiolog_cli.sound.audio import whole
 from audiolog_cli.teaching.figures import Figure
 from audiolog_cli.teaching.learning import TeachOptions, teach
 from audiolog_cli.teaching.material import read_material
@@ -45,7 +45,7 @@ def copy(folder: Path, rng: np.random.Generator) -> None:
     for label in sorted(folder.iterdir()):
         files = [file for file in sorted(label.iterdir()) if not file.name.startswith(MISPLACED)]
         first, second = (files[index] for index in rng.permutation(len(files))[:2])
-        wave = whole_file(first)
+        wave = whole(first)
         later = np.concatenate([np.zeros(int(rng.integers(3200, 9600)), np.float32), wave * np.float32(0.4)])
         noise = rng.standard_normal(len(later)).astype(np.float32) * np.float32(0.004 * np.sqrt(np.mean(wave**2)))
         write_flac(later + noise, label / f"{NOISY}{first.stem}.flac")

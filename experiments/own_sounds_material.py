@@ -19,8 +19,8 @@ import numpy as np
 from audiolog_cli.mixing.cache import FULL_SCALE, as_int16, open_cache
 from audiolog_cli.mixing.clips import Clip, read_clips
 from audiolog_cli.mixing.composing import Plan, compose, ignored
-from audiolog_cli.mixing.production import whole_file
 from audiolog_cli.mixing.windows import Span, make_bank
+from audiolog_cli.sound.audio import whole
 
 PLAN = Plan(seconds=300.0, n_scenes=(4, 4), events_per_minute=(6.5, 6.5))
 N_RECORDINGS = 24
@@ -110,7 +110,7 @@ def _composed(sounds: Sounds, folder: Path, kept: Path) -> Iterator[tuple[tuple[
     """Compose the recordings, half of whose events are own sounds; yields what each holds."""
     tested = [clip for sources in sounds.test.values() for clips in sources.values() for clip in clips]
     clips = [*tested, *sounds.around]
-    bank = make_bank(clips, open_cache(folder / "clips", [clip.path for clip in clips], whole_file))
+    bank = make_bank(clips, open_cache(folder / "clips", [clip.path for clip in clips], whole))
     rng = np.random.default_rng(SEED)
     for index in range(N_RECORDINGS):
         chosen = {str(label) for label in rng.permutation(sorted(sounds.test))[: len(sounds.test) // 2]}

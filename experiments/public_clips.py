@@ -22,7 +22,7 @@ import numpy as np
 from audiolog_cli.errors import AudiologError
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
 from audiolog_cli.mixing.clips import COLUMNS
-from audiolog_cli.mixing.production import whole_file
+from audiolog_cli.sound.audio import whole
 from audiolog_cli.weights.labels import EVERYDAY
 
 VALIDATION = 5  # one in this many sources is for validation
@@ -178,7 +178,7 @@ def find(data: Path) -> Iterator[Found]:
 
 def clip_row(file: Found) -> tuple[object, ...]:
     """The line of a file, by `COLUMNS`."""
-    wave = whole_file(file.path)
+    wave = whole(file.path)
     duration = len(wave) / SAMPLE_RATE
     onset, offset = sounding(wave) if file.kind == "event" else (0.0, duration)
     split = "val" if file.validates else "train"

@@ -26,8 +26,8 @@ from audiolog_cli.mixing.augment import SAMPLE_RATE
 from audiolog_cli.mixing.cache import as_int16, open_cache
 from audiolog_cli.mixing.clips import Clip, read_clips
 from audiolog_cli.mixing.composing import Plan, compose
-from audiolog_cli.mixing.production import whole_file
 from audiolog_cli.mixing.windows import Bank, Soundscape, Span, make_bank
+from audiolog_cli.sound.audio import whole
 
 SILENT = 10  # one in this many recordings of a scene has no event: TUT's lists omit such files (MAESTRO has none)
 GROUPS = 5  # of sources: five test folds, or four and the evaluation set
@@ -254,7 +254,7 @@ def main(
     plan = Plan(seconds, n_scenes=(1, 1), events_per_minute=(8.0, 16.0), snr_db=(3.0, 18.0), max_at_once=3)
     try:
         chosen = relabelled(find_clips(clips), shape)
-        bank = make_bank(chosen, open_cache(cache or out / "clips", dict.fromkeys(clip.path for clip in chosen), whole_file))
+        bank = make_bank(chosen, open_cache(cache or out / "clips", dict.fromkeys(clip.path for clip in chosen), whole))
     except AudiologError as error:
         terminal.complain(str(error))
         raise SystemExit(error.exit_code) from None

@@ -16,21 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiolog_cli.errors import AudioError, UsageError
-from audiolog_cli.sound.audio import (
-    SAMPLE_RATE,
-    Damage,
-    DamageWarning,
-    DecodeOptions,
-    RawFormat,
-    decode,
-    duration,
-    exact_duration,
-    read,
-    resampled,
-    windows,
-    windows_at,
-)
+from audiolog_cli.sound.audio import SAMPLE_RATE, DecodeOptions, decode, duration, exact_duration, resampled, windows, windows_at
 from audiolog_cli.sound.containers import Source
+from audiolog_cli.sound.damage import Damage, DamageWarning
+from audiolog_cli.sound.pcm import RawFormat
 from tests.audio_files import ENCODERS, Wave, burst_onsets, bursts, encode, noise, sine, wav_bytes, write_wav
 from tests.conftest import not_root
 
@@ -588,7 +577,7 @@ def test_a_tenth_of_a_second_is_a_recording(tmp_path: Path) -> None:
     assert (window.n_samples, len(window.samples)) == (3200, 320_000)
 
 
-# Duration and parts
+# Duration
 
 
 def test_duration_from_the_header_is_that_of_the_samples(tmp_path: Path) -> None:
@@ -602,14 +591,6 @@ def test_duration_is_unknown_where_only_decoding_tells(tmp_path: Path) -> None:
         assert duration(encode(tmp_path / f"a{suffix}", noise(1, 48_000), 48_000)) is None
     assert duration(pipe(wav_bytes(bytes(800), 8000, 1, 16))) is None
     assert duration(io.BytesIO(wav_bytes(bytes(800), 8000, 1, 16, data_size=8000))) is None  # broken off
-
-
-def test_a_part_is_the_whole_s_part(tmp_path: Path) -> None:
-    path = encode(tmp_path / "a.flac", noise(5, 44_100), 44_100)
-    samples = whole(path)
-    assert read(path, 1.5, 3.25).tobytes() == samples[48_000:104_000].tobytes()
-    assert read(path, 4, 9).tobytes() == samples[128_000:].tobytes()
-    assert len(read(path, 7, 9)) == 0
 
 
 # Windows

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from audiolog_cli.errors import AudioError
-from audiolog_cli.sound.audio import SAMPLE_RATE, Damage, DecodeOptions, decode
+from audiolog_cli.sound.audio import SAMPLE_RATE, DecodeOptions, decode
+from audiolog_cli.sound.damage import Damage
 from tests.audio_files import Wave, bursts, noise, sine, wav_bytes, write_wav
 
 RATE = 8000

@@ -9,7 +9,8 @@ import pytest
 from av.stream import Disposition
 
 from audiolog_cli.errors import AudioError
-from audiolog_cli.sound.audio import SAMPLE_RATE, Damage, DecodeOptions, decode
+from audiolog_cli.sound.audio import SAMPLE_RATE, DecodeOptions, decode
+from audiolog_cli.sound.damage import Damage
 from tests.audio_files import burst_onsets, bursts
 
 RATE = 48_000

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiolog_cli.sound.audio import SAMPLE_RATE, Damage, decode, duration
+from audiolog_cli.sound.audio import SAMPLE_RATE, decode, duration
+from audiolog_cli.sound.damage import Damage
 from tests.audio_files import Wave, noise, wav_bytes
 from tests.test_audio import pipe, rf64_bytes
 

@@ -29,9 +29,9 @@ def quiet_minute() -> np.ndarray:
 
 def farm_minute() -> np.ndarray:
     """The example's first minute at this file's rate."""
-    from audiolog_cli.sound.audio import DecodeOptions, read
+    from audiolog_cli.sound.audio import whole
 
-    samples = read(ROOT / "examples" / "farm_morning.flac", 0, BLOCK, DecodeOptions(sample_rate=RATE))
+    samples = whole(ROOT / "examples" / "farm_morning.flac", RATE)[: BLOCK * RATE]
     return (samples * 32_767).astype(np.int16)
 
 

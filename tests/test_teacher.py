@@ -53,7 +53,7 @@ def test_the_published_tagger_hears_a_rooster_where_it_crows(shared: Path) -> No
     network, card = layouts.read(shared / "data" / "teacher" / "mn04_as_mAP_432.pt")
     example = Path(__file__).resolve().parents[1] / "examples" / "farm_morning.flac"
     with torch.inference_mode():
-        opinion = teacher.listen(prepared(network), torch.from_numpy(audio.read(str(example), 0.0, 10.0)))
+        opinion = teacher.listen(prepared(network), torch.from_numpy(audio.whole(example)[: 10 * audio.SAMPLE_RATE]))
     crowing = opinion[:, card.events.index("Crowing, cock-a-doodle-doo")].numpy()
     centres = (np.arange(32) + 0.5) * 10 / 32
     assert 6.0 <= centres[crowing.argmax()] <= 8.0  # examples/farm_morning.events.tsv

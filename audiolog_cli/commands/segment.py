@@ -38,7 +38,8 @@ def segment(
 
     Example: audiolog segment --skip-quiet -50 night.wav | audiolog tag
     """
-    from audiolog_cli.sound.audio import DecodeOptions, RawFormat
+    from audiolog_cli.sound.audio import DecodeOptions
+    from audiolog_cli.sound.pcm import RawFormat
     from audiolog_cli.sound.segments import SegmentOptions
 
     options = SegmentOptions(window, hop, skip_quiet)
@@ -62,7 +63,8 @@ def _records(files: Iterable[str], decoding: "DecodeOptions", options: "SegmentO
 
 def _segments(path: str, decoding: "DecodeOptions", options: "SegmentOptions") -> Generator[Segment, None, float]:
     """Segments from the header if it can be trusted and nothing is left out, else from the sound; returns its seconds."""
-    from audiolog_cli.sound.audio import Damage, decode, duration
+    from audiolog_cli.sound.audio import decode, duration
+    from audiolog_cli.sound.damage import Damage
     from audiolog_cli.sound.segments import from_duration, from_sound
 
     def report(damage: Damage) -> None:

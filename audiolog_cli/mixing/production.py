@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from audiolog_cli.errors import RecordError, UsageError
 from audiolog_cli.mixing import vocabulary
-from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave
+from audiolog_cli.mixing.augment import SAMPLE_RATE
 from audiolog_cli.mixing.cache import open_cache
 from audiolog_cli.mixing.clips import Clip, check_splits, joined, of_split, read_clips, read_joinings
 from audiolog_cli.mixing.composing import Plan, compose, ignored, span_lines, write_flac, write_list
@@ -21,7 +19,7 @@ from audiolog_cli.mixing.pool import Facts, Teacher, fill, make_pool
 from audiolog_cli.mixing.teacher import load_teacher
 from audiolog_cli.mixing.windows import PLAIN, Bank, MixStyle, make_bank, mix_window
 from audiolog_cli.model.networks import own_front_end
-from audiolog_cli.sound import audio
+from audiolog_cli.sound.audio import whole
 
 STYLES = {
     "train": MixStyle(alone_share=0.08, steady_share=0.04, place_share=0.1),
@@ -87,18 +85,13 @@ def load_bank(source: Source, weights: dict[str, float], say: Callable[[str], No
         if done % 500 == 0 or done == total:
             say(f"{source.cache}: {done} of {total} clips decoded")
 
-    cache = open_cache(source.cache, [clip.path for clip in chosen], whole_file, progress)
+    cache = open_cache(source.cache, [clip.path for clip in chosen], whole, progress)
     return make_bank(chosen, cache, weights, vocabulary.SCENES if source.everyday else None)
 
 
 def all_clips(source: Source) -> list[Clip]:
     """The clips of all folders, whatever their split."""
     return [clip for folder in source.folders for clip in read_clips(folder)]
-
-
-def whole_file(path: Path) -> Wave:
-    """A clip for the cache; damaged parts are silence, as everywhere."""
-    return np.concatenate(list(audio.decode(str(path), report=lambda damage: None)))
 
 
 def words(source: Source) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[str, ...]]]:

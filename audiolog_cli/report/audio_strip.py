@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from audiolog_cli import terminal
 from audiolog_cli.report.page import N_BANDS, Strip
-from audiolog_cli.sound.audio import SAMPLE_RATE, Damage, DecodeOptions, decode, windows
+from audiolog_cli.sound.audio import SAMPLE_RATE, DecodeOptions, decode, windows
+from audiolog_cli.sound.damage import Damage
 
 MAX_COLUMNS = 6000  # of loudness: three per pixel of a wide window
 MAX_PICTURE_COLUMNS = 3000  # of a spectrogram

@@ -22,27 +22,11 @@ from av.audio.resampler import AudioResampler
 
 from audiolog_cli.errors import AudioError, UsageError
 from audiolog_cli.sound.containers import Source, Track, open_bytes, open_track, open_tracks, source_name
-from audiolog_cli.sound.damage import Damage, DamageWarning, Report, warn_of_damage
+from audiolog_cli.sound.damage import Damage, Report, warn_of_damage
 from audiolog_cli.sound.decoding import Clock, Samples, channels_of, mono_blocks
 from audiolog_cli.sound.doubts import Hum, Silence, ultrasound
 from audiolog_cli.sound.pcm import RawFormat
 from audiolog_cli.sound.riff import Stream, Wave, is_seekable
-
-__all__ = [
-    "SAMPLE_RATE",
-    "Damage",
-    "DamageWarning",
-    "DecodeOptions",
-    "RawFormat",
-    "Window",
-    "decode",
-    "duration",
-    "exact_duration",
-    "native_rate",
-    "read",
-    "windows",
-    "windows_at",
-]
 
 SAMPLE_RATE = 32_000  # Hz, of the models
 
@@ -179,20 +163,14 @@ def native_rate(source: Source) -> int:
         return track.rate
 
 
-def exact_duration(source: Source, options: DecodeOptions = DecodeOptions(), report: Report = warn_of_damage) -> float:
+def exact_duration(source: Source) -> float:
     """Seconds of sound that `decode` gives, found by decoding all of it."""
-    return sum(len(chunk) for chunk in decode(source, options, report)) / options.sample_rate
+    return sum(map(len, decode(source))) / SAMPLE_RATE
 
 
-def read(path: Source, onset: float, offset: float, options: DecodeOptions = DecodeOptions()) -> Samples:
-    """The samples of [onset, offset) seconds as one array, shorter if the recording ends before `offset`.
-
-    Decoding starts at the beginning, so the samples equal those of `decode` to the bit.
-    """
-    start, end = sample_at(onset, options.sample_rate), sample_at(offset, options.sample_rate)
-    chunks = decode(path, options)
-    parts = [window.samples[: window.n_samples] for window in cut(chunks, iter([(start, end)]), end - start)]
-    return parts[0] if parts else np.zeros(0, np.float32)
+def whole(source: Source, sample_rate: int = SAMPLE_RATE) -> Samples:
+    """All of a short recording as one array; damaged parts are silence, and not reported."""
+    return np.concatenate(list(decode(source, DecodeOptions(sample_rate), report=lambda damage: None)))
 
 
 def sample_at(seconds: float, sample_rate: int = SAMPLE_RATE) -> int:
@@ -279,15 +257,13 @@ def cut(
     sample_rate: int = SAMPLE_RATE,
     is_open_ended: bool = False,
 ) -> Iterator[Window]:
-    """Cut [start, end) spans of samples out of a stream, holding one span at a time.
+    """Cut [start, end) spans of samples, in order of their start, out of a stream, holding one span at a time.
 
     Open-ended spans never end: they stop with the first that reaches the end of the stream.
     """
     stream = Stretch(iter(chunks))
-    index = last_start = last_end = 0
-    for start, end in spans:
-        if start < last_start:
-            raise ValueError(f"spans out of order: {start / sample_rate:.3f} s after {last_start / sample_rate:.3f} s")
+    last_end = 0
+    for index, (start, end) in enumerate(spans):
         is_at_end = stream.move(start, end)
         is_covered = is_open_ended and stream.end <= last_end
         if is_at_end and (is_covered or stream.end <= start):
@@ -296,7 +272,7 @@ def cut(
         n_valid = stream.copy(start, samples[: end - start])
         samples[n_valid:] = 0
         yield Window(index, start, start / sample_rate, n_valid, samples)
-        index, last_start, last_end = index + 1, start, end
+        last_end = end
 
 
 @dataclass(slots=True)

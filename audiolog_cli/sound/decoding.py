@@ -142,21 +142,17 @@ def within_full_scale(samples: Samples, onset: float, rate: int, report: Report)
     """Replace NaN by silence and clip to [-1, 1], reporting both; small overshoots are not damage."""
     if not len(samples) or (samples.min() >= -1 and samples.max() <= 1):  # never true with a NaN among them
         return samples
+
+    def stretch(which: NDArray[np.bool_], reason: str, cause: str) -> Damage:
+        first, last = np.flatnonzero(which)[[0, -1]]
+        return Damage(onset + first / rate, onset + (last + 1) / rate, reason, cause)
+
     finite = np.isfinite(samples)
     if not finite.all():
-        bad = np.flatnonzero(~finite)
-        report(
-            Damage(
-                onset + bad[0] / rate,
-                onset + (bad[-1] + 1) / rate,
-                "not numbers (NaN or infinite), taken as silence",
-                "not_numbers",
-            )
-        )
+        report(stretch(~finite, "not numbers (NaN or infinite), taken as silence", "not_numbers"))
         samples = np.where(finite, samples, np.float32(0))
-    loud = np.flatnonzero(np.abs(samples) > LOUDEST)
-    if len(loud):
-        report(Damage(onset + loud[0] / rate, onset + (loud[-1] + 1) / rate, "samples far beyond full scale, clipped", "clipped"))
+    if (loud := np.abs(samples) > LOUDEST).any():
+        report(stretch(loud, "samples far beyond full scale, clipped", "clipped"))
     return np.clip(samples, -1, 1)
 
 
@@ -308,18 +304,7 @@ def to_mono(piece: Piece, channel: str, name: str, cancelling: Cancelling) -> Sa
 
 # ITU-R BS.775-3, annex 4: front centre and surround at -3 dB in each of two channels, whose mean we take; no low-frequency
 # effects.
-SURROUND = {
-    "FL": 0.5,
-    "FR": 0.5,
-    "FC": 0.5**0.5,
-    "LFE": 0.0,
-    "LFE2": 0.0,
-    "BC": 0.5,
-    "FLC": 0.5,
-    "FRC": 0.5,
-    "WL": 0.5,
-    "WR": 0.5,
-}
+SURROUND = dict.fromkeys(("FL", "FR", "BC", "FLC", "FRC", "WL", "WR"), 0.5) | {"FC": 0.5**0.5, "LFE": 0.0, "LFE2": 0.0}
 SIDE_OR_BACK = 0.5**1.5  # and above
 
 

@@ -19,7 +19,8 @@ import numpy as np
 
 from audiolog_cli.errors import AudiologError, InputError
 from audiolog_cli.records import Cell, End, Remark
-from audiolog_cli.sound.audio import Damage, DecodeOptions, decode
+from audiolog_cli.sound.audio import DecodeOptions, decode
+from audiolog_cli.sound.damage import Damage
 from audiolog_cli.tagging.hearing import Notes, Plan, samples_of, tag_samples
 from audiolog_cli.tagging.options import Job, LoadOptions
 from audiolog_cli.tagging.parts import Parts

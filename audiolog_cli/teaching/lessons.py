@@ -114,7 +114,7 @@ def make_lessons(material: Material, hearing: Hearing, seed: int = 0) -> Lessons
     rng = np.random.default_rng(seed)
     lessons = Lessons()
     sounds = _sounds(material, hearing, lessons)
-    backgrounds = [_whole(one.path, hearing) for one in material.clips(BACKGROUND)]
+    backgrounds = [audio.whole(one.path, hearing.sample_rate) for one in material.clips(BACKGROUND)]
     for recording in material.recordings:
         if recording.marks is not None:
             backgrounds += _marked(recording, material, hearing, lessons)
@@ -159,7 +159,7 @@ def _sounds(material: Material, hearing: Hearing, lessons: Lessons) -> list[Soun
 def _decoded(path: Path, hearing: Hearing, lessons: Lessons) -> Wave | None:
     """A clip's samples; one that cannot be read is reported and left out."""
     try:
-        wave = _whole(path, hearing)
+        wave = audio.whole(path, hearing.sample_rate)
     except AudioError as error:
         lessons.remarks.append(f"{error}; left out")
         return None
@@ -169,11 +169,6 @@ def _decoded(path: Path, hearing: Hearing, lessons: Lessons) -> Wave | None:
             f"{path}: recorded at {rate / 1000:g} kHz, nothing above {rate / 2000:g} kHz is in it; others should be alike"
         )
     return wave
-
-
-def _whole(path: Path, hearing: Hearing) -> Wave:
-    options = audio.DecodeOptions(sample_rate=hearing.sample_rate)
-    return np.concatenate(list(audio.decode(str(path), options, report=lambda damage: None)))
 
 
 def _sound(wave: Wave, path: Path, clip: int, label: int, hearing: Hearing) -> Sound | None:
@@ -204,7 +199,7 @@ def _sound(wave: Wave, path: Path, clip: int, label: int, hearing: Hearing) -> S
 def _marked(recording: Recording, material: Material, hearing: Hearing, lessons: Lessons) -> list[Wave]:
     """Add windows of a marked recording to `lessons`; returns the parts without any of the labels, if all of these are marked."""
     assert recording.marks is not None
-    wave = _whole(recording.path, hearing)
+    wave = audio.whole(recording.path, hearing.sample_rate)
     seconds = len(wave) / hearing.sample_rate
     numbers = dict[Mark, int]()
     for mark in recording.marks:
