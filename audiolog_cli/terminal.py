@@ -134,6 +134,11 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library says first; its type if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 @contextmanager
 def naming(place: str) -> Iterator[None]:
     """Put this place into an OSError that names no file, as happens when writing."""

@@ -1,4 +1,4 @@
-"""Times as people read them: seconds in, `1:05` or `1 min 5 s` out. Parsing such text is `check/`'s work."""
+"""Times and counts as people read them: seconds in, `1:05` or `1 min 5 s` out. Parsing such text is `check/`'s work."""
 
 UNNAMED = "scene not named"  # shown for the empty scene label
 
@@ -23,6 +23,15 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     second = f"{rest / 1000:06.3f}".rstrip("0").rstrip(".")
     return f"{hours}:{minutes:02d}:{second}" if hours else f"{minutes}:{second}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and its noun.
+
+    >>> counted(1, "scene"), counted(2, "scene")
+    ('1 scene', '2 scenes')
+    """
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def span(onset: float, offset: float) -> str:

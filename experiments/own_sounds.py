@@ -165,7 +165,7 @@ def tested(taught: Taught, there: list[Heard]) -> list[np.ndarray]:
 
 def mapped(sounds: Sounds, there: list[Heard], card: Card) -> dict[str, object]:
     """A public tagger's scores for classes of the same meaning, each label at the threshold that is best on these recordings."""
-    names = [entry.name for entry in audioset()]
+    names = list(audioset())
     found = [cells(one, one.features.astype(np.float32), card) for one in there]
     by_label = {}
     for label, classes in sounds.classes.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from audiolog_cli.commands.bench import COLUMNS, add_ratios
+from audiolog_cli.commands.bench import add_ratios
 from audiolog_cli.errors import UsageError
 from audiolog_cli.model import checkpoint, networks
 from audiolog_cli.tagging import bench
@@ -17,6 +17,19 @@ from audiolog_cli.tagging.tagger import load
 from tests.shell import audiolog, sh
 from tests.test_speed import ratio
 
+COLUMNS = [
+    "stage",
+    "seconds",
+    "low",
+    "high",
+    "processor",
+    "audio",
+    "times_real_time",
+    "clips_per_s",
+    "processor_per_hour",
+    "gflop_per_s",
+    "share",
+]
 STAGES = ["gemm", "decode", "features", "network", "post", "whole"]
 QUICK = "audiolog bench --untrained crnn:tiny --device cpu --seconds 12 --repeats 2 --jobs 1 --quiet"
 

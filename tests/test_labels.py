@@ -12,18 +12,14 @@ from audiolog_cli.weights.labels import LabelList
 
 
 def test_audioset_has_527_classes_in_the_order_of_the_published_taggers(shared: Path) -> None:
-    classes = labels.audioset()
-    assert [entry.index for entry in classes] == list(range(527))
-    assert [entry.name for entry in classes] == (shared / "data" / "teacher" / "labels.txt").read_text().splitlines()
+    assert list(labels.audioset()) == (shared / "data" / "teacher" / "labels.txt").read_text().splitlines()
 
 
 def test_some_classes_of_audioset_by_number() -> None:
     classes = labels.audioset()
-    assert (classes[0].mid, classes[0].name) == ("/m/09x0r", "Speech")
-    assert classes[1].name == "Male speech, man speaking"  # display names contain commas
-    assert (classes[74].mid, classes[74].name) == ("/m/0bt9lr", "Dog")
-    assert classes[526].name == "Field recording"
-    assert len({entry.mid for entry in classes}) == len({entry.name for entry in classes}) == 527
+    assert classes[:2] == ("Speech", "Male speech, man speaking")  # display names contain commas
+    assert (classes[74], classes[526]) == ("Dog", "Field recording")
+    assert len(set(classes)) == 527
 
 
 @pytest.mark.parametrize(

@@ -15,19 +15,6 @@ from audiolog_cli.commands.options import Device, Jobs, Precision, Quiet, Weight
 from audiolog_cli.errors import InputError
 from audiolog_cli.tagging.options import LoadOptions
 
-COLUMNS = (
-    "stage",
-    "seconds",
-    "low",
-    "high",
-    "processor",
-    "audio",
-    "times_real_time",
-    "clips_per_s",
-    "processor_per_hour",
-    "gflop_per_s",
-    "share",
-)
 RATIOS = ("ratio", "processor_ratio")
 
 
@@ -125,14 +112,14 @@ def _per_work(stage: dict[str, Any], column: str) -> float:
 def _lines(run: dict[str, Any], format: str) -> Iterable[str]:
     if format == "json":
         return [json.dumps(run, ensure_ascii=False, indent=1) + "\n"]
-    columns = COLUMNS + RATIOS * (RATIOS[0] in run["stages"][0])
-    rows = [["" if stage[column] is None else str(stage[column]) for column in columns] for stage in run["stages"]]
+    columns = list(run["stages"][0])
+    rows = [["" if figure is None else str(figure) for figure in stage.values()] for stage in run["stages"]]
     if format == "tsv":
-        return ["\t".join(row) + "\n" for row in [list(columns), *rows]]
+        return ["\t".join(row) + "\n" for row in [columns, *rows]]
     return _page(run, columns, rows)
 
 
-def _page(run: dict[str, Any], columns: Iterable[str], rows: list[list[str]]) -> Iterator[str]:
+def _page(run: dict[str, Any], columns: list[str], rows: list[list[str]]) -> Iterator[str]:
     """The run, the machine, the stages and the advice, for people to read."""
     from tabulate import tabulate
 
@@ -140,7 +127,5 @@ def _page(run: dict[str, Any], columns: Iterable[str], rows: list[list[str]]) ->
         facts = ", ".join(f"{name} {value}" for name, value in run[title].items() if value is not None)
         yield f"{title}: {facts}\n"
     yield f"audiolog {run['version']}, peak memory {run['peak_memory_mb']} MB\n\n"
-    yield (
-        tabulate(rows, list(columns), "github", disable_numparse=True, colalign=["left"] + ["right"] * (len(rows[0]) - 1)) + "\n"
-    )
-    yield f"\n{run['advice']}\n"
+    yield tabulate(rows, columns, "github", disable_numparse=True, colalign=["left"] + ["right"] * (len(columns) - 1))
+    yield f"\n\n{run['advice']}\n"

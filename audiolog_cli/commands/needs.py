@@ -16,7 +16,6 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 from typer._click.core import Command, Context, Parameter, ParameterSource  # typer carries its own click since 0.26
@@ -126,7 +125,7 @@ def _holds(other: str, context: Context, is_needed: bool) -> bool:
 
 def _is(found: object, value: str) -> bool:
     """Whether a value is that one, or begins with it before a colon or comma, such as `ray:auto`."""
-    return re.split("[:,]", str(found.value if isinstance(found, Enum) else found))[0] == value
+    return re.split("[:,]", str(found))[0] == value
 
 
 def _shown(parameter: Parameter) -> str:

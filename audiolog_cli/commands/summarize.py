@@ -3,14 +3,13 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
+from typer import Argument, Exit, Option
 
 from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import record_input
@@ -26,94 +25,71 @@ if TYPE_CHECKING:
 OF_A_MODEL = needs("--llm", why="the outline asks no language model")
 
 
-class LogFormat(StrEnum):
-    """The formats of `summarize`."""
-
-    text = "text"
-    json = "json"
-
-
-class CheckMode(StrEnum):
-    """What to do with a log that claims what the table does not say."""
-
-    off = "off"
-    warn = "warn"
-    repair = "repair"
-    strict = "strict"
-
-
-class By(StrEnum):
-    """How a language model is asked; see llm/log.py."""
-
-    auto = "auto"
-    whole = "whole"
-    section = "section"
+LogFormat = Literal["text", "json"]
+CheckMode = Literal["off", "warn", "repair", "strict"]  # what to do with a log that claims what the table does not say
+By = Literal["auto", "whole", "section"]  # how a language model is asked; see llm/log.py
 
 
 def summarize(
     files: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[FILE|-]...", help="Cells or rows, as `tag` and `table` write them; - is stdin.", show_default=False
-        ),
+        Argument(metavar="[FILE|-]...", help="Cells or rows, as `tag` and `table` write them; - is stdin.", show_default=False),
     ] = None,
-    prompt: Annotated[str, typer.Option(help="overview, timing, brief, or a Markdown file with your own question.")] = "overview",
+    prompt: Annotated[str, Option(help="overview, timing, brief, or a Markdown file with your own question.")] = "overview",
     ask: Annotated[
         str,
-        typer.Option(metavar="TEXT", help="A question of your own instead of a prompt."),
+        Option(metavar="TEXT", help="A question of your own instead of a prompt."),
         OF_A_MODEL,
         not_with("--prompt"),
     ] = "",
-    list_prompts: Annotated[bool, typer.Option("--list-prompts", help="List the prompts and exit.")] = False,
+    list_prompts: Annotated[bool, Option("--list-prompts", help="List the prompts and exit.")] = False,
     max_gap: MaxGap = 0.0,
     min_duration: MinDuration = 0.0,
-    together: Annotated[
-        bool, typer.Option("--together", help="One log for all recordings, in the order of their times.")
-    ] = False,
-    format: Annotated[LogFormat, typer.Option(help="text, or one JSON object per log and line.")] = LogFormat.text,
+    together: Annotated[bool, Option("--together", help="One log for all recordings, in the order of their times.")] = False,
+    format: Annotated[LogFormat, Option(help="text, or one JSON object per log and line.")] = "text",
     llm: Annotated[
         str,
-        typer.Option(
+        Option(
             help="outline (no LLM), local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL, or URL#MODEL.",
         ),
         Heading("Language model"),
     ] = "outline",
     by: Annotated[
         By,
-        typer.Option(
+        Option(
             help="Ask about the whole table at once or section by section; auto: whole if it fits and the model is not small.",
         ),
         OF_A_MODEL,
-    ] = By.auto,
-    language: Annotated[str, typer.Option(help="Language of the answer, as you would name it."), OF_A_MODEL] = "",
+    ] = "auto",
+    language: Annotated[str, Option(help="Language of the answer, as you would name it."), OF_A_MODEL] = "",
     context: Annotated[
         int,
-        typer.Option(min=0, help="Tokens the model holds, prompt and answer; 0 asks the server."),
+        Option(min=0, help="Tokens the model holds, prompt and answer; 0 asks the server."),
         OF_A_MODEL,
     ] = 0,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens kept free for the answer."), OF_A_MODEL] = 1024,
+    max_tokens: Annotated[int, Option(min=1, help="Tokens kept free for the answer."), OF_A_MODEL] = 1024,
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds without a byte from the server before giving up."), OF_A_MODEL
+        float, Option(min=0.1, help="Seconds without a byte from the server before giving up."), OF_A_MODEL
     ] = 300.0,
     keep_alive: Annotated[
         str,
-        typer.Option(help="How long the model stays in memory, such as 5m."),
+        Option(help="How long the model stays in memory, such as 5m."),
         needs("--llm ollama"),
     ] = "",
     parallel: Annotated[
         int,
-        typer.Option(min=1, help="Requests in parallel, when asking section by section."),
+        Option(min=1, help="Requests in parallel, when asking section by section."),
         OF_A_MODEL,
         not_with("--by whole"),
     ] = 2,
     cache: Annotated[
         str,
-        typer.Option(metavar="DIR", help="Where finished answers are kept; `off` keeps none."),
+        Option(metavar="DIR", help="Where finished answers are kept; `off` keeps none."),
         OF_A_MODEL,
     ] = "",
     dry_run: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--dry-run",
             help="Print what would be sent first, and how many calls and tokens it would take at most; ask nothing.",
         ),
@@ -121,7 +97,7 @@ def summarize(
     ] = False,
     check: Annotated[
         CheckMode | None,
-        typer.Option(
+        Option(
             help="Check a log against its table. repair, the default for a language model, corrects and completes it; warn marks "
             "what is wrong; strict also exits with code 5; off is the default for the outline.",
             show_default=False,
@@ -131,12 +107,12 @@ def summarize(
     ] = None,
     check_only: Annotated[
         str,
-        typer.Option(metavar="LOG", help="Check this log against the table instead of writing one."),
+        Option(metavar="LOG", help="Check this log against the table instead of writing one."),
         not_with("--llm", "--dry-run"),
     ] = "",
     retry: Annotated[
         int,
-        typer.Option(min=0, help="Ask again up to this many times, with the list of mistakes, for an answer in one piece."),
+        Option(min=0, help="Ask again up to this many times, with the list of mistakes, for an answer in one piece."),
         OF_A_MODEL,
         not_with("--by section", "--check off"),
     ] = 0,
@@ -162,7 +138,7 @@ def summarize(
         prompts.Prompt("ask", ask, language=language) if ask else prompts.find(prompt, prompts.own_folder(os.environ), language)
     )
     has_model = llm != "outline" and not check_only
-    mode = check or (CheckMode.repair if has_model else CheckMode.warn if check_only else CheckMode.off)
+    mode = check or ("repair" if has_model else "warn" if check_only else "off")
     output, table = Output(format, mode), TableOptions(max_gap=max_gap, min_duration=min_duration)
     with ExitStack() as stack:
         writer: Writer
@@ -197,7 +173,7 @@ class Output:
     @property
     def is_checked(self) -> bool:
         """Whether logs are checked against their tables."""
-        return self.mode is not CheckMode.off
+        return self.mode != "off"
 
     def shown(self, log: "Log", asking: "Asking | None" = None) -> str:
         """A finished log as it is printed; the result of its check is reported."""
@@ -205,7 +181,7 @@ class Output:
         from audiolog_cli.llm.log import document
 
         self.said(log)
-        if self.format is LogFormat.json:
+        if self.format == "json":
             return json.dumps(document(log, asking.costs if asking else None), ensure_ascii=False) + "\n"
         return (marked(log.text, log.report) if log.report else log.text) + "\n"
 
@@ -229,11 +205,11 @@ class Output:
 
         if self.failed and not self.logs:
             raise InputError("no recording could be summarised")
-        if self.wrong and self.mode is CheckMode.strict:
+        if self.wrong and self.mode == "strict":
             names = ", ".join(self.wrong)
             raise CheckError(f"the log of {names} claims what the table does not say; the claims are marked, --retry asks again")
         if self.failed:
-            raise typer.Exit(3)
+            raise Exit(3)
 
 
 @dataclass(slots=True)
@@ -256,12 +232,7 @@ class Queue:
         return self.taken > 1 or self.following is not None
 
 
-class Writer(Protocol):
-    """Something that makes a log of a recording."""
-
-    def __call__(self, recording: "Recording", queue: Queue, /) -> Iterator[str]:
-        """The pieces of the log, as they come."""
-        ...
+Writer = Callable[["Recording", Queue], Iterator[str]]  # makes a log of a recording: its pieces, as they come
 
 
 def _all(recordings: "Iterator[Recording]", write: Writer, output: Output) -> Iterator[str]:
@@ -271,7 +242,7 @@ def _all(recordings: "Iterator[Recording]", write: Writer, output: Output) -> It
     if recording is None:
         terminal.say("the table has no rows: there is nothing to summarise")
     while recording is not None:
-        if queue.taken > 1 and output.format is LogFormat.text:
+        if queue.taken > 1 and output.format == "text":
             yield "\n"
         yield from write(recording, queue)
         output.failed += recording.failure is not None
@@ -306,7 +277,7 @@ class Outliner:
 
     def __call__(self, recording: "Recording", queue: Queue) -> Iterator[str]:
         """See Writer."""
-        if self.output.format is LogFormat.text and not self.output.is_checked:
+        if self.output.format == "text" and not self.output.is_checked:
             from audiolog_cli.llm.outline import outline
 
             yield from (line + "\n" for line in outline(recording, self.question.name))
@@ -346,10 +317,8 @@ class Asker:
         from audiolog_cli.llm.log import by_model
 
         output, printed = self.output, False
-        as_it_comes = output.format is LogFormat.text and output.mode in (CheckMode.off, CheckMode.repair)
-        writing = Pieces(
-            by_model(recording, asking, self.by.value, output.mode is CheckMode.repair, self.retry, output.is_checked)
-        )
+        as_it_comes = output.format == "text" and output.mode in ("off", "repair")
+        writing = Pieces(by_model(recording, asking, self.by, output.mode == "repair", self.retry, output.is_checked))
         for piece in writing:
             if as_it_comes:
                 printed = True
@@ -360,9 +329,9 @@ class Asker:
         elif printed:
             output.said(log)
         else:
-            needs_heading = log.in_one_piece and output.format is LogFormat.text and queue.is_several()
+            needs_heading = log.in_one_piece and output.format == "text" and queue.is_several()
             yield (f"Log of {recording.title}\n\n" if needs_heading else "") + output.shown(log, asking)
-        if log.rows and output.mode is CheckMode.repair:
+        if log.rows and output.mode == "repair":
             n_model, n_table = log.sentences("model"), log.sentences("table")
             english = ", in English" if n_table and asking.prompt.language else ""
             terminal.say(
@@ -382,9 +351,9 @@ class Planner:
         """See Writer."""
         from audiolog_cli.llm.log import planned
 
-        requests = planned(recording, self.asking, self.by.value)
+        requests = planned(recording, self.asking, self.by)
         tokens = sum(self.asking.size(request) + request.max_tokens for request in requests)
-        if self.format is LogFormat.json:
+        if self.format == "json":
             yield from (json.dumps(asdict(request), ensure_ascii=False) + "\n" for request in requests)
         else:
             yield "\n\n".join(request.text for request in requests) + "\n"

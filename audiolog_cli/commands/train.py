@@ -13,6 +13,7 @@ from audiolog_cli.commands.inputs import AUDIO_SUFFIXES
 from audiolog_cli.commands.needs import Heading, needs, not_with, refuse
 from audiolog_cli.commands.options import Device, Quiet, complete_recipe, complete_weights
 from audiolog_cli.errors import UsageError
+from audiolog_cli.wording import counted
 
 if TYPE_CHECKING:
     from audiolog_cli.datasets.dataset import Dataset
@@ -209,8 +210,7 @@ def _extend(
         terminal.say(remark)
     if out is not None:
         checkpoint.save(out, taught.network, taught.card)
-        n_scenes, n_events = len(taught.card.scenes), len(taught.card.events)
-        counts = f"{n_scenes} scene{'s' * (n_scenes != 1)}, {n_events} event{'s' * (n_events != 1)}"
+        counts = f"{counted(len(taught.card.scenes), 'scene')}, {counted(len(taught.card.events), 'event')}"
         terminal.say(f"{out}: {counts}; audiolog tag --weights {out}")
     if recording is not None:
         found = suggestions(taught.tagger, str(recording), material.events, suggest, terminal.say)

@@ -253,15 +253,9 @@ def _summary(network: "Network", card: "Card") -> str:
 
 
 def _label_list(name: str) -> "LabelList | None":
-    """The label list of that name, or in that file; None if there is no name."""
-    from audiolog_cli.weights.labels import lists, read_labels
+    from audiolog_cli.weights.labels import find_labels
 
-    if not name:
-        return None
-    if name in lists():
-        return lists()[name]
     try:
-        with terminal.text_input(name) as (stream, place):
-            return read_labels(stream, place)
+        return find_labels(name)
     except InputError as error:
         raise UsageError(f"--labels {error}") from None

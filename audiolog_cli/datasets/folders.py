@@ -14,9 +14,7 @@ from audiolog_cli.datasets.dataset import Dataset, Fold
 from audiolog_cli.datasets.maestro import read_maestro
 from audiolog_cli.datasets.tut import read_tut
 from audiolog_cli.errors import UsageError
-from audiolog_cli.terminal import text_input
-from audiolog_cli.weights import labels as known
-from audiolog_cli.weights.labels import LabelList
+from audiolog_cli.weights.labels import MAESTRO, find_labels
 
 LAYOUTS = {  # a name in the folder -> its layout; the first that is found counts
     "pool.json": "pool",
@@ -63,10 +61,10 @@ def read_dataset(folder: Path, lists: Path | None = None, labels: str = "") -> D
     """
     layout = layout_of(folder)
     if layout == "maestro":
-        return read_maestro(folder, lists, _labels(labels) or known.MAESTRO)
+        return read_maestro(folder, lists, find_labels(labels) or MAESTRO)
     if layout == "folder":
         own = folder / "folds.tsv"
-        return read_folder(folder, _labels(labels), lists or (own if own.exists() else None))
+        return read_folder(folder, find_labels(labels), lists or (own if own.exists() else None))
     if labels:
         raise UsageError(f"--labels {labels}: the labels of {folder} are fixed by its layout, {layout}")
     if layout == "tut":
@@ -74,13 +72,6 @@ def read_dataset(folder: Path, lists: Path | None = None, labels: str = "") -> D
     if lists is not None:
         raise UsageError(f"--lists {lists}: the layout {layout} has its lists in the folder")
     return read_esc50(folder) if layout == "esc50" else read_urbansound8k(folder)
-
-
-def _labels(name: str) -> LabelList | None:
-    if not name or name in known.lists():
-        return known.lists().get(name)
-    with text_input(name) as (lines, place):
-        return known.read_labels(lines, place)
 
 
 def divide(dataset: Dataset, fold: str = "") -> Division:

@@ -22,7 +22,7 @@ from audiolog_cli.datasets.dataset import (
     read_lines,
     read_rows,
 )
-from audiolog_cli.weights.labels import TUT, TUT_SYNONYMS, canonical
+from audiolog_cli.weights.labels import TUT, TUT_SYNONYMS
 
 COLUMNS = ("path", "scene_label", "event_start_time", "event_end_time", "event_label")
 SCENE_FOLDERS = {"street": "city_center", "home": "home", "residential_area": "residential_area"}  # of the sound event sets
@@ -46,7 +46,7 @@ def read_tut(lists: Path, root: Path) -> Dataset:
 def _read_list(path: Path, findings: Findings) -> Listed:
     listed: Listed = {}
     for place, (name, scene, onset, offset, label) in read_rows(path, COLUMNS, findings):
-        label = TUT_SYNONYMS.get(canonical(label), canonical(label))
+        label = TUT_SYNONYMS.get(label.strip(), label.strip())
         event = findings.event(place, (onset, offset, label), TUT.events)
         first_scene, events = listed.setdefault(name, (scene, []))
         if scene not in TUT.scenes:

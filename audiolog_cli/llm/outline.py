@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from audiolog_cli.llm.recording import Recording
 from audiolog_cli.records import Row
-from audiolog_cli.wording import UNNAMED, clock, length, span
+from audiolog_cli.wording import UNNAMED, clock, counted, length, span
 
 SHOWN = 4  # times written out for one sound in one section; the others are counted
 NOT_ANALYSED = "not analysed"
@@ -325,7 +325,7 @@ def course_fact(totals: Totals) -> Fact:
 
 def _course(totals: Totals) -> str:
     if not any(totals.order):
-        return f"The recording has {number_of(len(totals.whole.events), 'kind')} of event."
+        return f"The recording has {counted(len(totals.whole.events), 'kind')} of event."
     if len(totals.order) == 1:
         return f"The recording is one scene, {words(totals.order[0])}."
     if len(totals.order) <= SCENE_CHANGES:
@@ -367,15 +367,6 @@ def words(label: str) -> str:
     'city center'
     """
     return label.replace("_", " ")
-
-
-def number_of(count: int, noun: str) -> str:
-    """A count with its noun.
-
-    >>> number_of(1, "kind"), number_of(2, "kind")
-    ('1 kind', '2 kinds')
-    """
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def capital(text: str) -> str:

@@ -9,7 +9,7 @@ from html import escape
 from math import sqrt
 
 from audiolog_cli.report.timeline import LabelTrack, Timeline, round_step
-from audiolog_cli.wording import clock, length
+from audiolog_cli.wording import clock, counted, length
 
 DAY = 86_400_000  # milliseconds
 LONG = 2 * 3_600_000  # milliseconds: recordings this long get an overview by hours
@@ -55,15 +55,6 @@ def facts(recording: Timeline) -> str:
     parts.append(counted(sum(bool(track.label) for track in recording.scenes), "scene"))
     parts.append(counted(len(recording.events), "kind of sound", "kinds of sound"))
     return " · ".join(map(escape, parts))
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number and its noun.
-
-    >>> counted(1, "scene"), counted(2, "scene")
-    ('1 scene', '2 scenes')
-    """
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def totals_table(recording: Timeline) -> str:

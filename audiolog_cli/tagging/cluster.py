@@ -22,6 +22,7 @@ from audiolog_cli.tagging.options import Cluster, Job, LoadOptions
 from audiolog_cli.tagging.parts import Parts, key_of
 from audiolog_cli.tagging.worker import Ledger, Order, Task, Worker
 from audiolog_cli.tally import Outcome
+from audiolog_cli.terminal import first_line
 
 LOCAL_STORE = 256 << 20  # bytes of shared memory of a cluster started here: the weights and a few blocks of sound
 QUIET = {"RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_DATA_LOG_LEVEL": "ERROR"}
@@ -80,7 +81,7 @@ def _followed(ray: Any, outcomes: Iterator[dict[str, Any]]) -> Iterator[dict[str
         yield from outcomes
     except ray.exceptions.RayError as error:
         raise AudiologError(
-            f"--engine ray: Ray stopped the run: {_first_line(error)} (its log files say more{MODE_HINT}); "
+            f"--engine ray: Ray stopped the run: {first_line(error)} (its log files say more{MODE_HINT}); "
             "what is done stays in --out, the same command goes on"
         ) from None
 
@@ -109,8 +110,8 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
             ray.init(**({"address": address} | settings))
         except Exception as error:  # Ray raises a plain Exception if its processes do not start in time
             if not address:
-                raise UsageError(f"--engine ray: Ray did not start here: {_first_line(error)}") from None
-            raise UsageError(f"--engine ray:{address}: no Ray cluster there: {_first_line(error)}{MODE_HINT}") from None
+                raise UsageError(f"--engine ray: Ray did not start here: {first_line(error)}") from None
+            raise UsageError(f"--engine ray:{address}: no Ray cluster there: {first_line(error)}{MODE_HINT}") from None
         try:
             yield
         finally:
@@ -134,10 +135,6 @@ def _ray_silenced() -> Iterator[None]:
             yield
         finally:
             os.dup2(stderr.fileno(), 2)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _room(ray: Any, gpus: float) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.evaluation.references import read_annotations
 from audiolog_cli.records import check_text
+from audiolog_cli.wording import counted
 
 BACKGROUND = "background"  # name of the folder without any of the sounds
 SCENE = "scene:"
@@ -153,7 +154,5 @@ def _check_counts(material: Material, folder: Path) -> None:
     for label in (*material.events, *(SCENE + scene for scene in material.scenes)):
         if counts[label] < FEWEST:
             place = folder / label if (folder / label).is_dir() else f"{folder}: {label}, marked in a list"
-            few = f"{counts[label]} clip{'s' * (counts[label] != 1)}"
-            raise InputError(
-                f"{place}: {few}, expected {FEWEST} or more (20 are good): some are held back to test on; record more"
-            )
+            few = f"{counted(counts[label], 'clip')}, expected {FEWEST} or more (20 are good)"
+            raise InputError(f"{place}: {few}: some are held back to test on; record more")

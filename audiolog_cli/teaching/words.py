@@ -26,6 +26,7 @@ from audiolog_cli.tagging.hearing import Notes, resolved, samples_of, score_samp
 from audiolog_cli.tagging.options import CellOptions, Job, TagOptions
 from audiolog_cli.tagging.tagger import Tagger
 from audiolog_cli.teaching.regression import logit, sigmoid
+from audiolog_cli.terminal import first_line
 
 CONTRASTS = (
     "silence",
@@ -143,9 +144,8 @@ def embed_texts(folder: Path, texts: Sequence[str]) -> Tensor:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         tower = ClapTextModelWithProjection.from_pretrained(folder, local_files_only=True).eval().float()
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().split("\n")[0]
         raise WeightsError(
-            f"{folder}: its texts cannot be read ({reason}); expected config.json and a tokenizer beside the weights"
+            f"{folder}: its texts cannot be read ({first_line(error)}); expected config.json and a tokenizer beside the weights"
         ) from None
     tokens = tokenizer([PROMPT.format(text) for text in texts], padding=True, return_tensors="pt")
     embeddings: Tensor = tower(tokens["input_ids"], attention_mask=tokens["attention_mask"]).text_embeds

@@ -1,6 +1,6 @@
 """The label lists of the public data sets, in the order in which published networks score them, spelled as published.
 
-    audioset      527 events (index, machine id, display name); Gemmeke et al., 2017
+    audioset      527 events, by their display names; Gemmeke et al., 2017
     maestro       5 scenes, 11 events: MAESTRO Real as evaluated in DCASE 2023 task 4B
     maestro-soft  the same scenes, all 17 events that were annotated
     tut           4 scenes, 25 events: Imoto's strong labels of TUT Acoustic Scenes / Sound Events 2016 and 2017
@@ -15,15 +15,7 @@ from functools import cache
 from importlib import resources
 
 from audiolog_cli.errors import RecordError
-
-
-@dataclass(frozen=True, slots=True)
-class AudioSetClass:
-    """A class of the AudioSet ontology."""
-
-    index: int  # of the network's output
-    mid: str  # machine id, such as /m/09x0r
-    name: str  # display name, such as "Male speech, man speaking"
+from audiolog_cli.terminal import text_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +76,16 @@ TUT_SYNONYMS = {  # labels of the original annotations that Imoto merged
 
 
 @cache
-def audioset() -> tuple[AudioSetClass, ...]:
+def audioset() -> tuple[str, ...]:
     """The 527 classes of AudioSet in the order of every published tagger (Google's class_labels_indices.csv, CC BY 4.0)."""
     text = (resources.files("audiolog_cli.weights") / "label_files" / "audioset.tsv").read_text(encoding="utf-8")
-    rows = (line.split("\t") for line in text.splitlines()[1:])
-    return tuple(AudioSetClass(int(index), mid, name) for index, mid, name in rows)
+    return tuple(line.split("\t")[2] for line in text.splitlines()[1:])
 
 
 def lists() -> dict[str, LabelList]:
     """The label lists by name."""
-    audioset_list = LabelList((), tuple(entry.name for entry in audioset()))
-    return {"audioset": audioset_list, "maestro": MAESTRO, "maestro-soft": MAESTRO_SOFT, "tut": TUT, "everyday": EVERYDAY}
+    fixed = {"maestro": MAESTRO, "maestro-soft": MAESTRO_SOFT, "tut": TUT, "everyday": EVERYDAY}
+    return {"audioset": LabelList((), audioset()), **fixed}
 
 
 def for_counts(n_scenes: int, n_events: int) -> LabelList | None:
@@ -103,13 +94,12 @@ def for_counts(n_scenes: int, n_events: int) -> LabelList | None:
     return sizes.get((n_scenes, n_events))
 
 
-def canonical(label: str) -> str:
-    """A label as the lists spell it: without surrounding blanks (a released configuration has "water tap running ").
-
-    >>> canonical("water tap running ")
-    'water tap running'
-    """
-    return label.strip()
+def find_labels(name: str) -> LabelList | None:
+    """The list of that name, or in that file; None without a name. InputError if the file cannot be read."""
+    if not name or name in lists():
+        return lists().get(name)
+    with text_input(name) as (lines, place):
+        return read_labels(lines, place)
 
 
 def read_labels(lines: Iterable[str], name: str) -> LabelList:
@@ -119,12 +109,13 @@ def read_labels(lines: Iterable[str], name: str) -> LabelList:
     """
     found: dict[str, list[str]] = {"scene": [], "event": []}
     for number, line in enumerate(lines, 1):
-        kind, tab, label = line.rstrip("\r\n").partition("\t")
+        kind, _, label = line.rstrip("\r\n").partition("\t")
         if number == 1 and (kind, label) == ("kind", "label"):
             continue
-        if kind not in found or not tab or not canonical(label) or "\t" in label:
+        label = label.strip()  # a released configuration has "water tap running "
+        if kind not in found or not label or "\t" in label:
             raise RecordError(f"{name}:{number}: expected scene or event, a tab and a label, found {line.rstrip()!r}")
-        if canonical(label) in found[kind]:
-            raise RecordError(f"{name}:{number}: {kind} {canonical(label)!r} is in the list twice")
-        found[kind].append(canonical(label))
+        if label in found[kind]:
+            raise RecordError(f"{name}:{number}: {kind} {label!r} is in the list twice")
+        found[kind].append(label)
     return LabelList(tuple(found["scene"]), tuple(found["event"]))

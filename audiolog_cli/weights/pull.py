@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from audiolog_cli.errors import WeightsError
+from audiolog_cli.terminal import first_line
 from audiolog_cli.weights.find import PACKAGE, cache_folder
 
 LIST = "published.tsv"
@@ -223,16 +224,12 @@ def _no_answer(error: Exception, entry: Published) -> str:
     if isinstance(error, errors.RepositoryNotFoundError | errors.EntryNotFoundError | errors.RevisionNotFoundError):
         return f"the hub has no {place} (any more); its source is {entry.source}"
     if isinstance(error, errors.HfHubHTTPError):
-        return f"the hub refused {place}: {_first_line(error)}"
-    return f"the hub cannot be reached ({_first_line(error)}); check the network or HF_ENDPOINT, and pull again"
+        return f"the hub refused {place}: {first_line(error)}"
+    return f"the hub cannot be reached ({first_line(error)}); check the network or HF_ENDPOINT, and pull again"
 
 
 def _stopped(error: Exception) -> str:
     """Why the download did not finish, in one line."""
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
         return f"the download cannot be written: {error.strerror.lower()}; make room or set XDG_CACHE_HOME, and pull again"
-    return f"the download stopped in the middle ({_first_line(error)}); pull again, it goes on from there"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
+    return f"the download stopped in the middle ({first_line(error)}); pull again, it goes on from there"
