@@ -6,11 +6,12 @@
     tut           4 scenes, 25 events: Imoto's strong labels of TUT Acoustic Scenes / Sound Events 2016 and 2017
     everyday      12 scenes in 4 groups, 60 events: the default weights
 
-The labels of a checkpoint are in its card; these lists are for making one.
+The labels of a checkpoint are in its card; these lists are for making one. They lie in `label_files/`, as TSVs like those that
+`--labels` reads.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 
@@ -27,46 +28,6 @@ class LabelList:
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)  # kinds of places: name -> scenes
 
 
-MAESTRO_SCENES = ("cafe_restaurant", "city_center", "grocery_store", "metro_station", "residential_area")
-MAESTRO_SOFT = LabelList(
-    MAESTRO_SCENES,
-    (
-        "birds_singing", "car", "people talking", "footsteps", "children voices", "wind_blowing", "brakes_squeaking",
-        "large_vehicle", "cutlery and dishes", "furniture dragging", "coffee machine", "metro approaching", "metro leaving",
-        "door opens/closes", "announcement", "shopping cart", "cash register beeping",
-    ),
-)  # fmt: skip
-MAESTRO = LabelList(MAESTRO_SCENES, (*MAESTRO_SOFT.events[:9], *MAESTRO_SOFT.events[11:13]))  # those that are scored
-TUT = LabelList(
-    ("city_center", "home", "office", "residential_area"),
-    (
-        "(object) banging", "(object) impact", "(object) rustling", "(object) snapping", "(object) squeaking", "bird singing",
-        "brakes squeaking", "breathing", "car", "children", "cupboard", "cutlery", "dishes", "drawer", "fan", "glass jingling",
-        "keyboard typing", "large vehicle", "mouse clicking", "mouse wheeling", "people talking", "people walking",
-        "washing dishes", "water tap running", "wind blowing",
-    ),
-)  # fmt: skip
-EVERYDAY = LabelList(
-    (
-        "cafe_restaurant", "forest", "home", "metro_station", "night", "office", "park", "rain", "river",
-        "seaside", "street", "train",
-    ),
-    (
-        "air_conditioner", "airplane", "alarm", "applause", "bell", "bird", "blender", "bus", "car", "car_horn", "cat_meow",
-        "chainsaw", "children_playing", "church_bell", "clock_tick", "cooking", "cough", "cow", "crow", "crying_baby",
-        "dishes", "dog_bark", "door_knock", "door_slam", "drawer", "drilling", "engine_idling", "fire", "fireworks",
-        "footsteps", "frog", "glass_breaking", "gun_shot", "hand_tools", "helicopter", "hen", "horse", "insects",
-        "jackhammer", "keyboard_typing", "keys", "laughter", "mouse_click", "music", "paper", "phone_ring", "rain", 
-        "rooster", "sea_waves", "sheep", "siren", "sneeze", "snoring", "speech", "thunder", "train", "vacuum_cleaner",
-        "water", "wind", "wolf",
-    ),
-    {
-        "built_up_area": ("cafe_restaurant", "home", "metro_station", "office", "street", "train"),
-        "indoors": ("cafe_restaurant", "home", "office"),
-        "nature": ("forest", "night", "park", "rain", "river", "seaside"),
-        "traffic": ("metro_station", "street", "train"),
-    },
-)  # fmt: skip
 TUT_SYNONYMS = {  # labels of the original annotations that Imoto merged
     "car passing by": "car",
     "children shouting": "children",
@@ -75,11 +36,46 @@ TUT_SYNONYMS = {  # labels of the original annotations that Imoto merged
 }
 
 
+def _shipped(name: str) -> str:
+    return (resources.files("audiolog_cli.weights") / "label_files" / f"{name}.tsv").read_text(encoding="utf-8")
+
+
 @cache
 def audioset() -> tuple[str, ...]:
     """The 527 classes of AudioSet in the order of every published tagger (Google's class_labels_indices.csv, CC BY 4.0)."""
-    text = (resources.files("audiolog_cli.weights") / "label_files" / "audioset.tsv").read_text(encoding="utf-8")
-    return tuple(line.split("\t")[2] for line in text.splitlines()[1:])
+    return tuple(line.split("\t")[2] for line in _shipped("audioset").splitlines()[1:])
+
+
+def read_labels(lines: Iterable[str], name: str) -> LabelList:
+    """Labels from a TSV with the columns kind (scene or event) and label, in the order of the network's outputs.
+
+    Raises RecordError with the line's number.
+    """
+    found: dict[str, list[str]] = {"scene": [], "event": []}
+    for number, line in enumerate(lines, 1):
+        kind, _, label = line.rstrip("\r\n").partition("\t")
+        if number == 1 and (kind, label) == ("kind", "label"):
+            continue
+        label = label.strip()  # a released configuration has "water tap running "
+        if kind not in found or not label or "\t" in label:
+            raise RecordError(f"{name}:{number}: expected scene or event, a tab and a label, found {line.rstrip()!r}")
+        if label in found[kind]:
+            raise RecordError(f"{name}:{number}: {kind} {label!r} is in the list twice")
+        found[kind].append(label)
+    return LabelList(tuple(found["scene"]), tuple(found["event"]))
+
+
+MAESTRO_SOFT, TUT, EVERYDAY = (read_labels(_shipped(name).splitlines(), name) for name in ("maestro-soft", "tut", "everyday"))
+EVERYDAY = replace(
+    EVERYDAY,
+    groups={
+        "built_up_area": ("cafe_restaurant", "home", "metro_station", "office", "street", "train"),
+        "indoors": ("cafe_restaurant", "home", "office"),
+        "nature": ("forest", "night", "park", "rain", "river", "seaside"),
+        "traffic": ("metro_station", "street", "train"),
+    },
+)
+MAESTRO = replace(MAESTRO_SOFT, events=(*MAESTRO_SOFT.events[:9], *MAESTRO_SOFT.events[11:13]))  # those that are scored
 
 
 def lists() -> dict[str, LabelList]:
@@ -100,22 +96,3 @@ def find_labels(name: str) -> LabelList | None:
         return lists().get(name)
     with text_input(name) as (lines, place):
         return read_labels(lines, place)
-
-
-def read_labels(lines: Iterable[str], name: str) -> LabelList:
-    """Labels from a TSV with the columns kind (scene or event) and label, in the order of the network's outputs.
-
-    Raises RecordError with the line's number.
-    """
-    found: dict[str, list[str]] = {"scene": [], "event": []}
-    for number, line in enumerate(lines, 1):
-        kind, _, label = line.rstrip("\r\n").partition("\t")
-        if number == 1 and (kind, label) == ("kind", "label"):
-            continue
-        label = label.strip()  # a released configuration has "water tap running "
-        if kind not in found or not label or "\t" in label:
-            raise RecordError(f"{name}:{number}: expected scene or event, a tab and a label, found {line.rstrip()!r}")
-        if label in found[kind]:
-            raise RecordError(f"{name}:{number}: {kind} {label!r} is in the list twice")
-        found[kind].append(label)
-    return LabelList(tuple(found["scene"]), tuple(found["event"]))
