@@ -1,5 +1,7 @@
 """Times and counts as people read them: seconds in, `1:05` or `1 min 5 s` out. Parsing such text is `check/`'s work."""
 
+from collections.abc import Sequence
+
 UNNAMED = "scene not named"  # shown for the empty scene label
 
 
@@ -32,6 +34,15 @@ def counted(number: int, one: str, many: str = "") -> str:
     ('1 scene', '2 scenes')
     """
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def some(names: Sequence[str], limit: int = 5) -> str:
+    """The first names, and how many more there are.
+
+    >>> some(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
 def span(onset: float, offset: float) -> str:

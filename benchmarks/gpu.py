@@ -36,7 +36,7 @@ from audiolog_cli.model.precision import LOWERED, PRECISIONS, check
 from audiolog_cli.sound.audio import SAMPLE_RATE, decode
 from audiolog_cli.tagging import bench
 from audiolog_cli.tagging.options import LoadOptions
-from audiolog_cli.tagging.tagger import Tagger, find_device, load
+from audiolog_cli.tagging.tagger import Tagger, find_device, load, scores_of
 from audiolog_cli.training.batches import Batch
 from audiolog_cli.training.loop import TrainOptions, start, train_step
 from audiolog_cli.training.losses import Targets
@@ -99,13 +99,13 @@ def network_figures(weights: str, device: torch.device, rates: dict[str, float],
     options = LoadOptions(weights=weights, device="cpu", jobs=1)
     plain = load(options)
     waves = torch.rand(max(batches), WINDOW * SAMPLE_RATE) - 0.5
-    expected = bench.outputs(plain, waves[:2])
+    expected = scores_of(plain, waves[:2])
     gflop = bench.network_gflop(plain.path, plain.card)
     figures = []
     for precision in offered(device):
         tagger = load(replace(options, device=str(device), precision=precision))
-        found = bench.outputs(tagger, waves[:2].to(device))
-        difference = max(float(np.abs(a - b).max()) for a, b in zip(found, expected, strict=True))
+        found = scores_of(tagger, waves[:2].to(device))
+        difference = max(float(np.abs(a - b).max(initial=0.0)) for a, b in zip(found, expected, strict=True))
         for batch in batches:
             peak_mb(device)
             seconds = _network_seconds(tagger, waves[:batch].to(device))

@@ -329,7 +329,7 @@ SERVICE_FAILURES = {
     ),
     "no JSON": (sse("{broken"), "the server does not speak OpenAI's protocol"),
     "not an object": (sse("[1]"), "the server does not speak OpenAI's protocol: expected a JSON object, got '[1]'"),
-    "cut connection": (replace(sse(delta("A dog")), broken=True), "the connection broke"),
+    "cut connection": (replace(sse(delta("A dog")), broken=True), "the connection to http://127.0.0.1:"),
     "endless": (sse(*[delta("0:05 dog, ")] * 60), "the model repeats itself without end"),
 }
 

@@ -10,7 +10,7 @@ recording or label that only the estimate has is an error unless it is allowed; 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path, PurePath
@@ -22,6 +22,7 @@ from audiolog_cli.evaluation.references import WHOLE_FILE, Annotations, FrameSco
 from audiolog_cli.metrics.activity import Decode, Floats, Intervals, merge_touching
 from audiolog_cli.metrics.scene_based import NONE, Stretch
 from audiolog_cli.records import composed
+from audiolog_cli.wording import some
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def prepare(
     unknown_files = sorted((estimate_names.keys() | score_paths.keys()) - set(files))
     if unknown_files and not options.allow_unknown_files:
         raise InputError(
-            f"{_counted(unknown_files)}: estimated, but not in the reference (which names {files[0]}, ...); "
+            f"{some(unknown_files, 1)}: estimated, but not in the reference (which names {files[0]}, ...); "
             "list it in --durations if nothing happens in it, or leave it out with --allow-unknown-files"
         )
     folds = {common(name): fold for name, fold in folds.items()}
@@ -174,11 +175,6 @@ def _naming(sources: Iterable[Iterable[str]]) -> Callable[[str], str]:
     return _stem
 
 
-def _counted(names: Sequence[str]) -> str:
-    """The first name, and how many more there are."""
-    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-
-
 def _require_all(files: tuple[str, ...], listed: Mapping[str, object], option: str) -> None:
     missing = [name for name in files if name not in listed] if listed else []
     if missing:
@@ -206,7 +202,7 @@ def _refuse_unknown_labels(
     unknown = [repr(label) for label in estimated if label not in reference.event_labels]
     if unknown and not options.allow_unknown_labels:
         raise InputError(
-            f"the label {_counted(unknown)} is estimated, but not in the reference (which has "
+            f"the label {some(unknown, 1)} is estimated, but not in the reference (which has "
             f"{', '.join(labels[:5]) or 'no events'}, ...); add it with --labels, or leave it out with --allow-unknown-labels"
         )
     missing = [label for label in options.thresholds if label not in labels]

@@ -29,6 +29,7 @@ from audiolog_cli.metrics import bootstrap, scene_based, segment_based
 from audiolog_cli.metrics.activity import Floats
 from audiolog_cli.metrics.score_based import micro_f1_thresholds
 from audiolog_cli.metrics.segment_based import Counts
+from audiolog_cli.wording import some
 
 Results = dict[str, Any]
 
@@ -168,24 +169,19 @@ def summary(parts: Results, material: Material) -> list[str]:
         f"{len(facts['files_only_estimated'])} without reference events, {len(facts['files_ignored'])} ignored"
     ]
     if facts["files_only_in_reference"]:
-        lines.append(f"not estimated, their events count as deletions: {_some(facts['files_only_in_reference'])}")
+        lines.append(f"not estimated, their events count as deletions: {some(facts['files_only_in_reference'])}")
     if material.unmeasured:
         lines.append(
             "no scene estimated and no length known, so in scene accuracy only as far as they have events: "
-            f"{_some(material.unmeasured)}; --durations gives lengths"
+            f"{some(material.unmeasured)}; --durations gives lengths"
         )
     for side in ("reference", "estimate"):
         ignored = facts[f"labels_ignored_in_{side}"]
         if ignored:
-            lines.append(f"ignored in the {side}: {_some([f'{label} ({n})' for label, n in ignored.items()])}")
+            lines.append(f"ignored in the {side}: {some([f'{label} ({n})' for label, n in ignored.items()])}")
     if facts["files_ignored"]:
-        lines.append(f"ignored, not in the reference: {_some(facts['files_ignored'])}")
+        lines.append(f"ignored, not in the reference: {some(facts['files_ignored'])}")
     lines += [f"not estimated, the recording failed: {message}" for message in facts["failed"]]
     if "segment" in parts["pooled"] and not parts["pooled"]["segment"]["n_reference"]:
         lines.append("the reference has no events of these labels: error rate, recall and F1 are undefined")
     return lines
-
-
-def _some(names: Sequence[str], limit: int = 5) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

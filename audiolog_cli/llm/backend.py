@@ -223,27 +223,15 @@ BOTH_LENGTHS = (  # (context, prompt) and (prompt, context)
 )
 
 
-def read_overflow(error: object) -> tuple[int | None, int | None] | None:
-    """(prompt tokens, context) from a server's error about a prompt that is too long; None for any other error.
-
-    A number that the server does not name is None.
-    """
+def overflow(name: str, error: object) -> ContextOverflow | None:
+    """What to raise if a server's error says that the prompt is too long; None for any other error."""
     known: dict[str, Any] = error if isinstance(error, dict) else {}
-    if "exceed_context_size_error" in (known.get("type"), known.get("code")):
-        return known.get("n_prompt_tokens"), known.get("n_ctx")
     message = str(known.get("message") or error)
-    if known.get("code") != "context_length_exceeded" and not OVERFLOWS.search(message):
-        return None
-    for pattern, context, prompt in BOTH_LENGTHS:
-        if found := pattern.search(message):
-            return int(found[prompt]), int(found[context])
-    return None, None
-
-
-def overflow(name: str, found: tuple[int | None, int | None]) -> ContextOverflow:
-    """The error for a prompt that the server refused as too long."""
-    n_prompt, n_context = found
-    size = (
-        f" is {n_prompt} tokens, the model holds {n_context}" if n_prompt and n_context else " is longer than the model's context"
-    )
-    return ContextOverflow(f"{name}: the prompt{size}; give the model a larger context, or a shorter table")
+    n_prompt, n_context = known.get("n_prompt_tokens"), known.get("n_ctx")
+    if "exceed_context_size_error" not in (known.get("type"), known.get("code")):
+        if known.get("code") != "context_length_exceeded" and not OVERFLOWS.search(message):
+            return None
+        said = ((pattern.search(message), context, prompt) for pattern, context, prompt in BOTH_LENGTHS)
+        n_prompt, n_context = next(((found[prompt], found[context]) for found, context, prompt in said if found), (None, None))
+    size = f"{n_prompt} tokens, the model holds {n_context}" if n_prompt and n_context else "longer than the model's context"
+    return ContextOverflow(f"{name}: the prompt is {size}; give the model a larger context, or a shorter table")

@@ -24,9 +24,8 @@ from audiolog_cli.llm.backend import (
     answered,
     one_line,
     overflow,
-    read_overflow,
 )
-from audiolog_cli.llm.reaching import environment_errors, why
+from audiolog_cli.llm.reaching import environment_errors, http_errors, why
 
 if TYPE_CHECKING:
     import httpx
@@ -111,39 +110,27 @@ class OllamaBackend:
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """Turn whatever the package raises into an LLMError with a cause."""
-        import httpx
-
         with environment_errors():
             import ollama
 
         place = self.host or "127.0.0.1:11434"
+
+        def unreachable(error: Exception) -> str:
+            cause = "" if isinstance(error, ConnectionError) else f" ({why(error)})"  # the package's own says no more
+            return f"no Ollama server at {place}{cause}; start it with `ollama serve`, or name its host in OLLAMA_HOST"
+
         try:
-            yield
+            with http_errors(self.name, place, self.timeout, unreachable, "Ollama's protocol"):
+                yield
         except ollama.ResponseError as error:
             raise self._refusal(error) from None
-        except (ConnectionError, httpx.ConnectError, httpx.ConnectTimeout) as error:
-            cause = f" ({why(error)})" if isinstance(error, httpx.HTTPError) else ""
-            raise LLMError(
-                f"{self.name}: no Ollama server at {place}{cause}; start it with `ollama serve`, or name its host in OLLAMA_HOST"
-            ) from None
-        except httpx.RemoteProtocolError as error:
-            if "without sending a response" in str(error):  # nothing of an answer has come
-                raise Busy(f"{self.name}: {place} hung up without an answer") from None
-            raise LLMError(f"{self.name}: the connection to {place} broke: {one_line(str(error))}") from None
-        except httpx.TimeoutException:
-            raise LLMError(f"{self.name}: {place} sent nothing for {self.timeout:g} s; raise --timeout") from None
-        except httpx.HTTPError as error:
-            raise LLMError(f"{self.name}: the connection to {place} broke: {one_line(str(error))}") from None
-        except ValueError as error:  # not JSON, or not the JSON of a chat
-            raise LLMError(f"{self.name}: {place} does not speak Ollama's protocol: {one_line(str(error))}") from None
 
     def _refusal(self, error: "ollama.ResponseError") -> LLMError:
         message: Any = error.error
         with suppress(ValueError, KeyError, TypeError):
             message = json.loads(str(message))["error"]  # llama.cpp's error inside a string
-        too_long = read_overflow(message)
-        if too_long:
-            return overflow(self.name, too_long)
+        if too_long := overflow(self.name, message):
+            return too_long
         said = one_line(str(message.get("message", message) if isinstance(message, dict) else message))
         if error.status_code == 404 and "not found" in said:
             return LLMError(f"{self.name}: this Ollama has no such model; get it with `ollama pull {self.model}`")

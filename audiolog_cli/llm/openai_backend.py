@@ -7,7 +7,7 @@ one header only and are removed from every message.
 
 import json
 from collections.abc import Callable, Iterator, Set
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,9 +27,8 @@ from audiolog_cli.llm.backend import (
     answered,
     one_line,
     overflow,
-    read_overflow,
 )
-from audiolog_cli.llm.reaching import LOCAL, environment_errors, through_proxy, why
+from audiolog_cli.llm.reaching import LOCAL, environment_errors, http_errors, through_proxy, why
 
 if TYPE_CHECKING:
     import httpx
@@ -149,9 +148,8 @@ class OpenAIBackend:
         return Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), cached, finish == "length")
 
     def _error_inside(self, error: Any) -> LLMError:
-        too_long = read_overflow(error)
-        if too_long:
-            return overflow(self.name, too_long)
+        if too_long := overflow(self.name, error):
+            return too_long
         return LLMError(f"{self.name}: the service answered with an error: {self._said(error)}")
 
     def _refusal(self, response: "httpx.Response", optional: Set[str] = frozenset()) -> LLMError:
@@ -161,9 +159,8 @@ class OpenAIBackend:
             error = body.get("error") or body
         except (ValueError, AttributeError):
             error = {"message": response.text or response.reason_phrase}
-        too_long = read_overflow(error)
-        if too_long:
-            return overflow(self.name, too_long)
+        if too_long := overflow(self.name, error):
+            return too_long
         status, said = response.status_code, self._said(error)
         if response.is_redirect:
             to = self._said(response.headers["location"])
@@ -203,28 +200,14 @@ class OpenAIBackend:
     def _client(self) -> "httpx.Client":
         return client_for(self.preset.base_url, self.key, self.timeout)
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turn whatever httpx raises into an LLMError with a cause."""
-        import httpx
+    def _errors(self) -> AbstractContextManager[None]:
+        """An LLMError with a cause for whatever httpx raises."""
+        place = self.preset.base_url
 
-        try:
-            yield
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise LLMError(
-                f"{self.name}: no server answers at {self.preset.base_url}{through_proxy(self.preset.base_url)}: {why(error)}; "
-                "is it running, is the address right?"
-            ) from None
-        except httpx.TimeoutException:
-            raise LLMError(f"{self.name}: {self.preset.base_url} sent nothing for {self.timeout:g} s; raise --timeout") from None
-        except httpx.RemoteProtocolError as error:
-            if "without sending a response" in str(error):  # nothing of an answer has come
-                raise Busy(f"{self.name}: the server hung up without an answer") from None
-            raise LLMError(f"{self.name}: the connection broke: {one_line(str(error))}") from None
-        except httpx.HTTPError as error:
-            raise LLMError(f"{self.name}: the connection broke: {one_line(str(error))}") from None
-        except ValueError as error:
-            raise LLMError(f"{self.name}: the server does not speak OpenAI's protocol: {one_line(str(error))}") from None
+        def unreachable(error: Exception) -> str:
+            return f"no server answers at {place}{through_proxy(place)}: {why(error)}; is it running, is the address right?"
+
+        return http_errors(self.name, place, self.timeout, unreachable, "OpenAI's protocol")
 
 
 @cache

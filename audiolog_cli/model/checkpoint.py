@@ -24,6 +24,7 @@ from audiolog_cli.model import baselines, crnn, efficientat, extended, htsat, mo
 from audiolog_cli.model.features import FrontEnd
 from audiolog_cli.side_files import replacing
 from audiolog_cli.weights.find import FORMAT, FORMAT_VERSION, Header, read_header
+from audiolog_cli.wording import some
 
 Base = htsat.HTSAT | crnn.CRNN | mobilenet.MobileNet | efficientat.EfficientAT | baselines.Joint | baselines.TaskCRNN
 Network = Base | extended.Extended
@@ -153,7 +154,7 @@ def card_of(path: Path, header: Header) -> Card:
         fields["groups"] = {name: tuple(members) for name, members in fields["groups"].items()}
         fields["front_end"] = FrontEnd(**fields["front_end"])
         fields["heads"] = extended.from_dicts(fields["heads"])
-        fields["config"] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields["config"].items()}
+        fields["config"] = extended.with_tuples(fields["config"])
         card = Card(**fields)
     except KeyError as error:
         raise WeightsError(f"{path}: its card has no entry {error}; convert or train it again") from None
@@ -239,6 +240,4 @@ def named(names: list[str]) -> str:
     >>> named(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more are'
     """
-    rest = len(names) - MAX_NAMED
-    text = ", ".join(names[:MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-    return f"{text} {'is' if len(names) == 1 else 'are'}"
+    return f"{some(names, MAX_NAMED)} {'is' if len(names) == 1 else 'are'}"

@@ -180,13 +180,13 @@ def _at_steps(x: Tensor, T: int) -> Tensor:
 
 def from_dicts(entries: Iterable[Mapping[str, Any]]) -> tuple[Head, ...]:
     """From what a card keeps; TypeError or ValueError where it is something else."""
-    heads = tuple(Head(**_with_tuples(entry)) for entry in entries)
+    heads = tuple(Head(**with_tuples(entry)) for entry in entries)
     for head in heads:
         if head.kind not in KINDS:
             raise ValueError(f"a head of kind {head.kind!r}; known are {', '.join(KINDS)}")
     return heads
 
 
-def _with_tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
+def with_tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
     """JSON has lists where a card has tuples."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}

@@ -25,6 +25,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import islice
 from math import ceil
 from pathlib import Path
 from statistics import median
@@ -42,10 +43,9 @@ from audiolog_cli.model import checkpoint, networks
 from audiolog_cli.model.precision import PRECISIONS
 from audiolog_cli.records import CELL_COLUMNS, tsv_lines
 from audiolog_cli.sound.audio import DecodeOptions, decode, windows
-from audiolog_cli.tagging import tagger as model
 from audiolog_cli.tagging.hearing import Notes, labels_of, resolved, tag_samples
 from audiolog_cli.tagging.options import CellOptions, Job, LoadOptions, TagOptions
-from audiolog_cli.tagging.tagger import Tagger, load
+from audiolog_cli.tagging.tagger import Tagger, load, probabilities, scores_of
 
 GEMM_SIZE = 1024  # rows and columns: 4 MB a matrix, two gigaflop a product
 STAGE_WINDOWS = 6  # of the recording, for features and network, where the batch is no larger
@@ -132,7 +132,7 @@ def precisions(options: LoadOptions, recording: str, repeats: int) -> list[Compa
     plain = taggers["fp32"]
     decoding = DecodeOptions(plain.card.front_end.sample_rate)
     waves = stage_batches(replace(plain, batch_size=COMPARED_WINDOWS), recording, decoding)[0]
-    scores = {name: np.concatenate(list(map(np.ravel, outputs(tagger, waves)))) for name, tagger in taggers.items()}  # warms up
+    scores = {name: np.concatenate(list(map(np.ravel, scores_of(tagger, waves)))) for name, tagger in taggers.items()}  # warms up
     timed = {name: Measured(name, 0.0, 0.0) for name in taggers}
     with torch.inference_mode():
         for _ in range(repeats):
@@ -157,14 +157,6 @@ def _loadable(options: LoadOptions) -> dict[str, Tagger]:
             if precision == "fp32":
                 raise
     return taggers
-
-
-@torch.inference_mode()
-def outputs(tagger: Tagger, waves: torch.Tensor) -> tuple[np.ndarray[Any, Any], ...]:
-    """The probabilities of scenes and events for waves on the device."""
-    output = tagger.network(waves)
-    kinds = ((output.scene_logits, torch.nn.Softmax(dim=-1)), (output.event_logits, torch.nn.Sigmoid()))
-    return tuple(squash(logits.float()).cpu().numpy() for logits, squash in kinds if logits is not None)
 
 
 def advice(compared: Sequence[Compared]) -> str:
@@ -255,11 +247,8 @@ def network_gflop(path: Path, card: checkpoint.Card) -> float:
 def stage_batches(tagger: Tagger, recording: str, options: DecodeOptions) -> list[torch.Tensor]:
     """The first windows of the recording, repeated if it is short, as whole batches on the device."""
     size, card = tagger.batch_size, tagger.card
-    heard = []
-    for window in windows(decode(recording, options), card.window, card.window, options.sample_rate):
-        heard.append(torch.from_numpy(window.samples))
-        if len(heard) == max(size, STAGE_WINDOWS):
-            break
+    laid = windows(decode(recording, options), card.window, card.window, options.sample_rate)
+    heard = [torch.from_numpy(window.samples) for window in islice(laid, max(size, STAGE_WINDOWS))]
     n_batches = ceil(max(size, min(len(heard), STAGE_WINDOWS)) / size)
     picked = [heard[index % len(heard)] for index in range(n_batches * size)]
     return [torch.stack(picked[first : first + size]).to(tagger.device) for first in range(0, len(picked), size)]
@@ -268,8 +257,8 @@ def stage_batches(tagger: Tagger, recording: str, options: DecodeOptions) -> lis
 def _scored(tagger: Tagger, recording: str, options: DecodeOptions) -> Iterator[WindowScores]:
     """Scores of POST_WINDOWS windows that do not overlap: the network's scores of the first ones, repeated."""
     window, rate = tagger.card.window, options.sample_rate
-    batches = model.batches(windows(decode(recording, options), window, window, rate), STAGE_WINDOWS)
-    scenes, events = model.probabilities(tagger, next(batches))
+    first = list(islice(windows(decode(recording, options), window, window, rate), STAGE_WINDOWS))
+    scenes, events = probabilities(tagger, first)
     n_window = round(window * rate)
     for index in range(POST_WINDOWS):
         start, scene, event = index * n_window, scenes[index % len(scenes)], events[index % len(events)]

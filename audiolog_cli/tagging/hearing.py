@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,12 +21,12 @@ from audiolog_cli import __version__
 from audiolog_cli.cells import CellScores, Labels, WindowScores, cell_scores, cells, smoothed
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.records import Cell, End, Remark, check_text
-from audiolog_cli.sound.audio import DecodeOptions, Window, decode, sample_at, windows, windows_at
+from audiolog_cli.sound.audio import DecodeOptions, decode, sample_at, windows, windows_at
 from audiolog_cli.sound.clock import TimeSource, at, start_of, time_source
 from audiolog_cli.sound.damage import Damage
 from audiolog_cli.sound.pcm import RawFormat
 from audiolog_cli.tagging.journal import Found, Journal, Kept, is_live_source
-from audiolog_cli.tagging.options import CellOptions, Job, Spans, TagOptions
+from audiolog_cli.tagging.options import CellOptions, Job, TagOptions
 from audiolog_cli.tagging.scores import score_file, written
 
 if TYPE_CHECKING:
@@ -38,15 +38,6 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
-class Noted(NamedTuple):
-    """What was found in the sound at `path`, which begins `shift` seconds into the recording called `name`."""
-
-    path: str
-    damage: Damage
-    name: str
-    shift: float
-
-
 @dataclass(slots=True)
 class Notes:
     """What is noticed about a recording while it is decoded: said in its turn, and kept for its records.
@@ -56,12 +47,12 @@ class Notes:
 
     say: Callable[[str], None]
     has_said_once: set[str] = field(default_factory=set)  # messages that hold for all recordings of a run, which share it
-    noticed: deque[Noted | str] = field(default_factory=deque)
+    noticed: deque[tuple[str, Damage, str, float] | str] = field(default_factory=deque)  # as `note` takes them; messages
     kept: list[Found] | None = None  # all of that, for a journal
 
     def note(self, path: str, damage: Damage, name: str = "", shift: float = 0.0) -> None:
         """Note what was found in the sound at `path`, which begins `shift` seconds into the recording called `name`."""
-        self.noticed.append(Noted(path, damage, name or path, shift))
+        self.noticed.append((path, damage, name or path, shift))
         self._keep(damage)
 
     def mention(self, message: str) -> None:
@@ -95,16 +86,13 @@ class Notes:
                 self.say(noted)
                 continue
             path, damage, name, shift = noted
-            if damage.cause not in ONCE:
+            if damage.cause != "ultrasound":  # of the recorder, the same in each of its recordings
                 self.say(f"{path}: {damage}")
             elif damage.reason not in self.has_said_once:
                 self.has_said_once.add(damage.reason)
                 self.say(f"{path}: {damage.reason}; not repeated for other recordings")
             kind = "note" if damage.is_note else "damage"
             yield Remark(name, damage.onset + shift, damage.offset + shift, kind, damage.cause, damage.reason)
-
-
-ONCE = ("ultrasound",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,10 +170,7 @@ def _split(text: str, known: Sequence[str]) -> list[str]:
 def tag_samples(
     tagger: "Tagger", plan: Plan, job: Job, chunks: "Iterable[Samples]", notes: Notes, is_live: bool = False
 ) -> Iterator[Cell | End | Remark]:
-    """The records of one recording from its samples: its cells, then its `End`; InputError where it fails.
-
-    What is noticed about it is said by `told`. With `is_live`, the samples may keep one waiting.
-    """
+    """The records of one recording from its samples, as `records_of` gives them; with `is_live`, these may keep one waiting."""
     recording = recording_of(tagger, plan, Course(job, notes), chunks, is_live)
     return records_of(tagger, plan, recording.item, _scores(tagger, plan, recording))
 
@@ -223,7 +208,7 @@ class Course:
 
 
 def samples_of(path: str, plan: Plan, notes: Notes, name: str = "", shift: float = 0.0) -> "Iterator[Samples]":
-    """A recording's samples, or those of a file that begins `shift` seconds into the recording `name`; damage goes to `told`."""
+    """A recording's samples, or those of a file that begins `shift` seconds into the recording `name`; damage is noted."""
     return decode(path, plan.decoding, lambda damage: notes.note(path, damage, name, shift))
 
 
@@ -241,7 +226,8 @@ def recording_of(
     check_text(job.path, "file name")
     if job.spans:
         chunks = _with_its_end_noted(chunks, job, job.spans, rate, course.notes.mention)
-    laid = windows_of(job.spans, chunks, tagger.card.window, plan.options.windows.hop, rate)
+    window, hop = tagger.card.window, plan.options.windows.hop
+    laid = windows(chunks, window, hop, rate) if job.spans is None else windows_at(chunks, job.spans, window, hop, rate)
     if plan.journal is not None:
         kept = plan.journal.kept(job.path, job.spans)
         course, laid = replace(course, kept=kept), kept.missing(laid)
@@ -270,13 +256,6 @@ def cells_of(plan: Plan, course: Course, scores: Iterable[WindowScores]) -> Iter
     if options.smooth or options.smooth_scene:
         return smoothed(found, options.smooth or 0.0, options.smooth_scene or 0.0)
     return found
-
-
-def windows_of(spans: Spans, chunks: "Iterable[Samples]", window: float, hop: float, sample_rate: int) -> Iterator[Window]:
-    """Windows over a whole recording, one every `hop` seconds, or over the requested stretches of it."""
-    if spans is None:
-        return windows(chunks, window, hop, sample_rate)
-    return windows_at(chunks, spans, window, hop, sample_rate)
 
 
 def _with_its_end_noted(

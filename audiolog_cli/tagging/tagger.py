@@ -119,7 +119,7 @@ def probabilities(tagger: Tagger, batch: Sequence[Window]) -> tuple[Scores, Scor
     while done < len(waves):
         part = waves[done : done + tagger.room.n_windows]
         try:
-            parts.append(_forward(tagger, part))
+            parts.append(scores_of(tagger, _on_device(part, tagger.device)))
             done += len(part)
         except RuntimeError as error:
             if not _is_out_of_memory(error):
@@ -139,8 +139,9 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
 
 
 @torch.inference_mode()
-def _forward(tagger: Tagger, waves: Scores) -> tuple[Scores, Scores]:
-    output = tagger.network(_on_device(waves, tagger.device))
+def scores_of(tagger: Tagger, waves: torch.Tensor) -> tuple[Scores, Scores]:
+    """The same probabilities of waves (B, n_samples) on the device."""
+    output = tagger.network(waves)
     scenes, events = np.zeros((len(waves), 0), np.float32), np.zeros((len(waves), 1, 0), np.float32)
     if output.scene_logits is not None:
         scenes = output.scene_logits.float().softmax(dim=-1).cpu().numpy()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from audiolog_cli.datasets.dataset import END_SLACK, Dataset, Event, LabelledRecording
 from audiolog_cli.errors import AudioError
+from audiolog_cli.metrics.scene_based import NONE, whole_file
 from audiolog_cli.mixing.composing import span_lines, write_list
 from audiolog_cli.mixing.pool import MADE, MISSING, NO_SCENE, STEPS, Facts, WindowPool, active_steps, event_steps, make_pool
 from audiolog_cli.mixing.windows import Span
@@ -132,12 +133,9 @@ def soft_steps(events: Iterable[Event], labels: tuple[str, ...]) -> NDArray[np.f
 
 def scene_index(scenes: Iterable[Event], onset: float, labels: tuple[str, ...]) -> int:
     """The scene that lasts longest in the window from `onset` on; NO_SCENE where there is none."""
-    seconds: dict[str, float] = {}
-    for scene in scenes:
-        overlap = min(scene.offset, onset + WINDOW) - max(scene.onset, onset)
-        seconds[scene.label] = seconds.get(scene.label, 0.0) + max(0.0, overlap)
-    longest = max(seconds, key=seconds.__getitem__, default="")
-    return labels.index(longest) if seconds.get(longest, 0.0) > 0 else NO_SCENE
+    within = ((max(scene.onset, onset), min(scene.offset, onset + WINDOW), scene.label) for scene in scenes)
+    longest = whole_file(stretch for stretch in within if stretch[0] < stretch[1])
+    return labels.index(longest) if longest != NONE else NO_SCENE
 
 
 # The test part
