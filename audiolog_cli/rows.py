@@ -18,8 +18,6 @@ from itertools import chain, groupby
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import EVENTS_SEPARATOR, ROW_COLUMNS, Cell, End, Failure, Row, check_event, milliseconds, tsv_lines
 
-ALIGNED_FORMATS = {"github": "github", "plain": "plain", "html": "html", "latex": "latex"}  # tabulate's names for them
-
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
@@ -273,7 +271,7 @@ def csv_lines(rows: Iterable[Row], with_time: bool, for_excel: bool = False) -> 
 def aligned_lines(rows: Iterable[Row], style: str, with_time: bool) -> Iterator[str]:
     """The paper's table (Start, End, Scene, Event) laid out by tabulate; a File column where there are several files.
 
-    `style` is a key of ALIGNED_FORMATS. Holds all rows: column widths are known only at the end.
+    `style` is github, plain, html or latex. Holds all rows: column widths are known only at the end.
     """
     from tabulate import tabulate
 
@@ -288,7 +286,7 @@ def aligned_lines(rows: Iterable[Row], style: str, with_time: bool) -> Iterator[
         + [row.time or ""] * with_time
         for row in table_rows
     ]
-    text = tabulate(body, headers, ALIGNED_FORMATS[style], disable_numparse=True, colalign=align if body else None)
+    text = tabulate(body, headers, style, disable_numparse=True, colalign=align if body else None)
     yield from (line + "\n" for line in text.split("\n"))
 
 

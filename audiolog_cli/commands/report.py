@@ -134,11 +134,7 @@ def _matched(found: Iterable["Timeline"], audio: Sequence[str]) -> dict[str, str
         return {filenames[0]: audio[0]}
     matched: dict[str, str] = {}
     for path in audio:
-        ways = (
-            str,
-            os.path.basename,
-            lambda path: Path(path).stem,
-        )  # strictest first; editors' labels hold no more than the stem
+        ways = (str, os.path.basename, lambda path: Path(path).stem)  # strictest first; editors' labels hold the stem alone
         named = next(
             (same for way in ways if (same := [name for name in filenames if composed(way(name)) == composed(way(path))])), []
         )

@@ -75,19 +75,13 @@ def _segments(path: str, decoding: "DecodeOptions", options: "SegmentOptions") -
     if seconds is not None:
         yield from (Segment(path, *span) for span in from_duration(seconds, options))
         return seconds
-    sound = _Counted(decode(path, decoding, report))
-    yield from (Segment(path, *span) for span in from_sound(sound, decoding.sample_rate, options))
-    return sound.n_samples / decoding.sample_rate
+    n_samples = 0
 
-
-class _Counted:
-    """Chunks, with a count of the samples that have passed."""
-
-    def __init__(self, chunks: "Iterable[Samples]") -> None:
-        self.chunks = chunks
-        self.n_samples = 0
-
-    def __iter__(self) -> "Iterator[Samples]":
-        for chunk in self.chunks:
-            self.n_samples += len(chunk)
+    def counted() -> "Iterator[Samples]":
+        nonlocal n_samples
+        for chunk in decode(path, decoding, report):
+            n_samples += len(chunk)
             yield chunk
+
+    yield from (Segment(path, *span) for span in from_sound(counted(), decoding.sample_rate, options))
+    return n_samples / decoding.sample_rate

@@ -1,6 +1,7 @@
 """`audiolog table`: cells in, rows out, in the format that the next program or person needs."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
@@ -84,8 +85,6 @@ def _up_to_the_broken_line(records: Iterable[Cell | End | Failure], broken: list
 
 def _peek_time(records: Iterator[Cell | End | Failure]) -> tuple[Iterator[Cell | End | Failure], bool]:
     """The records unchanged, and whether the first cell among them carries a clock time."""
-    from itertools import chain
-
     before: list[Cell | End | Failure] = []
     for record in records:
         before.append(record)

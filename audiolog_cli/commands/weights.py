@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -106,8 +107,6 @@ def pull(
 
 def _adopt(file: Path, target: Path, entry: "Published", labels: "LabelList | None") -> None:
     """Write a published file as a checkpoint in our own format that says where it came from."""
-    from dataclasses import replace
-
     from audiolog_cli.model import checkpoint, layouts  # after the download: a failed one should not wait for torch
     from audiolog_cli.weights.pull import origin_of
 
@@ -132,8 +131,6 @@ def convert(
 
     Example: audiolog weights convert mn04_as_mAP_432.pt --out mn04.safetensors
     """
-    from dataclasses import replace
-
     from audiolog_cli.model import checkpoint, layouts
     from audiolog_cli.weights.pull import origin_of
 
@@ -200,8 +197,6 @@ def words(
 
     Example: audiolog weights words clap-htsat-unfused "chainsaw" "rifle shot" --calibrate night.flac --out forest.safetensors
     """
-    from dataclasses import replace
-
     from audiolog_cli.model import checkpoint
     from audiolog_cli.tagging.options import LoadOptions
     from audiolog_cli.tagging.tagger import load

@@ -25,12 +25,9 @@ from audiolog_cli.llm.units import Unit, label_facts, units
 from audiolog_cli.records import Row
 from audiolog_cli.wording import plain
 
-WRONG = "\n".join(
-    (
-        "Your last answer was:\n{answer}\n",
-        "It claims what the table does not say:\n{mistakes}\n",
-        "Answer again without these mistakes.",
-    )
+WRONG = (
+    "Your last answer was:\n{answer}\n\nIt claims what the table does not say:\n{mistakes}\n\n"
+    "Answer again without these mistakes."
 )
 WRONG_SENTENCES = "These sentences are wrong:\n{mistakes}\nWrite them again without these mistakes."
 

@@ -117,7 +117,7 @@ def outline(recording: Recording, form: str) -> Iterator[str]:
     elif form == "timing":
         for section in sections(rows):
             yield ""
-            yield from section_lines(section)
+            yield from (fact.line for fact in section_facts(section))
     else:
         for _ in rows:
             pass
@@ -187,13 +187,8 @@ def _not_analysed(onset: float, offset: float) -> Section:
 # The forms
 
 
-def section_lines(section: Section) -> Iterator[str]:
-    """A section in `timing`: its times and scene, then a line for each event."""
-    return (fact.line for fact in section_facts(section))
-
-
 def section_facts(section: Section) -> Iterator[Fact]:
-    """The same, with the labels of each line."""
+    """A section in `timing`: its times and scene, then a line for each event."""
     onset, offset = section.when.onset, section.when.offset
     at = f", from {section.time}" if section.time else ""
     title = NOT_ANALYSED if section.scene is None else words(section.scene) or UNNAMED
@@ -305,8 +300,7 @@ def _brief(totals: Totals, recording: Recording) -> Iterator[Fact]:
     yield course_fact(totals)
     for section in totals.scenes.values():
         yield brief_fact(section, totals)
-    if totals.missing.count or (recording.duration or 0.0) > totals.whole.when.offset:
-        yield Fact("Not all of the recording was analysed.")
+    yield from incomplete_facts(totals, recording)
 
 
 def brief_fact(section: Section, totals: Totals) -> Fact:
@@ -316,6 +310,12 @@ def brief_fact(section: Section, totals: Totals) -> Fact:
     place = "" if list(totals.scenes) == [""] else f"{capital(words(scene) or UNNAMED)}: "
     rest = "; in between, no event was recognised" if heard and section.quiet.count else ""
     return Fact(capital(f"{place}{join(heard) or 'no event was recognised'}{rest}."), (scene, *section.events))
+
+
+def incomplete_facts(totals: Totals, recording: Recording) -> Iterator[Fact]:
+    """The end of `brief`: whether something was not analysed."""
+    if totals.missing.count or (recording.duration or 0.0) > totals.whole.when.offset:
+        yield Fact("Not all of the recording was analysed.")
 
 
 def course_fact(totals: Totals) -> Fact:

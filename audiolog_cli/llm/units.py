@@ -11,11 +11,12 @@ A unit holds its facts twice: as the outline's lines, and as the model reads the
 sounds.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from audiolog_cli.llm.outline import (
     EVENTS_ALONE,
+    SHOWN,
     Fact,
     Heard,
     Section,
@@ -24,6 +25,7 @@ from audiolog_cli.llm.outline import (
     course_fact,
     events_alone,
     how_often,
+    incomplete_facts,
     join,
     noting,
     overview_facts,
@@ -38,8 +40,6 @@ from audiolog_cli.llm.outline import (
 from audiolog_cli.llm.recording import Recording
 from audiolog_cli.records import Row
 from audiolog_cli.wording import clock, length
-
-WRITTEN_OUT = 4  # times of one sound that a model gets; of more, only their number and the first and last time
 
 INSTRUCTIONS = {
     "timing": "Write what is heard in this part of a recording, one short sentence for each sound, with the times as they stand. "
@@ -168,15 +168,19 @@ def halves(rows: Sequence[Row]) -> tuple[Sequence[Row], Sequence[Row]]:
 
 
 def _timing_told(section: Section) -> str:
-    if not section.events:
-        return ""
     where = f"In the {words(section.scene)} from" if section.scene else "From"
-    lines = [f"{where} {clock(section.when.onset)} to {clock(section.when.offset)}."]
-    return "\n".join(lines + [f"- {words(event)}: {_when(heard)}" for event, heard in section.in_order()])
+    head = f"{where} {clock(section.when.onset)} to {clock(section.when.offset)}."
+    return _listed(head, ((event, _when(heard)) for event, heard in section.in_order()))
+
+
+def _listed(head: str, said: Iterable[tuple[str, str]]) -> str:
+    """What a model reads: a line, and below it what is said of each event; "" without events."""
+    lines = [f"- {words(event)}: {text}" for event, text in said]
+    return "\n".join([head, *lines]) if lines else ""
 
 
 def _when(heard: Heard) -> str:
-    if heard.count > WRITTEN_OUT:
+    if heard.count > SHOWN:
         return f"{heard.count} times between {clock(heard.first[0][0])} and {clock(heard.offset)}"
     return join([f"from {clock(onset)} to {clock(offset)}" for onset, offset in heard.first])
 
@@ -188,8 +192,7 @@ def _overview_units(totals: Totals, rows: Sequence[Row]) -> Iterator[Unit]:
     for scene, section in totals.scenes.items():
         title, *facts = overview_facts(section, totals)
         head = f"{f'In the {words(scene)} for' if scene else 'For'} {length(section.when.seconds)}."
-        lines = [f"- {words(event)}: {_often(heard)}" for event, heard in section.by_time()]
-        told = "\n".join([head, *lines]) if lines else ""
+        told = _listed(head, ((event, _often(heard)) for event, heard in section.by_time()))
         yield Unit("overview", tuple(facts), told, [row for row in rows if row.scene == scene], title.line, scene)
 
 
@@ -203,8 +206,7 @@ def _brief_units(totals: Totals, rows: Sequence[Row]) -> Iterator[Unit]:
     yield Unit("brief", (course_fact(totals),), "", rows)
     for scene, section in totals.scenes.items():
         head = f"In the {words(scene)}." if scene else "In a place without a name."
-        lines = [f"- {words(event)}: {share(heard, section.when.seconds)}" for event, heard in section.by_time()]
-        told = "\n".join([head, *lines]) if lines else ""
+        told = _listed(head, ((event, share(heard, section.when.seconds)) for event, heard in section.by_time()))
         yield Unit("brief", (brief_fact(section, totals),), told, [row for row in rows if row.scene == scene], scene=scene)
 
 
@@ -213,8 +215,7 @@ def _brief_units(totals: Totals, rows: Sequence[Row]) -> Iterator[Unit]:
 
 def _closing_units(recording: Recording, totals: Totals, rows: Sequence[Row], form: str) -> Iterator[Unit]:
     if form == "brief":
-        if totals.missing.count or (recording.duration or 0.0) > totals.whole.when.offset:
-            yield Unit("brief", (Fact("Not all of the recording was analysed."),), "", rows)
+        yield from (Unit("brief", (fact,), "", rows) for fact in incomplete_facts(totals, recording))
         return
     scenes = [f"{words(scene)} for {length(part.when.seconds)}" for scene, part in totals.scenes.items() if scene]
     most = [words(event) for event, _ in totals.whole.by_time()[:5]]

@@ -1,10 +1,10 @@
 """The journal of `tag --resume`: the scores of every window analysed so far, so that a crash costs a minute and not the night.
 
 A journal is a folder with one file per recording, named by a hash of the recording's path, size and modification time. A file is
-a sequence of blocks, each with its length and checksum, one for each window: whenever a crash comes, the
-valid part ends with a whole block, and the rest is cut off. It keeps the network's probabilities, before cells, thresholds or
-formats, so those may differ from run to run; a run whose parameters would change the probabilities is refused (`parameters.py`).
-After the last window come the damage and the doubts that were found: a run that continues repeats them without decoding.
+a sequence of blocks, each with its length and checksum, one for each window: whenever a crash comes, the valid part ends with a
+whole block, and the rest is cut off. It keeps the network's probabilities, before cells, thresholds or formats, so those may
+differ from run to run; a run whose parameters would change the probabilities is refused (`parameters.py`). After the last window
+come the damage and the doubts that were found: a run that continues repeats them without decoding.
 """
 
 import hashlib
@@ -141,10 +141,8 @@ def append(file: FileIO, payload: bytes, to_disk: bool) -> None:
         if to_disk:
             os.fsync(file.fileno())
     except OSError as error:
-        what = (error.strerror or str(error)).lower()
-        raise AudiologError(
-            f"{file.name}: the journal cannot be written: {what}; make room, and the same command goes on"
-        ) from None
+        way_out = "make room, and the same command goes on"
+        raise AudiologError(f"{file.name}: the journal cannot be written: {reason(error)}; {way_out}") from None
 
 
 def recover(path: Path) -> tuple[int, int, bool, list[Found]]:

@@ -5,7 +5,6 @@ In: the options of a run, every field of which counts, and the network. Out: `pa
 have. A lock keeps a second run out of a local folder.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,15 +17,14 @@ from audiolog_cli.errors import UsageError
 from audiolog_cli.side_files import alone, intact
 from audiolog_cli.sound.remote import file_system
 from audiolog_cli.tagging.options import OutputOptions, TagOptions
+from audiolog_cli.weights.pull import sha256_of
 
 Parameters = dict[str, Any]
 
 
 def of_windows(weights: Path, device: str, precision: str, options: TagOptions) -> Parameters:
     """What decides the probabilities of windows, which a journal keeps."""
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    network = {"version": __version__, "weights": digest, "device": device, "precision": precision}
+    network = {"version": __version__, "weights": sha256_of(weights), "device": device, "precision": precision}
     return network | asdict(options.windows) | asdict(options.sound)
 
 

@@ -113,7 +113,7 @@ class Parts:
         except InputError as error:
             if any(not old.startswith("failed/") for old in there):  # an unmounted disk must not remove anything
                 return Outcome(path, "failed", message=str(error))
-            name, records = "", _raising(error)
+            name, records = "", raising(error)
         last: list[End | Failure] = []
         damaged: list[Remark] = []
         with writing(self.folder, "--out"):
@@ -158,7 +158,8 @@ def _hash(text: str, n_digits: int) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:n_digits]
 
 
-def _raising(error: InputError) -> Iterator[Cell]:
+def raising(error: InputError) -> Iterator[Cell]:
+    """The records of a recording that cannot be tagged: none, but the error."""
     raise error
     yield
 

@@ -23,7 +23,7 @@ from audiolog_cli.sound.audio import DecodeOptions, decode
 from audiolog_cli.sound.damage import Damage
 from audiolog_cli.tagging.hearing import Notes, Plan, samples_of, tag_samples
 from audiolog_cli.tagging.options import Job, LoadOptions
-from audiolog_cli.tagging.parts import Parts
+from audiolog_cli.tagging.parts import Parts, raising
 from audiolog_cli.tally import Outcome
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Worker:
         try:
             if order.parts.finished(*job, task.there):
                 return Outcome(job.path, "there")
-            records = _given_up(job.path) if attempt > ATTEMPTS else self._records(task)
+            records = raising(_killing(job.path)) if attempt > ATTEMPTS else self._records(task)
             outcome = order.parts.write(*job, task.there, records)
         except (AudiologError, OSError) as error:
             return error
@@ -140,11 +140,6 @@ def _work_in(folder: str) -> None:
 
 def _killing(path: str) -> InputError:
     return InputError(f"{path}: {ATTEMPTS} workers died while they tagged it; too little memory there, or a damaged recording")
-
-
-def _given_up(path: str) -> Iterator[Cell]:
-    raise _killing(path)
-    yield
 
 
 def decoded_elsewhere(path: str, decoding: DecodeOptions, notes: Notes) -> "Iterator[Samples]":
