@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave, decibels, fade, fft_size, noise, rms
+from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave, amplitude, fade, fft_size, noise, rms
 from audiolog_cli.mixing.composing import span_lines, write_flac, write_list
 from audiolog_cli.mixing.windows import EDGE, Span, add_event, cross_fade, loop
 from audiolog_cli.sound import audio
@@ -60,7 +60,7 @@ def background(stamps: Path) -> Wave:
     breeze = noise(round(YARD * SAMPLE_RATE) + FADE // 2, "brown", rng)
     breeze = shaped(breeze, np.array([30.0, 120.0, 4000.0, 9000.0]), np.array([-30.0, 0.0, 0.0, -30.0]))
     machine = loop(sound(stamps, "household/Washing-machine.ogg"), round(KITCHEN * SAMPLE_RATE) + FADE - FADE // 2)
-    return cross_fade(breeze * decibels(BREEZE) / rms(breeze), machine * decibels(MACHINE) / rms(machine), FADE)
+    return cross_fade(breeze * amplitude(BREEZE) / rms(breeze), machine * amplitude(MACHINE) / rms(machine), FADE)
 
 
 def shaped(wave: Wave, points_hz: Wave, gains_db: Wave) -> Wave:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from open_clips import open_rows
 
-from audiolog_cli.mixing.augment import SAMPLE_RATE, decibels, noise, rms
+from audiolog_cli.mixing.augment import SAMPLE_RATE, amplitude, noise, rms
 from audiolog_cli.mixing.cache import FULL_SCALE, as_int16, open_cache
 from audiolog_cli.mixing.windows import loop
 from audiolog_cli.model.checkpoint import load
@@ -70,9 +70,9 @@ def _windows(data: Path, cache_folder: Path, out: Path) -> Iterator[tuple[int, i
     for index, row in enumerate(events):
         start, stop = (int(float(row[name]) * SAMPLE_RATE) for name in ("onset", "offset"))
         sound = cache.read(Path(row["path"]), start, min(stop, start + 9 * SAMPLE_RATE))
-        wave = noise(LENGTH, ("white", "pink", "brown")[int(rng.integers(3))], rng) * np.float32(decibels(rng.uniform(-70, -40)))
+        wave = noise(LENGTH, ("white", "pink", "brown")[int(rng.integers(3))], rng) * np.float32(amplitude(rng.uniform(-70, -40)))
         first = int(rng.integers(max(1, LENGTH - len(sound))))
-        wave[first : first + len(sound)] += sound * np.float32(decibels(rng.uniform(-40, -20)) / max(rms(sound), 1e-9))
+        wave[first : first + len(sound)] += sound * np.float32(amplitude(rng.uniform(-40, -20)) / max(rms(sound), 1e-9))
         waves[index] = as_int16(wave)
         yield first, first + len(sound)
     for index, row in enumerate(places, start=len(events)):

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from audiolog_cli.cells import named
 from audiolog_cli.metrics.score_based import average_precision
-from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave, decibels, noise
+from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave, amplitude, noise
 from audiolog_cli.mixing.clips import of_split, read_clips
 from audiolog_cli.mixing.production import read_mapping
 from audiolog_cli.mixing.vocabulary import EVENTS, SCENES
@@ -107,7 +107,7 @@ def quiet_sounds(folders: list[Path]) -> Iterator[tuple[str, Wave, tuple[str, ..
     for level in (-60, -40, -20):
         for colour in ("white", "pink", "brown"):
             rng = np.random.default_rng(level + 100)
-            yield f"{colour} noise, {level} dBFS", noise(n_samples, colour, rng) * np.float32(decibels(level)), ()  # type: ignore[arg-type]
+            yield f"{colour} noise, {level} dBFS", noise(n_samples, colour, rng) * np.float32(amplitude(level)), ()  # type: ignore[arg-type]
     for base in (50, 60):
         times = np.arange(n_samples) / SAMPLE_RATE
         mains = sum(np.sin(2 * np.pi * base * harmonic * times) / harmonic for harmonic in (1, 2, 3, 5, 7))

@@ -249,7 +249,7 @@ def test_an_equaliser_moves_nothing_and_curves_add_up() -> None:
     louder, softer = (np.array([100.0, 8000.0]), np.array([6.0, 6.0])), (np.array([100.0, 8000.0]), np.array([-12.0, -12.0]))
     changed = augment.equalise(click, louder, softer)
     assert np.argmax(np.abs(changed)) == 12345
-    assert changed[12345] == pytest.approx(augment.decibels(-6.0), abs=1e-3)
+    assert changed[12345] == pytest.approx(augment.amplitude(-6.0), abs=1e-3)
 
 
 def test_a_codec_leaves_as_many_levels_as_it_has_bits() -> None:

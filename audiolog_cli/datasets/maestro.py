@@ -76,10 +76,8 @@ def read_folds(folder: Path, findings: Findings) -> tuple[Fold, ...]:
     numbers = sorted({path.name.split("_")[0].removeprefix("fold") for path in folder.glob("fold*_*.csv")})
     if not numbers:
         findings.problems.append(f"{folder}: no fold*_train.csv, fold*_val.csv, fold*_test.csv")
-    return tuple(
-        Fold(number, {part: _members(folder / f"fold{number}_{part}.csv", findings) for part in PARTS}) for number in numbers
-    )
 
+    def members(path: Path) -> tuple[str, ...]:
+        return tuple(name for _, (name,) in read_rows(path, ("filename",), findings, delimiter=","))
 
-def _members(path: Path, findings: Findings) -> tuple[str, ...]:
-    return tuple(name for _, (name,) in read_rows(path, ("filename",), findings, delimiter=","))
+    return tuple(Fold(number, {part: members(folder / f"fold{number}_{part}.csv") for part in PARTS}) for number in numbers)

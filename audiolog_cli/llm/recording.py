@@ -156,17 +156,15 @@ def together(each: Iterable[Recording]) -> Recording:
                 f"{recording.filename} begins before the recording before it has ended; give them one log each, without "
                 f"--together"
             )
-        rows += [_moved(row, whole.filename, shift) for row in own]
+        for row in own:
+            onset, offset = round(row.onset + shift, 3), round(row.offset + shift, 3)
+            rows.append(row._replace(filename=whole.filename, onset=onset, offset=offset))
         whole.duration = max(recording.duration or 0.0, own[-1].offset) + shift
         for label, (score, onset) in recording.surest.items():
             if score > whole.surest.get(label, (-1.0, 0.0))[0]:
                 whole.surest[label] = (score, onset + shift)
     whole.rows = merge(rows)
     return whole
-
-
-def _moved(row: Row, filename: str, shift: float) -> Row:
-    return row._replace(filename=filename, onset=round(row.onset + shift, 3), offset=round(row.offset + shift, 3))
 
 
 def _start(rows: Sequence[Row]) -> datetime | None:

@@ -95,7 +95,7 @@ Fits = Callable[[Unit], bool]  # whether a model can be asked about a unit
 def units(recording: Recording, rows: list[Row], form: str, fits: Fits) -> Iterator[Unit]:
     """The units of a recording, in the order of its log. Its rows are read as needed and put into `rows`."""
     totals = Totals()
-    reading = to_the_first_that_tells(noting(_keeping(recording, rows), totals), totals)
+    reading = to_the_first_that_tells(noting(_keeping(recording.rows, rows), totals), totals)
     if totals.whole.events and not totals.tells_all:
         yield from _events_alone_units(totals, rows, form)
         return
@@ -112,9 +112,9 @@ def units(recording: Recording, rows: list[Row], form: str, fits: Fits) -> Itera
         yield unit if fits(unit) else replace(unit, told="")
 
 
-def _keeping(recording: Recording, rows: list[Row]) -> Iterator[Row]:
-    for row in recording.rows:
-        rows.append(row)
+def _keeping(rows: Iterator[Row], kept: list[Row]) -> Iterator[Row]:
+    for row in rows:
+        kept.append(row)
         yield row
 
 
@@ -131,13 +131,7 @@ def _events_alone_units(totals: Totals, rows: Sequence[Row], form: str) -> Itera
 def _section_rows(rows: Iterator[Row]) -> Iterator[tuple[Section, list[Row]]]:
     """The outline's sections, each with its rows; no rows for what was not analysed."""
     held: list[Row] = []
-
-    def reading() -> Iterator[Row]:
-        for row in rows:
-            held.append(row)
-            yield row
-
-    for section in sections(reading()):
+    for section in sections(_keeping(rows, held)):
         inside = [row for row in held if row.onset < section.when.offset]
         del held[: len(inside)]
         yield section, inside

@@ -33,10 +33,10 @@ class Filter(NamedTuple):
     hop: int  # new samples of the signal in each transform
 
 
-def decibels(db: float) -> float:
+def amplitude(db: float) -> float:
     """Amplitude factor of a level in dB.
 
-    >>> decibels(20.0)
+    >>> amplitude(20.0)
     10.0
     """
     return float(10.0 ** (db / 20.0))
@@ -109,7 +109,7 @@ def room(rt60: float, direct_to_reverberant_db: float, rng: np.random.Generator)
     times = np.arange(n_samples, dtype=np.float32) / SAMPLE_RATE
     tail = rng.standard_normal(n_samples, dtype=np.float32) * np.exp(-6.908 * times / rt60)  # 6.908 = ln(1000), 60 dB
     tail[0] = 0.0
-    tail *= decibels(-direct_to_reverberant_db) / max(float(np.sqrt(np.dot(tail, tail))), 1e-9)
+    tail *= amplitude(-direct_to_reverberant_db) / max(float(np.sqrt(np.dot(tail, tail))), 1e-9)
     tail[0] = 1.0
     return tail.astype(np.float32)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from audiolog_cli.errors import InputError
 from audiolog_cli.mixing import augment
-from audiolog_cli.mixing.augment import SAMPLE_RATE, Filter, NoiseColour, Wave, decibels, rms
+from audiolog_cli.mixing.augment import SAMPLE_RATE, Filter, NoiseColour, Wave, amplitude, rms
 from audiolog_cli.mixing.cache import Cache
 from audiolog_cli.mixing.clips import Clip
 
@@ -26,7 +26,7 @@ LOOP = SAMPLE_RATE // 4  # a background that is too short is looped with cross-f
 N_ROOMS = 24
 NOISE_SECONDS = 60
 PLACE = ""  # the scene of a place that nobody labelled
-QUIET_RMS = decibels(-70.0)  # a background below this counts as silence: levels are then absolute
+QUIET_RMS = amplitude(-70.0)  # a background below this counts as silence: levels are then absolute
 
 
 class Span(NamedTuple):
@@ -152,10 +152,10 @@ def _background(bank: Bank, style: MixStyle, rng: np.random.Generator) -> tuple[
         label = str(rng.choice(list(bank.scenes)))
         wave = crop(bank, bank.scenes[label], n_samples, rng)
         if rng.random() < style.overlay_share:
-            wave += decibels(rng.uniform(-10, 0)) * crop(bank, bank.scenes[label], n_samples, rng)
+            wave += amplitude(rng.uniform(-10, 0)) * crop(bank, bank.scenes[label], n_samples, rng)
         return wave, (Span(0.0, style.seconds, label),)
     if drawn < style.scene_share + style.noise_share:
-        return _noise(bank, n_samples, rng) * decibels(rng.uniform(-70, -25)), ()
+        return _noise(bank, n_samples, rng) * amplitude(rng.uniform(-70, -25)), ()
     return np.zeros(n_samples, dtype=np.float32), ()
 
 
@@ -177,9 +177,9 @@ def _steady(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Wave:
         if rng.random() < 0.3:
             wave = augment.equalise(wave, augment.random_tone(rng, 9.0))
     if kind > 0.65:
-        wave = wave * decibels(rng.uniform(-30, 0)) + hum(n_samples, rng)
+        wave = wave * amplitude(rng.uniform(-30, 0)) + hum(n_samples, rng)
     peak = float(np.abs(wave).max())
-    return wave * np.float32(decibels(rng.uniform(-65, -3)) / peak)
+    return wave * np.float32(amplitude(rng.uniform(-65, -3)) / peak)
 
 
 def hum(n_samples: int, rng: np.random.Generator) -> Wave:
@@ -188,7 +188,7 @@ def hum(n_samples: int, rng: np.random.Generator) -> Wave:
     times = np.arange(n_samples, dtype=np.float32) / SAMPLE_RATE
     wave = np.zeros(n_samples, dtype=np.float32)
     for harmonic in range(1, int(rng.integers(2, 14))):
-        level = decibels(-rng.uniform(3, 9) * np.log2(harmonic) + rng.uniform(-6, 6))
+        level = amplitude(-rng.uniform(3, 9) * np.log2(harmonic) + rng.uniform(-6, 6))
         wave += np.float32(0.05 * level) * np.sin(
             np.float32(2 * np.pi * base * harmonic) * times + np.float32(rng.uniform(0, 6.28))
         )
@@ -239,7 +239,7 @@ def add_event(wave: Wave, sound: Wave, position: int, snr_db: float, label: str)
     if onset >= offset or level < QUIET_RMS / 10:
         return None
     beneath = rms(wave[onset:offset])
-    target = (beneath if beneath > QUIET_RMS else decibels(-35.0)) * decibels(snr_db)
+    target = (beneath if beneath > QUIET_RMS else amplitude(-35.0)) * amplitude(snr_db)
     wave[onset:offset] += sound[onset - position : offset - position] * np.float32(target / level)
     return Span(onset / SAMPLE_RATE, offset / SAMPLE_RATE, label)
 
@@ -274,7 +274,7 @@ def _finish(wave: Wave, style: MixStyle, rng: np.random.Generator) -> Wave:
     peak = float(np.abs(wave).max(initial=0.0))
     if peak > 0:
         level_db = rng.uniform(1, 12) if rng.random() < style.overdrive_share else rng.uniform(*style.peak_db)
-        wave = wave * np.float32(decibels(level_db) / peak)
+        wave = wave * np.float32(amplitude(level_db) / peak)
     wave = np.clip(wave, -1.0, 1.0)
     return augment.quantise(wave, int(rng.integers(5, 9))) if rng.random() < style.codec_share else wave
 

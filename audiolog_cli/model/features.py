@@ -38,11 +38,6 @@ class FrontEnd:
     magnitude: bool = False  # mel bands of the magnitude, as they are, instead of decibels of the power
     kaldi: bool = False  # EfficientAT's: pre-emphasis, Kaldi's mel bands, natural logarithm scaled to about -1..1
 
-    @property
-    def spectrum(self) -> tuple[int, int, int]:
-        """The spectrum before the mel bands: front-ends that agree in it can share a filter bank."""
-        return self.sample_rate, self.n_fft, self.hop_length
-
     def n_frames(self, n_samples: int) -> int:
         """Frames of a spectrogram; pre-emphasis, which looks one sample ahead, takes the last sample."""
         return 1 + (n_samples - self.kaldi) // self.hop_length
@@ -56,8 +51,9 @@ class FrontEnd:
     def at(self, sample_rate: int) -> "FrontEnd":
         """The same times and frequencies at another rate: below the lower Nyquist frequency both give the same.
 
-        >>> TASK_FRONT_END.at(32000).spectrum
-        (32000, 12800, 6400)
+        >>> there = TASK_FRONT_END.at(32000)
+        >>> there.n_fft, there.hop_length
+        (12800, 6400)
         """
         n_fft, hop_length = (round(n * sample_rate / self.sample_rate) for n in (self.n_fft, self.hop_length))
         return replace(self, sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiolog_cli.errors import AudioError, InputError
-from audiolog_cli.mixing.augment import NoiseColour, Wave, decibels, fade, noise, rms
+from audiolog_cli.mixing.augment import NoiseColour, Wave, amplitude, fade, noise, rms
 from audiolog_cli.sound import audio
 from audiolog_cli.teaching.copies import copies
 from audiolog_cli.teaching.material import BACKGROUND, FEWEST, SCENE, Mark, Material, Recording
@@ -204,7 +204,8 @@ def _marked(recording: Recording, material: Material, hearing: Hearing, lessons:
     numbers = dict[Mark, int]()
     for mark in recording.marks:
         if mark.label not in material.events or mark.onset >= seconds:
-            lessons.remarks.append(f"{recording.path}: {mark.label} at {mark.onset:.1f} s: {_why_left(mark, seconds)}; left out")
+            why = f"the recording ends at {seconds:.1f} s" if mark.onset >= seconds else "no label that is learned"
+            lessons.remarks.append(f"{recording.path}: {mark.label} at {mark.onset:.1f} s: {why}; left out")
             continue
         numbers[mark] = len(lessons.clips) if mark.is_heard else -1
         if mark.is_heard:
@@ -217,10 +218,6 @@ def _marked(recording: Recording, material: Material, hearing: Hearing, lessons:
         )
         lessons.windows.append(Lesson(_cut(wave, onset, hearing), spans, -1, recording.is_partial))
     return [] if recording.is_partial else _unmarked(wave, list(numbers), hearing)
-
-
-def _why_left(mark: Mark, seconds: float) -> str:
-    return f"the recording ends at {seconds:.1f} s" if mark.onset >= seconds else "no label that is learned"
 
 
 def _onsets(marks: list[Mark], seconds: float, is_partial: bool, window: float) -> list[float]:
@@ -294,12 +291,12 @@ def _background(n_samples: int, backgrounds: list[Wave], rng: np.random.Generato
         start = int(rng.integers(max(1, len(wave) - n_samples)))
         return np.resize(wave[start : start + n_samples], n_samples)
     colour = COLOURS[int(rng.integers(len(COLOURS)))]
-    return noise(n_samples, colour, rng) * np.float32(decibels(rng.uniform(*NOISE_DB)))
+    return noise(n_samples, colour, rng) * np.float32(amplitude(rng.uniform(*NOISE_DB)))
 
 
 def _add(wave: Wave, sound: Sound, position: int, snr_db: float) -> None:
     stretch = wave[position : position + len(sound.samples)]
-    target = max(rms(stretch), decibels(NOISE_DB[0])) * decibels(snr_db)
+    target = max(rms(stretch), amplitude(NOISE_DB[0])) * amplitude(snr_db)
     stretch += sound.samples * np.float32(target / max(rms(sound.samples), 1e-9))
 
 

@@ -12,6 +12,7 @@ from `--suggest` (a label in it ends with a question mark or begins with "not ")
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from audiolog_cli.errors import InputError, UsageError
@@ -66,7 +67,8 @@ def read_material(folder: Path, is_audio: Callable[[str], bool]) -> Material:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; expected one with a folder of clips for each label")
-    recordings = [_recording(path, folder, is_audio) for path in _files(folder) if is_audio(path.name)]
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    recordings = [_recording(path, folder, is_audio) for path in files if is_audio(path.name)]
     for one in recordings:
         if not one.label and one.marks is None:
             raise InputError(
@@ -86,10 +88,6 @@ def read_material(folder: Path, is_audio: Callable[[str], bool]) -> Material:
     return material
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
-
-
 def _recording(path: Path, folder: Path, is_audio: Callable[[str], bool]) -> Recording:
     parts = path.relative_to(folder).parts
     label = parts[0] if len(parts) > 1 else ""
@@ -105,12 +103,8 @@ def _recording(path: Path, folder: Path, is_audio: Callable[[str], bool]) -> Rec
 
 def _lists_of(path: Path) -> list[Path]:
     """The lists beside a recording, with its stem or named the way Raven does (rec.Table.1.selections.txt)."""
-    beside = (one for one in path.parent.glob(f"{_escaped(path.stem)}.*") if one.suffix.lower() in LIST_SUFFIXES)
+    beside = (one for one in path.parent.glob(f"{escape(path.stem)}.*") if one.suffix.lower() in LIST_SUFFIXES)
     return sorted(one for one in beside if one.stem == path.stem or one.name.endswith("selections.txt"))
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _marks(path: Path, recording: Path) -> Iterable[Mark | None]:
