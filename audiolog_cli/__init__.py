@@ -18,21 +18,23 @@ if TYPE_CHECKING:
 
     from audiolog_cli.llm.endpoint import AskKeywords
     from audiolog_cli.records import Cell, End, Failure, Record, Row
-    from audiolog_cli.tagging.options import LoadKeywords, TagKeywords
+    from audiolog_cli.tagging.options import TagKeywords
     from audiolog_cli.tagging.tagger import Tagger
 
 __version__ = "0.1.0"
 
 
-def load(weights: "str | PurePath" = "everyday", **options: "Unpack[LoadKeywords]") -> "Tagger":
+def load(
+    weights: "str | PurePath" = "everyday", *, device: str = "auto", precision: str = "fp32", batch_size: int = 0, jobs: int = 0
+) -> "Tagger":
     """A loaded network for `tag`; `weights` is a path, or a name that `audiolog weights list` shows.
 
-    Options are device, precision, batch_size and jobs, as `audiolog tag --help` explains them.
+    The options are those of `audiolog tag`.
     """
     from audiolog_cli.tagging.options import LoadOptions
     from audiolog_cli.tagging.tagger import load as loaded
 
-    return loaded(LoadOptions(weights=str(weights), **options))
+    return loaded(LoadOptions(weights=str(weights), device=device, precision=precision, batch_size=batch_size, jobs=jobs))
 
 
 def tag(

@@ -22,7 +22,7 @@ LAYERS = (
     ("sound", "weights"),
     ("cells", "rows", "parquet", "wording", "reading"),
     ("editors", "tally"),
-    ("records", "terminal", "side_files"),
+    ("records", "terminal", "side_files", "columns"),
     ("errors",),
 )
 HEAVY = ("torch", "torchaudio", "safetensors", "onnx", "onnxruntime")

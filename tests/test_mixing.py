@@ -120,7 +120,7 @@ def test_joined_labels_go_by_the_first_rule_that_fits(tmp_path: Path) -> None:
     found = clips.joined(made, clips.read_joinings(tmp_path / "joined.tsv"))
     assert [clip.label for clip in found[:4]] == ["bus", "hen", "other", "train"]
     (tmp_path / "joined.tsv").write_text("kind\tlabel\traw_label\tbecomes\nevent\tother\t(\tbus\n", encoding="utf-8")
-    with pytest.raises(RecordError, match="joined.tsv:2: expected kind, label, raw_label and becomes"):
+    with pytest.raises(RecordError, match="joined.tsv:2: expected regular expressions as label and raw_label"):
         clips.read_joinings(tmp_path / "joined.tsv")
 
 

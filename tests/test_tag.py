@@ -322,7 +322,7 @@ def test_wrong_options_end_with_two_before_anything_is_read(options: str, messag
 def test_an_empty_list_of_thresholds_is_none(folder: Path) -> None:
     (folder / "t0.tsv").touch()
     done = audiolog("tag rec.wav --weights w.safetensors --thresholds t0.tsv", folder)
-    assert done == (1, "", "audiolog: t0.tsv: empty, expected the header label<TAB>threshold and a line for each label\n")
+    assert done == (1, "", "audiolog: t0.tsv:1: empty; expected the columns label threshold\n")
 
 
 def test_a_pipe_in_a_folder_is_skipped(folder: Path) -> None:

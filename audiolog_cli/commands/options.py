@@ -26,8 +26,6 @@ Track = Annotated[int, Option(min=0, help="A film's sound track, counted from 1;
 MinDuration = Annotated[float, Option(min=0.0, help="Drop events shorter than this many seconds.")]
 MaxGap = Annotated[float, Option(min=0.0, help="Bridge pauses of one event up to this many seconds.")]
 Thresholds = Annotated[str, Option(metavar="FILE", help="Thresholds per label: a TSV with columns label, threshold.")]
-
-
 Precision = Annotated[
     Literal["fp32", "bf16", "fp16", "int8"],
     Option(
@@ -36,8 +34,6 @@ Precision = Annotated[
     ),
 ]
 Jobs = Annotated[int, Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU.")]
-
-
 Format = Annotated[Literal["tsv", "jsonl"], Option(help="tsv with a header, or jsonl: one JSON object per line.")]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from audiolog_cli.columns import read_columns
 from audiolog_cli.errors import InputError
 from audiolog_cli.sound import audio
 from audiolog_cli.weights.labels import LabelList
@@ -139,21 +140,9 @@ class Findings:
 
 def read_rows(path: Path, columns: tuple[str, ...], findings: Findings, delimiter: str = "\t") -> Iterator[tuple[str, list[str]]]:
     """Place and the values of `columns` for every line of a table with a header; other columns are ignored."""
-    lines = read_lines(path, findings)
-    if not lines:
-        return
-    header = lines[0].split(delimiter)
-    missing = [column for column in columns if column not in header]
-    if missing:
-        findings.problems.append(f"{path}:1: no column {', '.join(missing)}; expected {' '.join(columns)}")
-        return
-    picks = [header.index(column) for column in columns]
-    for number, line in enumerate(lines[1:], 2):
-        values = line.split(delimiter)
-        if len(values) == len(header):
-            yield f"{path}:{number}", [values[pick] for pick in picks]
-        else:
-            findings.problems.append(f"{path}:{number}: expected {len(header)} columns, got {len(values)}")
+    if lines := read_lines(path, findings):
+        for place, row in read_columns(lines, str(path), columns, delimiter, findings.problems.append):
+            yield place, [row[column] for column in columns]
 
 
 def read_lines(path: Path, findings: Findings) -> list[str]:

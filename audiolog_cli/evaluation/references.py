@@ -15,13 +15,14 @@ the scores.
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audiolog_cli import parquet, terminal
+from audiolog_cli.columns import read_columns
 from audiolog_cli.editors import finite_number, is_number, parse_times
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import is_annotation, is_list, read_records
@@ -117,8 +118,8 @@ def read_lines(lines: Iterable[str], name: str, annotations: Annotations) -> Non
     columns = first.rstrip("\r\n").split("\t")
     for needed, add_row in _LISTS:
         if set(needed) <= set(columns):
-            for place, values in _table(iterator, columns, needed, name):
-                _add_row(add_row, annotations, values, place)
+            for place, row in read_columns(chain([first], iterator), name, needed):
+                _add_row(add_row, annotations, [row[column] for column in needed], place)
             return
     _add_records(read_records(chain([first], iterator), name), name, annotations, is_list(first))
 
@@ -184,18 +185,6 @@ _LISTS: tuple[tuple[tuple[str, ...], Callable[..., None]], ...] = (
 )
 
 
-def _table(lines: Iterable[str], columns: list[str], needed: tuple[str, ...], name: str) -> Iterator[tuple[str, list[str]]]:
-    """The place and the needed values of each line after a header."""
-    picks = [columns.index(column) for column in needed]
-    for number, line in enumerate(lines, 2):
-        values = line.rstrip("\r\n").split("\t")
-        if len(values) != len(columns):
-            if not line.strip():
-                continue
-            raise RecordError(f"{name}:{number}: expected {len(columns)} columns, got {len(values)}")
-        yield f"{name}:{number}", [values[pick] for pick in picks]
-
-
 # MAESTRO Real
 
 
@@ -240,37 +229,31 @@ def _read_maestro_file(path: Path, annotations: Annotations) -> None:
 def read_durations(path: str) -> dict[str, float]:
     """Seconds of each recording from a TSV `filename duration`."""
     durations = {}
-    for place, (filename, duration) in _read_table(path, ("filename", "duration")):
-        try:
-            durations[filename] = finite_number(duration, "duration")
-        except ValueError as error:
-            raise RecordError(f"{place}: {error}") from None
-        if durations[filename] <= 0:
-            raise RecordError(f"{place}: expected a duration above 0 s, got {duration!r}")
+    with terminal.text_input(path) as (lines, name):
+        for place, row in read_columns(lines, name, ("filename", "duration")):
+            try:
+                durations[row["filename"]] = seconds = finite_number(row["duration"], "duration")
+            except ValueError as error:
+                raise RecordError(f"{place}: {error}") from None
+            if seconds <= 0:
+                raise RecordError(f"{place}: expected a duration above 0 s, got {row['duration']!r}")
     return durations
 
 
 def read_folds(path: str) -> dict[str, str]:
     """The fold in which each recording is tested: a TSV `filename fold`, or MAESTRO's folder of fold*_test.csv."""
     if not Path(path).is_dir():
-        return {filename: fold for _, (filename, fold) in _read_table(path, ("filename", "fold"))}
-    lists = sorted(Path(path).glob("fold*_test.csv"))
-    if not lists:
+        with terminal.text_input(path) as (lines, name):
+            return {row["filename"]: row["fold"] for _, row in read_columns(lines, name, ("filename", "fold"))}
+    test_lists = sorted(Path(path).glob("fold*_test.csv"))
+    if not test_lists:
         raise InputError(f"{path}: no fold*_test.csv; expected a TSV filename, fold, or a folder of MAESTRO's lists")
-    return {
-        filename: test_list.name.removeprefix("fold").removesuffix("_test.csv")
-        for test_list in lists
-        for _, (filename,) in _read_table(str(test_list), ("filename",))
-    }
-
-
-def _read_table(path: str, needed: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
-    with terminal.text_input(path) as (lines, name):
-        iterator = iter(lines)
-        columns = next(iterator, "").rstrip("\r\n").split("\t")
-        if not set(needed) <= set(columns):
-            raise RecordError(f"{name}:1: expected a header with the columns {' '.join(needed)}, got {' '.join(columns)[:80]!r}")
-        yield from _table(iterator, columns, needed, name)
+    folds: dict[str, str] = {}
+    for test_list in test_lists:
+        fold = test_list.name.removeprefix("fold").removesuffix("_test.csv")
+        with terminal.text_input(str(test_list)) as (lines, name):
+            folds |= {row["filename"]: fold for _, row in read_columns(lines, name, ("filename",))}
+    return folds
 
 
 def read_labels(path: str) -> list[str]:

@@ -6,12 +6,12 @@ and the audio it names. Out: `Clip` records. Nothing is decoded here (see `cache
 `source_id` names the original recording or speaker: clips that share one must never be in two splits.
 """
 
-import csv
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from audiolog_cli.columns import read_columns
 from audiolog_cli.errors import RecordError
 
 KINDS = ("event", "scene", "background")
@@ -47,14 +47,13 @@ class Joining:
 
 def read_joinings(path: Path) -> list[Joining]:
     """The rules of a table with the columns kind, label, raw_label and becomes; RecordError with the line of an invalid one."""
-    with path.open(newline="", encoding="utf-8") as lines:
-        reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        rules = []
-        for number, row in enumerate(reader, start=2):
+    rules = []
+    with path.open(encoding="utf-8-sig") as lines:
+        for place, row in read_columns(lines, str(path), ("kind", "label", "raw_label", "becomes")):
             try:
                 rules.append(Joining(row["kind"], re.compile(row["label"]), re.compile(row["raw_label"]), row["becomes"]))
-            except (KeyError, TypeError, re.error) as error:
-                raise RecordError(f"{path}:{number}: expected kind, label, raw_label and becomes: {error}") from None
+            except re.error as error:
+                raise RecordError(f"{place}: expected regular expressions as label and raw_label: {error}") from None
     return rules
 
 
@@ -76,21 +75,14 @@ def read_clips(folder: Path) -> list[Clip]:
     table = folder / "clips.tsv"
     if not table.is_file():
         raise RecordError(f"{table}: no such file; a folder of clips needs one (columns {' '.join(COLUMNS)})")
-    with table.open(newline="", encoding="utf-8-sig") as lines:
+    with table.open(encoding="utf-8-sig") as lines:
         try:
-            reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            rows = list(enumerate(reader, start=2))
-        except (UnicodeDecodeError, csv.Error) as error:
+            return [_clip(folder, row, place) for place, row in read_columns(lines, str(table), COLUMNS)]
+        except UnicodeDecodeError as error:
             raise RecordError(f"{table}: not a table in UTF-8: {error}") from None
-    if missing:
-        raise RecordError(f"{table}:1: no column {', '.join(missing)}; expected {' '.join(COLUMNS)}")
-    return [_clip(folder, row, f"{table}:{number}") for number, row in rows]
 
 
 def _clip(folder: Path, row: dict[str, str], place: str) -> Clip:
-    if None in row.values():
-        raise RecordError(f"{place}: expected {len(row)} columns, got {sum(value is not None for value in row.values())}")
     try:
         onset, offset, duration = float(row["onset"]), float(row["offset"]), float(row["duration"])
     except ValueError:

@@ -141,15 +141,6 @@ class TagOptions:
         return options
 
 
-class LoadKeywords(TypedDict, total=False):
-    """The fields of `LoadOptions` except the weights, for Python callers."""
-
-    device: str
-    precision: str
-    batch_size: int
-    jobs: int
-
-
 class TagKeywords(TypedDict, total=False):
     """The fields of all groups in `TagOptions`."""
 

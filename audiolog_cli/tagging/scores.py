@@ -5,10 +5,11 @@ label. A threshold file is a TSV with the columns `label threshold`, as `audiolo
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from math import isfinite
 from pathlib import Path
 
 from audiolog_cli.cells import CellScores
+from audiolog_cli.columns import read_columns
+from audiolog_cli.editors import finite_number
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import check_text
 from audiolog_cli.side_files import replacing
@@ -39,23 +40,12 @@ def read_thresholds(lines: Iterable[str], name: str) -> dict[str, float]:
     {'dog_bark': 0.35}
     """
     thresholds: dict[str, float] = {}
-    number = 0
-    for number, line in enumerate(lines, 1):
-        fields = line.rstrip("\r\n").split("\t")
-        if number == 1 or not line.strip():
-            if number == 1 and fields != ["label", "threshold"]:
-                raise RecordError(f"{name}:1: expected the header label<TAB>threshold, got {line.strip()[:80]!r}")
-            continue
-        try:
-            label, text = fields
-            threshold = float(text)
-            if not isfinite(threshold):
-                raise ValueError
-        except ValueError:
-            raise RecordError(f"{name}:{number}: expected a label, a tab and a number, got {line.strip()[:80]!r}") from None
+    for place, row in read_columns(lines, name, ("label", "threshold")):
+        label, text = row["label"], row["threshold"]
         if label in thresholds:
-            raise RecordError(f"{name}:{number}: a second threshold for {label}")
-        thresholds[label] = threshold
-    if not number:
-        raise RecordError(f"{name}: empty, expected the header label<TAB>threshold and a line for each label")
+            raise RecordError(f"{place}: a second threshold for {label}")
+        try:
+            thresholds[label] = finite_number(text, f"the threshold for {label}")
+        except ValueError as error:
+            raise RecordError(f"{place}: {error}") from None
     return thresholds
