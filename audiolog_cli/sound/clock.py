@@ -310,7 +310,7 @@ def header_start(path: str) -> Start:
         return None
     try:
         with open_url(path) if is_url(path) else open(path, "rb") as file:
-            texts = {chunk.name: riff.contents(file, chunk) for chunk in riff.chunks(file) if chunk.name in HEADER_READERS}
+            texts = riff.contents(file, HEADER_READERS.keys())
     except OSError as error:
         raise AudioError(f"{path}: {terminal.reason(error)}") from None
     found = (read(texts[name]) for name, read in HEADER_READERS.items() if name in texts)

@@ -1,17 +1,16 @@
 """The chunks of RIFF, RF64, BW64 and W64 files (WAV): which of their bytes are audio, whatever their headers say.
 
 In: a file, or a pipe that is read once. Out: the format and the bytes of audio (`Wave`), for libavformat as one endless WAV; for
-clock times, the chunks of a seekable file (`chunks`). Audio goes on past a size that is too small: one that wrapped at 4 GB,
-that means "unknown" or that a crashed recorder left behind, or past the first of two `data` chunks. What follows a `data`
-chunk is a chunk, another WAV, zeros that fill the file, or audio. Nothing is decoded here.
+clock times, what some chunks of a seekable file hold (`contents`). Audio goes on past a size that is too small: one that wrapped
+at 4 GB, that means "unknown" or that a crashed recorder left behind, or past the first of two `data` chunks. What follows a
+`data` chunk is a chunk, another WAV, zeros that fill the file, or audio. Nothing is decoded here.
 
 Formats: Microsoft's RIFF, EBU Tech 3306 (RF64), ITU-R BS.2088 (BW64), Sony's Wave64.
 """
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 UNKNOWN_SIZE = 0xFFFF_FFFF  # of a chunk whose size is in ds64, or of an endless stream
@@ -364,49 +363,38 @@ class Wave:
 # Chunks for clock times
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A chunk of a RIFF file."""
+def contents(file: BinaryIO, names: Collection[str]) -> dict[str, bytes]:
+    """What the chunks of these names hold, at most LONGEST_CHUNK bytes of each; chunks in a LIST are named LIST/INAM and so on.
 
-    name: str  # four characters; chunks in a LIST are named LIST/INAM and so on
-    start: int  # of its content, in bytes from the start of the file
-    size: int  # bytes, by the header
-
-
-def chunks(file: BinaryIO) -> Iterator[Chunk]:
-    """The chunks in order up to where the file breaks off, LIST chunks opened; none if it is not RIFF. Moves its position."""
+    Nothing if the file is not RIFF; of a file that breaks off, the chunks up to there. Moves the file's position.
+    """
+    found: dict[str, bytes] = {}
     file.seek(0)
     head = file.read(12)
     if head[:4] not in MAGIC or head[8:12] != b"WAVE":
-        return
-    data_size = UNKNOWN_SIZE
-    position = 12
+        return found
+    data_size, position = UNKNOWN_SIZE, 12
     while len(header := file.read(8)) == 8 and all(0x20 <= letter < 0x7F for letter in header[:4]):
-        chunk = Chunk(header[:4].decode("latin-1"), position + 8, int.from_bytes(header[4:], "little"))
-        if chunk.name == "ds64":
-            data_size = int.from_bytes(contents(file, chunk)[8:16], "little")
-        elif chunk.name == "data" and chunk.size == UNKNOWN_SIZE:
-            chunk = Chunk("data", chunk.start, data_size)
-        yield chunk
-        if chunk.name == "LIST":
-            yield from _listed(file, chunk)
-        position = chunk.start + chunk.size + chunk.size % 2
+        name, size = header[:4].decode("latin-1"), int.from_bytes(header[4:], "little")
+        if name == "data" and size == UNKNOWN_SIZE:
+            size = data_size
+        elif name in ("ds64", "LIST", *names):
+            found[name] = file.read(min(size, LONGEST_CHUNK))
+        if name == "ds64":
+            data_size = int.from_bytes(found[name][8:16], "little")
+        elif name == "LIST":
+            found.update(_listed(found[name]))
+        position += 8 + size + size % 2
         if position >= LARGEST:
-            return
+            break
         file.seek(position)
+    return {name: body for name, body in found.items() if name in names}
 
 
-def _listed(file: BinaryIO, parent: Chunk) -> Iterator[Chunk]:
+def _listed(body: bytes) -> Iterator[tuple[str, bytes]]:
     """The chunks inside a LIST chunk, such as LIST/ICMT."""
-    body = contents(file, parent)
     at = 4  # after the list's type
     while at + 8 <= len(body):
         size = int.from_bytes(body[at + 4 : at + 8], "little")
-        yield Chunk(f"LIST/{body[at : at + 4].decode('latin-1')}", parent.start + at + 8, size)
+        yield f"LIST/{body[at : at + 4].decode('latin-1')}", body[at + 8 : at + 8 + size]
         at += 8 + size + size % 2
-
-
-def contents(file: BinaryIO, chunk: Chunk) -> bytes:
-    """The bytes of a chunk, at most LONGEST_CHUNK of them."""
-    file.seek(chunk.start)
-    return file.read(min(chunk.size, LONGEST_CHUNK))

@@ -6,12 +6,10 @@ their last bits.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,8 +23,6 @@ from audiolog_cli.model.prepared import prepared
 from audiolog_cli.sound.audio import Window
 from audiolog_cli.tagging.options import LoadOptions
 from audiolog_cli.weights.find import find
-
-Item = TypeVar("Item")
 
 # Windows, at most. On a CPU, eight take a sixth less time each than one alone, and more gain nothing. On a GPU this is where to
 # begin: a batch that does not fit is halved, for good.
@@ -161,14 +157,3 @@ def _on_device(waves: Scores, device: torch.device) -> torch.Tensor:
     """Samples on the network's device; copied to a GPU from pinned memory, so that the copy needs no core."""
     samples = torch.from_numpy(waves)
     return samples.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else samples.to(device)
-
-
-def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of `size` items; the last may be shorter.
-
-    >>> list(batches("abcde", 2))
-    [['a', 'b'], ['c', 'd'], ['e']]
-    """
-    stream = iter(items)
-    while batch := list(islice(stream, size)):
-        yield batch

@@ -20,7 +20,7 @@ from audiolog_cli.model.checkpoint import Card, Network, load
 from audiolog_cli.model.extended import Extended, Head, compressed
 from audiolog_cli.model.prepared import prepared
 from audiolog_cli.tagging.options import LoadOptions
-from audiolog_cli.tagging.tagger import Tagger, batches, one_thread
+from audiolog_cli.tagging.tagger import Tagger, one_thread
 from audiolog_cli.tagging.tagger import load as load_tagger
 from audiolog_cli.teaching.bank import Bank, find_bank
 from audiolog_cli.teaching.figures import Figure, HeldOut, figures_of
@@ -95,7 +95,7 @@ def _check_labels(card: Card, material: Material, options: TeachOptions) -> None
 def embed(tagger: Tagger, weights: Path, windows: Sequence[Floats]) -> Floats:
     """Compressed features (N, T, C) of the steps of N windows; WeightsError for a network that has none."""
 
-    def heard(batch: list[Floats]) -> Floats:
+    def heard(batch: Sequence[Floats]) -> Floats:
         with torch.inference_mode():
             output = tagger.network(torch.from_numpy(np.stack(batch)).to(tagger.device))
         if output.steps is None:
@@ -106,7 +106,8 @@ def embed(tagger: Tagger, weights: Path, windows: Sequence[Floats]) -> Floats:
         return features
 
     with ThreadPoolExecutor(tagger.jobs, initializer=torch.set_num_threads, initargs=(1,)) as workers:
-        return np.concatenate(list(workers.map(heard, batches(windows, BATCH))))
+        batches = (windows[first : first + BATCH] for first in range(0, len(windows), BATCH))
+        return np.concatenate(list(workers.map(heard, batches)))
 
 
 # Learning
