@@ -29,7 +29,7 @@ from audiolog_cli.model import checkpoint
 from audiolog_cli.model.checkpoint import Card
 from audiolog_cli.sound.audio import windows
 from audiolog_cli.tagging.options import LoadOptions
-from audiolog_cli.tagging.tagger import Tagger, batches, load
+from audiolog_cli.tagging.tagger import Tagger, load
 from audiolog_cli.teaching.bank import SUFFIX, find_bank, fingerprint, write_bank
 from audiolog_cli.teaching.learning import Taught, TeachOptions, embed, teach
 from audiolog_cli.teaching.material import read_material
@@ -68,8 +68,8 @@ def heard(tagger: Tagger, recs: list[Recording], kept: Path, *, scores: bool = F
 
 @torch.inference_mode()
 def own_scores(tagger: Tagger, samples: list[np.ndarray]) -> np.ndarray:
-    parts = [tagger.network(torch.from_numpy(np.stack(batch))).event_logits.sigmoid().numpy() for batch in batches(samples, 4)]
-    return np.concatenate(parts)
+    batches = (torch.from_numpy(np.stack(samples[first : first + 4])) for first in range(0, len(samples), 4))
+    return np.concatenate([tagger.network(batch).event_logits.sigmoid().numpy() for batch in batches])
 
 
 def cells(one: Heard, scores: np.ndarray, card: Card) -> np.ndarray:

@@ -17,6 +17,7 @@ from audiolog_cli.model.features import FRONT_END, TASK_FRONT_END
 from audiolog_cli.sound import audio
 from audiolog_cli.training import batches, recordings, validation
 from audiolog_cli.training.batches import labels_of, read_batch
+from audiolog_cli.weights import labels
 from tests.conftest import write_wav
 from tests.shell import audiolog, sh
 from tests.test_datasets import maestro, sound, write
@@ -64,7 +65,7 @@ def dataset(**parts: tuple[str, ...]) -> Dataset:
     names = [f"{place}_{take}" for place in "abcde" for take in (1, 2)]
     found = {name: LabelledRecording(name, Path(name), 10.0, (), ()) for name in names}
     folds = (Fold("1", parts),) if parts else ()
-    return Dataset("field", folders.known.EVERYDAY, found, folds, (), source_of=lambda name: name[0])
+    return Dataset("field", labels.EVERYDAY, found, folds, (), source_of=lambda name: name[0])
 
 
 def test_a_fold_with_a_validation_part_is_taken_as_it_is() -> None:
@@ -154,7 +155,7 @@ def test_interrupted_windows_are_continued_and_changed_data_is_noticed(tmp_path:
 def test_a_recording_shorter_than_its_header_says_is_not_trained_on(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", 12.0, rate=8000)
     recording = LabelledRecording("a", tmp_path / "a.wav", 40.0, (), ())
-    data = Dataset("field", folders.known.EVERYDAY, {"a": recording}, (), ())
+    data = Dataset("field", labels.EVERYDAY, {"a": recording}, (), ())
     with pytest.raises(AudioError, match="a.wav: ends within 20 s, expected 40 s"):
         recordings.make_windows(data, FRONT_END, tmp_path / "pool", silent, silent)
 
