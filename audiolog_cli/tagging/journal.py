@@ -26,7 +26,8 @@ import numpy as np
 
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import AudiologError, InputError, UsageError
-from audiolog_cli.sound.audio import Damage, Window
+from audiolog_cli.sound.audio import Window
+from audiolog_cli.sound.damage import Damage
 from audiolog_cli.sound.remote import is_url, version
 from audiolog_cli.tagging.options import Spans
 from audiolog_cli.tagging.parameters import Parameters, agree, locked
