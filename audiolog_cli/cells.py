@@ -174,7 +174,7 @@ class _Pending:
         events = tilings[0]
         if len(tilings) > 1:
             weights = [sum(part.n_samples * part.inside for part in parts) for parts in self.tilings.values()]
-            events = _weighted(tilings, weights).astype(np.float32)
+            events = _weighted(tilings, weights)
         return CellScores(
             self.start / sample_rate, self.end / sample_rate, (self.scene / self.n_samples).astype(np.float32), events
         )
@@ -189,10 +189,10 @@ def _joined(parts: list[_Part], rule: Rule) -> Scores:
     return joined
 
 
-def _weighted(scores: Sequence[Scores], weights: Sequence[float]) -> NDArray[np.float64]:
+def _weighted(scores: Sequence[Scores], weights: Sequence[float]) -> Scores:
     """Their mean (K,), as `np.average` computes it, in a third of the time; it is needed once a cell."""
-    mean: NDArray[np.float64] = (np.array(scores) * np.array(weights, np.float64)[:, None]).sum(axis=0) / sum(weights)
-    return mean
+    mean = (np.array(scores) * np.array(weights, np.float64)[:, None]).sum(axis=0) / sum(weights)
+    return mean.astype(np.float32)  # type: ignore[no-any-return]
 
 
 def smoothed(cells: Iterable[CellScores], events: float, scene: float) -> Iterator[CellScores]:
