@@ -77,3 +77,32 @@ def length(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = [(hours, "h"), (minutes, "min"), (second, "s")]
     return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
+def words(label: str) -> str:
+    """A label as a person would write it.
+
+    >>> words("city_center")
+    'city center'
+    """
+    return label.replace("_", " ")
+
+
+def capital(text: str) -> str:
+    """The text with its first letter capitalized, the rest unchanged."""
+    return text[:1].upper() + text[1:]
+
+
+def join(parts: Sequence[str]) -> str:
+    """A list, as in a sentence.
+
+    >>> join(["a"]), join(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+
+
+def percent(part: float, whole: float) -> str:
+    """A share in whole per cent; `under 1 %` if that would round a positive share to 0."""
+    share = 100 * part / whole if whole else 0.0
+    return "under 1 %" if 0 < share < 0.5 else f"{share:.0f} %"

@@ -10,8 +10,8 @@ from audiolog_cli.check.claims import Claim, check, claims_of, marked
 from audiolog_cli.check.facts import Table, holds, spans_of, table_of
 from audiolog_cli.check.times import times
 from audiolog_cli.check.words import MISSING, QUIET, lexicon, mentions, stem, vocabulary
-from audiolog_cli.llm.outline import words
 from audiolog_cli.records import Row
+from audiolog_cli.wording import words
 from tests.generated_claims import constructions, logs, sentences
 from tests.log_tables import Spans, rows
 from tests.written_logs import LOGS, TABLES, dated, hand_written

@@ -276,7 +276,6 @@ class Outliner:
         )
 
     def __call__(self, recording: "Recording", queue: Queue) -> Iterator[str]:
-        """See Writer."""
         if self.output.format == "text" and not self.output.is_checked:
             from audiolog_cli.llm.outline import outline
 
@@ -297,7 +296,6 @@ class Asker:
     output: Output
 
     def __call__(self, recording: "Recording", queue: Queue) -> Iterator[str]:
-        """See Writer."""
         from audiolog_cli.errors import LLMError
         from audiolog_cli.llm.asking import Costs
 
@@ -348,7 +346,6 @@ class Planner:
     format: LogFormat
 
     def __call__(self, recording: "Recording", queue: Queue) -> Iterator[str]:
-        """See Writer."""
         from audiolog_cli.llm.log import planned
 
         requests = planned(recording, self.asking, self.by)

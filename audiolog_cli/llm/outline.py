@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from audiolog_cli.llm.recording import Recording
 from audiolog_cli.records import Row
-from audiolog_cli.wording import UNNAMED, clock, counted, length, span
+from audiolog_cli.wording import UNNAMED, capital, clock, counted, join, length, percent, span, words
 
 SHOWN = 4  # times written out for one sound in one section; the others are counted
 NOT_ANALYSED = "not analysed"
@@ -355,35 +355,3 @@ WRITERS: dict[str, Callable[[Totals, Recording], Iterator[Fact]]] = {
     "timing": summary_facts,
     "brief": _brief,
 }
-
-
-# Words
-
-
-def words(label: str) -> str:
-    """A label as a person would write it.
-
-    >>> words("city_center")
-    'city center'
-    """
-    return label.replace("_", " ")
-
-
-def capital(text: str) -> str:
-    """The text with its first letter capitalized, the rest unchanged."""
-    return text[:1].upper() + text[1:]
-
-
-def join(parts: list[str]) -> str:
-    """A list, as in a sentence.
-
-    >>> join(["a"]), join(["a", "b", "c"])
-    ('a', 'a, b and c')
-    """
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
-
-
-def percent(part: float, whole: float) -> str:
-    """A share in whole per cent; `under 1 %` if that would round a positive share to 0."""
-    share = 100 * part / whole if whole else 0.0
-    return "under 1 %" if 0 < share < 0.5 else f"{share:.0f} %"

@@ -13,8 +13,9 @@ from audiolog_cli.check.claims import TOLERANCE, Claim, wrong_claims
 from audiolog_cli.check.facts import Table, holds, table_of
 from audiolog_cli.check.verdicts import Sentence, reason, section_table, sentence_claims, unspoken
 from audiolog_cli.check.words import MISSING, QUIET, mentions
-from audiolog_cli.llm.outline import SHOWN, Fact, capital
+from audiolog_cli.llm.outline import SHOWN, Fact
 from audiolog_cli.llm.units import Unit
+from audiolog_cli.wording import capital
 
 MOST_WORDS = 15  # for each claim of a sentence: anything longer is chatter, or not language
 ENDED = re.compile(r"[.!?。！？][)\"'”»_]*$")

@@ -14,32 +14,11 @@ sounds.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from audiolog_cli.llm.outline import (
-    EVENTS_ALONE,
-    SHOWN,
-    Fact,
-    Heard,
-    Section,
-    Totals,
-    brief_fact,
-    course_fact,
-    events_alone,
-    how_often,
-    incomplete_facts,
-    join,
-    noting,
-    overview_facts,
-    section_facts,
-    sections,
-    share,
-    summary_facts,
-    times,
-    to_the_first_that_tells,
-    words,
-)
+from audiolog_cli.llm import outline
+from audiolog_cli.llm.outline import Fact, Heard, Section, Totals
 from audiolog_cli.llm.recording import Recording
 from audiolog_cli.records import Row
-from audiolog_cli.wording import clock, length
+from audiolog_cli.wording import clock, join, length, words
 
 INSTRUCTIONS = {
     "timing": "Write what is heard in this part of a recording, one short sentence for each sound, with the times as they stand. "
@@ -95,7 +74,7 @@ Fits = Callable[[Unit], bool]  # whether a model can be asked about a unit
 def units(recording: Recording, rows: list[Row], form: str, fits: Fits) -> Iterator[Unit]:
     """The units of a recording, in the order of its log. Its rows are read as needed and put into `rows`."""
     totals = Totals()
-    reading = to_the_first_that_tells(noting(_keeping(recording.rows, rows), totals), totals)
+    reading = outline.to_the_first_that_tells(outline.noting(_keeping(recording.rows, rows), totals), totals)
     if totals.whole.events and not totals.tells_all:
         yield from _events_alone_units(totals, rows, form)
         return
@@ -121,8 +100,8 @@ def _keeping(rows: Iterator[Row], kept: list[Row]) -> Iterator[Row]:
 def _events_alone_units(totals: Totals, rows: Sequence[Row], form: str) -> Iterator[Unit]:
     """The events in one unit, for a table without scenes, which does not tell what was analysed."""
     told = "\n".join(f"- {words(event)}: {_often(heard)}" for event, heard in totals.whole.by_time())
-    yield Unit("overview", tuple(events_alone(totals, form)), "" if form == "brief" else told, rows)
-    yield Unit("closing", (Fact(EVENTS_ALONE),), "", rows)
+    yield Unit("overview", tuple(outline.events_alone(totals, form)), "" if form == "brief" else told, rows)
+    yield Unit("closing", (Fact(outline.EVENTS_ALONE),), "", rows)
 
 
 # Section by section
@@ -131,7 +110,7 @@ def _events_alone_units(totals: Totals, rows: Sequence[Row], form: str) -> Itera
 def _section_rows(rows: Iterator[Row]) -> Iterator[tuple[Section, list[Row]]]:
     """The outline's sections, each with its rows; no rows for what was not analysed."""
     held: list[Row] = []
-    for section in sections(_keeping(rows, held)):
+    for section in outline.sections(_keeping(rows, held)):
         inside = [row for row in held if row.onset < section.when.offset]
         del held[: len(inside)]
         yield section, inside
@@ -140,13 +119,13 @@ def _section_rows(rows: Iterator[Row]) -> Iterator[tuple[Section, list[Row]]]:
 def _timing_units(section: tuple[Section, list[Row]], fits: Fits) -> Iterator[Unit]:
     """A section as a unit, or as several that fit; the table's own lines take the place of a row too long for the model."""
     whole, rows = section
-    title, *facts = section_facts(whole)
+    title, *facts = outline.section_facts(whole)
     unit = Unit("timing", tuple(facts), _timing_told(whole), rows, title.line, whole.scene or "")
     if not unit.told or fits(unit) or len(rows) < 2:
         yield unit if fits(unit) else replace(unit, told="")
         return
     for half in halves(rows):
-        for part in sections(half, start=half[0].onset):
+        for part in outline.sections(half, start=half[0].onset):
             yield from _timing_units((part, list(half)), fits)
 
 
@@ -174,7 +153,7 @@ def _listed(head: str, said: Iterable[tuple[str, str]]) -> str:
 
 
 def _when(heard: Heard) -> str:
-    if heard.count > SHOWN:
+    if heard.count > outline.SHOWN:
         return f"{heard.count} times between {clock(heard.first[0][0])} and {clock(heard.offset)}"
     return join([f"from {clock(onset)} to {clock(offset)}" for onset, offset in heard.first])
 
@@ -184,7 +163,7 @@ def _when(heard: Heard) -> str:
 
 def _overview_units(totals: Totals, rows: Sequence[Row]) -> Iterator[Unit]:
     for scene, section in totals.scenes.items():
-        title, *facts = overview_facts(section, totals)
+        title, *facts = outline.overview_facts(section, totals)
         head = f"{f'In the {words(scene)} for' if scene else 'For'} {length(section.when.seconds)}."
         told = _listed(head, ((event, _often(heard)) for event, heard in section.by_time()))
         yield Unit("overview", tuple(facts), told, [row for row in rows if row.scene == scene], title.line, scene)
@@ -197,11 +176,13 @@ def _often(heard: Heard) -> str:
 
 
 def _brief_units(totals: Totals, rows: Sequence[Row]) -> Iterator[Unit]:
-    yield Unit("brief", (course_fact(totals),), "", rows)
+    yield Unit("brief", (outline.course_fact(totals),), "", rows)
     for scene, section in totals.scenes.items():
         head = f"In the {words(scene)}." if scene else "In a place without a name."
-        told = _listed(head, ((event, share(heard, section.when.seconds)) for event, heard in section.by_time()))
-        yield Unit("brief", (brief_fact(section, totals),), told, [row for row in rows if row.scene == scene], scene=scene)
+        told = _listed(head, ((event, outline.share(heard, section.when.seconds)) for event, heard in section.by_time()))
+        yield Unit(
+            "brief", (outline.brief_fact(section, totals),), told, [row for row in rows if row.scene == scene], scene=scene
+        )
 
 
 # The whole
@@ -209,24 +190,24 @@ def _brief_units(totals: Totals, rows: Sequence[Row]) -> Iterator[Unit]:
 
 def _closing_units(recording: Recording, totals: Totals, rows: Sequence[Row], form: str) -> Iterator[Unit]:
     if form == "brief":
-        yield from (Unit("brief", (fact,), "", rows) for fact in incomplete_facts(totals, recording))
+        yield from (Unit("brief", (fact,), "", rows) for fact in outline.incomplete_facts(totals, recording))
         return
     scenes = [f"{words(scene)} for {length(part.when.seconds)}" for scene, part in totals.scenes.items() if scene]
     most = [words(event) for event, _ in totals.whole.by_time()[:5]]
     told = ([f"Scenes: {join(scenes)}."] if scenes else []) + [f"Heard most: {join(most)}."]
-    facts = tuple(summary_facts(totals, recording))
+    facts = tuple(outline.summary_facts(totals, recording))
     yield Unit("closing", facts, "\n".join(told) if most else "", rows, duration=recording.duration)
 
 
 def label_facts(rows: Sequence[Row], form: str) -> list[Fact]:
     """A line for each label of a recording, to be added to a log that was written in one piece and leaves the label out."""
     totals = Totals()
-    for _ in noting(rows, totals):
+    for _ in outline.noting(rows, totals):
         pass
     heard = totals.whole.in_order() + [(scene, part.when) for scene, part in totals.scenes.items() if scene]
     whole = totals.whole.when
     tell: Callable[[Heard], str] = {
-        "timing": lambda each: times(each, whole),
-        "brief": lambda each: share(each, whole.seconds),
-    }.get(form, how_often)
+        "timing": lambda each: outline.times(each, whole),
+        "brief": lambda each: outline.share(each, whole.seconds),
+    }.get(form, outline.how_often)
     return [Fact(f"  {words(label)}: {tell(each)}", (label,)) for label, each in heard]
