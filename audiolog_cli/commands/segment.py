@@ -13,7 +13,7 @@ from audiolog_cli.tally import Tally
 
 if TYPE_CHECKING:
     from audiolog_cli.sound.audio import DecodeOptions
-    from audiolog_cli.sound.decoding import Samples
+    from audiolog_cli.sound.pcm import Samples
     from audiolog_cli.sound.segments import SegmentOptions
 
 

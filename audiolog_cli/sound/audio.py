@@ -23,9 +23,9 @@ from av.audio.resampler import AudioResampler
 from audiolog_cli.errors import AudioError, UsageError
 from audiolog_cli.sound.containers import Source, Track, open_bytes, open_track, open_tracks, source_name
 from audiolog_cli.sound.damage import Damage, Report, warn_of_damage
-from audiolog_cli.sound.decoding import Clock, Samples, channels_of, mono_blocks
+from audiolog_cli.sound.decoding import Clock, channels_of, mono_blocks
 from audiolog_cli.sound.doubts import Hum, Silence, ultrasound
-from audiolog_cli.sound.pcm import RawFormat
+from audiolog_cli.sound.pcm import RawFormat, Samples
 from audiolog_cli.sound.riff import Stream, Wave, is_seekable
 
 SAMPLE_RATE = 32_000  # Hz, of the models

@@ -23,9 +23,7 @@ from audiolog_cli.sound.containers import PcmTrack, SoundTrack, Track
 from audiolog_cli.sound.damage import Damage, MergedReport, Report
 from audiolog_cli.sound.doubts import Cancelling
 from audiolog_cli.sound.packets import Lost, decoded
-from audiolog_cli.sound.pcm import RATES, frames
-
-Samples = NDArray[np.float32]
+from audiolog_cli.sound.pcm import RATES, Samples, frames
 
 FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
 SAMPLE_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiolog_cli.sound.damage import Damage, Report
-
-Samples = NDArray[np.float32]
+from audiolog_cli.sound.pcm import Samples
 
 LONG_SILENCE = 60.0  # seconds of one value that are reported even with sound before or after them
 SAME = 1e-7  # of full scale 1: less than the last of 24 bits

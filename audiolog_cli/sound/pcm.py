@@ -14,6 +14,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.codec.context import CodecContext
 from av.packet import Packet
+from numpy.typing import NDArray
 
 from audiolog_cli.errors import UsageError
 
@@ -33,6 +34,7 @@ EXTENSIBLE = 0xFFFE  # a format tag: the real one comes later, before these byte
 PCM_SUBTYPE = bytes.fromhex("000000001000800000aa00389b71")
 RATES = range(100, 1_000_001)  # Hz; anything else is a damaged header, and the resampler's filter would fill the memory
 PROBED = 1 << 15  # bytes at the beginning that are searched for compressed sound
+Samples = NDArray[np.float32]  # mono, full scale at 1
 Read: TypeAlias = Callable[[int], bytes]  # up to so many bytes; none at the end
 LOUD = 0.001  # mean square, -30 dBFS: compressed sound, taken for 16-bit samples, is louder
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from audiolog_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from audiolog_cli.sound.decoding import Samples
+    from audiolog_cli.sound.pcm import Samples
 
 BLOCK_MS = 100  # the level is measured over this length
 HYSTERESIS_DB = 6.0  # sound ends when it has fallen this far below the level at which it begins ...

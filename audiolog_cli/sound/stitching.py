@@ -9,13 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from audiolog_cli.errors import InputError
 from audiolog_cli.sound.clock import in_utc
+from audiolog_cli.sound.pcm import Samples
 
-Samples = NDArray[np.float32]
 Item = TypeVar("Item")
 
 TOLERANCE = 0.5  # seconds

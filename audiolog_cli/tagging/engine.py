@@ -18,8 +18,9 @@ from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import InputError
 from audiolog_cli.records import Cell, End, Failure, Remark
 from audiolog_cli.sound.clock import start_of
+from audiolog_cli.sound.pcm import Samples
 from audiolog_cli.sound.remote import is_url
-from audiolog_cli.sound.stitching import Samples, stitched
+from audiolog_cli.sound.stitching import stitched
 from audiolog_cli.tagging.hearing import Course, Notes, Plan, recording_of, records_of, samples_of
 from audiolog_cli.tagging.options import Job
 from audiolog_cli.tagging.parts import Parts, key_of

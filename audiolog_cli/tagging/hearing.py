@@ -31,7 +31,7 @@ from audiolog_cli.tagging.scores import score_file, written
 
 if TYPE_CHECKING:
     from audiolog_cli.model.checkpoint import Card
-    from audiolog_cli.sound.stitching import Samples
+    from audiolog_cli.sound.pcm import Samples
     from audiolog_cli.tagging.pipeline import Recording
     from audiolog_cli.tagging.tagger import Tagger
 

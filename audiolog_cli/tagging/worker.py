@@ -27,7 +27,7 @@ from audiolog_cli.tagging.parts import Parts, raising
 from audiolog_cli.tally import Outcome
 
 if TYPE_CHECKING:
-    from audiolog_cli.sound.decoding import Samples
+    from audiolog_cli.sound.pcm import Samples
     from audiolog_cli.tagging.tagger import Tagger
 
 BLOCK_SECONDS = 30.0  # 3.8 MB at 32 kHz

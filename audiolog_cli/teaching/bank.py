@@ -10,15 +10,14 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from audiolog_cli.errors import WeightsError
 from audiolog_cli.model.extended import Extended
+from audiolog_cli.teaching.regression import Floats
 from audiolog_cli.weights.find import folders
 
 SUFFIX = ".else.npz"
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from audiolog_cli.teaching.regression import Floats
+
 EVERY = 4  # samples averaged to one: what is below 4 kHz is enough
 SAME = 0.55  # of a correlation of 1; experiments/own_sounds_advice.py has measured it
-
-Floats = NDArray[np.float32]
 
 
 def copies(sounds: Sequence[Floats]) -> Iterator[tuple[int, int]]:

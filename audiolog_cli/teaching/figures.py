@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from audiolog_cli.metrics.score_based import average_precision, threshold_curve
-from audiolog_cli.teaching.regression import logit
-from audiolog_cli.teaching.targets import Floats, Targets
+from audiolog_cli.teaching.regression import Floats, logit
+from audiolog_cli.teaching.targets import Targets
 
 LOWEST, HIGHEST = 0.001, 0.99  # thresholds
 SURE = 2000  # seconds without the sound per false alarm

@@ -26,10 +26,9 @@ from audiolog_cli.teaching.bank import Bank, find_bank
 from audiolog_cli.teaching.figures import Figure, HeldOut, figures_of
 from audiolog_cli.teaching.lessons import N_FOLDS, Hearing, Lessons, make_lessons
 from audiolog_cli.teaching.material import SCENE, Material
-from audiolog_cli.teaching.regression import Linear, fit
+from audiolog_cli.teaching.regression import Floats, Linear, fit
 from audiolog_cli.teaching.targets import Targets, targets
 
-Floats = NDArray[np.float32]
 Say = Callable[[str], None]
 
 CELL = 1.0  # seconds

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiolog_cli.teaching.lessons import Lesson
+from audiolog_cli.teaching.regression import Floats
 
 MOSTLY = 0.6  # share of a step that a sound must fill to count as heard in it
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
