@@ -29,8 +29,6 @@ from audiolog_cli.records import Cell
 
 Scores = NDArray[np.float32]
 Rule = Literal["max", "mean"]
-
-
 OWN_SCENE = 0.5  # score from which a scene with a score of its own is named
 
 

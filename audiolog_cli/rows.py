@@ -121,7 +121,6 @@ def disjoint(rows: Iterable[Row], reached: dict[str, float] | None = None) -> It
 
 _FOREVER = float("inf")
 
-
 SORT = r"sort by file and then by onset as a number: sort -s -t $'\t' -k1,1 -k2,2n"  # the way out
 
 

@@ -1,4 +1,4 @@
-"""Which recordings a command works on: paths, folders, lists of paths, lists of segments."""
+"""What a command reads: recordings (paths, folders, lists of paths, lists of segments), or tables (cells, rows, thresholds)."""
 
 import os
 import re

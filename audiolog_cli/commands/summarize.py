@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 OF_A_MODEL = needs("--llm", why="the outline asks no language model")
 
-
 LogFormat = Literal["text", "json"]
 CheckMode = Literal["off", "warn", "repair", "strict"]  # what to do with a log that claims what the table does not say
 By = Literal["auto", "whole", "section"]  # how a language model is asked; see llm/log.py

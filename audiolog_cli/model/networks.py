@@ -34,8 +34,6 @@ KINDS: dict[str, tuple[type[Trainable], Mapping[str, Make]]] = {
     "cnn": (Joint, {"small": lambda scenes, events, classes: JointConfig(scenes, 0)}),
     "task4b": (TaskCRNN, {"small": lambda scenes, events, classes: TaskConfig(events)}),
 }
-
-
 OWN_FRONT_ENDS = {"mobilenet": KALDI_FRONT_END, "task4b": TASK_FRONT_END}  # of kinds whose features differ from HTS-AT's
 
 

@@ -21,7 +21,6 @@ from audiolog_cli.report.timeline import LabelTrack, Timeline, headings
 
 SCRIPTS = ("data.js", "time.js", "view.js", "draw.js", "lists.js", "timeline.js", "input.js", "main.js")
 
-
 N_BANDS = 64  # of a spectrogram
 
 

@@ -17,7 +17,6 @@ MAX_COLUMNS = 26  # of the overview
 STEPS = tuple(minutes * 60_000 for minutes in (10, 15, 30, 60, 120, 180, 360, 720, 1440, 10_080))
 NO_SCENE = "unnamed scene"
 
-
 CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\ufffd")  # XML cannot hold them
 
 
