@@ -19,7 +19,7 @@ from av.stream import Disposition
 
 from audiolog_cli.errors import AudioError
 from audiolog_cli.sound.pcm import PROBED, RawFormat, Read, may_be_compressed, of_wave
-from audiolog_cli.sound.remote import is_url, open_url
+from audiolog_cli.sound.remote import is_url, open_url, reason
 from audiolog_cli.sound.riff import NotWave, Stream, Wave, is_seekable, is_wave
 
 Source = str | os.PathLike[str] | BinaryIO
@@ -109,12 +109,8 @@ def open_path(path: str) -> BinaryIO:
         if os.path.isfile(path) and os.path.getsize(path) == 0:
             raise AudioError(f"{path}: empty file")
         return open(path, "rb")
-    except FileNotFoundError:
-        raise AudioError(f"{path}: no such file") from None
-    except PermissionError:
-        raise AudioError(f"{path}: permission denied") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise AudioError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        raise AudioError(f"{path}: {reason(error)}") from None
 
 
 @contextmanager

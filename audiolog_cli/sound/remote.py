@@ -51,7 +51,7 @@ def file_system(url: str) -> tuple[Any, str]:
     except ValueError as error:
         raise UsageError(f"{url}: {str(error).rstrip('.').lower()}; expected a path or a URL such as s3://bucket/name") from None
     except Exception as error:  # each file system has its own: botocore's, aiohttp's, ... many are not OSErrors
-        raise InputError(f"{url}: {_reason(error)}") from None
+        raise InputError(f"{url}: {reason(error)}") from None
     return system, str(path)
 
 
@@ -65,7 +65,7 @@ def open_url(url: str) -> BinaryIO:
     except AudioError:
         raise
     except Exception as error:  # as above
-        raise AudioError(f"{url}: {_reason(error)}") from None
+        raise AudioError(f"{url}: {reason(error)}") from None
 
 
 def version(name: str) -> str:
@@ -77,13 +77,13 @@ def version(name: str) -> str:
         try:
             found = os.stat(name)
         except OSError as error:
-            raise InputError(f"{name}: {_reason(error)}") from None
+            raise InputError(f"{name}: {reason(error)}") from None
         return f"{found.st_size}\0{found.st_mtime_ns}"
     system, path = file_system(name)
     try:
         information = system.info(path)
     except Exception as error:  # as above
-        raise InputError(f"{name}: {_reason(error)}") from None
+        raise InputError(f"{name}: {reason(error)}") from None
     return f"{information['size']}\0{next((information[key] for key in CHANGES if information.get(key)), '')}"
 
 
@@ -103,7 +103,7 @@ def writing(url: str, option: str) -> Iterator[None]:
     except Exception as error:
         if not is_url(url):
             raise
-        raise UsageError(f"{option} {url}: cannot be written to: {_reason(error)}") from error
+        raise UsageError(f"{option} {url}: cannot be written to: {reason(error)}") from error
 
 
 def files_below(url: str) -> list[str]:
@@ -116,7 +116,7 @@ def files_below(url: str) -> list[str]:
         archive = url.removeprefix(inside(url)) if "://" in inside(url) else ""
         return [f"{system.unstrip_protocol(name)}{archive}" for name in names]
     except Exception as error:  # as above
-        raise InputError(f"{url}: {_reason(error)}") from None
+        raise InputError(f"{url}: {reason(error)}") from None
 
 
 class _Guarded(io.RawIOBase):
@@ -131,7 +131,7 @@ class _Guarded(io.RawIOBase):
         try:
             data = self._file.read(len(buffer))
         except Exception as error:  # as above
-            raise AudioError(f"{self._url}: reading it broke off: {_reason(error)}") from None
+            raise AudioError(f"{self._url}: reading it broke off: {reason(error)}") from None
         buffer[: len(data)] = data
         return len(data)
 
@@ -152,7 +152,7 @@ class _Guarded(io.RawIOBase):
         super().close()
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """What went wrong, in one line."""
     if isinstance(error, FileNotFoundError):
         cause = error.__cause__  # HTTP calls a server that is not there, or refuses, a missing file
