@@ -1,13 +1,15 @@
 """Small tables that people write (durations, folds, thresholds, clips): lines in, the fields of each line by column name out.
 
 The first line is the header; columns may come in any order, and there may be others. Records, which may be millions of lines,
-have a reader of their own (`reading.py`).
+have a reader of their own (`reading.py`). Numbers in fields are read in one way everywhere.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import isfinite
 from typing import NoReturn
 
 from audiolog_cli.errors import RecordError
+from audiolog_cli.records import LATEST
 
 
 def _refuse(problem: str) -> NoReturn:
@@ -38,3 +40,36 @@ def read_columns(
             yield f"{name}:{number}", dict(zip(columns, fields, strict=True))
         elif line.strip():
             report(f"{name}:{number}: expected {len(columns)} columns, got {len(fields)}")
+
+
+# What a field holds
+
+
+def is_number(text: str) -> bool:
+    """Whether a field is a number.
+
+    >>> is_number("0.5"), is_number("a.wav")
+    (True, False)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def finite_number(text: str, what: str) -> float:
+    """A finite number; ValueError that says what was expected."""
+    if not is_number(text) or not isfinite(float(text)):
+        raise ValueError(f"expected a number as {what}, got {text!r}")
+    return float(text)
+
+
+def parse_times(onset: str, offset: str) -> tuple[float, float]:
+    """Seconds of an interval; ValueError that says what is wrong."""
+    start, end = finite_number(onset, "onset"), finite_number(offset, "offset")
+    if end >= LATEST:
+        raise ValueError(f"expected times in seconds, below {LATEST:.0f}, got offset {offset!r}")
+    if not 0 <= start <= end:
+        raise ValueError(f"expected 0 <= onset <= offset in seconds, got onset {onset!r}, offset {offset!r}")
+    return start, end

@@ -14,12 +14,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from math import isfinite
 from pathlib import PurePath
 from typing import TypeVar
 
+from audiolog_cli.columns import finite_number, is_number, parse_times
 from audiolog_cli.errors import RecordError
-from audiolog_cli.records import LATEST, Cell, End, Failure, Row, check_text
+from audiolog_cli.records import Cell, End, Failure, Row, check_text
 
 TOP_OF_BAND = 16_000.0  # Hz: half of the models' sample rate
 RAVEN_COLUMNS = (
@@ -155,36 +155,6 @@ def is_raven(fields: list[str]) -> bool:
 def is_audacity(fields: list[str]) -> bool:
     """Whether this is a line of a label track: two numbers, which may have a decimal comma, and a text."""
     return len(fields) == 3 and all(is_number(text.replace(",", ".")) for text in fields[:2])
-
-
-def is_number(text: str) -> bool:
-    """Whether a field is a number.
-
-    >>> is_number("0.5"), is_number("a.wav")
-    (True, False)
-    """
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def finite_number(text: str, what: str) -> float:
-    """A finite number; ValueError that says what was expected."""
-    if not is_number(text) or not isfinite(float(text)):
-        raise ValueError(f"expected a number as {what}, got {text!r}")
-    return float(text)
-
-
-def parse_times(onset: str, offset: str) -> tuple[float, float]:
-    """Seconds of an interval; ValueError that says what is wrong."""
-    start, end = finite_number(onset, "onset"), finite_number(offset, "offset")
-    if end >= LATEST:
-        raise ValueError(f"expected times in seconds, below {LATEST:.0f}, got offset {offset!r}")
-    if not 0 <= start <= end:
-        raise ValueError(f"expected 0 <= onset <= offset in seconds, got onset {onset!r}, offset {offset!r}")
-    return start, end
 
 
 def read_audacity(numbered: Iterable[tuple[int, str]], name: str) -> Iterator[Cell]:

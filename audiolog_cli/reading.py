@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from audiolog_cli import editors
-from audiolog_cli.editors import is_number, parse_times
+from audiolog_cli.columns import finite_number, is_number, parse_times
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import (
     CELL_COLUMNS,
@@ -208,7 +208,7 @@ def _what_is_wrong_with(onset: str, offset: str, kind: str, label: str, score: s
     parse_times(onset, offset)
     if kind not in _KINDS:
         return f"expected kind scene or event, got {kind!r}"
-    if not 0 <= editors.finite_number(score, "score") <= 1:
+    if not 0 <= finite_number(score, "score") <= 1:
         return f"expected a score between 0 and 1, got {score!r}"
     return "expected a label, got an empty field"
 

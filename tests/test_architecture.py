@@ -22,7 +22,8 @@ LAYERS = (
     ("sound", "weights"),
     ("cells", "rows", "parquet", "wording", "reading"),
     ("editors", "tally"),
-    ("records", "terminal", "side_files", "columns"),
+    ("columns",),
+    ("records", "terminal", "side_files"),
     ("errors",),
 )
 HEAVY = ("torch", "torchaudio", "safetensors", "onnx", "onnxruntime")

@@ -67,9 +67,9 @@ def test_maestro_reports_every_broken_line(tmp_path: Path) -> None:
     assert relative(read_maestro(root), root) == [
         f"{place}:1: expected 4 columns (onset offset label soft_label), got 3",
         f"{place}:2: unknown label 'unicorn'",
-        f"{place}:3: expected 0 <= onset <= offset, got 1.0 and 0.0",
+        f"{place}:3: expected 0 <= onset <= offset in seconds, got onset '1.0', offset '0.0'",
         f"{place}:4: expected a soft label from 0 to 1, got 1.5",
-        f"{place}:5: expected numbers, got onset '0', offset '1', target 'high'",
+        f"{place}:5: expected a number as soft label, got 'high'",
         f"{place}:6: car ends at 9 s, the recording at 2.500 s",
     ]
 

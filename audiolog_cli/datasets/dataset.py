@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audiolog_cli.columns import read_columns
+from audiolog_cli.columns import finite_number, parse_times, read_columns
 from audiolog_cli.errors import InputError
 from audiolog_cli.sound import audio
 from audiolog_cli.weights.labels import LabelList
@@ -87,13 +87,11 @@ class Findings:
         """The event in a line's (onset, offset, label) as text; None, and a problem, if it is not valid."""
         onset, offset, label = values
         try:
-            event = Event(float(onset), float(offset), label, float(target))
-        except ValueError:
-            self.problems.append(f"{place}: expected numbers, got onset {onset!r}, offset {offset!r}, target {target!r}")
+            event = Event(*parse_times(onset, offset), label, finite_number(target, "soft label"))
+        except ValueError as error:
+            self.problems.append(f"{place}: {error}")
             return None
-        if not 0 <= event.onset <= event.offset < float("inf"):
-            self.problems.append(f"{place}: expected 0 <= onset <= offset, got {onset} and {offset}")
-        elif not 0 <= event.target <= 1:
+        if not 0 <= event.target <= 1:
             self.problems.append(f"{place}: expected a soft label from 0 to 1, got {target}")
         elif label not in labels:
             self.problems.append(f"{place}: unknown label {label!r}")

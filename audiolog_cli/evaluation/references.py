@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audiolog_cli import parquet, terminal
-from audiolog_cli.columns import read_columns
-from audiolog_cli.editors import finite_number, is_number, parse_times
+from audiolog_cli.columns import finite_number, is_number, parse_times, read_columns
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import is_annotation, is_list, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, composed, whole

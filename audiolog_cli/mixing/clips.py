@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audiolog_cli.columns import read_columns
+from audiolog_cli.columns import finite_number, read_columns
 from audiolog_cli.errors import RecordError
 
 KINDS = ("event", "scene", "background")
@@ -84,11 +84,9 @@ def read_clips(folder: Path) -> list[Clip]:
 
 def _clip(folder: Path, row: dict[str, str], place: str) -> Clip:
     try:
-        onset, offset, duration = float(row["onset"]), float(row["offset"]), float(row["duration"])
-    except ValueError:
-        raise RecordError(
-            f"{place}: onset, offset and duration must be seconds, got {row['onset']!r}, {row['offset']!r}, {row['duration']!r}"
-        ) from None
+        onset, offset, duration = (finite_number(row[column], column) for column in ("onset", "offset", "duration"))
+    except ValueError as error:
+        raise RecordError(f"{place}: {error}") from None
     if not 0 <= onset < offset <= duration + 0.05:
         raise RecordError(f"{place}: the sounding part {onset}..{offset} s is not inside a clip of {duration} s")
     for value, allowed, column in ((row["kind"], KINDS, "kind"), (row["split"], SPLITS, "split")):

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from audiolog_cli.cells import CellScores
-from audiolog_cli.columns import read_columns
-from audiolog_cli.editors import finite_number
+from audiolog_cli.columns import finite_number, read_columns
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import check_text
 from audiolog_cli.side_files import replacing
