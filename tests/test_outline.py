@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from audiolog_cli.check.claims import check, table_of
 from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.llm.outline import LONGEST_SECTION, outline, sections
-from audiolog_cli.llm.recording import Recording, recordings, together
+from audiolog_cli.llm.recording import PLAIN, Recording, recordings, together
 from audiolog_cli.records import Cell, End, Failure, Record, Row, Segment
+from audiolog_cli.rows import TableOptions
 from tests.log_tables import FARM_EVENTS, FARM_SCENES, cells, rows
 
 
@@ -20,8 +21,8 @@ def farm() -> Iterator[Record]:
     yield End("farm.wav", 98.0, 100, "everyday", "0.1.0")
 
 
-def first(records: Iterator[Record], form: str) -> str:
-    return "\n".join(line for recording in recordings(records) for line in outline(recording, form))
+def first(records: Iterator[Record], form: str, options: TableOptions = PLAIN) -> str:
+    return "\n".join(line for recording in recordings(records, options) for line in outline(recording, form))
 
 
 def test_timing_tells_scenes_in_order_with_every_sound_and_its_times() -> None:
@@ -79,6 +80,13 @@ def test_brief_names_no_time() -> None:
         "Not all of the recording was analysed."
     )
     assert not any(character.isdigit() for character in text)
+
+
+def test_a_short_sound_that_was_dropped_is_not_the_surest_one() -> None:
+    """The log named a dog that it does not hold."""
+    heard = cells({"farm": [(0, 9)]}, {"dog": [(0, 1)], "bird": [(2, 8)]})
+    text = first(heard, "timing", TableOptions(min_duration=3.0))
+    assert "bird" in text and "dog" not in text and "highest score" not in text
 
 
 def test_brief_says_where_the_scene_is_not_named() -> None:

@@ -8,7 +8,7 @@ one row is held.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import chain, groupby
+from itertools import accumulate, chain, groupby
 from operator import itemgetter
 from pathlib import PurePath
 
@@ -27,7 +27,7 @@ class Recording:
     rows: Iterator[Row]  # run-length encoded, in order of time; to be read once
     duration: float | None = None  # seconds, from an `end` record
     failure: str | None = None  # the message of an `error` record
-    surest: dict[str, tuple[float, float]] = field(default_factory=dict)  # event -> (highest score, its onset in seconds)
+    surest: dict[str, tuple[float, float]] = field(default_factory=dict)  # event -> (highest score, its onset in s), if known
     title: str = ""  # the heading of its log: the file's own name, or its whole path if an earlier recording has that name
 
     def __post_init__(self) -> None:
@@ -80,6 +80,8 @@ def _rows(first: Record, rest: Iterator[Record], recording: Recording, options: 
             yield record
         else:
             _note(record, recording)
+    if options.min_duration > 0:  # the highest score may be of a sound that was dropped
+        recording.surest.clear()
 
 
 def _scored(records: Iterator[Record], recording: Recording) -> Iterator[Cell | End | Failure]:
@@ -142,7 +144,7 @@ def together(each: Iterable[Recording]) -> Recording:
         shifts = [start - min(known) for start in sorted(known)]
     else:
         lengths = [max(recording.duration or 0.0, rows[-1].offset) for recording, rows in held]
-        shifts = [sum(lengths[:index]) for index in range(len(held))]
+        shifts = list(accumulate(lengths, initial=0.0))[:-1]
     whole = Recording(
         " + ".join(recording.filename for recording, _ in held) or "no recording",
         iter(()),
