@@ -12,7 +12,7 @@ from audiolog_cli.model.baselines import Joint, JointConfig
 from audiolog_cli.model.checkpoint import Card
 from audiolog_cli.teaching.bank import find_bank, write_bank
 from audiolog_cli.teaching.figures import Figure, HeldOut, best_threshold, f1_at, figures_of
-from audiolog_cli.teaching.lessons import Hearing, Lesson, Span, make_lessons
+from audiolog_cli.teaching.lessons import Hearing, Lesson, Span, _unmarked, make_lessons
 from audiolog_cli.teaching.material import Mark, read_material
 from audiolog_cli.teaching.regression import fit
 from audiolog_cli.teaching.report import report_lines
@@ -99,6 +99,30 @@ def test_a_folder_without_sounds_and_a_recording_without_a_label(tmp_path: Path)
         read_material(tmp_path, is_wav)
     with pytest.raises(UsageError, match="no such folder"):
         read_material(tmp_path / "nowhere", is_wav)
+
+
+def test_what_lies_within_an_overlapping_mark_is_no_background() -> None:
+    """Rain all the time, in which a dog barks: what follows the bark was learned as a place without rain."""
+    rain, bark, bell = Mark(2.0, 20.0, "rain", True), Mark(5.0, 6.0, "bark", True), Mark(23.0, 24.0, "bell", True)
+    wave = np.arange(30, dtype=np.float32)  # one sample a second
+    found = _unmarked(wave, [bell, rain, bark], Hearing(1, 10.0))
+    assert [(part[0], part[-1] + 1) for part in found] == [(0, 2), (20, 23), (24, 30)]
+
+
+def test_moments_and_empty_folders_teach_nothing_and_are_named(tmp_path: Path) -> None:
+    """Audacity's point labels gave an F1 of 1.00, and a linked folder was passed over in silence."""
+    folder = beeps(tmp_path / "mine", 3)
+    (folder / "whistle").symlink_to(tmp_path)
+    clip(folder / "night.wav", 300)
+    (folder / "night.txt").write_text("0.5\t0.5\tlow\n")
+    lessons = make_lessons(read_material(folder, is_wav), Hearing(RATE, 10.0))
+    assert lessons.remarks == [
+        f"{folder / 'whistle'}: no sound files in it; left out",
+        f"{folder / 'night.wav'}: low at 0.5 s: a moment, expected a stretch; left out",
+    ]
+    (folder / "night.txt").write_text("0.5\t0.5\tknock\n1\t1\tknock\n2\t2\tknock\n")
+    with pytest.raises(InputError, match="knock: 0 of its clips can be used, expected 3 or more: .*a moment"):
+        make_lessons(read_material(folder, is_wav), Hearing(RATE, 10.0))
 
 
 # What sounds, and what is heard when

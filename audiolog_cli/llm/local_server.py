@@ -79,7 +79,13 @@ def serving(server: str, model: Path, n_slots: int, context: int) -> Iterator[st
     command += ["--parallel", str(n_slots), "--ctx-size", str((context or SLOT_CONTEXT) * n_slots), "--threads", str(n_threads)]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=LEAN | os.environ, preexec_fn=_die_with_parent
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            env=LEAN | os.environ,
+            preexec_fn=_die_with_parent,
+            process_group=0,  # a terminal's Ctrl-C is for this program, which then ends the server
         )
         try:
             with _ended_by_signals(process):

@@ -112,7 +112,7 @@ def make_lessons(material: Material, hearing: Hearing, seed: int = 0) -> Lessons
     The same material gives the same windows for the same seed.
     """
     rng = np.random.default_rng(seed)
-    lessons = Lessons()
+    lessons = Lessons(remarks=[f"{path}: no sound files in it; left out" for path in material.empty])
     sounds = _sounds(material, hearing, lessons)
     backgrounds = [audio.whole(one.path, hearing.sample_rate) for one in material.clips(BACKGROUND)]
     for recording in material.recordings:
@@ -203,8 +203,10 @@ def _marked(recording: Recording, material: Material, hearing: Hearing, lessons:
     seconds = len(wave) / hearing.sample_rate
     numbers = dict[Mark, int]()
     for mark in recording.marks:
-        if mark.label not in material.events or mark.onset >= seconds:
-            why = f"the recording ends at {seconds:.1f} s" if mark.onset >= seconds else "no label that is learned"
+        why = "" if mark.label in material.events else "no label that is learned"
+        why = "a moment, expected a stretch" if mark.onset == mark.offset else why
+        why = f"the recording ends at {seconds:.1f} s" if mark.onset >= seconds else why
+        if why:
             lessons.remarks.append(f"{recording.path}: {mark.label} at {mark.onset:.1f} s: {why}; left out")
             continue
         numbers[mark] = len(lessons.clips) if mark.is_heard else -1
@@ -232,11 +234,10 @@ def _onsets(marks: list[Mark], seconds: float, is_partial: bool, window: float) 
 
 def _unmarked(wave: Wave, marks: list[Mark], hearing: Hearing) -> list[Wave]:
     """The stretches of at least two seconds between the marks."""
-    borders = [0.0, *(time for mark in sorted(marks, key=lambda mark: mark.onset) for time in (mark.onset, mark.offset))]
-    borders.append(len(wave) / hearing.sample_rate)
     rate = hearing.sample_rate
-    pairs = zip(borders[::2], borders[1::2], strict=True)
-    return [wave[round(start * rate) : round(end * rate)] for start, end in pairs if end - start >= 2.0]
+    onsets, ends = [*sorted(mark.onset for mark in marks), len(wave) / rate], [0.0, *sorted(mark.offset for mark in marks)]
+    # Between the n-th end and the onset after it as many marks have ended as have begun, also where marks overlap.
+    return [wave[round(start * rate) : round(end * rate)] for start, end in zip(ends, onsets, strict=True) if end - start >= 2.0]
 
 
 def _of_place(wave: Wave, scene: int, clip: int, hearing: Hearing) -> Iterator[Lesson]:

@@ -54,6 +54,7 @@ class Material:
     events: tuple[str, ...]  # labels to learn, in alphabetical order
     scenes: tuple[str, ...]  # the same for places, without "scene:"
     recordings: tuple[Recording, ...]
+    empty: tuple[Path, ...] = ()  # folders without a sound file, such as links to folders, which are not followed
 
     def clips(self, label: str) -> list[Recording]:
         """The clips of a label, or of `scene:` and a scene."""
@@ -83,6 +84,11 @@ def read_material(folder: Path, is_audio: Callable[[str], bool]) -> Material:
         tuple(label for label in labels if not label.startswith(SCENE)),
         tuple(label.removeprefix(SCENE) for label in labels if label.startswith(SCENE)),
         tuple(recordings),
+        tuple(
+            path
+            for path in sorted(folder.glob("[!.]*"))
+            if path.is_dir() and not any(path in one.path.parents for one in recordings)
+        ),
     )
     _check_counts(material, folder)
     return material
