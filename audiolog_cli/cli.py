@@ -103,6 +103,11 @@ def main() -> int:
         terminal.leave(130)
     except BrokenPipeError:
         terminal.leave(141)
+    except (MemoryError, ImportError) as error:
+        if isinstance(error, ImportError) and "failed to map" not in str(error):
+            raise
+        terminal.complain(f"not enough memory ({error}); allow more (ulimit -v), or choose a smaller --jobs or --batch-size")
+        return 1
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         terminal.complain(f"{place}{terminal.reason(error)}")

@@ -14,6 +14,7 @@ from audiolog_cli.model import checkpoint, networks
 from audiolog_cli.tagging import bench
 from audiolog_cli.tagging.options import LoadOptions
 from audiolog_cli.tagging.tagger import load
+from tests.conftest import write_wav
 from tests.shell import audiolog, sh
 from tests.test_speed import ratio
 
@@ -186,9 +187,18 @@ def test_an_invalid_saved_run_is_reported_before_anything_is_measured(text: str,
     )
 
 
+def test_damage_is_for_tag_to_report(tmp_path: Path) -> None:
+    whole = write_wav(tmp_path / "a.wav", 2.0).read_bytes()
+    (tmp_path / "a.wav").write_bytes(whole[: len(whole) // 2])
+    done = audiolog("bench a.wav --untrained crnn:tiny --device cpu --repeats 1 --jobs 1", tmp_path)
+    assert (done.code, done.stderr) == (0, "")  # a warning of Python's fails the test
+
+
 def test_a_recording_that_cannot_be_read_and_a_file_that_is_missing(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no sound")
     failed = audiolog("bench a.wav --untrained crnn:tiny", tmp_path)
     assert (failed.code, failed.stdout) == (1, "")
     assert failed.stderr.startswith("audiolog: a.wav: ")
+    twice = "audiolog: -: standard input cannot be read again, bench needs files\n"
+    assert audiolog("bench - --untrained crnn:tiny", tmp_path, b"RIFF") == (1, "", twice)
     assert audiolog("bench --compare none.json", tmp_path) == (1, "", "audiolog: none.json: no such file\n")

@@ -77,6 +77,12 @@ def test_a_full_disk_is_reported(folder: Path) -> None:
     assert (journal.code, journal.stdout, journal.stderr) == (1, "", "audiolog: --resume j: file too large\n")
 
 
+def test_too_little_memory_to_load_torch_is_one_line(folder: Path) -> None:
+    done = sh("ulimit -v 1500000; audiolog tag a.wav --weights w.safetensors", folder)
+    assert (done.code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("audiolog: not enough memory (lib")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -94,6 +94,12 @@ def test_other_parameters_are_refused(folder: Path) -> None:
     )
 
 
+def test_a_recording_without_its_scores_is_not_finished(folder: Path) -> None:
+    for scores in ("s1", "s2"):
+        assert audiolog(f"tag a.wav --weights w.safetensors --out o --scores-dir {scores}", folder).code == 0
+    assert (folder / "s1" / "a.tsv").read_bytes() == (folder / "s2" / "a.tsv").read_bytes()
+
+
 def test_standard_input_has_no_part(folder: Path) -> None:
     result = audiolog("tag --weights w.safetensors --out o", folder, (folder / "a.wav").read_bytes())
     assert (result.code, result.stdout) == (1, "")

@@ -38,6 +38,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path
     return folder
 
 
+def test_without_shared_locks_threads_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container without /dev/shm."""
+
+    class Context:
+        def Lock(self) -> None:
+            raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(processes, "get_context", lambda kind: Context())
+    assert not can_fork()
+
+
 def test_workers_write_what_one_thread_does(folder: Path) -> None:
     line = "tag --files-from list --weights w.safetensors"
     alone, spread_out = (sh(f"audiolog {line} --jobs {jobs}", folder) for jobs in (1, 3))

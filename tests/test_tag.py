@@ -187,7 +187,8 @@ def test_groups_of_scenes_are_named_as_the_card_says_and_the_best_scene_where_as
 def test_sure_takes_the_cards_higher_thresholds(folder: Path, cautious: str) -> None:
     assert "event" in audiolog(cautious, folder).stdout
     assert "event" not in audiolog(f"{cautious} --sure", folder).stdout
-    assert "\tcar\t" in audiolog(f"{cautious} --sure --threshold 0.1", folder).stdout
+    both = audiolog(f"{cautious} --sure --threshold 0.1", folder)
+    assert both == (2, "", "audiolog: --sure does not go with --threshold; see `audiolog tag --help`\n")
     without = audiolog("tag rec.wav --weights w.safetensors --sure", folder)
     assert without == (2, "", "audiolog: --sure: these weights have no thresholds for it; --threshold sets one for all events\n")
 
@@ -242,6 +243,14 @@ def test_a_stretch_of_each_recording(folder: Path) -> None:
         "",
         "audiolog: --start does nothing here: stdin is a list of segments, which say what to hear; leave it out\n",
     )
+
+
+@pytest.mark.parametrize("form", ["tsv", "jsonl"])
+def test_segments_of_raw_sound(form: str, folder: Path) -> None:
+    (folder / "rec.raw").write_bytes((folder / "rec.wav").read_bytes()[44:])
+    listed = audiolog(f"segment rec.raw --raw 32000,1,s16le --format {form}", folder).stdout.encode()
+    tag = "tag --weights w.safetensors --raw 32000,1,s16le"
+    assert audiolog(tag, folder, listed) == audiolog(f"{tag} rec.raw", folder)
 
 
 def test_raw_sound_may_begin_with_a_brace(folder: Path) -> None:

@@ -44,8 +44,11 @@ def bench(
     """
     saved = read_run(compare) if compare else None  # a wrong file fails before anything is measured
     from audiolog_cli.tagging import bench as measuring
+    from audiolog_cli.tagging.journal import check_regular
     from audiolog_cli.tagging.tagger import load
 
+    if file:
+        check_regular(file, "bench")
     with TemporaryDirectory(prefix="audiolog-bench-") as folder:
         path = str(measuring.untrained(untrained, Path(folder))) if untrained else weights
         options = LoadOptions(weights=path, device=device, precision=precision, batch_size=batch_size, jobs=jobs)

@@ -39,9 +39,9 @@ def jobs_of(
 ) -> Iterator[Job | InputError]:
     """The recordings that the paths mean, in order; an input that cannot be used is replaced by its error.
 
-    A path (or URL) is a recording or a list of segments (told apart by its first bytes, unless it is declared `raw` sound), or
-    with `recursive` a folder: all files below it whose names match `match`, or, if that is empty, that have the suffix of a sound
-    file. Of each recording, [start, end) seconds are used; UsageError if they are given for segments, which have their own.
+    A path (or URL) is a recording or a list of segments, told apart by its first bytes, or with `recursive` a folder: all files
+    below it whose names match `match`, or, if that is empty, that have the suffix of a sound file. Of each
+    recording, [start, end) seconds are used; UsageError if they are given for segments, which have their own.
     """
     spans, refuse_stretch = stretch(start, end), refusal("start", "end", "split_files")
     is_stdin_taken = False
@@ -56,7 +56,7 @@ def jobs_of(
                 raise InputError(f"{path}: is a folder; --recursive takes all recordings in it and below")
             if recursive and (is_url(path) or os.path.isdir(path)):
                 yield from _found(files_below(path) if is_url(path) else _files_below(path), path, match, spans)
-            elif not raw and _holds_records(path):
+            elif _holds_records(path, bool(raw)):
                 refuse_stretch(f"{'stdin' if path == '-' else path} is a list of segments, which say what to hear")
                 with terminal.text_input(path) as (stream, name):
                     yield from _listed(read_records(stream, name), name)
@@ -132,8 +132,11 @@ def _is_transport_stream(path: str) -> bool:
         return True  # the decoder will say what is wrong
 
 
-def _holds_records(path: str) -> bool:
-    """Whether the first line is the header of a TSV of records, a segment, or JSON: no audio container starts like that."""
+def _holds_records(path: str, is_raw: bool) -> bool:
+    """Whether the first line is the header of a TSV of records, a segment, or JSON: no audio container starts like that.
+
+    Raw sound may, but not as `audiolog segment` does.
+    """
     if path == "-" and sys.stdin is None:
         return False
     if path == "-":
@@ -144,6 +147,8 @@ def _holds_records(path: str) -> bool:
     else:
         return False  # a FIFO cannot be peeked at; decoding reports a missing file
     first_line = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0]
+    if is_raw:
+        return first_line.startswith((b"filename\tonset\toffset", b'{"filename":'))
     if has_segments(first_line.decode("utf-8", "surrogateescape")):
         return True
     return first_line.startswith(b"{") or b"filename" in first_line.rstrip(b"\r").split(b"\t")

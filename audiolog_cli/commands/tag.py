@@ -96,7 +96,9 @@ def tag(
         float | None, Option(min=0.0, help="The same for scenes. Output lags by half of the longer of the two.")
     ] = None,
     sure: Annotated[
-        bool, Option("--sure", help="The checkpoint's higher thresholds: fewer events, about four of five right.")
+        bool,
+        Option("--sure", help="The checkpoint's higher thresholds: fewer events, about four of five right."),
+        not_with("--threshold"),
     ] = False,
     scenes: Annotated[
         Literal["sure", "best"],

@@ -18,6 +18,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from audiolog_cli.errors import AudioError
+from audiolog_cli.sound.ogg import Link, is_ogg
 from audiolog_cli.sound.pcm import PROBED, RawFormat, Read, may_be_compressed, of_wave
 from audiolog_cli.sound.remote import is_url, open_url, reason
 from audiolog_cli.sound.riff import NotWave, Stream, Wave, is_seekable, is_wave
@@ -121,7 +122,7 @@ def open_track(source: Source, raw: RawFormat | None = None, number: int = 0) ->
 
 
 def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -> Generator[Track]:
-    """Open a sound track of a source, then those of any WAVs that follow it, each when the one before it is used up.
+    """Open a sound track of a source, then those of WAVs or Ogg links that follow it, each when the one before it is used up.
 
     `number` counts sound tracks from 1; 0 is the file's default track, else the first. Raises AudioError if the source cannot be
     read, is not a sound file in a known container, or has no such track.
@@ -131,26 +132,40 @@ def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -
         stream = Stream(file)
         if not stream.peek(1):
             raise AudioError(f"{name}: empty input")
-        is_followed = not raw and is_wave(stream.peek(16))
-        if raw or is_followed:
+        head = stream.peek(16)
+        if raw or is_wave(head) or is_ogg(head):
             stream.forget()
         if raw:
             yield pcm_track(name, stream, raw, number)
-        elif not is_followed:
-            if not stream.is_pipe:
-                stream.rewind()
-            yield from opened(name, stream if stream.is_pipe else file, number)
-        while is_followed:
-            try:
-                wave = Wave(stream)
-            except NotWave:
-                raise AudioError(f"{name}: not a readable audio file") from None
-            layout = of_wave(wave.format)
-            if layout is None or may_be_compressed(wave.peek(PROBED), layout):
-                yield from opened(name, wave, number)
-            else:
-                yield pcm_track(name, wave, layout, number)
-            is_followed = wave.is_followed
+        elif is_wave(head):
+            yield from wave_tracks(name, stream, number)
+        elif is_ogg(head):
+            is_followed = True
+            while is_followed:
+                link = Link(stream)
+                yield from opened(name, link, number)
+                is_followed = link.is_followed
+        elif stream.is_pipe:
+            yield from opened(name, stream, number)
+        else:
+            stream.rewind()
+            yield from opened(name, file, number)
+
+
+def wave_tracks(name: str, stream: Stream, number: int) -> Iterator[Track]:
+    """The sound track of a WAV, and of each that follows it."""
+    is_followed = True
+    while is_followed:
+        try:
+            wave = Wave(stream)
+        except NotWave:
+            raise AudioError(f"{name}: not a readable audio file") from None
+        layout = of_wave(wave.format)
+        if layout is None or may_be_compressed(wave.peek(PROBED), layout):
+            yield from opened(name, wave, number)
+        else:
+            yield pcm_track(name, wave, layout, number)
+        is_followed = wave.is_followed
 
 
 def pcm_track(name: str, reader: Stream | Wave, layout: RawFormat, number: int) -> PcmTrack:
@@ -161,15 +176,15 @@ def pcm_track(name: str, reader: Stream | Wave, layout: RawFormat, number: int) 
     return PcmTrack(name=name, codec=layout.codec, rate=layout.rate, is_pipe=reader.is_pipe, wave=wave, read=read, layout=layout)
 
 
-def opened(name: str, reader: "BinaryIO | Stream | Wave", number: int) -> Iterator[SoundTrack]:
+def opened(name: str, reader: "BinaryIO | Stream | Wave | Link", number: int) -> Iterator[SoundTrack]:
     """The sound track with that number, as libavformat finds it in `reader`."""
-    is_pipe = reader.is_pipe if isinstance(reader, Wave) else not is_seekable(reader)
+    is_pipe = isinstance(reader, Stream | Wave | Link) and reader.is_pipe
     with open_demuxer(name, reader) as container:
         if not container.streams.audio:
             raise AudioError(f"{name}: no sound track in it")
         stream, others = chosen(container, number, name)
         padding, wave = None, reader if isinstance(reader, Wave) else None
-        if container.format.name == "mp3" and not isinstance(reader, Wave):
+        if container.format.name == "mp3" and not isinstance(reader, Wave | Link):
             padding = mp3_padding(after_id3(reader))
         if isinstance(reader, Stream):
             reader.forget()
@@ -291,8 +306,8 @@ def open_demuxer(name: str, reader: Any) -> InputContainer:
         raise AudioError(f"{name}: not a readable audio file{reason}") from None
 
 
-def options_for(reader: "BinaryIO | Stream | Wave") -> dict[str, str]:
+def options_for(reader: "BinaryIO | Stream | Wave | Link") -> dict[str, str]:
     """libavformat's options: little probing in a pipe, which cannot be read twice."""
     if isinstance(reader, Wave):
         return (PIPE_OPTIONS if reader.is_pipe else WAV_FILE_OPTIONS) | {"ignore_length": "1"}
-    return PIPE_OPTIONS if isinstance(reader, Stream) else FILE_OPTIONS
+    return PIPE_OPTIONS if isinstance(reader, Stream | Link) and reader.is_pipe else FILE_OPTIONS

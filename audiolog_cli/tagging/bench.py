@@ -43,6 +43,7 @@ from audiolog_cli.model import checkpoint, networks
 from audiolog_cli.model.precision import PRECISIONS
 from audiolog_cli.records import CELL_COLUMNS, tsv_lines
 from audiolog_cli.sound.audio import DecodeOptions, decode, windows
+from audiolog_cli.sound.decoding import Samples
 from audiolog_cli.tagging.hearing import Notes, labels_of, resolved, tag_samples
 from audiolog_cli.tagging.options import CellOptions, Job, LoadOptions, TagOptions
 from audiolog_cli.tagging.tagger import Tagger, load, probabilities, scores_of
@@ -191,7 +192,7 @@ def _passes(tagger: Tagger, recording: str) -> list[tuple[Measured, Callable[[],
     card = tagger.card
     rate = card.front_end.sample_rate
     options = DecodeOptions(rate)
-    n_samples = sum(len(chunk) for chunk in decode(recording, options))
+    n_samples = sum(len(chunk) for chunk in sound_of(recording, options))
     audio, hop = n_samples / rate, card.hop or card.window
     n_windows = 1 + ceil(max(0.0, audio - card.window) / hop)  # of `whole`; in the other stages windows do not overlap
     gflop = network_gflop(tagger.path, card)
@@ -213,12 +214,17 @@ def _passes(tagger: Tagger, recording: str) -> list[tuple[Measured, Callable[[],
     matrices = [torch.rand(GEMM_SIZE, GEMM_SIZE, device=tagger.device) for _ in range(2)]
     return [
         (Measured("gemm", 0.0, 4 * 2 * GEMM_SIZE**3 / 1e9), lambda: drain(matrices[0] @ matrices[1] for _ in range(4))),
-        (Measured("decode", audio, 0.0), lambda: drain(decode(recording, options))),
+        (Measured("decode", audio, 0.0), lambda: drain(sound_of(recording, options))),
         (Measured("features", stage_audio, 0.0), run_features),
         (Measured("network", stage_audio, gflop * stage_audio / card.window), run_network),
         (Measured("post", len(scored) * card.window, 0.0), lambda: drain(_lines(tagger, scored))),
         (Measured("whole", audio, gflop * n_windows), lambda: drain(_tagged(tagger, recording, options))),
     ]
+
+
+def sound_of(recording: str, options: DecodeOptions) -> Iterator[Samples]:
+    """The samples of a recording; `tag` reports what is wrong with it."""
+    return decode(recording, options, lambda damage: None)
 
 
 def drain(items: Iterable[object]) -> None:
@@ -247,7 +253,7 @@ def network_gflop(path: Path, card: checkpoint.Card) -> float:
 def stage_batches(tagger: Tagger, recording: str, options: DecodeOptions) -> list[torch.Tensor]:
     """The first windows of the recording, repeated if it is short, as whole batches on the device."""
     size, card = tagger.batch_size, tagger.card
-    laid = windows(decode(recording, options), card.window, card.window, options.sample_rate)
+    laid = windows(sound_of(recording, options), card.window, card.window, options.sample_rate)
     heard = [torch.from_numpy(window.samples) for window in islice(laid, max(size, STAGE_WINDOWS))]
     n_batches = ceil(max(size, min(len(heard), STAGE_WINDOWS)) / size)
     picked = [heard[index % len(heard)] for index in range(n_batches * size)]
@@ -257,7 +263,7 @@ def stage_batches(tagger: Tagger, recording: str, options: DecodeOptions) -> lis
 def _scored(tagger: Tagger, recording: str, options: DecodeOptions) -> Iterator[WindowScores]:
     """Scores of POST_WINDOWS windows that do not overlap: the network's scores of the first ones, repeated."""
     window, rate = tagger.card.window, options.sample_rate
-    first = list(islice(windows(decode(recording, options), window, window, rate), STAGE_WINDOWS))
+    first = list(islice(windows(sound_of(recording, options), window, window, rate), STAGE_WINDOWS))
     scenes, events = probabilities(tagger, first)
     n_window = round(window * rate)
     for index in range(POST_WINDOWS):
@@ -272,7 +278,7 @@ def _lines(tagger: Tagger, scored: Iterable[WindowScores]) -> Iterator[str]:
 
 def _tagged(tagger: Tagger, recording: str, options: DecodeOptions) -> Iterator[str]:
     plan = resolved(tagger.card, TagOptions())
-    records = tag_samples(tagger, plan, Job("bench.wav"), decode(recording, options), Notes(drain))
+    records = tag_samples(tagger, plan, Job("bench.wav"), sound_of(recording, options), Notes(drain))
     return tsv_lines(records, CELL_COLUMNS)
 
 

@@ -31,6 +31,7 @@ from audiolog_cli.sound.remote import file_system, is_url, version, writing
 from audiolog_cli.tagging.journal import check_regular, place
 from audiolog_cli.tagging.options import Spans
 from audiolog_cli.tagging.parameters import Parameters, agree, locked
+from audiolog_cli.tagging.scores import score_file
 from audiolog_cli.tally import Outcome
 from audiolog_cli.terminal import reason
 
@@ -44,6 +45,7 @@ class Parts:
     folder: str  # a path or URL
     format: str  # "tsv", "jsonl" or "parquet"
     with_time: bool  # whether cells carry clock times
+    scores_dir: Path | None = None  # where the scores of a recording that is finished are as well
     run: str = field(default_factory=lambda: uuid4().hex)  # names this run's files under `unfinished`
 
     @cached_property
@@ -94,9 +96,10 @@ class Parts:
         return f"{self._system[1]}/unfinished/{self.run}/{uuid4().hex}"
 
     def finished(self, path: str, spans: Spans, there: Iterable[str]) -> bool:
-        """Whether the part of this version of a recording is among the names in `there`."""
+        """Whether the part of this version of a recording is among the names in `there`, and its scores are where they should."""
         with suppress(InputError):
-            return self._name(path, spans) in there
+            has_scores = self.scores_dir is None or score_file(self.scores_dir, path).exists()
+            return has_scores and self._name(path, spans) in there
         return False
 
     def write(self, path: str, spans: Spans, there: Iterable[str], records: Records) -> Outcome:

@@ -57,7 +57,11 @@ def spread(jobs: Jobs, n_workers: int, here: Work[Item], there: Work[Item], say:
 
 
 def can_fork() -> bool:
-    """Whether a process that has run native threads may be copied here."""
+    """Whether a process that has run native threads may be copied here, and copies can share locks (in /dev/shm)."""
+    try:
+        get_context("fork").Lock()
+    except (OSError, ValueError):  # ValueError: no fork at all
+        return False
     return sys.platform == "linux"
 
 

@@ -57,7 +57,7 @@ def _write_parts(
     jobs: Iterable[Job | InputError], tagger: Tagger, plan: Plan, options: RunOptions, decisive: Parameters, tally: Tally
 ) -> None:
     """Write each recording into a file of its own, and count its outcome."""
-    folder = Parts(options.output.out, options.output.format, plan.clock is not None)
+    folder = Parts(options.output.out, options.output.format, plan.clock is not None, plan.scores_dir)
 
     def show(text: str) -> None:
         terminal.show_progress(f"{tally.done + tally.there} recordings done, {tally.failed} failed; {text}")
