@@ -77,7 +77,11 @@ def load_bank(source: Source, weights: dict[str, float], say: Callable[[str], No
     if source.joinings is not None:
         chosen = joined(chosen, read_joinings(source.joinings))
     if source.licences:
-        chosen = [clip for clip in chosen if re.search(source.licences, clip.licence)]
+        try:
+            pattern = re.compile(source.licences)
+        except re.error as error:
+            raise UsageError(f"--licences {source.licences}: not a regular expression: {error}") from None
+        chosen = [clip for clip in chosen if pattern.search(clip.licence)]
         if not chosen:
             raise UsageError(f"--licences {source.licences}: no clip's licence fits")
 

@@ -219,7 +219,7 @@ def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions,
         for name, value in losses.items():
             sums[name] += value.item() / options.accumulate
     if not math.isfinite(sums["loss"]):
-        raise WeightsError(f"the loss is not a number at step {run.step}; a lower learning rate or --precision fp32 helps")
+        raise WeightsError(f"the loss is not a number at step {run.step}; a lower learning rate or --set precision=fp32 helps")
     average_gradients(run.network, world)
     run.scaler.unscale_(run.optimizer)
     nn.utils.clip_grad_norm_(run.network.parameters(), options.clip)
