@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_HELD = 1024  # characters, at most 4096 bytes: a pipe takes that many in one piece or not at all
 STDOUT = "standard output"  # in messages
+SHOWN = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}  # a name in a message may hold any of them
 READ_AS = "utf-8-sig"  # without the byte order mark that spreadsheets and Windows put before a text
 READ_SIZE = 1 << 16  # bytes per system call: what a pipe holds
 
@@ -57,7 +58,7 @@ def complain(message: str) -> None:
     _write_held()
     show_progress("")
     if sys.stderr is not None:
-        print(f"audiolog: {message}", file=sys.stderr, flush=True)
+        print(f"audiolog: {message.translate(SHOWN)}", file=sys.stderr, flush=True)
 
 
 def progress_wanted() -> bool:

@@ -67,7 +67,11 @@ def test_two_processes_fill_one_pool(clips: Path, tmp_path: Path) -> None:
         ("", 2, "give --recordings or --windows, and how many"),
         ("--recordings 1 --split val", 2, "--split val: none of the 6 clips is in it"),
         ("--windows 4 --style spicy", 2, "--style spicy: expected train, plain, validation"),
-        ("--recordings 1 --licences (", 2, "--licences (: not a regular expression: missing ), unterminated subpattern at position 0"),
+        (
+            "--recordings 1 --licences (",
+            2,
+            "--licences (: not a regular expression: missing ), unterminated subpattern at position 0",
+        ),
         ("--windows 4 --part 2/2", 2, "--part 2/2: expected K/N with K from 0 to N - 1"),
     ],
 )

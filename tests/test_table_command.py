@@ -91,3 +91,8 @@ def test_a_byte_order_mark_is_no_part_of_a_table(tmp_path: Path) -> None:
     assert audiolog("table rec.txt", tmp_path).stdout == expected
     cells = "\ufefffilename\tonset\toffset\tkind\tlabel\tscore\nrec\t0\t1\tevent\tdog\t1\n"
     assert audiolog("table", tmp_path, cells.encode()).stdout == expected
+
+
+def test_a_message_is_one_line_without_control_characters_whatever_a_name_holds(tmp_path: Path) -> None:
+    done = audiolog("table 'a\n\x1b[2J.tsv'", tmp_path)
+    assert done == (1, "", "audiolog: a\\n\\x1b[2J.tsv: no such file\n")
