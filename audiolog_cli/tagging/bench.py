@@ -43,7 +43,7 @@ from audiolog_cli.model import checkpoint, networks
 from audiolog_cli.model.precision import PRECISIONS
 from audiolog_cli.records import CELL_COLUMNS, tsv_lines
 from audiolog_cli.sound.audio import DecodeOptions, decode, windows
-from audiolog_cli.sound.decoding import Samples
+from audiolog_cli.sound.pcm import Samples
 from audiolog_cli.tagging.hearing import Notes, labels_of, resolved, tag_samples
 from audiolog_cli.tagging.options import CellOptions, Job, LoadOptions, TagOptions
 from audiolog_cli.tagging.tagger import Tagger, load, probabilities, scores_of
