@@ -358,6 +358,12 @@ def test_scores_alone_are_the_estimate(folder: Path) -> None:
     assert found["by_class"]["dog"]["score"]["average_precision"] == 1.0
 
 
+def test_figures_are_printed_even_if_the_thresholds_cannot_be_written(folder: Path) -> None:
+    done = audiolog("eval --reference ref.tsv --scores-dir scores --tune nowhere/t.tsv -q", folder)
+    assert (done.code, done.stderr) == (1, "audiolog: nowhere/t.tsv: no such file\n")
+    assert "segment_f1" in done.stdout
+
+
 def test_tuned_thresholds_are_read_back_and_reach_the_best_f1(folder: Path) -> None:
     done = audiolog("eval --reference ref.tsv --scores-dir scores --tune thresholds.tsv --format json", folder)
     best = report(done)["pooled"]["score"]["best_f1"]

@@ -147,6 +147,7 @@ def test_scores(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("a\tb\tc\n", "a.tsv:1: expected the columns onset, offset and one per label"),
+        ("onset\toffset\tcar\tdog\tcar\n", "a.tsv:1: two columns 'car'; expected one per label"),
         ("onset\toffset\tcar\n", "a.tsv:2: expected frames that follow each other"),
         ("onset\toffset\tcar\n0\t1\t0.5\n2\t3\t0.5\n", "a.tsv:3: expected frames that follow each other"),
         ("onset\toffset\tcar\n0\t1\n", "expected 3 finite numbers a line"),

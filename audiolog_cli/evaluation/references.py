@@ -291,6 +291,9 @@ def read_frame_scores(path: Path) -> FrameScores:
         columns = lines.readline().rstrip("\r\n").split("\t")
         if columns[:2] != ["onset", "offset"] or len(columns) < 3:
             raise RecordError(f"{name}:1: expected the columns onset, offset and one per label, got {' '.join(columns)[:80]!r}")
+        twice = next((label for label in columns if columns.count(label) > 1), None)
+        if twice is not None:
+            raise RecordError(f"{name}:1: two columns {twice!r}; expected one per label")
         table = _numbers(lines, len(columns), name)
     onset, offset = table[:, 0], table[:, 1]
     apart = np.flatnonzero((onset[1:] != offset[:-1]) | (offset[1:] <= onset[1:]))
