@@ -206,9 +206,8 @@ def read_raven(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[Cell]
             continue
         place = f"{name}:{number}"
         cell = _cell(_file_of(row, name), row["Begin Time (s)"], row["End Time (s)"], row[label_column], place)
-        cells.append(
-            _in_its_file(cell, row, place)._replace(kind=row.get("Kind") or "event", score=_score(row, score_column, place))
-        )
+        kind = "scene" if row.get("Kind") == "scene" else "event"  # others have a column Kind for what they call so
+        cells.append(_in_its_file(cell, row, place)._replace(kind=kind, score=_score(row, score_column, place)))
     files = {cell.filename: index for index, cell in reversed(list(enumerate(cells)))}
     if len(files) > 1 and "File Offset (s)" not in columns:
         raise RecordError(
@@ -235,9 +234,10 @@ def _in_its_file(cell: Cell, row: Mapping[str, str], place: str) -> Cell:
         return cell
     try:
         onset = finite_number(text, "File Offset (s)")
+        onset, offset = parse_times(text, str(round(onset + cell.offset - cell.onset, 6)))
     except ValueError as error:
         raise RecordError(f"{place}: {error}") from None
-    return cell._replace(onset=onset, offset=round(onset + cell.offset - cell.onset, 6))
+    return cell._replace(onset=onset, offset=offset)
 
 
 def _score(row: Mapping[str, str], column: str, place: str) -> float:

@@ -205,6 +205,23 @@ def test_tables_are_named_after_their_recording(name: str) -> None:
     assert recording_of(name) == "rec"
 
 
+SELECTION = "Selection\tView\tBegin Time (s)\tEnd Time (s)\tBegin Path\tFile Offset (s)\tAnnotation\tKind\n"
+
+
+def test_only_a_kind_that_says_scene_is_one() -> None:
+    """A table with a column Kind of its own became scenes: a `song` of a bird was where the recording is."""
+    lines = [SELECTION, "1\tSpectrogram 1\t0\t1\ta.wav\t5\tbird\tsong\n", "2\tSpectrogram 1\t0\t1\ta.wav\t5\tpark\tscene\n"]
+    assert list(read_records(lines, "t.txt")) == [
+        Cell("a.wav", 5.0, 6.0, "event", "bird", 1.0),
+        Cell("a.wav", 5.0, 6.0, "scene", "park", 1.0),
+    ]
+
+
+def test_a_file_offset_that_is_no_time_is_named() -> None:
+    with pytest.raises(RecordError, match="^t.txt:2: expected 0 <= onset <= offset in seconds, got onset '-3'"):
+        list(read_records([SELECTION, "1\tSpectrogram 1\t5\t6\ta.wav\t-3\tbird\t\n"], "t.txt"))
+
+
 def test_subtitles_say_what_is_heard_and_where_a_scene_begins(tmp_path: Path) -> None:
     cells = HEADER + (
         "a.mp4\t0\t1\tscene\tcity_center\t0.9\na.mp4\t0\t1\tevent\tdog_bark\t0.6\na.mp4\t0\t1\tevent\tcar\t0.6\n"

@@ -436,6 +436,16 @@ def test_mistakes_are_one_line_that_names_the_place(folder: Path, line: str, cod
     assert done.stderr.count("\n") == 1
 
 
+def test_a_plot_takes_labels_as_they_are(folder: Path) -> None:
+    """Two dollar signs were mathematics, and Chinese a Python warning."""
+    pytest.importorskip("matplotlib", reason="the extra `metrics` is not installed")
+    (folder / "odd").mkdir()
+    for source, target in (("ref.tsv", "odd.tsv"), ("scores/rec1.tsv", "odd/rec1.tsv"), ("scores/rec2.tsv", "odd/rec2.tsv")):
+        text = (folder / source).read_text()
+        (folder / target).write_text(text.replace("car", "$\\x$").replace("dog", "\u72d7"))
+    assert audiolog("eval --reference odd.tsv --scores-dir odd -q --plot odd.svg", folder)[::2] == (0, "")
+
+
 def test_plots(folder: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra `metrics` is not installed")
     line = "eval cells.tsv --reference ref.tsv --reference scenes.tsv --scores-dir scores -q --plot out.svg"

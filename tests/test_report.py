@@ -672,8 +672,16 @@ def test_a_page_is_named_after_the_recording_not_its_path(tmp_path: Path) -> Non
 
 def test_a_recording_that_begins_again_was_named_twice() -> None:
     once = [Cell("a.wav", float(i), i + 1.0, "scene", "park", 0.9) for i in range(2)]
-    with pytest.raises(RecordError, match=r"^a.wav: begins again, 0.000 s follows 2.000 s: it was named twice"):
+    with pytest.raises(RecordError, match=r"^a.wav: begins again, 0.000 s follows 1.000 s: it was named twice"):
         recordings(once + once)
+
+
+def test_events_may_come_before_the_first_scene_and_scenes_may_share_a_time() -> None:
+    """A selection table of Raven, sorted by onset, was said to begin again: its first scene began within a sound."""
+    dog = Cell("a.wav", 0.0, 5.0, "event", "dog", 0.9)
+    scenes = [Cell("a.wav", 3.0, 4.0, "scene", label, 0.9) for label in ("park", "street")]
+    (recording,) = recordings([dog, *scenes])
+    assert [scene.label for scene in recording.scenes] == ["park", "street"]
 
 
 def test_labels_of_an_editor_find_their_recording(tmp_path: Path) -> None:

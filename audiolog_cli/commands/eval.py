@@ -120,16 +120,16 @@ def eval(
         parts["pooled"]["library"], notes = psds_figures(material)
         for note in notes:
             terminal.say(note)
-    for line in summary(parts, material):
-        terminal.say(line)
-    write = {"tsv": formats.tsv_lines, "json": formats.json_lines, "github": formats.github_lines}[format]
-    terminal.write_lines(write(parts))  # before the files, which may be impossible to write
-    if tune:
-        _write_thresholds(tune, material, results)
     if plot:
         from audiolog_cli.evaluation.plots import plot as draw
 
         draw(material, results, plot)
+    for line in summary(parts, material):
+        terminal.say(line)
+    write = {"tsv": formats.tsv_lines, "json": formats.json_lines, "github": formats.github_lines}[format]
+    terminal.write_lines(write(parts))
+    if tune:  # after the figures, because this file may be impossible to write
+        _write_thresholds(tune, material, results)
     if parts["compared"]["failed"]:
         raise Exit(3)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 
@@ -31,7 +32,9 @@ def plot(material: Material, results: Sequence[FileResult], path: str) -> None:
     from matplotlib.figure import Figure
 
     # Text stays text and ids do not change from run to run, so that a picture under version control has small differences.
-    with matplotlib.rc_context({"svg.hashsalt": "audiolog", "svg.fonttype": "none"}):
+    # A label may hold $, and characters that the font lacks.
+    with matplotlib.rc_context({"svg.hashsalt": "audiolog", "svg.fonttype": "none", "text.parse_math": False}), catch_warnings():
+        filterwarnings("ignore", ".*missing from font")
         figure = Figure(figsize=(6.5 * n_panels, 5.5), layout="constrained")
         panels = list(figure.subplots(1, n_panels, squeeze=False)[0])
         if material.score_paths:

@@ -109,7 +109,7 @@ def recordings(records: Iterable[Cell | End | Failure]) -> list[Timeline]:
     found: dict[str, Timeline] = {}
     tracks: dict[tuple[str, str, str], LabelTrack] = {}
     lengths: dict[str, Counter[int]] = {}
-    first_scenes: dict[str, float] = {}
+    scenes: dict[str, tuple[int, int]] = {}  # milliseconds at which the first and the latest scene of a recording begin
     for record in records:
         filename = record.filename
         recording = found.get(filename)
@@ -118,8 +118,11 @@ def recordings(records: Iterable[Cell | End | Failure]) -> list[Timeline]:
             lengths[filename] = Counter()
         if isinstance(record, Cell):
             onset, offset = milliseconds(record.onset), milliseconds(record.offset)
-            if record.kind == "scene" and first_scenes.setdefault(filename, onset) == onset < recording.duration:
-                raise RecordError(went_back(filename, record.onset, recording.duration / 1000, record.onset))
+            if record.kind == "scene":
+                first, latest = scenes.get(filename, (onset, onset))
+                if onset == first < latest:
+                    raise RecordError(went_back(filename, record.onset, latest / 1000, record.onset))
+                scenes[filename] = first, max(onset, latest)
             if offset > onset:
                 track = tracks.get((filename, record.kind, record.label))
                 if track is None:
