@@ -104,7 +104,8 @@ def _table_rows(records: Iterable[Record], kind: type[Cell] | type[Row], ends: l
             filename, onset, offset, scene, events, time = record
             yield filename, round(onset, 3), round(offset, 3), scene, list(events), time
         elif isinstance(record, Failure) and kind is Cell:
-            yield record.filename, None, None, "error", record.message, None, None
+            filename, message = (text.encode("utf-8", "backslashreplace").decode() for text in record)
+            yield filename, None, None, "error", message, None, None
         elif isinstance(record, Remark) and kind is Cell:
             message = f"{record.cause}: {record.message}"
             yield record.filename, round(record.onset, 3), round(record.offset, 3), record.kind, message, None, None

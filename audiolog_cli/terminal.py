@@ -67,11 +67,18 @@ def progress_wanted() -> bool:
 
 
 def show_progress(text: str) -> None:
-    """Replace the progress line, only on a terminal and at most five times a second; an empty text removes it."""
+    """Replace the progress line, only on a terminal and at most five times a second; an empty text removes it.
+
+    A longer text than the terminal is wide loses its middle: only one line can be replaced.
+    """
     global _progress_shown
     if not progress_wanted() or (text and monotonic() - _progress_shown < 0.2):
         return
     _progress_shown = monotonic()
+    text = text.translate(SHOWN)
+    room = max(8, (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1)
+    if len(text) > room:
+        text = f"{text[: room // 2 - 1]}…{text[-room // 2 :]}"
     print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 

@@ -1,14 +1,17 @@
 """The program around the commands: real pipes of the light commands, exact messages and exit codes."""
 
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
-from audiolog_cli import __version__
+from audiolog_cli import __version__, terminal
 from tests.shell import ROOT, audiolog, sh
 
 CELLS = (
@@ -146,3 +149,15 @@ def test_an_interrupt_while_the_program_starts_is_silent(milliseconds: int) -> N
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
         assert process.wait() in (-signal.SIGINT, 130)  # by the signal itself, or as main ends
         assert process.stderr and process.stderr.read() == b""
+
+
+def test_progress_is_one_line_however_long_a_name_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 21, 0, 0))
+    with os.fdopen(writing, "w", encoding="utf-8") as screen:
+        monkeypatch.setattr(sys, "stderr", screen)
+        for text in ("recordings/\x1b[2J/2026/dawn.wav  35 s", "dawn.wav  35 s"):
+            monkeypatch.setattr(terminal, "_progress_shown", 0.0)
+            terminal.show_progress(text)
+            assert os.read(reading, 100).decode() == f"\r\x1b[K{'recording….wav  35 s' if len(text) > 20 else text}"
+    os.close(reading)

@@ -373,6 +373,14 @@ def test_scores_of_two_recordings_never_go_into_one_file(folder: Path) -> None:
     assert last.startswith("audiolog: 1 recordings tagged, 1 failed, ")
 
 
+def test_a_name_too_long_for_scores_costs_only_itself(folder: Path) -> None:
+    name = f"{'x' * 251}.wav"  # as long as names may be; the scores have a longer one until they are complete
+    shutil.copy(folder / "other.wav", folder / name)
+    done = audiolog(f"tag {name} other.wav --weights w.safetensors --scores-dir long", folder)
+    assert (done.code, [path.name for path in (folder / "long").iterdir()]) == (3, ["other.tsv"])
+    assert f"audiolog: {name}: a name too long for a file of scores; rename it, or leave out --scores-dir\n" in done.stderr
+
+
 def test_a_folder_or_a_list_without_recordings(tmp_path: Path, tiny_weights: Path) -> None:
     header = "filename\tonset\toffset\tkind\tlabel\tscore\n"
     (tmp_path / "empty").mkdir()

@@ -1,5 +1,6 @@
 """A run of `tag`: recordings in, their records on stdout or in the files of `--out` out, and a tally of their outcomes."""
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,8 @@ from audiolog_cli.tagging.parts import Parts
 from audiolog_cli.tagging.scores import score_file
 from audiolog_cli.tagging.tagger import Tagger, load
 from audiolog_cli.tally import Tally
+
+LONGEST_NAME = 255 - len(".unfinished")  # bytes, of a file of scores
 
 
 def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> None:
@@ -110,6 +113,8 @@ def _refused(job: Job, output: OutputOptions, taken: dict[Path, str]) -> InputEr
             return InputError(
                 f"{job.path}: its scores would replace those of {taken[place]} in {place}; give it a --scores-dir of its own"
             )
+        if len(os.fsencode(place.name)) > LONGEST_NAME:
+            return InputError(f"{job.path}: a name too long for a file of scores; rename it, or leave out --scores-dir")
         taken[place] = job.path
     return None
 
