@@ -5,7 +5,6 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from huggingface_hub import file_download
 from audiolog_cli.commands import weights
 from audiolog_cli.errors import WeightsError
 from audiolog_cli.model import checkpoint, efficientat
+from audiolog_cli.side_files import user_cache
 from audiolog_cli.weights import find as finding
 from audiolog_cli.weights import pull as pulling
 from audiolog_cli.weights.pull import Published
@@ -70,14 +70,12 @@ def test_what_has_a_slash_or_a_dot_is_a_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "folder"),
-    [
-        ({"XDG_CACHE_HOME": "/caches"}, Path("/caches/audiolog/weights")),
-        ({"XDG_CACHE_HOME": ""}, Path.home() / ".cache/audiolog/weights"),
-    ],
+    ("set_to", "folder"),
+    [("/caches", Path("/caches/audiolog/weights")), ("", Path.home() / ".cache/audiolog/weights")],
 )
-def test_the_cache_is_where_the_desktop_says(environment: Mapping[str, str], folder: Path) -> None:
-    assert finding.cache_folder(environment) == folder
+def test_the_cache_is_where_the_desktop_says(set_to: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", set_to)
+    assert user_cache("weights") == folder
 
 
 # The list

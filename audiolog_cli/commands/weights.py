@@ -83,11 +83,12 @@ def pull(
 
     Example: audiolog weights pull clap-htsat-unfused
     """
-    from audiolog_cli.weights.find import SUFFIX, cache_folder
-    from audiolog_cli.weights.pull import SHA256, by_name, download, downloads_folder, sha256_of
+    from audiolog_cli.side_files import user_cache
+    from audiolog_cli.weights.find import SUFFIX
+    from audiolog_cli.weights.pull import SHA256, by_name, download, sha256_of
 
     entry, label_list = by_name(name), _label_list(labels)
-    target = cache_folder() / f"{name}{SUFFIX}"
+    target = user_cache("weights") / f"{name}{SUFFIX}"
     if not target.exists():
         file = download(entry, offline, terminal.progress_wanted())
         if entry.sha256 and len(entry.sha256) < SHA256:
@@ -100,7 +101,7 @@ def pull(
                 f"{name}: nobody has pinned this file; its bytes are those that the hub states (SHA-256 {sha256_of(file)})"
             )
         _adopt(file, target, entry, label_list)
-        if file.parent == downloads_folder():
+        if file.parent == user_cache("downloads"):
             file.unlink()
     terminal.write_lines([f"{target}\n"])
 

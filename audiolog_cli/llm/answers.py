@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from audiolog_cli.llm.backend import Reply, Request, Usage
+from audiolog_cli.side_files import user_cache
 
 FORMAT = 2  # part of the name: raise it when the meaning of an answer changes
 
@@ -19,6 +20,13 @@ def name_of(model: str, request: Request) -> str:
     """The file name for an answer of `model` to `request`."""
     asked = json.dumps([FORMAT, model, asdict(request)], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(asked.encode()).hexdigest() + ".json"
+
+
+def place(folder: str) -> Path | None:
+    """Where answers are kept: in the folder, in the user's cache if none is named, or nowhere with `off`."""
+    if folder == "off":
+        return None
+    return Path(folder) if folder else user_cache("answers")
 
 
 def load(folder: Path, name: str) -> Reply | None:

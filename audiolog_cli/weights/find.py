@@ -10,12 +10,12 @@ The format is safetensors (https://github.com/huggingface/safetensors): eight by
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from audiolog_cli.errors import WeightsError
+from audiolog_cli.side_files import user_cache
 
 SUFFIX = ".safetensors"
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -26,13 +26,7 @@ MAX_HEADER = 100_000_000  # bytes; safetensors' own limit
 
 def folders() -> tuple[Path, ...]:
     """The folders of named checkpoints, in search order."""
-    return PACKAGE / "_weights", PACKAGE.parent / "weights", cache_folder()
-
-
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where pulled checkpoints are kept: audiolog/weights in XDG_CACHE_HOME, or in ~/.cache."""
-    base = environment.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "audiolog" / "weights"
+    return PACKAGE / "_weights", PACKAGE.parent / "weights", user_cache("weights")
 
 
 def find(name_or_path: str) -> Path:

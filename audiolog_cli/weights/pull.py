@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from audiolog_cli.errors import WeightsError
+from audiolog_cli.side_files import user_cache
 from audiolog_cli.terminal import first_line
-from audiolog_cli.weights.find import PACKAGE, cache_folder
+from audiolog_cli.weights.find import PACKAGE
 
 LIST = "published.tsv"
 SHA256 = 64  # hexadecimal digits
@@ -147,7 +148,7 @@ def _fetch(
     """
     from huggingface_hub.file_download import http_get
 
-    partial = downloads_folder() / f"{entry.sha256 or expected or entry.name}.part"
+    partial = user_cache("downloads") / f"{entry.sha256 or expected or entry.name}.part"
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()
@@ -161,11 +162,6 @@ def _fetch(
         raise WeightsError(f"{entry.name}: {_stopped(error)}") from None
     check_sum(entry, partial, expected)
     return partial.replace(partial.with_name(entry.filename))
-
-
-def downloads_folder() -> Path:
-    """The folder of downloads in progress."""
-    return cache_folder().parent / "downloads"
 
 
 def _bar(is_shown: bool) -> type[Any]:

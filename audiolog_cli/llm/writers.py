@@ -1,0 +1,242 @@
+"""Who writes the logs of `summarize`, and how they are printed: the outline, a language model, a plan of its requests.
+
+In: recordings, one after the other. Out: the text for stdout, piece by piece; checks and costs are reported on stderr. What
+checks a log and asks a model is imported where it is needed: a plain outline is written in less time than those imports take.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from audiolog_cli import terminal
+from audiolog_cli.errors import CheckError, InputError, LLMError, UsageError
+from audiolog_cli.llm.outline import WRITERS, outline
+from audiolog_cli.llm.prompts import Prompt
+from audiolog_cli.llm.recording import Recording
+from audiolog_cli.tally import Tally
+
+if TYPE_CHECKING:
+    from audiolog_cli.llm.asking import Asking
+    from audiolog_cli.llm.log import Log
+
+
+@dataclass(slots=True)
+class Output:
+    """How logs are printed, and their outcomes so far."""
+
+    as_json: bool
+    mode: str  # off, warn, repair or strict: what to do with a log that claims what the table does not say
+    tally: Tally = field(default_factory=Tally)  # a recording that had failed upstream counts as failed
+    wrong: list[str] = field(default_factory=list)  # recordings whose log claims what the table does not say
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether logs are checked against their tables."""
+        return self.mode != "off"
+
+    def shown(self, log: "Log", asking: "Asking | None" = None) -> str:
+        """A finished log as it is printed; the result of its check is reported."""
+        from audiolog_cli.check.claims import marked
+        from audiolog_cli.llm.log import document
+
+        self.said(log)
+        if self.as_json:
+            return json.dumps(document(log, asking.costs if asking else None), ensure_ascii=False) + "\n"
+        return (marked(log.text, log.report) if log.report else log.text) + "\n"
+
+    def said(self, log: "Log") -> None:
+        """Report the check of a log in one line, plus a line for each wrong claim."""
+        report = log.report
+        if report is None:
+            return
+        right = len(report.claims) - len(report.wrong)
+        share = "" if report.precision is None else f" ({report.precision:.0%})"
+        covered = f"{report.rows_covered:.0%} of the rows and {report.labels_covered:.0%} of the labels spoken of"
+        terminal.say(f"check of {log.filename}: {right} of {len(report.claims)} claims are in the table{share}, {covered}")
+        for claim in report.wrong:
+            terminal.say(f"check of {log.filename}: {claim.text!r}: {claim.problem}")
+        if report.wrong:
+            self.wrong.append(log.filename)
+
+    def end(self) -> None:
+        """Raise the error or exit code of the run over all recordings."""
+        if self.tally.failed and not self.tally.done:
+            raise InputError("no recording could be summarised")
+        if self.wrong and self.mode == "strict":
+            names = ", ".join(self.wrong)
+            raise CheckError(f"the log of {names} claims what the table does not say; the claims are marked, --retry asks again")
+        self.tally.end()
+
+
+@dataclass(slots=True)
+class Queue:
+    """Recordings, each to be used up before the next; can tell whether there is more than one."""
+
+    left: Iterator[Recording]
+    taken: int = 0
+    following: Recording | None = None
+
+    def next(self) -> Recording | None:
+        """The next recording, None at the end."""
+        recording, self.following = self.following or next(self.left, None), None
+        self.taken += recording is not None
+        return recording
+
+    def is_several(self) -> bool:
+        """Whether there is more than one; to be called when the current one's rows have been read."""
+        self.following = self.following or next(self.left, None)
+        return self.taken > 1 or self.following is not None
+
+
+Writer = Callable[[Recording, Queue], Iterator[str]]  # makes a log of a recording: its pieces, as they come
+
+
+def written(recordings: Iterator[Recording], write: Writer, output: Output) -> Iterator[str]:
+    """The logs of all recordings; as text, separated by empty lines."""
+    queue = Queue(recordings)
+    recording = queue.next()
+    if recording is None:
+        terminal.say("the table has no rows: there is nothing to summarise")
+    while recording is not None:
+        if queue.taken > 1 and not output.as_json:
+            yield "\n"
+        yield from write(recording, queue)
+        if recording.failure is None:
+            output.tally.done += 1
+        else:
+            output.tally.fail(f"the log is of an unfinished table: {recording.failure}")
+        recording = queue.next()
+
+
+# Who writes
+
+
+@dataclass(frozen=True, slots=True)
+class Outliner:
+    """Writes the outline, line by line as the table is read, unless it is to be checked or put into JSON."""
+
+    question: Prompt
+    output: Output
+
+    def __post_init__(self) -> None:
+        if self.question.name not in WRITERS:
+            raise UsageError(
+                f"the outline answers only the prompts {', '.join(WRITERS)}; for a question of your own name an LLM with --llm"
+            )
+        terminal.say(
+            "this log is an outline, written by rule; for a language model add --llm local, ollama:MODEL, openai:MODEL or "
+            "URL#MODEL"
+        )
+
+    def __call__(self, recording: Recording, queue: Queue) -> Iterator[str]:
+        if not (self.output.as_json or self.output.is_checked):
+            yield from (line + "\n" for line in outline(recording, self.question.name))
+            return
+        from audiolog_cli.llm.log import by_outline
+
+        yield self.output.shown(by_outline(recording, list(recording.rows), self.question.name, self.output.is_checked))
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks the language model; text written section by section is printed as it comes, unless claims in it may be marked."""
+
+    asking: "Asking"
+    by: str  # as in log.by_model
+    retry: int
+    output: Output
+
+    def __call__(self, recording: Recording, queue: Queue) -> Iterator[str]:
+        from audiolog_cli.llm.asking import Costs
+
+        asking = replace(self.asking, costs=Costs())
+        started = time.monotonic()
+        try:
+            yield from self._written(recording, queue, asking)
+        except (LLMError, KeyboardInterrupt):
+            if asking.folder and asking.costs.calls + asking.costs.kept:
+                terminal.say(f"finished answers are kept in {asking.folder}; the same command goes on from there")
+            raise
+        if asking.costs.calls + asking.costs.kept:
+            _say_costs(asking, time.monotonic() - started)
+
+    def _written(self, recording: Recording, queue: Queue, asking: "Asking") -> Iterator[str]:
+        from audiolog_cli.llm.backend import Pieces
+        from audiolog_cli.llm.log import by_model
+
+        output, printed = self.output, False
+        as_it_comes = not output.as_json and output.mode in ("off", "repair")
+        writing = Pieces(by_model(recording, asking, self.by, output.mode == "repair", self.retry, output.is_checked))
+        for piece in writing:
+            if as_it_comes:
+                printed = True
+                yield piece
+        log = writing.value
+        if not log.rows:
+            terminal.say(f"{recording.filename}: nothing was analysed, there is nothing to ask")
+        elif printed:
+            output.said(log)
+        else:
+            needs_heading = log.in_one_piece and not output.as_json and queue.is_several()
+            yield (f"Log of {recording.title}\n\n" if needs_heading else "") + output.shown(log, asking)
+        if log.rows and output.mode == "repair":
+            n_model, n_table = log.sentences("model"), log.sentences("table")
+            english = ", in English" if n_table and asking.prompt.language else ""
+            terminal.say(
+                f"log of {recording.filename}: {n_model} sentences are the model's, {n_table} lines the table's{english}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Prints the messages that would be sent first, and reports how many calls there would be."""
+
+    asking: "Asking"
+    by: str
+    as_json: bool
+
+    def __call__(self, recording: Recording, queue: Queue) -> Iterator[str]:
+        from audiolog_cli.llm.log import planned
+
+        requests = planned(recording, self.asking, self.by)
+        tokens = sum(self.asking.size(request) + request.max_tokens for request in requests)
+        if self.as_json:
+            yield from (json.dumps(asdict(request), ensure_ascii=False) + "\n" for request in requests)
+        else:
+            yield "\n\n".join(request.text for request in requests) + "\n"
+        terminal.say(
+            f"{recording.filename}: {len(requests)} calls of at most {tokens} tokens together, answers included, "
+            f"with a context of {self.asking.budget.context}; repairs can double that"
+        )
+
+
+def checked(path: str, recordings: Iterator[Recording], output: Output) -> Iterator[str]:
+    """Check a log from a file."""
+    from audiolog_cli.check.claims import check
+    from audiolog_cli.check.facts import table_of
+    from audiolog_cli.llm.log import Log, section_parts
+
+    with terminal.text_input(path) as (stream, _):
+        text = stream.read().strip()
+    recording = next(recordings, None)
+    if recording is None:
+        terminal.say("the table has no rows: there is nothing to check against")
+        return
+    rows = list(recording.rows)
+    if next(recordings, None) is not None:
+        raise UsageError("--check-only: one log, and a table of several recordings; pick one recording, or add --together")
+    report = check(text, table_of(rows, recording.duration))
+    output.tally.done += 1
+    yield output.shown(Log(recording.filename, path, "check", text, section_parts(rows), rows, report))
+
+
+def _say_costs(asking: "Asking", seconds: float) -> None:
+    costs = asking.costs
+    cached = f" ({costs.cached_tokens} of them still known to the server)" if costs.cached_tokens else ""
+    kept = f", {costs.kept} answers from disk" if costs.kept else ""
+    terminal.say(
+        f"{asking.backend.name}: {costs.calls} calls, {costs.prompt_tokens} tokens sent{cached}, {costs.answer_tokens} received, "
+        f"{seconds:.1f} s{kept}"
+    )
