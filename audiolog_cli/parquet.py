@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from audiolog_cli import terminal
 from audiolog_cli.errors import RecordError, UsageError
+from audiolog_cli.host import extra
 from audiolog_cli.records import (
     CELL_COLUMNS,
     EVENTS_SEPARATOR,
@@ -42,11 +43,9 @@ ENDS = b"audiolog.ends"
 
 def pyarrow() -> Any:
     """The pyarrow library with its Parquet module; UsageError where it is not installed."""
-    try:
+    with extra("parquet", "Parquet"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError:
-        raise UsageError("Parquet needs pyarrow, which is not installed: pip install 'audiolog[parquet]'") from None
     return pyarrow
 
 

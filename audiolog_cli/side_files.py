@@ -1,7 +1,6 @@
 """Small files beside larger ones (notes, indexes, parameters): read or refused with a one-line error, written atomically, locked.
 
-In: a path and what should be there. Out: only the error, the file, or the lock. The caller knows what the content means. Also here: where a
-user's cache is.
+In: a path and what should be there. Out: only the error, the file, or the lock. The caller knows what the content means.
 """
 
 import fcntl
@@ -45,11 +44,6 @@ def write_whole(path: Path, text: str) -> None:
     """Write a file as `replacing` does."""
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-
-
-def user_cache(kind: str) -> Path:
-    """The folder for things of this kind that can be had again: audiolog/KIND in XDG_CACHE_HOME, or in ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "audiolog" / kind
 
 
 @contextmanager

@@ -23,7 +23,7 @@ LAYERS = (
     ("cells", "rows", "parquet", "wording", "reading"),
     ("editors", "tally"),
     ("columns",),
-    ("records", "terminal", "side_files"),
+    ("records", "terminal", "side_files", "host"),
     ("errors",),
 )
 HEAVY = ("torch", "torchaudio", "safetensors", "onnx", "onnxruntime")

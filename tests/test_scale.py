@@ -158,8 +158,8 @@ def test_a_decoder_waits_for_a_slow_network(cluster: Any, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("module", "options", "message"),
     [
-        ("ray", "--engine ray --out o", "--engine ray needs Ray (ray is not installed): pip install 'audiolog[scale]'"),
-        ("pyarrow", "--format parquet", "Parquet needs pyarrow, which is not installed: pip install 'audiolog[parquet]'"),
+        ("ray", "--engine ray --out o", "--engine ray: ray is not installed; pip install 'audiolog[scale]' brings it"),
+        ("pyarrow", "--format parquet", "Parquet: pyarrow is not installed; pip install 'audiolog[parquet]' brings it"),
     ],
 )
 def test_what_is_not_installed_is_named(folder: Path, module: str, options: str, message: str) -> None:

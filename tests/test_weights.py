@@ -13,8 +13,8 @@ from huggingface_hub import file_download
 
 from audiolog_cli.commands import weights
 from audiolog_cli.errors import WeightsError
+from audiolog_cli.host import user_cache
 from audiolog_cli.model import checkpoint, efficientat
-from audiolog_cli.side_files import user_cache
 from audiolog_cli.weights import find as finding
 from audiolog_cli.weights import pull as pulling
 from audiolog_cli.weights.pull import Published

@@ -83,7 +83,7 @@ def pull(
 
     Example: audiolog weights pull clap-htsat-unfused
     """
-    from audiolog_cli.side_files import user_cache
+    from audiolog_cli.host import user_cache
     from audiolog_cli.weights.find import SUFFIX
     from audiolog_cli.weights.pull import SHA256, by_name, download, sha256_of
 

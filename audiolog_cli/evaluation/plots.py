@@ -10,6 +10,7 @@ import numpy as np
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.evaluation.figures import FileResult, confusion, curves
 from audiolog_cli.evaluation.material import Material
+from audiolog_cli.host import extra
 from audiolog_cli.metrics.activity import Floats
 from audiolog_cli.metrics.scene_based import NONE
 from audiolog_cli.metrics.score_based import Curve, average_precision
@@ -19,10 +20,8 @@ FORMATS = (".svg", ".pdf", ".png")
 
 def plot(material: Material, results: Sequence[FileResult], path: str) -> None:
     """Draw curves and confusion, as available; UsageError without matplotlib, for an unknown format, or with nothing to draw."""
-    try:
+    with extra("metrics", "--plot"):
         import matplotlib
-    except ModuleNotFoundError:
-        raise UsageError("--plot: matplotlib is not installed; pip install 'audiolog[metrics]' brings it") from None
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(f"--plot {path}: expected a name that ends in {', '.join(FORMATS)}")

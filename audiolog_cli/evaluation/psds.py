@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from audiolog_cli.errors import UsageError
 from audiolog_cli.evaluation.figures import scored_seconds
 from audiolog_cli.evaluation.material import Material
+from audiolog_cli.host import extra
 from audiolog_cli.metrics import activity
 
 COLLARS = {"onset_collar": 0.2, "offset_collar": 0.2, "offset_collar_rate": 0.5}
@@ -28,12 +28,9 @@ PSDS2 = {"dtc_threshold": 0.1, "gtc_threshold": 0.1, "cttc_threshold": 0.3, "alp
 @contextmanager
 def libraries(*names: str) -> Iterator[list[ModuleType]]:
     """Import libraries of the extra without their deprecation warnings, which nobody here can act on."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), extra("metrics", "--psds"):
         warnings.simplefilter("ignore")
-        try:
-            yield [import_module(name) for name in names]
-        except ModuleNotFoundError as error:
-            raise UsageError(f"--psds: {error.name} is not installed; pip install 'audiolog[metrics]' brings it") from None
+        yield [import_module(name) for name in names]
 
 
 class Inputs(NamedTuple):

@@ -10,8 +10,8 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+from audiolog_cli.host import user_cache
 from audiolog_cli.llm.backend import Reply, Request, Usage
-from audiolog_cli.side_files import user_cache
 
 FORMAT = 2  # part of the name: raise it when the meaning of an answer changes
 

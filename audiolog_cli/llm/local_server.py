@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from audiolog_cli.errors import LLMError, UsageError
+from audiolog_cli.host import n_cores
 from audiolog_cli.llm.clean import printable
 
 PROGRAM = "AUDIOLOG_LLAMA_SERVER"  # the environment variable that names the program
@@ -74,7 +75,7 @@ def serving(server: str, model: Path, n_slots: int, context: int) -> Iterator[st
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         place = probe.getsockname()
-    n_threads = max(1, len(os.sched_getaffinity(0)) // 2) if hasattr(os, "sched_getaffinity") else 4  # cores, not hyperthreads
+    n_threads = max(1, n_cores() // 2)  # not hyperthreads
     command = [server, "--model", str(model), "--host", place[0], "--port", str(place[1]), "--no-webui"]
     command += ["--parallel", str(n_slots), "--ctx-size", str((context or SLOT_CONTEXT) * n_slots), "--threads", str(n_threads)]
     with tempfile.TemporaryFile() as said:

@@ -9,7 +9,7 @@ from typing import Any
 from warnings import catch_warnings, warn_explicit
 
 from audiolog_cli import terminal
-from audiolog_cli.errors import UsageError
+from audiolog_cli.host import extra
 from audiolog_cli.report.summary import NO_SCENE, moment, readable, shares, wall
 from audiolog_cli.report.timeline import LabelTrack, Timeline, headings, round_step
 
@@ -26,11 +26,9 @@ MOST_TICKS = 10
 
 def picture(recordings: Sequence[Timeline], format: str) -> bytes:
     """The bytes of the picture; `format` is svg or png. UsageError without matplotlib."""
-    try:
+    with extra("metrics", f"--format {format}"):
         import matplotlib
-    except ModuleNotFoundError:
-        raise UsageError(f"--format {format}: matplotlib is not installed; pip install 'audiolog[metrics]' brings it") from None
-    from matplotlib.figure import Figure
+        from matplotlib.figure import Figure
 
     heights = [MARGINS + LANE * (2 + len(recording.events)) for recording in recordings]
     file = io.BytesIO()

@@ -39,6 +39,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from audiolog_cli import __version__
 from audiolog_cli.cells import WindowScores, cell_scores, cells
 from audiolog_cli.errors import DeviceError, UsageError
+from audiolog_cli.host import n_cores
 from audiolog_cli.model import checkpoint, networks
 from audiolog_cli.model.precision import PRECISIONS
 from audiolog_cli.records import CELL_COLUMNS, tsv_lines
@@ -344,7 +345,7 @@ def machine(device: torch.device) -> dict[str, Any]:
     return {
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": n_cores(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "load": round(os.getloadavg()[0], 2),  # processes running or waiting in the last minute, including this one

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from audiolog_cli.errors import AudiologError, UsageError
+from audiolog_cli.host import extra
 from audiolog_cli.tagging.hearing import Plan
 from audiolog_cli.tagging.options import Cluster, Job, LoadOptions
 from audiolog_cli.tagging.parts import Parts, key_of
@@ -90,11 +91,9 @@ def _ray() -> Any:
     """Ray with its data library, both logging errors only; UsageError if it is not installed."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    try:
+    with extra("scale", "--engine ray"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise UsageError(f"--engine ray needs Ray ({error.name} is not installed): pip install 'audiolog[scale]'") from None
     return ray
 
 

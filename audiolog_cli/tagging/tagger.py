@@ -5,7 +5,6 @@ second run, one that resumes, a file and a pipe give the same bytes, with any nu
 their last bits.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch import nn
 
 from audiolog_cli.cells import Scores
 from audiolog_cli.errors import DeviceError, WeightsError
+from audiolog_cli.host import n_cores
 from audiolog_cli.model import allocator, checkpoint
 from audiolog_cli.model.precision import check, multiply_in_full, window_by_window
 from audiolog_cli.model.prepared import prepared
@@ -72,8 +72,7 @@ def load(options: LoadOptions) -> Tagger:
         if not card.events and not card.scenes:
             raise WeightsError(f"{path}: knows no labels, it is a backbone to train from: `audiolog train --init {path}`")
         network = prepared(network.to(where).eval(), options.precision)
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = options.jobs or {"cpu": n_cores, "cuda": min(GPU_JOBS, n_cores), "mps": 1}[where.type]
+    jobs = options.jobs or {"cpu": n_cores(), "cuda": min(GPU_JOBS, n_cores()), "mps": 1}[where.type]
     batch_size = options.batch_size or BATCH_SIZES[where.type]
     return Tagger(path, network, card, where, batch_size, jobs, options.precision, Room(batch_size))
 

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from audiolog_cli.errors import UsageError, WeightsError
+from audiolog_cli.host import extra
 from audiolog_cli.model import checkpoint, layouts
 from audiolog_cli.model.extended import Extended, Head, WordHead
 from audiolog_cli.records import check_text
@@ -133,11 +134,9 @@ def _head(
 @torch.inference_mode()
 def embed_texts(folder: Path, texts: Sequence[str]) -> Tensor:
     """Unit vectors (n, dim) of the texts, each put into PROMPT, from transformers' own tokenizer and text tower."""
-    try:
+    with extra("clap", "weights words"):
         from transformers import AutoTokenizer, ClapTextModelWithProjection
         from transformers.utils import logging
-    except ImportError:
-        raise UsageError("`weights words` needs transformers for the texts: pip install 'audiolog[clap]'") from None
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:

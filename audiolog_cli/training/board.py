@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from audiolog_cli.errors import UsageError
+from audiolog_cli.host import extra
 
 AXES = ("epoch", "step")  # of a record: positions, not figures
 
@@ -18,10 +18,8 @@ def drawn(records: Iterable[dict[str, Any]], folder: Path) -> Iterator[dict[str,
 
     UsageError, before any training, if tensorboard is not installed.
     """
-    try:
+    with extra("tensorboard", "--tensorboard"):
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise UsageError("--tensorboard needs a package that is not installed: pip install 'audiolog[tensorboard]'") from None
     writer = None
     try:
         for record in records:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from audiolog_cli.errors import WeightsError
-from audiolog_cli.side_files import user_cache
+from audiolog_cli.host import user_cache
 
 SUFFIX = ".safetensors"
 PACKAGE = Path(__file__).resolve().parents[1]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from audiolog_cli.errors import WeightsError
-from audiolog_cli.side_files import user_cache
+from audiolog_cli.host import user_cache
 from audiolog_cli.terminal import first_line
 from audiolog_cli.weights.find import PACKAGE
 
