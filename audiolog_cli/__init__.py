@@ -104,9 +104,9 @@ def summarize(
 
     each = recordings(records)
     if llm != "outline":
-        from audiolog_cli.llm.endpoint import written
+        from audiolog_cli.llm.writers import logs_by_model
 
-        return "\n\n".join(written(each, llm, prompt, language, options))
+        return "\n\n".join(logs_by_model(each, llm, prompt, language, options))
     if prompt not in WRITERS:
         raise UsageError(f"prompt {prompt!r}: expected {', '.join(WRITERS)}")
     if language or options:

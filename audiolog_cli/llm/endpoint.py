@@ -9,10 +9,8 @@ Keys come from the environment that the caller passes in, each for its own servi
 named, but not to one started here. Nothing is sent from here.
 """
 
-import os
 import re
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypedDict
@@ -21,13 +19,11 @@ from urllib.parse import urlsplit
 from audiolog_cli.errors import LLMError, UsageError
 from audiolog_cli.llm import local_server
 from audiolog_cli.llm.asking import Asking, is_small
-from audiolog_cli.llm.backend import About, Backend, Pieces
+from audiolog_cli.llm.backend import About, Backend
 from audiolog_cli.llm.budget import Budget
-from audiolog_cli.llm.log import by_model
 from audiolog_cli.llm.ollama_backend import OllamaBackend
 from audiolog_cli.llm.openai_backend import PRESETS, OpenAIBackend, Preset
-from audiolog_cli.llm.prompts import Prompt, find, own_folder
-from audiolog_cli.llm.recording import Recording
+from audiolog_cli.llm.prompts import Prompt
 
 WAYS = "outline, local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL or URL#MODEL"
 KEY = "AUDIOLOG_API_KEY"
@@ -56,19 +52,6 @@ class AskKeywords(TypedDict, total=False):
     parallel: int
     context: int
     max_tokens: int
-
-
-def written(each: Iterable[Recording], llm: str, prompt: str, language: str, options: AskKeywords) -> list[str]:
-    """The logs of recordings by a model, checked and repaired; what a command says on stderr becomes Python warnings."""
-    question, connection = find(prompt, own_folder(os.environ), language), Connection(**options)
-    with open_asking(llm, question, connection, os.environ, warnings.warn) as asking:
-        logs = []
-        for recording in each:
-            for _ in (writing := Pieces(by_model(recording, asking, "auto", repair=True, retries=0, checked=True))):
-                pass  # the log is whole at the end
-            logs.append((recording.title, writing.value))
-    several = len(logs) > 1
-    return [(f"Log of {title}\n\n" if several and log.in_one_piece else "") + log.text for title, log in logs if log.rows]
 
 
 @contextmanager

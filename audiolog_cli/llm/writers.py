@@ -5,20 +5,23 @@ checks a log and asks a model is imported where it is needed: a plain outline is
 """
 
 import json
+import os
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from audiolog_cli import terminal
 from audiolog_cli.errors import CheckError, InputError, LLMError, UsageError
 from audiolog_cli.llm.outline import WRITERS, outline
-from audiolog_cli.llm.prompts import Prompt
+from audiolog_cli.llm.prompts import Prompt, find, own_folder
 from audiolog_cli.llm.recording import Recording
 from audiolog_cli.tally import Tally
 
 if TYPE_CHECKING:
     from audiolog_cli.llm.asking import Asking
+    from audiolog_cli.llm.endpoint import AskKeywords
     from audiolog_cli.llm.log import Log
 
 
@@ -240,3 +243,23 @@ def _say_costs(asking: "Asking", seconds: float) -> None:
         f"{asking.backend.name}: {costs.calls} calls, {costs.prompt_tokens} tokens sent{cached}, {costs.answer_tokens} received, "
         f"{seconds:.1f} s{kept}"
     )
+
+
+# For callers in Python
+
+
+def logs_by_model(each: Iterable[Recording], llm: str, prompt: str, language: str, options: "AskKeywords") -> list[str]:
+    """The logs of recordings, checked and repaired; what a command says on stderr becomes Python warnings."""
+    from audiolog_cli.llm.backend import Pieces
+    from audiolog_cli.llm.endpoint import Connection, open_asking
+    from audiolog_cli.llm.log import by_model
+
+    question, connection = find(prompt, own_folder(os.environ), language), Connection(**options)
+    with open_asking(llm, question, connection, os.environ, warnings.warn) as asking:
+        logs = []
+        for recording in each:
+            for _ in (writing := Pieces(by_model(recording, asking, "auto", repair=True, retries=0, checked=True))):
+                pass  # the log is whole at the end
+            logs.append((recording.title, writing.value))
+    several = len(logs) > 1
+    return [(f"Log of {title}\n\n" if several and log.in_one_piece else "") + log.text for title, log in logs if log.rows]
