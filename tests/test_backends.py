@@ -161,6 +161,8 @@ OLLAMA_FAILURES = {
     ),
     "endless": (chat(*["a dog barks. "] * 60), "the model repeats itself without end"),
     "no JSON": (Answer("<html>", content_type="text/html"), "does not speak Ollama's protocol"),
+    "not an object": (Answer("[1]\n"), "does not speak Ollama's protocol: 'list' object has no attribute 'get'"),
+    "an object for an error": (Answer('{"error": {"message": "boom"}}\n'), "does not speak Ollama's protocol"),
     "cut connection": (
         Answer('{"message": {"role": "assistant", "content": "A"}, "done": false}\n', broken=True),
         "the connection to",

@@ -63,7 +63,7 @@ class OllamaBackend:
         """The model's own maximum and size, from /api/show."""
         with self._errors():
             model_info = self._client().show(self.model).modelinfo or {}
-        numbers = {key: value for key, value in model_info.items() if type(value) is int}
+        numbers = {key: value for key, value in model_info.items() if type(value) is int and value > 0}
         context = next((value for key, value in numbers.items() if key.endswith(".context_length")), None)
         return About(context, numbers.get("general.parameter_count"))
 
@@ -124,6 +124,8 @@ class OllamaBackend:
                 yield
         except ollama.ResponseError as error:
             raise self._refusal(error) from None
+        except (AttributeError, TypeError) as error:  # the package reads each line as an object without looking
+            raise LLMError(f"{self.name}: the server does not speak Ollama's protocol: {one_line(str(error))}") from None
 
     def _refusal(self, error: "ollama.ResponseError") -> LLMError:
         message: Any = error.error
