@@ -152,6 +152,15 @@ def test_a_download_that_was_cut_off_goes_on_where_it_stopped(tmp_path: Path, pu
     assert hub.ranges == [HUB_CHUNK]
 
 
+def test_a_download_that_did_not_begin_did_not_stop_in_the_middle(tmp_path: Path) -> None:
+    done = sh("audiolog weights pull mn04", tmp_path, XDG_CACHE_HOME=str(tmp_path), HTTPS_PROXY="http://127.0.0.1:9")
+    assert (done.code, done.stdout) == (2, "")
+    assert re.fullmatch(
+        r"audiolog: mn04: the download did not begin \(.*refused\); check the network and its proxies, and pull again\n",
+        done.stderr,
+    )
+
+
 def test_what_the_hubs_own_cache_holds_is_not_fetched_again(tmp_path: Path, published: bytes) -> None:
     with serving(Hub(HUB_PATH, published)) as hub:
         fetch = "from huggingface_hub import hf_hub_download; hf_hub_download('laion/clap-htsat-unfused', 'pytorch_model.bin')"

@@ -159,7 +159,8 @@ def _fetch(
                 url, file, resume_size=start, headers=headers or {}, expected_size=size, displayed_filename=name, tqdm_class=bar
             )
     except Exception as error:
-        raise WeightsError(f"{entry.name}: {_stopped(error)}") from None
+        begun = partial.is_file() and partial.stat().st_size > 0
+        raise WeightsError(f"{entry.name}: {_stopped(error, begun)}") from None
     check_sum(entry, partial, expected)
     return partial.replace(partial.with_name(entry.filename))
 
@@ -224,8 +225,10 @@ def _no_answer(error: Exception, entry: Published) -> str:
     return f"the hub cannot be reached ({first_line(error)}); check the network or HF_ENDPOINT, and pull again"
 
 
-def _stopped(error: Exception) -> str:
-    """Why the download did not finish, in one line."""
+def _stopped(error: Exception, begun: bool) -> str:
+    """Why the download did not begin or not finish, in one line."""
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError):
         return f"the download cannot be written: {error.strerror.lower()}; make room or set XDG_CACHE_HOME, and pull again"
+    if not begun:
+        return f"the download did not begin ({first_line(error)}); check the network and its proxies, and pull again"
     return f"the download stopped in the middle ({first_line(error)}); pull again, it goes on from there"
