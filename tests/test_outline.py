@@ -217,6 +217,15 @@ def test_recordings_of_the_same_time_are_not_put_together() -> None:
         together(recordings(iter(both)))
 
 
+def test_recordings_that_overlap_by_the_recorders_rounding_follow_one_another() -> None:
+    """A recorder that writes 60.02 s every minute: `tag --split-files` takes them for one recording too."""
+    both = [
+        Row("a.wav", 0.0, 60.02, "home", (), "2026-05-01T06:00:00Z"),
+        Row("b.wav", 0.0, 60.02, "home", (), "2026-05-01T06:01:00Z"),
+    ]
+    assert [(row.onset, row.offset) for row in together(recordings(iter(both))).rows] == [(0.0, 120.02)]
+
+
 def test_a_day_needs_the_memory_of_a_minute() -> None:
     def peak(hours: float) -> int:
         events = ("dog_bark", "car", "rain")

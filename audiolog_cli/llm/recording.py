@@ -17,6 +17,7 @@ from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, Segmen
 from audiolog_cli.rows import SORT, TableOptions, bridge_gaps, drop_short, merge, table, went_back
 
 PLAIN = TableOptions()
+OVERLAP = 0.5  # seconds: a recorder that writes 60.02 s every minute has one recording; the same as `tag --split-files` allows
 
 
 @dataclass(slots=True)
@@ -130,8 +131,8 @@ def _in_order(rows: Iterator[Row]) -> Iterator[Row]:
 def together(each: Iterable[Recording]) -> Recording:
     """Recordings on one time line, ordered by their absolute times if all have them, else in the order given, end to end.
 
-    Times count from the start of the first. Holds all rows in memory. InputError if two recordings overlap in time, or if some
-    times have a zone and others do not: how far apart they are is then unknown.
+    Times count from the start of the first. Holds all rows in memory. Where two overlap by up to OVERLAP, the first ends earlier.
+    InputError if they overlap more, or if some times have a zone and others do not: how far apart they are is then unknown.
     """
     read = [(recording, list(recording.rows)) for recording in each]
     held = [(recording, rows) for recording, rows in read if rows]
@@ -153,11 +154,14 @@ def together(each: Iterable[Recording]) -> Recording:
     whole.failure = next((recording.failure for recording, _ in read if recording.failure is not None), None)
     rows: list[Row] = []
     for (recording, own), shift in zip(held, shifts, strict=True):
-        if rows and own[0].onset + shift < rows[-1].offset:
-            raise InputError(
-                f"{recording.filename} begins before the recording before it has ended; give them one log each, without "
-                f"--together"
-            )
+        begins = round(own[0].onset + shift, 3)
+        if rows and begins < rows[-1].offset:
+            if rows[-1].offset - begins > OVERLAP or begins <= rows[-1].onset:
+                raise InputError(
+                    f"{recording.filename} begins before the recording before it has ended; give them one log each, without "
+                    f"--together"
+                )
+            rows[-1] = rows[-1]._replace(offset=begins)
         for row in own:
             onset, offset = round(row.onset + shift, 3), round(row.offset + shift, 3)
             rows.append(row._replace(filename=whole.filename, onset=onset, offset=offset))
