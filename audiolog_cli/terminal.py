@@ -107,6 +107,15 @@ def text_input(path: str) -> Iterator[tuple[TextIO, str]]:
         yield stream, path
 
 
+def read_text(path: str) -> str:
+    """All of a text file, or of stdin for "-"; InputError if it is not UTF-8."""
+    with text_input(path) as (stream, name):
+        text = stream.read()
+    if not is_utf8(text):
+        raise InputError(f"{name}: expected text in UTF-8, got other bytes; `iconv -t UTF-8` makes it so")
+    return text
+
+
 @contextmanager
 def tied_input(path: str) -> Iterator[tuple[TextIO, str]]:
     """`text_input` for a command that only turns lines into lines.

@@ -21,7 +21,7 @@ def test_the_papers_prompts_word_for_word() -> None:
         "The above table provides a description of acoustic events and scenes from an audio clip, along with their start and end "
         "times in seconds."
     )
-    assert {prompt.name: prompt.question for prompt in listed(NOWHERE)} == {
+    assert {prompt.name: prompt.question for prompt in listed(NOWHERE, pytest.fail)} == {
         "overview": "Please provide a concise overview of this audio.",
         "timing": "Please provide a concise overview of this audio, along with the timing information for sound scenes and "
         "events.",
@@ -198,3 +198,17 @@ def test_a_budget_without_room_is_refused() -> None:
         UsageError, match="--context 1200 with --max-tokens 1024 leaves 128 tokens for the table, at least 256 are needed"
     ):
         Budget(1200, 1024).check()
+
+
+def test_one_broken_prompt_costs_no_other(tmp_path: Path) -> None:
+    """It hid the list, and every message about a prompt that is not there."""
+    (tmp_path / "bad.md").write_bytes(b"\xff\xfe")
+    (tmp_path / "walk.md").write_text("---\nname: dogs\n---\nWhen?\n")
+    told: list[str] = []
+    assert [prompt.name for prompt in listed(tmp_path, told.append)] == ["overview", "timing", "brief", "dogs"]
+    assert told == [f"{tmp_path / 'bad.md'}: a prompt is a text file in UTF-8, this is not"]
+    assert find("dogs", tmp_path).question == "When?"  # by its own name, which the list shows
+    with pytest.raises(
+        UsageError, match="--prompt cats: no such prompt or file; there is overview, timing, brief, dogs, or write"
+    ):
+        find("cats", tmp_path)

@@ -212,6 +212,15 @@ def test_check_only_checks_a_log_from_elsewhere(tmp_path: Path) -> None:
     assert done.code == 5
 
 
+def test_check_only_takes_text_and_one_thing_from_stdin(tmp_path: Path) -> None:
+    """A log in UTF-16 had no claims, and passed."""
+    (tmp_path / "log.txt").write_text("A dog barks at 0:05.", "utf-16")
+    message = "audiolog: log.txt: expected text in UTF-8, got other bytes; `iconv -t UTF-8` makes it so\n"
+    assert audiolog("summarize --check-only log.txt", tmp_path, SHORT) == (1, "", message)
+    message = "audiolog: --check-only -: the table comes from stdin already; give the log as a file\n"
+    assert audiolog("summarize --check-only -", tmp_path, SHORT) == (2, "", message)
+
+
 def test_check_only_needs_one_recording(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("A dog barks.")
     both = SHORT + cells_tsv({"farm": [(0, 4)]}, {}, "barn.wav")

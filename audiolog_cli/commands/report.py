@@ -117,11 +117,7 @@ def _parts(found: Sequence["Timeline"], audio: Sequence[str], log: str, output: 
     paths = _matched(found, audio)
     texts: dict[str, str] = {}
     if log:
-        with terminal.text_input(log) as (stream, name):
-            text = stream.read()
-            if not terminal.is_utf8(text):
-                raise InputError(f"{name}: expected text in UTF-8, got other bytes; `iconv -t UTF-8` makes it so")
-            texts = logs(text, found, name)
+        texts = logs(terminal.read_text(log), found, "stdin" if log == "-" else log)
     for recording in found:
         path = paths.get(recording.filename)
         yield Part(recording, _sound(path, recording, output, embed) if path else None, texts.get(recording.filename, ""))

@@ -4,7 +4,7 @@ A question is a Markdown file with a front matter of `key: value` lines. The pap
 for word; a user's own file or `--ask` replaces the question, never the table or the general prompt.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def own_folder(environ: Mapping[str, str]) -> Path:
 
 
 def find(name: str, folder: Path, language: str = "") -> Prompt:
-    """The prompt called `name`: a built-in one, one of `folder` (`NAME.md`), or the file with that path.
+    """The prompt `name`: a built-in one, one of `folder` (`NAME.md`, or one that calls itself so), or the file with that path.
 
     `language`, that of the answer, overrides the prompt's own. UsageError if there is no such prompt, or the file is not one.
     """
@@ -42,14 +42,23 @@ def find(name: str, folder: Path, language: str = "") -> Prompt:
         if path.is_file():
             prompt = parse(_text(path), str(path))
             return replace(prompt, language=language or prompt.language)
-    known = ", ".join(prompt.name for prompt in listed(folder))
-    raise UsageError(f"--prompt {name}: no such prompt or file; there is {known}, or write a Markdown file and give its path")
+    known = listed(folder, lambda _: None)
+    for prompt in known:
+        if prompt.name == name:
+            return replace(prompt, language=language or prompt.language)
+    names = ", ".join(prompt.name for prompt in known)
+    raise UsageError(f"--prompt {name}: no such prompt or file; there is {names}, or write a Markdown file and give its path")
 
 
-def listed(folder: Path) -> list[Prompt]:
-    """The built-in prompts, then those of `folder`."""
-    paths = [BUILT_IN / f"{name}.md" for name in ("overview", "timing", "brief")] + sorted(folder.glob("*.md"))
-    return [parse(_text(path), str(path)) for path in paths]
+def listed(folder: Path, report: Callable[[str], None]) -> list[Prompt]:
+    """The built-in prompts, then those of `folder`; files that are none go to `report` and cost no other."""
+    prompts = []
+    for path in [BUILT_IN / f"{name}.md" for name in ("overview", "timing", "brief")] + sorted(folder.glob("*.md")):
+        try:
+            prompts.append(parse(_text(path), str(path)))
+        except UsageError as error:
+            report(str(error))
+    return prompts
 
 
 def _text(path: Path) -> str:

@@ -221,8 +221,7 @@ def checked(path: str, recordings: Iterator[Recording], output: Output) -> Itera
     from audiolog_cli.check.facts import table_of
     from audiolog_cli.llm.log import Log, section_parts
 
-    with terminal.text_input(path) as (stream, _):
-        text = stream.read().strip()
+    text = terminal.read_text(path).strip()
     recording = next(recordings, None)
     if recording is None:
         terminal.say("the table has no rows: there is nothing to check against")
