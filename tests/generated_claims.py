@@ -605,6 +605,89 @@ def compare(rng: random.Random, known: Known, text: str) -> tuple[Fill, Fill]:
     return Fill().say(first).say(second, "2"), Fill().say(second).say(first, "2")
 
 
+@filler
+def overlap(rng: random.Random, known: Known, _: str) -> tuple[Fill, Fill]:
+    labels = sorted(known.events)
+    inside = [
+        (short, long)
+        for short in labels
+        for long in labels
+        if short != long and known.seconds(long) < 0.8 * known.end
+        if any(a <= on and off <= b and b - a > off - on for on, off in known.events[short] for a, b in known.events[long])
+    ]
+    short, long = one_of(rng, inside)  # type: ignore[misc]
+    margin = known.margin()
+    apart = [
+        label for label in labels if not any(known.heard(label, on - margin, off + margin) for on, off in known.events[long])
+    ]
+    right = Fill().say(short).say(long, "2")
+    return right, right.copy().say(str(one_of(rng, apart)))
+
+
+@filler
+def rank(rng: random.Random, known: Known, _: str) -> tuple[Fill, Fill]:
+    most = max(len(pairs) for pairs in known.events.values())
+    often = [label for label, pairs in known.events.items() if len(pairs) == most]
+    seldom = [label for label, pairs in known.events.items() if len(pairs) <= most - 2]
+    if len(often) > 1 or most > 9:
+        raise Unfit
+    return _counted(Fill().say(often[0]), most), _counted(Fill().say(label := str(one_of(rng, seldom))), len(known.events[label]))
+
+
+@filler
+def nth(rng: random.Random, known: Known, text: str) -> tuple[Fill, Fill]:
+    limit, most = 420 if known.start else 8, max(known.margin(), 30)
+    able = [label for label, pairs in known.events.items() if len(pairs) > 1 and LABELS[label].plural]
+    able = [label for label in able if all(off - on <= limit for on, off in known.events[label])]
+    label, say = str(one_of(rng, able)), style(rng, known)
+    times = [on for on, _ in known.events[label]]
+    if any(second - first < most for first, second in pairwise(times)):
+        raise Unfit
+    false, changed = list(times), rng.randrange(len(times))
+    if "{tn}" in text or "{t1}" in text:
+        changed = -1 if "{tn}" in text else 0
+    false[changed] = _free_time(rng, known, [label])
+    if len(times) > 2 and re.search("first|last", text) and "{t2}" not in text and rng.random() < 0.5:
+        false[changed] = times[1]
+    return _listed(label, times, say), _listed(label, sorted(false) if "{list}" in text else false, say)
+
+
+def _listed(label: str, times: list[int], say: Style) -> Fill:
+    written, plural = [say.at(time) for time in times], LABELS[label].plural
+    single = plural.replace("s of", " of") if " of " in plural else plural.removesuffix("s")
+    found = _counted(Fill().say(label), len(times)).set(single=single, t1=written[0], t2=written[1], tn=written[-1])
+    return found.set(list=f"{', '.join(written[:-1])} and {written[-1]}")
+
+
+FRACTIONS = {0.25: "a quarter", 1 / 3: "a third", 0.5: "half", 2 / 3: "two thirds", 0.75: "three quarters"}
+
+
+@filler
+def share(rng: random.Random, known: Known, text: str) -> tuple[Fill, Fill]:
+    label = rng.choice(sorted(known.events))
+    true = known.seconds(label) / known.end
+    if "fraction" in text:
+        near = [share for share in FRACTIONS if abs(share - true) < 0.03]
+        far = [share for share in FRACTIONS if abs(share - true) > 0.2]
+        names = (f"about {FRACTIONS[one_of(rng, shares)]}" for shares in (near, far))  # type: ignore[index]
+        return tuple(Fill().say(label).set(fraction=name) for name in names)  # type: ignore[return-value]
+    false = min(0.97, true + 0.35) if true < 0.5 else true / 2
+    return tuple(Fill().say(label).set(percent=f"{round(100 * each)}{rng.choice(('%', ' %'))}") for each in (true, false))  # type: ignore[return-value]
+
+
+@filler
+def whole(rng: random.Random, known: Known, _: str) -> tuple[Fill, Fill]:
+    first, second = some(rng, sorted(known.events), 2)
+    right, say = Fill().say(first).say(second, "2"), style(rng, known)
+    names = some_scenes(known)
+    lasting = known.end if known.end % 60 == 0 or known.end < 100 or rng.random() < 0.5 else round(known.end / 60) * 60
+    found = []
+    for seconds, n_scenes in ((lasting, len(names)), (lasting * 2 + 60 - lasting % 60, len(names) + 2)):
+        adjective = f"{seconds // 60}-minute" if seconds % 60 == 0 else f"{seconds}-second"
+        found.append(right.copy().set(whole=say.length(seconds), whole_adj=adjective, scenes_n=NUMBERS[n_scenes]))
+    return found[0], found[1]
+
+
 # Sentences and logs
 
 
