@@ -20,6 +20,7 @@ MOSTLY_SHARE = 0.4  # of the time, or of what is heard most: less is not "mostly
 THROUGHOUT_SHARE = 0.6  # of the region, from the first to the last time that a sound is heard, for "throughout"
 GOES_ON_SHARE = 0.45  # of the time, for a sound that is there "all night"
 NEAR = 4.0  # seconds between a point and a sound whose length is given with it
+TOGETHER = 3.0  # seconds between two sounds that are heard "at once"
 OPENING_SHARE = 0.25  # of the recording, at its start or end, for a sound it "begins" or "ends" with
 
 HOUR = 3600.0  # seconds of a recording in which 1:05 may be an hour and five minutes
@@ -99,7 +100,8 @@ def regions(statement: Statement, table: Table, ranges: Sequence[Position]) -> l
     ranges = [each for each in ranges if each[0] < each[1]]
     if ranges:
         found.append((spans_of(ranges), None))
-    if ranges and statement.quality and statement.quality.kind not in ("counts", "lasts", "lasts_in_all"):
+    is_exact = any(not time.share for time in statement.times)
+    if ranges and is_exact and statement.quality and statement.quality.kind not in ("counts", "lasts", "lasts_in_all"):
         return found
     if place := place_of(statement, table):
         found.append(place)
@@ -318,6 +320,37 @@ def _oftener(case: Case) -> str:
     return "heard less often, says the table" if others else ""
 
 
+def _oftenest(case: Case) -> str:
+    """Heard at least as often as every other event, in one of the regions; or longest, where `most common` may mean that."""
+    found = ""
+    for region in case.within:
+        own = len(case.table.when_within(case.labels, *region))
+        others = {event: _least(case.table.when_within(frozenset({event}), *region)) for event in case.table.events - case.labels}
+        most = max(others, key=lambda event: others[event], default="")
+        if not most or own >= others[most]:
+            return ""
+        found = found or f"{_words(most)} more often, says the table"
+    return found
+
+
+def _foremost(case: Case) -> str:
+    """Heard most often, or longest: `the most common sound` may mean either."""
+    return _oftenest(case) and _mostly(case) and _oftenest(case)
+
+
+def _overlaps(case: Case) -> str:
+    """Heard, some time, at once with another label."""
+    own = [labels_of(mention, case.table) for mention in case.statement.mentions]
+    others = [labels_of(mention, case.table) for mention in case.quality.others]
+    if not others:
+        own, others = own[:-1], own[-1:]
+    pairs = [(case.table.when(a), case.table.when(b)) for a in own for b in others if a and b and a.isdisjoint(b)]
+    slack = TOGETHER + 0.01 * case.table.whole.seconds
+    if not pairs or any(b.meets(on - slack, off + slack) for a, b in pairs for on, off in a.pairs()):
+        return ""
+    return "not at the same time, says the table"
+
+
 def _least(spans: Spans) -> int:
     """How often something is heard at least: pauses within the tolerance may be ignored."""
     return len(spans) - bisect_right(spans.pauses, TOLERANCE)
@@ -363,6 +396,9 @@ KINDS: dict[str, Callable[[Case], str]] = {
     "comes_before": _comes_before,
     "longer": _longer,
     "oftener": _oftener,
+    "oftenest": _oftenest,
+    "foremost": _foremost,
+    "overlaps": _overlaps,
     "opens": _opens,
     "closes": _closes,
 }

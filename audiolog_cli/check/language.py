@@ -18,7 +18,8 @@ KINDS = re.compile(r"(?<!P)<([a-z_|]+)>")  # but not the name of a group
 
 
 @cache
-def _tables() -> tuple[dict[str, Any], ...]:
+def tables() -> tuple[dict[str, Any], ...]:
+    """The tables of all languages."""
     return tuple(tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(LANGUAGES.glob("*.toml")))
 
 
@@ -40,7 +41,7 @@ def any_of(*kinds: str) -> str:
     >>> [bool(re.search(any_of(kind), text)) for kind, text in (("seconds", "5s"), ("denied", "knot"), ("denied", "not"))]
     [True, False, True]
     """
-    phrases = sorted({phrase for table in _tables() for kind in kinds for phrase in table.get(kind, ())}, key=len, reverse=True)
+    phrases = sorted({phrase for table in tables() for kind in kinds for phrase in table.get(kind, ())}, key=len, reverse=True)
     words = "|".join(_pattern(phrase) for phrase in phrases if not CJK.search(phrase))
     characters = "|".join(re.escape(phrase) for phrase in phrases if CJK.search(phrase))
     bounded = rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])" if words else NEVER
@@ -54,7 +55,7 @@ def _pattern(phrase: str) -> str:
 @cache
 def numbers(kind: str = "numbers") -> dict[str, float]:
     """The words for numbers (or for `counts`: twice), in lower case, with their values."""
-    return {word.lower(): value for table in _tables() for word, value in table.get(kind, {}).items()}
+    return {word.lower(): value for table in tables() for word, value in table.get(kind, {}).items()}
 
 
 def value(text: str) -> float:

@@ -7,8 +7,8 @@ skipped, as is every quality of a sentence that denies or supposes something: a 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import takewhile
 
+from audiolog_cli.check.forms import formed
 from audiolog_cli.check.language import compiled, value
 from audiolog_cli.check.sentences import (
     BESIDE_TIMES,
@@ -49,39 +49,16 @@ ADJECTIVE = compiled("<adjective>")
 COUNTED_NEXT = compiled(r"(?:\s|<adjective>)*")
 SINGLE = compiled("<single>")
 THROUGHOUT = compiled(r"(?P<entire><entire>)(?:\s+(?:the|this)\s+<recording>)?|(?<!\bin )(?<!\bof )<throughout>(?!\s+<part_of>)")
-ALONE = compiled(
-    r"(?P<sound><only_sound>)|(?P<sole><the_only>)|(?P<there><nowhere_else>)|(?P<only><only>)|(?P<all><all_of_it>)|(?P<rest><and_nothing>)"
-)
-MOSTLY = compiled(r"(?P<longest><superlative>\s+(?:[^\W\d_]+\s+)?<sound_word>)|(?P<follows><mostly>)|(?P<precedes><dominates>)")
+MOSTLY = compiled("<mostly>")
+ONLY = compiled("(?P<sole><the_only>)|(?P<only><only>)")
 THEN, BEFORE, AFTER = compiled("<then>"), compiled("<before>"), compiled("<after>")
 _EARLIER = r"<earlier>(?!\s+<than>)"
 NEXT, EARLIER = compiled("<next>"), compiled(_EARLIER)
-NOT_BEFORE = compiled(r"<denied>\s*\Z")
-BESIDE_SOUNDS = compiled("<heard|elsewhere|recording|joining|scene_word>")
-ONLY_IN = compiled(rf"(?:\s*<heard>)*\s*{LOCATED.pattern}")
-LOCATED_ITSELF = compiled(r"(?:\s*<heard>)*\s*at home")  # a phrase of the scene's own
-FOR_NOW = compiled("<restricting|for_now>")
-IS = compiled(r"\s*(?:is|are|was|were|being)\s*")
 PART_OF_NEXT = compiled("<part_of>")  # most of the first minute
-MOSTLY_NEXT = compiled(rf"(?:{JOINING.pattern}|\s*(?:<filled_by|recording>|this|:))*")
 COMES = compiled(r"\s*<comes>")
 LEFT, ARRIVING = compiled(r"<from>(?:\s+[^\W\d_]+){0,2}\s*\Z"), compiled(r"\s*,?\s*<to|into_it>\b")  # from a street to a park
 FOLLOWS = compiled(r"\s*<follows>\s*(?:,|\Z)")
 OPENS_NEXT = compiled(r"[\s\-–•,]*<next>")
-_SOUND = (
-    r"<sound_word|moments|scene_word>(?:\s+(?:of|in)\s+(?:the|this)\s+<recording>)?(?:\s+(?:to\s+be|that\s+is))?(?:\s+<heard>)*"
-)
-_WITH = r"(?:\s+(?:off|out|up))?\s+(?:<with_it>|(?!<during>)<located>)"
-BEGINS = compiled(rf"<begins_with>|<begins_verb>{_WITH}|\b<scene_word>\s*1\b(?=\W)|<the_one>\s+<first>\s+{_SOUND}")
-ENDS = compiled(rf"<ends_with>|<ends_verb>{_WITH}|<the_one>\s+<last>\s+{_SOUND}")
-QUALIFIED = compiled("<before|after|restricting|relative>")
-OPENS_IT, CLOSES_IT = (
-    compiled(
-        rf"<{verb}>\s+(?:the|this)\s+<recording>|<{phrase}>(?!\s+of\b)|(?:is|are)\s+<the_one>\s+<{which}>\s+<sound_word|scene_word>"
-    )
-    for verb, phrase, which in (("opens_verb", "opens_it", "first"), ("closes_verb", "closes_it", "last"))
-)
-COMPARED = compiled("(?P<longer><longer>)|(?P<shorter><shorter>)|(?P<oftener><oftener>)|(?P<rarer><rarer>)")
 OPENED = compiled(r"\W*(?P<only><only>\s+)?(?:(?P<before><before>)|(?P<after><after>))([^\x01\x04,.:;()]{0,30})")
 TIME_NEXT = compiled(r"\s*(?:<at|between|filler|about>\s*)*\x01")
 IN_BRACKET = compiled(r"\(\s*(?:<about|more_than|less_than>\s*)*\Z")
@@ -100,7 +77,7 @@ def qualities(sentence: Sentence, before: Sequence[Mention]) -> Iterator[Stateme
     if not sentence.mentions:
         yield from () if DENIED.search(line) else _of_what_was_named(sentence)
         return
-    of_clauses = [*_amounts(sentence), *_shares(sentence), *_alone(sentence), *_ends(sentence), *_comparisons(sentence)]
+    of_clauses = [*_amounts(sentence), *_shares(sentence), *formed(sentence)]
     yield from (statement for statement in of_clauses if not _is_in_denial(statement, sentence))
     if not DENIED.search(line):
         yield from _orders(sentence, before)
@@ -280,114 +257,22 @@ def _shares(sentence: Sentence) -> Iterator[Statement]:
             quality = Quality("goes_on" if match["entire"] else "throughout", match.start(), match.end())
             yield from (_statement((mention,), quality) for mention in owner[1])
     for match in MOSTLY.finditer(sentence.masked, sentence.start, sentence.end):
-        clause = sentence.clause_at(match.start())
-        quality = Quality("mostly", match.start(), match.end())
-        if match["precedes"]:
-            before = [run for run in clause.runs if run[-1].end <= match.start()]
-            after = [run for run in clause.runs if run[0].start >= match.end()]
-            if before and not clause.times and not any(_events(run, sentence) for run in after):
-                yield _statement(_events(before[-1], sentence) or before[-1], quality)
-        elif match["longest"]:
-            before = [run for run in sentence.runs if run[-1].end <= match.start() and not sentence.times][-1:]
-            if before and IS.fullmatch(sentence.masked, before[0][-1].end, match.start()):
-                yield _statement(_events(before[0], sentence) or before[0], quality)
-            elif run := _run_after(sentence, match.end(), MOSTLY_NEXT):
-                yield _statement(run[:1], quality)
-        elif TIME_NEXT.match(sentence.masked, match.end()) and not PART_OF_NEXT.match(sentence.masked, match.start()):
+        if TIME_NEXT.match(sentence.masked, match.end()) and not PART_OF_NEXT.match(sentence.masked, match.start()):
             before = [run for run in sentence.runs if run[-1].end <= match.start()]
             before = [events for run in before if (events := _events(run, sentence))] or before
+            times = sentence.clause_at(match.start()).times or sentence.times
             if before:
-                yield _statement(before[-1], Quality("mostly_then", match.start(), match.end()), clause.times or sentence.times)
-        elif run := _run_after(sentence, match.end(), MOSTLY_NEXT):
-            yield _statement(run, quality, clause.times)
-
-
-def _alone(sentence: Sentence) -> Iterator[Statement]:
-    """`only rain`, `the only sounds are rain and wind`, `the only alarm`, `only at 0:05`."""
-    events = [mention for mention in sentence.mentions if mention.concept not in sentence.scenes]
-    silence = [mention for mention in sentence.mentions if mention.concept == QUIET]
-    is_silent = silence and not sentence.times and not FOR_NOW.search(sentence.line)
-    if is_silent and (match := EXCEPT.search(sentence.masked, sentence.start, sentence.end)):
-        run = _run_after(sentence, match.end())  # `apart from rain, nothing is heard`
-        if run and not set(events) - {*run, *silence}:
-            yield _statement(run, Quality("only", match.start(), match.end(), others=tuple(events)))
-    for match in ALONE.finditer(sentence.masked, sentence.start, sentence.end):
-        after = tuple(mention for mention in events if mention.start >= match.end())
-        where = match.start(), match.end()
-        if NOT_BEFORE.search(sentence.masked[max(0, match.start() - 12) : match.start()]):
-            continue  # not only
-        excepted = EXCEPT.search(sentence.masked, sentence.start, sentence.end)
-        if excepted and not match.start() <= excepted.start() < match.end():
-            continue  # but `nothing except`
-        if FOR_NOW.search(sentence.masked, max(sentence.start, match.start() - WINDOW // 2), match.start()):
-            continue  # `from then on only`
+                yield _statement(before[-1], Quality("mostly_then", match.start(), match.end()), times)
+    for match in ONLY.finditer(sentence.masked, sentence.start, sentence.end):  # `only at 0:05`, `the only alarm`
         run = _run_after(sentence, match.end())
-        if run and re.search(r"[,;]", sentence.masked[match.end() : run[0].start]):
-            run = None  # as in `on the street only, and ...`
-        subject = [run for run in sentence.runs if run[-1].end <= match.start() and run[0] in events]
-        if match["sound"] and subject and IS.fullmatch(sentence.masked[subject[-1][-1].end : match.start()]):
-            yield _statement(subject[-1], Quality("only", *where, others=tuple(events)), sentence.times)
-        elif match["sound"] and after and not _is_qualified(sentence, match.end(), after[0].start):
-            yield _statement(after, Quality("only", *where, others=tuple(events)), sentence.times)
-        elif match["sole"] and run and len(run) == 1 and run[0] in events:
-            yield _statement(run, Quality("counts", *where, value=1), sentence.clause_at(match.start()).times)
-        elif match["rest"]:
-            if before := _before(sentence, match):
-                yield _statement(before, Quality("only", *where, others=tuple(events)))
-        elif match["there"]:
-            between = JOINING if run and run[0].concept in sentence.scenes else LOCATED
-            scenes = _scenes_after(sentence, match.end(), between)
-            yield from _only_there(_before(sentence, match)[-1:], where, scenes) if scenes else ()
-        elif match["only"] and TIME_NEXT.match(sentence.masked, match.end()):
-            before = [mention for mention in events if mention.end <= match.start()]
-            own = [each for each in sentence.runs if before and before[-1] in each]
-            if own and len({mention.concept for mention in events}) == 1:
-                yield _statement(own[0], Quality("only_then", *where), sentence.times)
-        elif match["only"] and (scenes := _scenes_before(sentence, match)):
-            yield from _only_there([each for each in events if each.end <= scenes[0].start][-1:], where, scenes)
-        elif (match["only"] or match["all"]) and (scenes := _scenes_after(sentence, match.end())):
-            nearest = [each for each in events if each.end <= match.start()][-1:] or list(after[:1])
-            yield from _only_there(nearest, where, scenes)
-        elif match["only"] and run and run[0] in events and not SINGLE.match(sentence.masked, match.start()):
-            yield _statement(run, Quality("only", *where, others=tuple(events)), sentence.times)
-
-
-def _only_there(labels: Sequence[Mention], where: tuple[int, int], scenes: tuple[Mention, ...]) -> Iterator[Statement]:
-    if labels:
-        yield _statement(labels, Quality("only_there", *where, others=scenes))
-
-
-def _scenes_after(sentence: Sentence, position: int, between: re.Pattern[str] = ONLY_IN) -> tuple[Mention, ...]:
-    """The scenes in which, after a position, something is said to be: `in the street and on the bus`."""
-    run = next((run for run in sentence.runs if run[0].start >= position), None)
-    if run is None or not (
-        between.fullmatch(sentence.masked, position, run[0].start) or LOCATED_ITSELF.match(sentence.masked, position)
-    ):
-        return ()
-    return tuple(takewhile(lambda mention: mention.concept in sentence.scenes, run))
-
-
-def _scenes_before(sentence: Sentence, match: re.Match[str]) -> tuple[Mention, ...]:
-    """The scene that `in the street only,` restricts something to."""
-    before = [each for each in sentence.mentions if each.end <= match.start()][-1:]
-    is_end = re.match(r"\s*(?:[,.;]|$)", sentence.masked[match.end() : sentence.end])
-    if (
-        not before
-        or not is_end
-        or sentence.masked[before[0].end : match.start()].strip()
-        or before[0].concept not in sentence.scenes
-    ):
-        return ()
-    return tuple(before) if LOCATED.search(sentence.masked[sentence.start : before[0].start]) else ()
-
-
-def _is_qualified(sentence: Sentence, start: int, end: int) -> bool:
-    """Whether words of their own stand between `the only sounds` and the labels: `of human origin are`."""
-    words = list(sentence.masked[start:end])
-    for mention in sentence.mentions:
-        if start <= mention.start < end:
-            words[mention.start - start : mention.end - start] = " " * (mention.end - mention.start)
-    return BESIDE_TIMES.sub(" ", BESIDE_SOUNDS.sub(" ", "".join(words))).strip() != ""
+        times, events = sentence.clause_at(match.start()).times, _events(sentence.mentions, sentence)
+        before = [mention for mention in events if mention.end <= match.start()]
+        if match["sole"] and run and len(run) == 1 and run[0] in events:
+            yield _statement(run, Quality("counts", match.start(), match.end(), value=1), times)
+        elif match["only"] and before and TIME_NEXT.match(sentence.masked, match.end()):
+            own = [each for each in sentence.runs if before[-1] in each]
+            if len({mention.concept for mention in events}) == 1:
+                yield _statement(own[0], Quality("only_then", match.start(), match.end()), sentence.times)
 
 
 # In which order
@@ -454,41 +339,3 @@ def _order(first: Sequence[Mention], second: Sequence[Mention], base: int, match
     return _statement(
         first, Quality("comes_before", base + match.start(), base + match.end(), bound=bound, others=tuple(second[:1]))
     )
-
-
-def _ends(sentence: Sentence) -> Iterator[Statement]:
-    """What the recording, or a scene of it, begins or ends with: named after the words that say so, or before them."""
-    for kind, follows, precedes in (("opens", BEGINS, OPENS_IT), ("closes", ENDS, CLOSES_IT)):
-        for match in follows.finditer(sentence.masked, sentence.start, sentence.end):
-            after = [run for run in sentence.runs if run[0].end > match.end()]  # also `starts [at home]`
-            is_placed = LOCATED.search(match.group()) is not None  # starts in
-            run = next((run for run in after if is_placed or len(after) == 1 or not _is_place(run, sentence)), None)
-            is_told = OF_ALL.search(sentence.masked, sentence.start, match.start()) or match.start() - sentence.start < 3
-            if match.group().split()[0].endswith("ing") and not is_told:
-                continue  # as in `a conversation, ending in laughter`
-            gap = sentence.masked[match.end() : max(run[0].start, match.end())] if run else ""
-            if run and not _before(sentence, match) and FEW_WORDS.match(gap) and not QUALIFIED.search(gap):
-                yield _statement(run[:1], Quality(kind, match.start(), match.end()))
-        for match in precedes.finditer(sentence.masked, sentence.start, sentence.end):
-            if run := _before(sentence, match):
-                yield _statement(run, Quality(kind, match.start(), match.end()))
-
-
-def _before(sentence: Sentence, match: re.Match[str]) -> list[Mention]:
-    """The labels before a match in its clause."""
-    before = [run for run in sentence.clause_at(match.start()).runs if run[-1].end <= match.start()]
-    return _events(before[-1], sentence) or before[-1] if before else []
-
-
-# Of two, which more
-
-
-def _comparisons(sentence: Sentence) -> Iterator[Statement]:
-    """A longer, or more often, than B."""
-    for match in COMPARED.finditer(sentence.masked, sentence.start, sentence.end):
-        first, second = _before(sentence, match), _run_after(sentence, match.end())
-        if first and second:
-            if match["shorter"] or match["rarer"]:
-                first, second = second, first
-            kind = "longer" if match["longer"] or match["shorter"] else "oftener"
-            yield _statement(first[:1], Quality(kind, match.start(), match.end(), others=tuple(second[:1])))

@@ -251,7 +251,7 @@ def _duration(text: str, match: re.Match[str], goes_on: bool) -> Duration | None
     is_bare = (goes_on and not LEAD_IN.search(before)) or (BRACKET_BEFORE.search(before) and BRACKET_AFTER.match(after))
     if (
         not (is_said or is_bare)
-        or NOT_FOR.search(before)
+        or (NOT_FOR.search(before) and not FOR.search(before))
         or NOT_LONG.match(after)
         or (AWAY.match(after) and not FOR.search(before))
     ):

@@ -1,0 +1,102 @@
+"""Forms of sentences that say something about labels beyond their presence: `A lasts longer than any other sound`.
+
+The forms stand in the word tables (`languages/`, `[forms]`), by the quality that they state. In a form, `A` and `B` are labels joined
+by `and` and commas, `S` is a scene, `Q` silence, `W` the recording or a part of it, `N` a number; up to three words may stand before
+each of them, and none but articles after `=`. `~` stands for up to five words, `^` for the beginning of the sentence, `<kind>` for
+the phrases of a kind; the rest is a regular expression. In: a `Sentence`. Out: statements with a `Quality`.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from audiolog_cli.check.language import compiled, tables, value
+from audiolog_cli.check.sentences import DENIED, Quality, Sentence, Statement
+from audiolog_cli.check.times import NUMBER
+from audiolog_cli.check.words import MISSING, QUIET, Mention
+
+WORD = r"(?:\s+(?!<stop>)[^\W\d_]+(?:['’-][^\W\d_]+)*)"
+GAP = r"[^.;:,()?\x01\x04\x06]{0,60}?"
+NEXT_TO = r"[\s,:–-]*"
+SLOTS = {  # what a form's signs stand for
+    **{f" ~~ {label}": rf"\b{GAP}\b{NEXT_TO}{label}" for label in ("A", "B")},
+    " ~~ ": rf"\b{GAP}\b\s*",
+    **{f" ~ {label}": rf"{WORD}{{0,8}}?{NEXT_TO}{label}" for label in ("A", "B", "S", "Q", "[AS]")},
+    " ~": rf"{WORD}{{0,5}}?",
+    **{f" ={label}": rf"(?:[\s:]|<joining>)*{label}" for label in ("A", "B", "S")},
+    **{f" {label}": rf"{WORD}{{0,3}}?{NEXT_TO}{label}" for label in ("A", "B", "S", "Q", "[AS]")},
+    " ": r"\s+",
+    "^": r"\A[^\w\x01-\x07]*",
+    "[AS]": "(?:A|S)",
+    "W": r"(?:<whole|recording|scene_word>|\x07|\b(?:the|this)(?: [\w'’-]+){1,3}?)",
+    "A": "(?P<a>\x06+)",
+    "B": "(?P<b>\x06+)",
+    "S": "(?P<s>\x07+)",
+    "Q": "\x05+",
+    "N": f"(?P<n>{NUMBER})",
+}
+SLOT = re.compile("|".join(rf"(?<![\\A-Za-z\[]){re.escape(slot)}(?![A-Za-z])" for slot in SLOTS))
+FOR_NOW = compiled("<restricting|for_now>")  # `from then on only rain`
+FIRST_OF = frozenset({"opens", "closes", "longer", "oftener"})  # qualities of the first of several labels
+
+
+@cache
+def forms() -> tuple[tuple[str, re.Pattern[str], bool], ...]:
+    """(kind of quality, pattern, whether the form itself denies something) of all forms."""
+    found = []
+    for table in tables():
+        for kind, said in table.get("forms", {}).items():
+            for form in said:
+                pattern = form
+                while (written := SLOT.sub(lambda match: SLOTS[match.group()], pattern)) != pattern:
+                    pattern = written
+                found.append((kind, compiled(rf"(?<![^\W\d_])(?:{pattern})(?![^\W\d_])"), DENIED.search(form) is not None))
+    return tuple(found)
+
+
+def formed(sentence: Sentence) -> Iterator[Statement]:
+    """The statements of all forms that a sentence has."""
+    shape = _shape(sentence)
+    if "\x06" not in shape and "\x07" not in shape:
+        return
+    for kind, pattern, denies in forms():
+        for match in pattern.finditer(shape):
+            if kind == "only" and FOR_NOW.search(shape, max(0, match.start() - 32), match.start()):
+                continue
+            if not denies and DENIED.search(shape, match.start(), match.end()):
+                continue
+            named = {name: _within(sentence, *match.span(name)) for name in ("a", "b", "s") if _has(match, name)}
+            number = value(match["n"]) if _has(match, "n") else 0.0
+            start, end = (sentence.start + at for at in match.span())
+            subject = named.get("a") or named.get("s") or ()
+            others = named.get("b") or (named.get("s") if "a" in named else None) or ()
+            if kind == "only":
+                others = tuple(each for each in sentence.mentions if each.concept not in sentence.scenes)
+            if kind in FIRST_OF:
+                subject, others = subject[:1], others[:1]
+            times = sentence.times if kind == "only" else sentence.clause_at(start).times
+            quality = Quality(kind, start, end, number, others=others)
+            yield Statement(subject, None, denied=False, supposed=False, quality=quality, times=tuple(times))
+
+
+def _has(match: re.Match[str], name: str) -> bool:
+    return match.re.groupindex.get(name) is not None and match[name] is not None
+
+
+def _within(sentence: Sentence, start: int, end: int) -> tuple[Mention, ...]:
+    """The mentions in a stretch of the sentence's own text."""
+    return tuple(each for each in sentence.mentions if start <= each.start - sentence.start < end)
+
+
+def _shape(sentence: Sentence) -> str:
+    """The text of a sentence with placeholders: `\\x06` for labels joined by `and` and commas, `\\x07` scenes, `\\x05` silence."""
+    shape = list(sentence.line)
+    for run in sentence.runs:
+        last, reached = "", 0
+        for mention in run:
+            kind = "\x05" if mention.concept in (QUIET, MISSING) else "\x07" if mention.concept in sentence.scenes else "\x06"
+            start, end = mention.start - sentence.start, mention.end - sentence.start
+            start = reached if kind == last else start
+            shape[start:end] = kind * (end - start)
+            last, reached = kind, end
+    return "".join(shape)
