@@ -305,7 +305,8 @@ def _quality_claims(statement: Statement, text: str, table: Table) -> Iterator[C
     quality = statement.quality
     assert quality is not None
     if not statement.mentions:
-        yield _claim(text, quality.start, quality.end, None, frozenset(), holding.recording_lasts(quality, table), False)
+        problem = holding.problem(frozenset(), statement, quality, table)
+        yield _claim(text, quality.start, quality.end, None, frozenset(), problem, False)
         return
     kept = tuple(each for each in statement.mentions if not each.may_be or len(labels_of(each, table)) == 1)  # without `someone`
     if not kept or not all(labels_of(mention, table) for mention in kept):
@@ -313,7 +314,10 @@ def _quality_claims(statement: Statement, text: str, table: Table) -> Iterator[C
     statement = replace(statement, mentions=kept)
     labels = frozenset().union(*(labels_of(mention, table) for mention in kept))
     problem = holding.problem(labels, statement, quality, table)
-    ends = [mention.end for mention in (*statement.mentions, *(quality.others if quality.kind == "comes_before" else ()))]
+    ends = [
+        mention.end
+        for mention in (*statement.mentions, *(quality.others if quality.kind in ("comes_before", "all_before") else ()))
+    ]
     start = min(quality.start, *(mention.start for mention in statement.mentions))
     yield _claim(text, start, max(quality.end, *ends), None, labels, problem, False)
 

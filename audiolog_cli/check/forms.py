@@ -1,41 +1,44 @@
 """Forms of sentences that say something about labels beyond their presence: `A lasts longer than any other sound`.
 
-The forms stand in the word tables (`languages/`, `[forms]`), by the quality that they state. In a form, `A` and `B` are labels joined
-by `and` and commas, `S` is a scene, `Q` silence, `W` the recording or a part of it, `N` a number; up to three words may stand before
-each of them, and none but articles after `=`. `~` stands for up to five words, `^` for the beginning of the sentence, `<kind>` for
-the phrases of a kind; the rest is a regular expression. In: a `Sentence`. Out: statements with a `Quality`.
+The forms stand in the word tables (`languages/`, `[forms]`), by the quality that they state. In a form, `A` and `B` are labels
+joined by `and` and commas, `S` is a scene, `Q` silence, `T` a time, `W` the recording or a part of it, `N` a number, `P` a share, `L` an
+amount of time; up to three words may stand before each label, and none but articles after `=`. `~` stands for up to five words, `^`
+for the beginning of the sentence, `<kind>` for the phrases of a kind; the rest is a regular expression.
+
+In: a `Sentence`. Out: statements with a `Quality`.
 """
 
 import re
 from collections.abc import Iterator
 from functools import cache
 
-from audiolog_cli.check.language import compiled, tables, value
+from audiolog_cli.check.language import compiled, numbers, tables, value
 from audiolog_cli.check.sentences import DENIED, Quality, Sentence, Statement
-from audiolog_cli.check.times import NUMBER
+from audiolog_cli.check.times import AMOUNT, NUMBER, seconds
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
 WORD = r"(?:\s+(?!<stop>)[^\W\d_]+(?:['’-][^\W\d_]+)*)"
-GAP = r"[^.;:,()?\x01\x04\x06]{0,60}?"
 NEXT_TO = r"[\s,:–-]*"
+LABELS = ("A", "B", "S", "Q", "[AS]")
 SLOTS = {  # what a form's signs stand for
-    **{f" ~~ {label}": rf"\b{GAP}\b{NEXT_TO}{label}" for label in ("A", "B")},
-    " ~~ ": rf"\b{GAP}\b\s*",
-    **{f" ~ {label}": rf"{WORD}{{0,8}}?{NEXT_TO}{label}" for label in ("A", "B", "S", "Q", "[AS]")},
+    **{f" ~ {label}": rf"{WORD}{{0,8}}?{NEXT_TO}{label}" for label in LABELS},
     " ~": rf"{WORD}{{0,5}}?",
     **{f" ={label}": rf"(?:[\s:]|<joining>)*{label}" for label in ("A", "B", "S")},
-    **{f" {label}": rf"{WORD}{{0,3}}?{NEXT_TO}{label}" for label in ("A", "B", "S", "Q", "[AS]")},
+    **{f" {label}": rf"{WORD}{{0,3}}?{NEXT_TO}{label}" for label in LABELS},
     " ": r"\s+",
     "^": r"\A[^\w\x01-\x07]*",
     "[AS]": "(?:A|S)",
     "W": r"(?:<whole|recording|scene_word>|\x07|\b(?:the|this)(?: [\w'’-]+){1,3}?)",
-    "A": "(?P<a>\x06+)",
-    "B": "(?P<b>\x06+)",
-    "S": "(?P<s>\x07+)",
+    "A": "(?<!\x06)(?P<a>\x06+)(?!\x06)",
+    "B": "(?<!\x06)(?P<b>\x06+)(?!\x06)",
+    "S": "(?<!\x07)(?P<s>\x07+)(?!\x07)",
     "Q": "\x05+",
+    "T": "\x01+",
     "N": f"(?P<n>{NUMBER})",
+    "P": r"(?P<p>\d+(?:[.,]\d+)?\s?(?:%|<percent>)|<fractions>)(?!\s+(?:of\s+)?(?:an?\s+)?<hours|minutes|seconds>)",
+    "L": f"(?P<l>{AMOUNT})",
 }
-SLOT = re.compile("|".join(rf"(?<![\\A-Za-z\[]){re.escape(slot)}(?![A-Za-z])" for slot in SLOTS))
+SLOT = re.compile("|".join(rf"(?<![\\A-Za-z\[]){re.escape(slot)}(?![A-Za-z<])" for slot in SLOTS))
 FOR_NOW = compiled("<restricting|for_now>")  # `from then on only rain`
 FIRST_OF = frozenset({"opens", "closes", "longer", "oftener"})  # qualities of the first of several labels
 
@@ -57,26 +60,40 @@ def forms() -> tuple[tuple[str, re.Pattern[str], bool], ...]:
 def formed(sentence: Sentence) -> Iterator[Statement]:
     """The statements of all forms that a sentence has."""
     shape = _shape(sentence)
-    if "\x06" not in shape and "\x07" not in shape:
-        return
     for kind, pattern, denies in forms():
         for match in pattern.finditer(shape):
             if kind == "only" and FOR_NOW.search(shape, max(0, match.start() - 32), match.start()):
                 continue
-            if not denies and DENIED.search(shape, match.start(), match.end()):
-                continue
-            named = {name: _within(sentence, *match.span(name)) for name in ("a", "b", "s") if _has(match, name)}
-            number = value(match["n"]) if _has(match, "n") else 0.0
-            start, end = (sentence.start + at for at in match.span())
-            subject = named.get("a") or named.get("s") or ()
-            others = named.get("b") or (named.get("s") if "a" in named else None) or ()
-            if kind == "only":
-                others = tuple(each for each in sentence.mentions if each.concept not in sentence.scenes)
-            if kind in FIRST_OF:
-                subject, others = subject[:1], others[:1]
-            times = sentence.times if kind == "only" else sentence.clause_at(start).times
-            quality = Quality(kind, start, end, number, others=others)
-            yield Statement(subject, None, denied=False, supposed=False, quality=quality, times=tuple(times))
+            if denies or not DENIED.search(shape, match.start(), match.end()):
+                yield _statement(kind, match, sentence)
+
+
+def _statement(kind: str, match: re.Match[str], sentence: Sentence) -> Statement:
+    """What a sentence states by a form of some kind that it has."""
+    named = {name: _within(sentence, *match.span(name)) for name in ("a", "b", "s") if _has(match, name)}
+    events = tuple(each for each in sentence.mentions if each.concept not in sentence.scenes)
+    subject = named.get("a") or named.get("s") or (events if kind == "in_order" else ())
+    others = named.get("b") or (named.get("s") if "a" in named else None) or ()
+    if kind in FIRST_OF:
+        subject, others = subject[:1], others[:1]
+    start, end = (sentence.start + at for at in match.span())
+    quality = Quality(kind, start, end, _value(match), others=events if kind == "only" else others)
+    times = sentence.times if kind == "only" else sentence.clause_at(start).times if sentence.clauses else ()
+    return Statement(subject, None, denied=False, supposed=False, quality=quality, times=tuple(times))
+
+
+def _value(match: re.Match[str]) -> float:
+    """The number, share or length in seconds that a form names."""
+    if _has(match, "p"):
+        digits = re.match(r"[\d.,]+", match["p"])
+        return (
+            float(digits.group().replace(",", ".")) / 100
+            if digits
+            else numbers("fractions")[" ".join(match["p"].lower().split())]
+        )
+    if _has(match, "l"):
+        return seconds(match["l"])
+    return value(match["n"]) if _has(match, "n") else 0.0
 
 
 def _has(match: re.Match[str], name: str) -> bool:

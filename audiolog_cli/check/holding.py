@@ -20,6 +20,7 @@ MOSTLY_SHARE = 0.4  # of the time, or of what is heard most: less is not "mostly
 THROUGHOUT_SHARE = 0.6  # of the region, from the first to the last time that a sound is heard, for "throughout"
 GOES_ON_SHARE = 0.45  # of the time, for a sound that is there "all night"
 NEAR = 4.0  # seconds between a point and a sound whose length is given with it
+SHARE_SLACK = 0.06  # of the time, for a percentage
 TOGETHER = 3.0  # seconds between two sounds that are heard "at once"
 OPENING_SHARE = 0.25  # of the recording, at its start or end, for a sound it "begins" or "ends" with
 
@@ -200,10 +201,33 @@ def _some_agree(lengths: Sequence[float], quality: Quality) -> bool:
     return index < len(lengths) and lengths[index] <= quality.value + quality.slack + TOLERANCE
 
 
-def recording_lasts(quality: Quality, table: Table) -> str:
+def _whole_lasts(case: Case) -> str:
     """The recording lasts that long."""
-    seconds = table.end - table.onset
-    return "" if _is_near(seconds, quality) else f"the recording lasts {length(seconds)}"
+    seconds = case.table.end - case.table.onset
+    return "" if _is_near(seconds, case.quality) else f"the recording lasts {length(seconds)}"
+
+
+def _scene_count(case: Case) -> str:
+    """It has that many scenes, counted with or without those that come again or have no name."""
+    visits = len(case.table.changes) + 1
+    unnamed = sum(
+        not row.scene and (not index or bool(case.table.rows[index - 1].scene)) for index, row in enumerate(case.table.rows)
+    )
+    counts = {len(case.table.scenes), len(case.table.scenes) + bool(unnamed), visits, visits - unnamed}
+    return "" if case.quality.value in counts else f"{len(case.table.scenes)} scenes, says the table"
+
+
+def _share(case: Case) -> str:
+    """Heard for that share of the recording or scene, all together or one of the labels."""
+    groups = [case.labels, *(labels_of(mention, case.table) for mention in case.statement.mentions)]
+    slack, shares = SHARE_SLACK + 0.1 * case.quality.value, []
+    for region, key in case.within:
+        shares += [case.table.when_within(group, region, key).seconds / max(region.seconds, 1.0) for group in groups]
+    return (
+        ""
+        if any(abs(share - case.quality.value) <= slack for share in shares)
+        else f"{100 * shares[-len(groups)]:.0f} %, says the table"
+    )
 
 
 def _throughout(case: Case) -> str:
@@ -245,6 +269,13 @@ def _mostly_then(case: Case) -> str:
     spans = case.table.when(case.labels)
     inside = spans.within(spans_of((onset - TOLERANCE, offset + TOLERANCE) for onset, offset in case.ranges)).seconds
     return "" if inside >= MOSTLY_SHARE * spans.seconds else "mostly at other times, says the table"
+
+
+def _mostly_there(case: Case) -> str:
+    """Heard mostly in these scenes."""
+    spans, scenes = case.table.when(case.labels), [labels_of(each, case.table) for each in case.quality.others]
+    inside = spans.within(case.table.when(frozenset().union(*scenes))).seconds
+    return "" if inside >= MOSTLY_SHARE * spans.seconds else "mostly elsewhere, says the table"
 
 
 def _only(case: Case) -> str:
@@ -289,7 +320,7 @@ def _comes_before(case: Case) -> str:
     first = max(min(heard[label].onsets[0] for label in own) for own in each if own)
     if case.quality.bound == "last":
         first = max(max(heard[label].onsets[-1] for label in own) for own in each if own)
-    if case.quality.bound == "all":
+    if case.quality.bound == "all" or case.quality.kind == "all_before":
         latest = min(heard[label].onsets[0] for label in others)
     else:
         latest = max(heard[label].onsets[-1] for label in others)
@@ -299,6 +330,38 @@ def _comes_before(case: Case) -> str:
         ):
             latest = first  # goes on, hence is there afterwards
     return "" if first <= latest + TOLERANCE else "not in that order"
+
+
+def _in_order(case: Case) -> str:
+    """The labels are heard one after the other: each once after, or when, the one before it first is."""
+    reached = case.table.onset
+    for mention in case.statement.mentions:
+        onsets = case.table.when(labels_of(mention, case.table)).onsets
+        index = bisect_left(onsets, reached - TOLERANCE)
+        if index == len(onsets):
+            return "not in that order"
+        reached = onsets[index]
+    return ""
+
+
+def _is_at_nth(case: Case, which: int) -> bool:
+    """Whether the first or last time that a label is heard is at one of the times named, or in their scene."""
+    points = [position for time in case.statement.times for position in positions_of(time, case.statement, case.table)]
+    slack = TOLERANCE + max((time.slack for time in case.statement.times), default=0.0) + (60 if case.table.clocks else 0)
+    for spans, _ in case.choices():
+        if spans and any(spans.onsets[which] - slack <= onset <= spans.offsets[which] + slack for onset, _ in points):
+            return True
+    return False
+
+
+def _first_at(case: Case) -> str:
+    """Heard for the first time then."""
+    return "" if _is_at_nth(case, 0) else "heard before, says the table"
+
+
+def _last_at(case: Case) -> str:
+    """Heard for the last time then."""
+    return "" if _is_at_nth(case, -1) else "heard later, says the table"
 
 
 def _longer(case: Case) -> str:
@@ -394,6 +457,14 @@ KINDS: dict[str, Callable[[Case], str]] = {
     "only_then": _only_then,
     "only_there": _only_there,
     "comes_before": _comes_before,
+    "all_before": _comes_before,
+    "in_order": _in_order,
+    "first_at": _first_at,
+    "last_at": _last_at,
+    "share": _share,
+    "whole_lasts": _whole_lasts,
+    "scene_count": _scene_count,
+    "mostly_there": _mostly_there,
     "longer": _longer,
     "oftener": _oftener,
     "oftenest": _oftenest,

@@ -11,9 +11,7 @@ from dataclasses import replace
 from audiolog_cli.check.forms import formed
 from audiolog_cli.check.language import compiled, value
 from audiolog_cli.check.sentences import (
-    BESIDE_TIMES,
     DENIED,
-    EXCEPT,
     JOINING,
     LOCATED,
     OF_ALL,
@@ -75,7 +73,7 @@ def qualities(sentence: Sentence, before: Sequence[Mention]) -> Iterator[Stateme
     if SUPPOSED.search(line) or sentence.masked[sentence.end : sentence.end + 1] == "?":
         return
     if not sentence.mentions:
-        yield from () if DENIED.search(line) else _of_what_was_named(sentence)
+        yield from () if DENIED.search(line) else (*_of_what_was_named(sentence), *formed(sentence))
         return
     of_clauses = [*_amounts(sentence), *_shares(sentence), *formed(sentence)]
     yield from (statement for statement in of_clauses if not _is_in_denial(statement, sentence))
@@ -105,7 +103,7 @@ def _of_what_was_named(sentence: Sentence) -> Iterator[Statement]:
     for quality in [*_durations(sentence), *_counts(sentence)]:
         is_length = FOR.search(sentence.masked[max(sentence.start, quality.start - WINDOW) : quality.start])
         if of_all and quality.kind == "lasts" and is_length and not sentence.times:
-            yield _statement((), quality)
+            yield _statement((), replace(quality, kind="whole_lasts"))
         elif not of_all:
             yield _statement(sentence.heading, quality, sentence.times)
 
