@@ -38,7 +38,7 @@ SLOTS = {  # what a form's signs stand for
     "P": r"(?P<p>\d+(?:[.,]\d+)?\s?(?:%|<percent>)|<fractions>)(?!\s+(?:of\s+)?(?:an?\s+)?<hours|minutes|seconds>)",
     "L": f"(?P<l>{AMOUNT})",
 }
-SLOT = re.compile("|".join(rf"(?<![\\A-Za-z\[]){re.escape(slot)}(?![A-Za-z<])" for slot in SLOTS))
+SLOT = re.compile("|".join(("" if slot[0] == " " else r"(?<![\\A-Za-z\[])") + re.escape(slot) + "(?![A-Za-z<])" * slot[-1].isalpha() for slot in SLOTS))
 FOR_NOW = compiled("<restricting|for_now>")  # `from then on only rain`
 FIRST_OF = frozenset({"opens", "closes", "longer", "oftener"})  # qualities of the first of several labels
 
