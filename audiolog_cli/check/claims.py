@@ -81,7 +81,7 @@ def claims_of(text: str, table: Table) -> list[Claim]:
     before: tuple[Mention, ...] = ()  # what was stated last
     for sentence in sentences(text, table):
         place.follow(sentence, table.doubles)
-        plain = list(statements(sentence))
+        plain = list(statements(sentence, table))
         plain = list(denial.applied(plain, sentence))
         if match := EXCEPT.search(sentence.masked, sentence.start, sentence.end):
             excepted = [mention for mention in sentence.mentions if mention.start >= match.end()][:1]

@@ -18,6 +18,7 @@ from audiolog_cli.check.times import AMOUNT, NUMBER, seconds
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
 WORD = r"(?:\s+(?!<stop>)[^\W\d_]+(?:['’-][^\W\d_]+)*)"
+MARK = r"[^\w\x01-\x07]"  # \W, but for placeholders
 NEXT_TO = r"[\s,:–-]*"
 LABELS = ("A", "B", "S", "Q", "[AS]")
 SLOTS = {  # what a form's signs stand for
@@ -26,7 +27,7 @@ SLOTS = {  # what a form's signs stand for
     **{f" ={label}": rf"(?:[\s:]|<joining>)*{label}" for label in ("A", "B", "S")},
     **{f" {label}": rf"{WORD}{{0,3}}?{NEXT_TO}{label}" for label in LABELS},
     " ": r"\s+",
-    "^": r"\A[^\w\x01-\x07]*",
+    "^": rf"\A{MARK}*",
     "[AS]": "(?:A|S)",
     "W": r"(?:<whole|recording|scene_word>|\x07|\b(?:the|this)(?: [\w'’-]+){1,3}?)",
     "A": "(?<!\x06)(?P<a>\x06+)(?!\x06)",
@@ -35,11 +36,18 @@ SLOTS = {  # what a form's signs stand for
     "Q": "\x05+",
     "T": "\x01+",
     "N": f"(?P<n>{NUMBER})",
+    "D": "(?<!\x04)(?P<d>\x04+)",
     "P": r"(?P<p>\d+(?:[.,]\d+)?\s?(?:%|<percent>)|<fractions>)(?!\s+(?:of\s+)?(?:an?\s+)?<hours|minutes|seconds>)",
     "L": f"(?P<l>{AMOUNT})",
 }
-SLOT = re.compile("|".join(("" if slot[0] == " " else r"(?<![\\A-Za-z\[])") + re.escape(slot) + "(?![A-Za-z<])" * slot[-1].isalpha() for slot in SLOTS))
+SLOT = re.compile(
+    "|".join(
+        ("" if slot[0] == " " else r"(?<![\\A-Za-z\[])") + re.escape(slot) + "(?![A-Za-z<])" * slot[-1].isalpha()
+        for slot in SLOTS
+    )
+)
 FOR_NOW = compiled("<restricting|for_now>")  # `from then on only rain`
+IT = re.compile(r"it\b", re.IGNORECASE)  # the recording, if that is what the sentence before speaks of
 FIRST_OF = frozenset({"opens", "closes", "longer", "oftener"})  # qualities of the first of several labels
 
 
@@ -50,7 +58,7 @@ def forms() -> tuple[tuple[str, re.Pattern[str], bool], ...]:
     for table in tables():
         for kind, said in table.get("forms", {}).items():
             for form in said:
-                pattern = form
+                pattern = form.replace(r"\W", MARK)
                 while (written := SLOT.sub(lambda match: SLOTS[match.group()], pattern)) != pattern:
                     pattern = written
                 found.append((kind, compiled(rf"(?<![^\W\d_])(?:{pattern})(?![^\W\d_])"), DENIED.search(form) is not None))
@@ -62,6 +70,10 @@ def formed(sentence: Sentence) -> Iterator[Statement]:
     shape = _shape(sentence)
     for kind, pattern, denies in forms():
         for match in pattern.finditer(shape):
+            if IT.match(match.group()) and not sentence.follows_recording:
+                continue
+            if kind == "only" and (sentence.masked[sentence.start - 1 : sentence.start] == ";" and not sentence.times):
+                continue  # perhaps within the time named before
             if kind == "only" and FOR_NOW.search(shape, max(0, match.start() - 32), match.start()):
                 continue
             if denies or not DENIED.search(shape, match.start(), match.end()):
@@ -72,28 +84,29 @@ def _statement(kind: str, match: re.Match[str], sentence: Sentence) -> Statement
     """What a sentence states by a form of some kind that it has."""
     named = {name: _within(sentence, *match.span(name)) for name in ("a", "b", "s") if _has(match, name)}
     events = tuple(each for each in sentence.mentions if each.concept not in sentence.scenes)
-    subject = named.get("a") or named.get("s") or (events if kind == "in_order" else ())
+    subject = events if kind == "in_order" else named.get("a") or named.get("s") or ()
     others = named.get("b") or (named.get("s") if "a" in named else None) or ()
     if kind in FIRST_OF:
         subject, others = subject[:1], others[:1]
     start, end = (sentence.start + at for at in match.span())
-    quality = Quality(kind, start, end, _value(match), others=events if kind == "only" else others)
-    times = sentence.times if kind == "only" else sentence.clause_at(start).times if sentence.clauses else ()
+    number, slack = _value(match, sentence)
+    quality = Quality(kind, start, end, number, slack, others=events if kind == "only" else others)
+    earlier = [time for time in sentence.times if time.end <= start and not time.side] if kind == "only" else []
+    times = earlier or (sentence.clause_at(start).times if sentence.clauses else ())
     return Statement(subject, None, denied=False, supposed=False, quality=quality, times=tuple(times))
 
 
-def _value(match: re.Match[str]) -> float:
-    """The number, share or length in seconds that a form names."""
+def _value(match: re.Match[str], sentence: Sentence) -> tuple[float, float]:
+    """The number, share or length in seconds that a form names, and how far it may be off."""
     if _has(match, "p"):
-        digits = re.match(r"[\d.,]+", match["p"])
-        return (
-            float(digits.group().replace(",", ".")) / 100
-            if digits
-            else numbers("fractions")[" ".join(match["p"].lower().split())]
-        )
+        digits, said = re.match(r"[\d.,]+", match["p"]), " ".join(match["p"].lower().split())
+        return float(digits.group().replace(",", ".")) / 100 if digits else numbers("fractions")[said], 0.0
     if _has(match, "l"):
-        return seconds(match["l"])
-    return value(match["n"]) if _has(match, "n") else 0.0
+        return (length := seconds(match["l"])), max(30.0 if length > 60 else 2.0, 0.1 * length)
+    if _has(match, "d"):
+        duration = next(each for each in sentence.durations if each.start - sentence.start == match.start("d"))
+        return duration.seconds, duration.slack
+    return (value(match["n"]) if _has(match, "n") else 0.0), 0.0
 
 
 def _has(match: re.Match[str], name: str) -> bool:
@@ -101,8 +114,9 @@ def _has(match: re.Match[str], name: str) -> bool:
 
 
 def _within(sentence: Sentence, start: int, end: int) -> tuple[Mention, ...]:
-    """The mentions in a stretch of the sentence's own text."""
-    return tuple(each for each in sentence.mentions if start <= each.start - sentence.start < end)
+    """The mentions in a stretch of the sentence's own text; `someone` only if there is nothing else."""
+    found = tuple(each for each in sentence.mentions if start <= each.start - sentence.start < end)
+    return tuple(each for each in found if not each.may_be) or found
 
 
 def _shape(sentence: Sentence) -> str:

@@ -102,7 +102,12 @@ def regions(statement: Statement, table: Table, ranges: Sequence[Position]) -> l
     if ranges:
         found.append((spans_of(ranges), None))
     is_exact = any(not time.share for time in statement.times)
-    if ranges and is_exact and statement.quality and statement.quality.kind not in ("counts", "lasts", "lasts_in_all"):
+    if (
+        ranges
+        and is_exact
+        and statement.quality
+        and statement.quality.kind not in ("counts", "lasts", "lasts_in_all", "share", "first_at", "last_at")
+    ):
         return found
     if place := place_of(statement, table):
         found.append(place)
@@ -112,6 +117,8 @@ def regions(statement: Statement, table: Table, ranges: Sequence[Position]) -> l
         found.append((table.when(scene), scene))
         if statement.in_its_scene and not any(mention.concept in table.doubles for mention in statement.mentions):
             return found
+    if here := positions_of(statement.here, statement, table):
+        found.append((spans_of((first - TOLERANCE, last + TOLERANCE) for first, last in here if first <= last), None))
     if statement.spoken_of and (scene := labels_of(statement.spoken_of, table)):
         found.append((table.when(scene), scene))
     return [*found, (table.whole, "whole")]
@@ -180,6 +187,8 @@ def _lasts(case: Case) -> str:
     longest = 0.0
     for spans, region in case.choices():
         lengths, totals = spans.lengths, [spans.seconds]
+        if case.labels <= case.table.scenes and not case.quality.bound:
+            totals.append(case.table.whole.seconds)  # `a market of 24 minutes in total`: the recording
         if case.quality.kind == "lasts_in_all":
             lengths = []
         elif points:
@@ -314,10 +323,11 @@ def _only_there(case: Case) -> str:
 def _comes_before(case: Case) -> str:
     """Each of the labels is heard once before the others; with the bound "all", before every time that these are heard."""
     heard, others = case.table.heard, labels_of(case.quality.others[0], case.table)
-    if not others or case.labels == others:
-        return ""
+    is_any = case.quality.others[0].concept in case.table.known.umbrellas
+    if not others or case.labels == others or is_any or len(case.labels) > len(case.statement.mentions):
+        return ""  # `birds before animals` may be of any of them
     each = [labels_of(mention, case.table) for mention in case.statement.mentions]
-    first = max(min(heard[label].onsets[0] for label in own) for own in each if own)
+    first = (min if case.quality.bound == "any" else max)(min(heard[label].onsets[0] for label in own) for own in each if own)
     if case.quality.bound == "last":
         first = max(max(heard[label].onsets[-1] for label in own) for own in each if own)
     if case.quality.bound == "all" or case.quality.kind == "all_before":
@@ -436,7 +446,11 @@ def _is_at_edge(case: Case, distance: Callable[[Spans, Spans], float]) -> bool:
     is_scene = case.labels <= case.table.scenes
     others = case.table.scenes if is_scene else case.table.events | (case.labels & case.table.scenes)
     whole: Region = (case.table.whole, "whole")
-    for region in (*case.within, whole) if case.statement.in_its_scene and not is_scene else (whole,):
+    for region in (
+        (*case.within, whole)
+        if (case.statement.in_its_scene or case.quality.kind == "closes_here") and not is_scene
+        else (whole,)
+    ):
         if spans := case.table.when_within(case.labels, *region):
             own, near = distance(spans, region[0]), 0.0 if is_scene else OPENING_SHARE * region[0].seconds
             rest = [each for label in others if (each := case.table.when_within(frozenset({label}), *region))]
@@ -472,6 +486,7 @@ KINDS: dict[str, Callable[[Case], str]] = {
     "overlaps": _overlaps,
     "opens": _opens,
     "closes": _closes,
+    "closes_here": _closes,
 }
 
 

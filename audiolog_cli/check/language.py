@@ -61,8 +61,8 @@ def numbers(kind: str = "numbers") -> dict[str, float]:
 def value(text: str) -> float:
     """The value of a number in digits, or of a word of `numbers` or `counts`; ValueError for anything else.
 
-    >>> value("2,5"), value("Three"), value("twice"), value("twenty-five"), value("two and a half")
-    (2.5, 3, 2, 25, 2.5)
+    >>> value("2,5"), value("1,250"), value("Three"), value("twice"), value("twenty-five"), value("two and a half")
+    (2.5, 1250.0, 3, 2, 25, 2.5)
     """
     word = " ".join(text.lower().split())
     if (whole := compiled(r"\s+<and_a_half>\Z").sub("", word)) != word:
@@ -70,4 +70,5 @@ def value(text: str) -> float:
     known = numbers().get(word, numbers("counts").get(word))
     if known is None and "-" in word:
         return sum(value(part) for part in word.split("-"))
-    return float(word.replace(",", ".")) if known is None else known
+    digits = word.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+", word) else word.replace(",", ".")
+    return float(digits) if known is None else known

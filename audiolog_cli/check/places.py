@@ -17,6 +17,8 @@ from audiolog_cli.check.sentences import (
     LOCATED,
     OF_ALL,
     OPENED,
+    PART,
+    SEQUEL,
     THEN,
     Sentence,
     Statement,
@@ -29,7 +31,11 @@ LIST_NEXT = re.compile(r"\s*\n\s*(?:[-•*]|\d+[.)])\s")
 HEADING_BEFORE = compiled(r"\W*(?:<scene_word>\W*)?(?:\d+\W*)?")
 HEADING_AFTER = compiled(r"(?:[\s\x01\[\](),\d]|<scene_word>)*[:：]")
 WHILE_IN = compiled(r"<while_in>\s*(?:<joining>)?\s*\Z")
-LISTED = compiled(r"\s*(?:,|,?\s*<and>)\s+(?:[^\W\d_]+\s+){0,2}")
+LISTED = compiled(r"\s*(?:,|,?\s*<and|either>)\s+(?:[^\W\d_]+\s+){0,2}")
+SUBJECT_ENDS = compiled(rf"[,;:]|<and>|{SEQUEL.pattern}")
+SUBJECT = compiled(r"\W*(?:<determiner>\s+)?")
+LOCATED_ITSELF = compiled(r"<located>\s")  # at home
+NEW_LINE = re.compile(r"\n(?:\s*\n)?[^\s\-•*+]")
 WHEREVER = compiled("<where>(?<!with)(?<!avec)(?<!con)(?<!mit)")
 WHERE = compiled(r"[\s,]*(?:(?:is|was)\s+)?<where>|\s*\|")
 SCENE_WORD = compiled("<scene_word>")
@@ -45,6 +51,7 @@ def _list_end(sentence: Sentence, mention: Mention) -> int:
             each.start >= end
             and not each.may_be
             and LISTED.fullmatch(sentence.masked, end, each.start)
+            and not SEQUEL.search(sentence.masked, end, each.start)
             and each.concept not in sentence.scenes
         ):
             end = each.end
@@ -61,12 +68,17 @@ class Place:
     now: Mention | None = None  # the last one named up to the end of the sentence
     inline_until: int = -1  # where the sentence ended that its heading begins, and may be about alone: `Park: a dog`
     unnamed: bool = False  # in a section whose scene has no name
+    here: Time | None = None  # the range that begins a line, for all of the line and the list below it
     reached: int = -1  # where the last sentence below the heading ended; -1 if there was none
 
     def follow(self, sentence: Sentence, doubles: frozenset[str]) -> None:
         """Move on to a sentence: it may be a heading, or end the last one's section. `doubles` are scenes only in headings."""
         if self.reached >= 0 and PARAGRAPH.search(sentence.masked, self.reached, sentence.start + 3):
             self.scene = self.time = None  # a paragraph of its own
+        if (part := PART.match(sentence.line)) and sentence.times[0].onset < sentence.times[0].offset:
+            self.here = sentence.times[0]
+        elif not part and NEW_LINE.search(sentence.masked, max(0, sentence.start - 2), sentence.start + 4):
+            self.here = None
         before, self.scene = self.scene, _scene_of(sentence, self.scene, doubles)
         named = [mention for mention in sentence.mentions if mention.concept in sentence.scenes]
         self.spoken_of = self.now
@@ -93,7 +105,9 @@ class Place:
     def placed(self, statement: Statement, sentence: Sentence) -> Iterator[Statement]:
         """A statement with the nearest scene before it; one without a time is split by label, each with its own scene."""
         if statement.time is not None or statement.quality is not None:
-            yield self._with_scene(statement, statement.mentions[0], sentence) if statement.mentions else statement
+            placed = self._with_scene(statement, statement.mentions[0], sentence) if statement.mentions else statement
+            if not (self.here and placed.quality and placed.quality.kind == "only" and not placed.times):
+                yield replace(placed, here=self.here)
         else:
             for mention in statement.mentions:
                 placed = self._with_scene(statement, mention, sentence)
@@ -111,7 +125,8 @@ class Place:
         gap = sentence.masked[end : after[0].start] if after else ""
         if any(end <= each.start < after[0].start for each in sentence.mentions if after and each.concept != QUIET):
             gap = ""  # `horns in dense traffic ... a helicopter in the street`: not the horns
-        is_near = LOCATED.search(gap) is not None and not CLAUSE_END.search(WHILE_IN.sub("", gap))
+        is_located = LOCATED.search(gap) or (gap and LOCATED_ITSELF.match(sentence.masked, after[0].start))
+        is_near = is_located and not CLAUSE_END.search(WHILE_IN.sub("", gap))
         if is_near and not (before and not CLAUSE_END.search(sentence.masked, before[-1].end, mention.start)):
             before, is_before = after, False
         scene = None if mention.concept in sentence.scenes else before[-1] if before else self.scene
@@ -158,6 +173,9 @@ class Place:
             or HEADING_BEFORE.fullmatch(JOINING.sub(" ", before))
             or WHERE.match(sentence.masked, scene.end)
         )
+        is_subject = len(named) == 1 and SUBJECT.fullmatch(sentence.masked, sentence.start, scene.start) is not None
+        if is_subject and not SUBJECT_ENDS.search(sentence.masked, scene.end, mention.start):
+            is_own = is_place = True  # `The park is filled with birdsong`
         is_journey = any(each.end <= scene.start and each.start >= sentence.clause_at(scene.start).start for each in named)
         if scene.may_be or not is_place or not is_own or is_journey:
             found.append(None)

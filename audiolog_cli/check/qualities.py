@@ -40,11 +40,12 @@ STRICTLY = compiled("<strictly>")
 LAST_TIME = compiled(r"<last>\s+<single_time>")
 FIRST_TIME = compiled(r"[^.;:\n]{0,30}<first>\s+<single_time>")
 FIRST = compiled(r"(?:\s+\w+){0,3}\s+<at_first>")
-PARTLY = compiled(r"(?:\s+[^\W\d_]+){0,2}\s+<before|after|restricting>")
+PARTLY = compiled(r"(?:\s+[^\W\d_]+){0,2}\s+<before|after|restricting|in_part>")
 NARRATIVE = compiled("<then|next|narrative>")
 SEVERAL = compiled(rf"(?<![A-Za-z])(?=\w)(?P<number>{NUMBER})(?=\s)(?!\s+<times|occurrences>)")
 ADJECTIVE = compiled("<adjective>")
 COUNTED_NEXT = compiled(r"(?:\s|<adjective>)*")
+SESSIONS = compiled("<occurrences>")
 SINGLE = compiled("<single>")
 THROUGHOUT = compiled(r"(?P<entire><entire>)(?:\s+(?:the|this)\s+<recording>)?|(?<!\bin )(?<!\bof )<throughout>(?!\s+<part_of>)")
 MOSTLY = compiled("<mostly>")
@@ -101,8 +102,9 @@ def _of_what_was_named(sentence: Sentence) -> Iterator[Statement]:
     if not of_all and (not sentence.heading or speaks_of_something_else(_without_cues(sentence.masked, clause), clause)):
         return
     for quality in [*_durations(sentence), *_counts(sentence)]:
+        earlier = [time for time in sentence.times if time.start < quality.start]
         is_length = FOR.search(sentence.masked[max(sentence.start, quality.start - WINDOW) : quality.start])
-        if of_all and quality.kind == "lasts" and is_length and not sentence.times:
+        if of_all and quality.kind == "lasts" and is_length and not (earlier or SESSIONS.search(sentence.line)):
             yield _statement((), replace(quality, kind="whole_lasts"))
         elif not of_all:
             yield _statement(sentence.heading, quality, sentence.times)
@@ -222,6 +224,8 @@ def _others(sentence: Sentence, owner: Sequence[Mention], quality: Quality) -> t
     own = sentence.clause_at(quality.start).runs
     if owner[-1].end > quality.start:
         own = [*own, *[run for run in sentence.runs if run[-1].end <= quality.start][-1:]]
+    elif sentence.masked[quality.end : quality.end + 2].lstrip().startswith(","):
+        own = [*own, *[run for run in sentence.runs if run[0].start >= quality.end][:1]]  # `snoring and, for an hour, a fan`
     return tuple(tuple(events) for run in own if (events := _events(run, sentence)) and events != owner)
 
 
@@ -288,7 +292,7 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
     if last and (last[-1].concept in sentence.scenes) != (runs[0][-1].concept in sentence.scenes):
         last = ()
     if last and (match := OPENS_NEXT.match(opening)) and not BEFORE.search(opening):
-        yield _order(last, runs[0], sentence.start, match)
+        yield _order(last, runs[0], sentence.start, match, "any")
     if last and (match := FOLLOWS.match(sentence.masked[runs[0][-1].end : sentence.end])):
         yield _order(last, runs[0], runs[0][-1].end, match)
     until = runs[1][0].start if len(runs) > 1 else sentence.end

@@ -10,9 +10,9 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
-from audiolog_cli.check.facts import Table
+from audiolog_cli.check.facts import DAY, Table
 from audiolog_cli.check.language import compiled
 from audiolog_cli.check.times import Duration, Time, durations, times
 from audiolog_cli.check.words import MISSING, QUIET, Lexicon, Mention, mentions
@@ -23,7 +23,7 @@ NAMES = re.compile(r"^Log of .*$|\b[\w-]+\.(?:wav|flac|mp3|m4a|aac|ogg|opus|webm
 DATES = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 MARKUP = re.compile(r"[*`#>\"“”‘_]")
 IDIOMS = compiled(r"<idioms>|,\s*<parenthetical>\s*,")
-SENTENCE_END = re.compile(r"[.!?](?=\s|$)|;(?=\s|$)(?!\s+\w+(?:\s\w+)?\s*(?:[;.\n]|$))|[。；！？]|\n")
+SENTENCE_END = re.compile(r"[.!?](?=\s|$)|;(?=\s|$)(?!\s+\w+(?:\s\w+){0,2}\s*(?:[;.\n]|$))|[。；！？]|\n")
 PSEUDO = (
     (MISSING, compiled("<missing>")),
     (
@@ -35,14 +35,15 @@ PSEUDO = (
         ),
     ),
 )
+EMPTY_CELL = compiled(r"(?P<row>\x01[^\n]*\|\s*)(?P<none><denied|denied_next|answer_no>)(?=\s*(?:\||\n|\Z))")  # 0-28 s | park | none
 RATHER = compiled(r"<rather>\s+\Z")
-CLAUSE_END = compiled(r"[,，、|\t:：]|(?<!\ba )<clause>")
+CLAUSE_END = compiled(r"[,，、|\t:：]|(?<=[)\w] )→|(?<!\ba )<clause>")
 AND = compiled("<and>")
 COMMA_AND = compiled(r"\s*,\s*<and>")
 JOINING = compiled(r"(?:[\s,，、&/+*\"“”]|<joining>)*")
 DENIED = compiled(r"-free\b|(?!^\W*no,)<denied|denied_next>(?!\s+<not_denying>)")
 RESTRICTED = compiled(
-    r"<restricting>(?!\s+(?:the|this)\s+(?:[^\W\d_]+\s+)?<recording>)|<elsewhere>(?!\s+<heard|denied>)"
+    r"(?<!not )<restricting>(?!\s+(?:the|this)\s+(?:[^\W\d_]+\s+)?<recording>)|<elsewhere>(?!\s+<heard|denied>)"
 )  # `no birds are heard there`
 REACH = re.compile(r"(?:[^\w:：]*\w+){0,9}?[^\w:：]*")  # how far `without` reaches
 DENIED_NEXT = compiled("<denied_next>")
@@ -70,6 +71,12 @@ ENTERS, LEAVES, LEFT_FOR = (
     compiled(rf"{verb}{_A}") for verb in ("<enters>", r"(?:<leaves>|<change>(?:[\s\x01,]|<at>)*<from>)", "<to|into_it>")
 )
 IS_LEFT = compiled(r"(?:\s+<scene_word>)?\s+<is_left>")
+EXCEPTED, NO_LONGER = compiled(r"<excepted>[^\w\n]*\Z"), compiled("<no_longer>")
+OF_THE = re.compile(r"\s+of\s+(?:the|an?|this)\s+", re.IGNORECASE)
+BRACKETS, ASIDE = re.compile(r"\([^()\n]*\)"), re.compile(r"\(\s*\Z")
+AND_BEFORE = compiled(r"<and>\s*,\s*\Z")
+PART_WITHOUT = compiled(r"\b(?:an?|another|one|<ordinal>)\s+(?!<recording>)(?:[^\W\d_]+\s+)?(?!<recording>)[^\W\d_]+\s+<without>")  # a pause without
+ANSWER = compiled(r"\W*(?:(?P<no><answer_no>)|<answer_yes>)\W*\Z")
 RESPECTIVELY = compiled("<respectively>")
 SILENCED, SILENT = compiled(r"\s+<silenced>\s+"), compiled(r"\s+<heard>\s+<quiet|quiet_state>")  # the crickets are silent
 FOR_A_WHILE = compiled("<for_a_while>")
@@ -105,6 +112,7 @@ class Statement:
     of_all: bool = False  # about the whole recording
     scene: Mention | None = None  # the scene of the sentence, or of the heading above it
     scene_time: Time | None = None  # if that heading names a time
+    here: Time | None = None  # the range that its line or list begins with
     in_part: bool = False  # `16:40–19:40: the phone rings, and someone talks`: the events are somewhere in the time
     may_be_part: bool = False  # `from 16:40 to 19:40 the phone rings, and someone talks`: perhaps
     scenes: tuple[Mention | None, ...] = ()  # others that it may be made under
@@ -121,6 +129,7 @@ class Clause:
 
     start: int
     end: int
+    is_aside: bool = False  # in brackets
     runs: list[list[Mention]] = field(default_factory=list)  # labels joined only by `and` and commas
     times: list[Time] = field(default_factory=list)
 
@@ -142,6 +151,7 @@ class Sentence:
     durations: list[Duration]
     scenes: frozenset[str]  # concepts
     heading: list[Mention]  # what it is about if it names no label itself
+    follows_recording: bool = False  # the sentence before speaks of the recording
     clauses: list[Clause] = field(default_factory=list)
 
     @property
@@ -167,17 +177,25 @@ def sentences(text: str, table: Table) -> Iterator[Sentence]:
     text = IDIOMS.sub(lambda match: " " * len(match.group()), MARKUP.sub(" ", text))
     found_times = _in_one_way(times(text), table)
     masked = _masked(text, found_times, "\x01")
+    masked = EMPTY_CELL.sub(lambda match: match["row"] + " " * len(match["none"]), masked)
     found_durations = [each for each in durations(text) if "\x01" not in masked[each.start : each.end]]
     masked = _masked(masked, found_durations, "\x04")
     found_mentions = _all_mentions(masked, table.known)
     starts = [[item.start for item in items] for items in (found_mentions, found_times, found_durations)]
     heading: list[Mention] = []
+    of_all = True  # whether the last one speaks of the recording
+    asked = -1  # where a question began that names no label: it is one sentence with its answer
     for start, end in _bounds(masked):
+        start, asked = (asked, -1) if 0 <= asked else (start, -1)
         bounds = [(bisect_left(each, start), bisect_left(each, end)) for each in starts]
         (m0, m1), (t0, t1), (d0, d1) = bounds
         sentence = Sentence(
             masked, start, end, found_mentions[m0:m1], found_times[t0:t1], found_durations[d0:d1], table.scene_concepts, heading
         )
+        sentence.follows_recording, of_all = of_all, OF_ALL.search(sentence.line) is not None
+        if masked[end : end + 1] == "?" and not sentence.mentions and not sentence.times:
+            asked = start
+            continue
         if sentence.mentions:
             sentence.clauses = _clauses(sentence)
             heading = sentence.mentions[-1:]
@@ -267,15 +285,22 @@ def _clauses(sentence: Sentence) -> list[Clause]:
         ):
             continue
         cuts.append((match.start(), match.end()))
+    asides = [match.span() for match in BRACKETS.finditer(masked, sentence.start, sentence.end)]
+    asides = [span for span in asides if {True, False} == {isinstance(item, Time) for item in items if span[0] < item.start < span[1]}]
+    cuts = [cut for cut in cuts if not any(first <= cut[0] < last for first, last in asides)]
+    cuts = sorted([*cuts, *((at, at + 1) for first, last in asides for at in (first, last - 1))])
     bounds = [sentence.start, *(position for cut in cuts for position in cut), sentence.end]
     clauses = [Clause(first, last) for first, last in zip(bounds[::2], bounds[1::2], strict=True)]
     for clause in clauses:
+        clause.is_aside = any(first < clause.start < last for first, last in asides)
         clause.times = [time for time in sentence.times if clause.start <= time.start < clause.end]
         for mention in (mention for mention in sentence.mentions if clause.start <= mention.start < clause.end):
             joined = clause.runs and JOINING.fullmatch(masked[clause.runs[-1][-1].end : mention.start])
             is_heading = mention.concept in sentence.scenes and SCENE_TIME.match(
                 masked, mention.end
             )  # as in `birds and the street (1:00)`
+            if joined and mention.concept in sentence.scenes and OF_THE.fullmatch(masked, clause.runs[-1][-1].end, mention.start):
+                continue  # the hubbub of the market
             if joined and not is_heading:
                 clause.runs[-1].append(mention)
             else:
@@ -312,7 +337,7 @@ def _is_second_of_two(masked: str, items: Sequence[Mention | Time], n_before: in
 # Statements of labels and times
 
 
-def statements(sentence: Sentence) -> Iterator[Statement]:
+def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
     """Which labels a sentence states, or denies, and when."""
     if sentence.masked[sentence.end : sentence.end + 1] == "?":
         return
@@ -327,8 +352,8 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
         return
     part = PART.match(line)
     is_named = part is not None and re.search(r"[^\W\d_]", part["name"]) is not None
-    first = next((each for each in sentence.mentions if each.concept not in sentence.scenes), sentence.mentions[0])
-    in_part = part is not None and (len(sentence.mentions) > 1 or is_named) and sentence.times[0].start < first.start
+    is_followed = part is not None and sentence.mentions[-1].start > sentence.times[0].start
+    in_part = part is not None and (len(sentence.mentions) > 1 or is_named) and is_followed
     n_events = sum(any(mention.concept not in sentence.scenes for mention in run) for run in sentence.runs)
     opens = n_events + len(sentence.times) > 2 and bool(sentence.times) and sentence.times[0].start < sentence.mentions[0].start
     spoken = [clause for clause in sentence.clauses if clause.runs or clause.times]
@@ -336,9 +361,11 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
     yield from changes
     changed = {mention for change in changes for mention in change.mentions}
     front = _fronted(sentence)
-    for clause, run, when in _respectively(sentence) or _paired(spoken, sentence.masked):
+    for clause, run, when in _respectively(sentence) or _paired(spoken, sentence.masked, sentence.scenes):
         run = [mention for mention in run if mention not in changed]
         if changed and not run:
+            continue
+        if NO_LONGER.search(sentence.masked, sentence.start, run[-1].end if run else clause.end) or _is_beside_the_point(when, sentence, table):
             continue
         when = _with_edge(when, run, sentence.masked)
         is_inside = front and run and when is None and not SEQUEL.search(sentence.masked, front.end, run[0].start)
@@ -357,6 +384,19 @@ def statements(sentence: Sentence) -> Iterator[Statement]:
                 tuple(run), when, denied, supposed, of_all, in_part=in_part or is_counted or bool(is_inside), instead=instead
             )
             yield replace(found, may_be_part=opens and when in sentence.times[:1] and not denied)
+
+
+def _is_beside_the_point(when: Time | None, sentence: Sentence, table: Table) -> bool:
+    """Whether a time is an exception, `except between 2:00 and 3:00`, or all of the recording, of which the sentence speaks."""
+    if when is None:
+        return False
+    if EXCEPTED.search(sentence.masked[sentence.start : when.start]):
+        return True
+    edges = [abs(at - edge) % DAY for edge, at in ((table.onset, when.onset), (table.end, when.offset))]
+    if when.of_day and table.clocks:
+        start = table.clocks[0][1]
+        edges = [min(edges[0], abs(when.of_day[0] - start)), min(edges[1], abs(when.of_day[1] - start - table.end + table.onset) % DAY)]
+    return OF_ALL.search(sentence.line) is not None and max(edges) <= 60 and when.onset != when.offset
 
 
 def _is_of_another(time: Time, clause: Clause, run: Sequence[Mention], sentence: Sentence) -> bool:
@@ -402,7 +442,10 @@ def _changes(sentence: Sentence) -> Iterator[Statement]:
 def _is_restricted(sentence: Sentence, clause: Clause) -> bool:
     """Whether a clause denies for a while only, or as a condition: `without the waves, it would be silent`."""
     end = next((each.end for each in sentence.clauses if each.start > clause.start), sentence.end)
-    found = (pattern.search(sentence.masked, clause.start, end) for pattern in (SUPPOSED, RESTRICTED))
+    found = [pattern.search(sentence.masked, clause.start, end) for pattern in (SUPPOSED, RESTRICTED)]
+    part = PART_WITHOUT.search(sentence.masked, clause.start, end)
+    if part and not any(part.start() <= each.start < part.end() for each in sentence.mentions):
+        return True
     return any(found) or OPENED.match(sentence.masked, sentence.start) is not None
 
 
@@ -479,12 +522,14 @@ def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> boo
     return False
 
 
-def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, list[Mention], Time | None]]:
+def _paired(
+    clauses: Sequence[Clause], masked: str, scenes: frozenset[str]
+) -> Iterator[tuple[Clause, list[Mention], Time | None]]:
     """Every run of labels with each of its times, or with None."""
-    frames = [clause for clause in clauses if _is_frame(clause, masked)]
-    if frames:
-        yield from ((clause, run, None) for clause in frames for run in clause.runs)
-        clauses = [clause for clause in clauses if clause not in frames]
+    beside = [clause for clause in clauses if clause.is_aside or _is_frame(clause, masked)]
+    for clause in beside:
+        yield from ((clause, run, when) for run, when in (_inside(clause, masked) if clause.times else zip_longest(clause.runs, ())))
+    clauses = [clause for clause in clauses if clause not in beside]
     if not any(clause.runs for clause in clauses):
         return
     times_first = not clauses[0].runs
@@ -494,7 +539,7 @@ def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, li
     for index, clause in enumerate(clauses):
         if clause.runs and clause.times:
             yield from ((clause, run, when) for run, when in _inside(clause, masked))
-            last, pending = (clause, clause.labels), []
+            last, pending = (clause, _last_events(clause, scenes)), []
         elif clause.runs:
             if pending and THEN.search(masked, pending[-1].end, clause.runs[0][0].start):
                 pending = []
@@ -508,14 +553,31 @@ def _paired(clauses: Sequence[Clause], masked: str) -> Iterator[tuple[Clause, li
             last = (clause, clause.labels)
         elif times_first and index < last_with_runs:
             pending = clause.times
+        elif clause.times and _is_after_and(clause, masked) and _has_labels_only(clauses, index + 1):
+            pending = clause.times  # `and, between 1:00 and 2:00, people talk`
         elif last and not speaks_of_something_else(masked, clause):
             yield from ((last[0], last[1], time) for time in clause.times)
+
+
+def _last_events(clause: Clause, scenes: frozenset[str]) -> list[Mention]:
+    """The labels of a clause that a time in a later one may be of: not those of its heading, `Park (1:00-2:00): dogs`."""
+    return [mention for mention in clause.labels if mention.concept not in scenes] or clause.labels
+
+
+def _is_after_and(clause: Clause, masked: str) -> bool:
+    """Whether a clause is a time between `and` and a comma."""
+    return AND_BEFORE.search(masked[max(0, clause.start - 8) : clause.start]) is not None and not speaks_of_something_else(masked, clause)
+
+
+def _has_labels_only(clauses: Sequence[Clause], index: int) -> bool:
+    return index < len(clauses) and bool(clauses[index].runs) and not clauses[index].times
 
 
 def _is_frame(clause: Clause, masked: str) -> bool:
     """Whether labels only tell when something else happens: `after the conversation, at 3:20, ...`."""
     start = clause.start - 12
-    return bool(clause.runs) and not clause.times and FRAMING.search(masked[max(0, start) : clause.runs[0][0].start]) is not None
+    is_timed = any(not ASIDE.search(masked[clause.start : time.start]) for time in clause.times)
+    return bool(clause.runs) and not is_timed and FRAMING.search(masked[max(0, start) : clause.runs[0][0].start]) is not None
 
 
 def speaks_of_something_else(masked: str, clause: Clause) -> bool:
@@ -557,9 +619,10 @@ def _is_of_last(run: Sequence[Mention], time: Time, masked: str) -> bool:
 
 @dataclass(slots=True)
 class Denial:
-    """A heading or question that denies what follows it: `What cannot be heard? Music, rain.`, `Not heard:` and a list."""
+    """What denies the labels after it, `Not heard:` and a list, or before it: `Is there any music? No.`"""
 
     reached: int = -1  # where it or the last line of its list ended; -1 if there is none
+    asked: Sequence[Mention] = ()  # the labels of a question just before
 
     def applied(self, stated: Iterable[Statement], sentence: Sentence) -> Iterator[Statement]:
         """The statements of the next sentence, denied where it stands under a denial."""
@@ -572,10 +635,9 @@ class Denial:
         for statement in stated:
             yield replace(statement, denied=True) if is_under and statement.time is None else statement
         line = sentence.line.rstrip()
-        opens = (
-            not sentence.mentions
-            and DENIED.search(line)
-            and (line.endswith(":") or sentence.masked[sentence.end : sentence.end + 1] == "?")
-        )
+        if self.asked and not sentence.mentions and (match := ANSWER.match(line)):
+            yield Statement(tuple(self.asked), None, match["no"] is not None, False)
+        self.asked = sentence.mentions if sentence.masked[sentence.end : sentence.end + 1] == "?" else ()
+        opens = not sentence.mentions and DENIED.search(line) and line.endswith(":")
         goes_on = is_under and "\n" in between
         self.reached = sentence.end if opens or goes_on else -1

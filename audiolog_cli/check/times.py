@@ -20,6 +20,7 @@ VAGUE = 3.0  # seconds that "about 5 s" may be off, beyond the usual tolerance
 VAGUE_CLOCK = 900.0  # seconds that "around midnight" may be off
 END_SHARE = 0.45  # of a recording or scene, for "towards the end"
 WHOLE_END_SHARE = 0.4  # of the recording, for "the end of the recording"
+VAGUE_SHARE = 0.25  # of the recording, for "the first minutes"
 WINDOW = 64  # characters before and after an amount that may tell what it is
 
 
@@ -63,7 +64,7 @@ class Duration:
     is_bare: bool = False  # only its place says that it is one: `a dog (40 s)`, which may also be where the dog is heard
 
 
-NUMBER = r"(?:\d+(?:[.,]\d+)?|<numbers>(?:-<numbers>)?)(?:\s+<and_a_half>)?"
+NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[.,]\d+)?|<numbers>(?:-<numbers>)?)(?:\s+<and_a_half>)?"
 AMOUNT = "|".join(  # 1 h 2 min 3 s, and its shorter forms, the longest first
     rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}\s*(?:<and>\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}(?:\s+<and_a_half|and_a_quarter|and_three_quarters>)?"
     for biggest, middle, smallest in (
@@ -83,9 +84,9 @@ CLOCK = (
     r"|\d{1,2}\s?<hour_mark>\s?\d{2}(?!\d|\s*<minutes>)|(?<=à )\d{1,2}\s?<hour_mark>(?!\s*\d))"
 )
 HOUR_MARK = compiled(r"(\d{1,2})\s?<hour_mark>\s?(\d{2})?")
-NAMED = r"(?:<seconds|minutes|nth>)\s*\d+(?:\.\d+)?(?:\s*<seconds>)?"  # minute 5
+NAMED = r"(?:<seconds|minutes|nth>)[^\S\n]*\d+(?:\.\d+)?(?:\s*<seconds>)?"  # minute 5
 NTH = r"(?:\d+(?:st|nd|rd|th|\.)|<ordinals>)\s*(?P<nth_unit><minutes|hours>)"  # the 5th minute
-BARE = r"\d+(?:\.\d+)?"
+BARE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:\.\d+)?)"
 QUANTITY = rf"(?:{CLOCK}|{AMOUNT}|(?<![^\W\d_])(?<!the ){NAMED})"
 FILLER = r"(?:<about|filler>\s*)*"
 TO = rf"[^\S\n]*(?:[-\u2013\u2014~\u2192]|<to>)[^\S\n]*{FILLER}"
@@ -114,7 +115,7 @@ HALVES = compiled(  # the second half
 NEAR_ENDS = compiled(  # the end of the recording, towards the end
     r"(?<!from the )(?<!until the )(?<!to the )(?<!since the )(?:very )?(?:(?P<first>beginning|start|outset)|\bend)\s+"
     r"of the (?:\w+\s+)?(?P<whole><recording>)"
-    r"|(?:(?P<early><early_on>)|<late_on>)(?!\s+(?:of|in)\b(?!\s+(?:the|this)\s+(?:\w+\s+)?<recording>))"
+    r"|(?:(?P<early><early_on>|<in_the>\s+<first>\s+(?:<few>\s+)?<moments>)|<late_on>|<in_the>\s+<last>\s+(?:<few>\s+)?<moments>)(?!\s+(?:of|in)\b(?!\s+(?:the|this)\s+(?:\w+\s+)?<recording>))"
     r"(?P<of_all>\s+of\s+(?:the|this)\s+(?:\w+\s+)?<recording>)?"
 )
 DAY_PARTS_OF = {
@@ -168,11 +169,15 @@ EDGES = (
     ("offset", compiled(rf"<ends_at>[^\w\n,;.]+{FILLER}(?:at\W+)*\Z")),
 )
 SIDES = tuple((kind, compiled(rf"<{kind}>\W+{FILLER}\Z")) for kind in ("before", "after"))
+RANGE_BEFORE = compiled(r"\d\s?[-\u2013]\s?\d+(?:\.\d+)?(?:\s*<seconds>)?\s*(?:,|<and>)\s*(?:<and>\s*)?\Z")  # 240-410, 560-705 s
+UNTIL_ALONE = compiled(r"\(\s*<until>\s*\Z")  # Morning (until 12:00)
 INTO = compiled(r"\s*<into>(?=\s*(?:[,.;:)\n]|$|<and>))")  # four minutes in
 BEGINS_LINE, ENDS_LABEL = (
     re.compile(r"(?:^|\n)[^\w\n]*\Z"),
     re.compile(r"[^\S\n]*(?:[\]|:\u2013\u2014-]|[^\S\n]{2})"),
 )  # | 80 s | a dog |
+PAUSE, OF_THAT_TIME = compiled(r"<pause>[^,.;:\d]{0,24}\Z"), compiled(r"\s*<of_that_time>")  # pausing only for 5 s; 5 s of that time
+A_SECOND = re.compile(r"(?:an?|one)\s+seconds?", re.IGNORECASE)
 LAST_OF_IT = compiled(r"<determiner>\s+<first|last>\s*\Z")  # its last ten minutes
 MARK = compiled(r"[\s-]*<mark>")  # the 2-minute mark
 ONWARD = compiled(r"\s*<onward>")  # from two minutes on
@@ -211,8 +216,8 @@ def times(text: str) -> list[Time]:
         (CELLS, _range),
         (LISTS, _listed),
         (ENDS, _first_or_last),
-        (HALVES, _part),
         (NEAR_ENDS, _near_an_end),
+        (HALVES, _part),
         (DAY_PARTS, _day_part),
         (NTHS, _nth),
         (RANGES, _range),
@@ -245,8 +250,10 @@ def durations(text: str) -> list[Duration]:
 def _duration(text: str, match: re.Match[str], goes_on: bool) -> Duration | None:
     """An amount as a duration; `goes_on` if one precedes it: the beach lasts one minute, the street ten seconds."""
     before, after = _around(text, match)
-    if INTO.match(after) or LAST_OF_IT.search(before):
+    if INTO.match(after) or LAST_OF_IT.search(before) or PAUSE.search(before) or OF_THAT_TIME.match(after):
         return None
+    if A_SECOND.fullmatch(match.group()) and not FOR.search(before):
+        return None  # a second period
     is_said = FOR.search(before) or LONG.match(after)
     is_bare = (goes_on and not LEAD_IN.search(before)) or (BRACKET_BEFORE.search(before) and BRACKET_AFTER.match(after))
     if (
@@ -290,13 +297,15 @@ def _range(text: str, match: re.Match[str]) -> list[Time]:
         last = f"{last} o'clock"
     if match.re is RANGES and (
         bare
-        and not (unit_after or worded or bracketed or begins_line)
+        and not (unit_after or worded or bracketed or begins_line or LEAD_IN.search(before) or RANGE_BEFORE.search(before))
         or compiled("<and>").search(joined)
         and not BETWEEN.search(before)
     ):
         return []
     unit = _unit_of(last) or (unit_after["unit"] if unit_after else "") or _unit_of(first)
     half_day = compiled("<am|pm|oclock>").search(last)
+    if match.re is CELLS and bool(_unit_of(first)) != bool(_unit_of(last)):
+        return []  # | 4 | 35 s |: a count and a length
     if half_day and re.fullmatch(rf"{BARE}|\d+:\d\d", first):
         first = f"{first} {half_day.group()}"  # from 2 to 3 am
     onset = seconds(first if _unit_of(first) or _is_clock(first) else f"{first} {unit}")
@@ -331,6 +340,8 @@ def _first_or_last(text: str, match: re.Match[str]) -> list[Time]:
     if length <= 1 or is_of_another or is_verb or re.search(r"\ban?\s+\Z", before, re.IGNORECASE) or NOT_LONG.match(after):
         return []  # hardly meant as a time: `the first second-hand shop`, `footsteps last 15 seconds`
     is_first = _is(match["which"] or match["inner"], "first")
+    if not compiled(NUMBER).match(amount) and amount.endswith("s"):  # the first minutes
+        return [Time(match.start(), match.end(), 0.0, 0.0, from_edge=True, share=(0.0, VAGUE_SHARE) if is_first else (1 - VAGUE_SHARE, 1.0))]
     return [
         Time(match.start(), match.end(), 0.0 if is_first else -length, length if is_first else 0.0, 0.05 * length, from_edge=True)
     ]
@@ -383,7 +394,7 @@ def _point(text: str, match: re.Match[str]) -> list[Time]:
         return []
     edge = next((name for name, pattern in EDGES if pattern.search(before)), "")
     second = seconds(said)
-    side = "" if SHORTLY.search(before) else next((name for name, pattern in SIDES if pattern.search(before)), "")
+    side = "before" if UNTIL_ALONE.search(before) else "" if SHORTLY.search(before) else next((name for name, pattern in SIDES if pattern.search(before)), "")
     side = "" if side == "after" and not _is_clock(said) else side  # what comes after five minutes begins then
     slack = _slack(before, said) + (HALF_MINUTE if MARK.match(after) and UNIT.search(said) else 0.0)  # often rounded down
     amount = not _is_clock(said) and not NAMED_TIME.match(said)

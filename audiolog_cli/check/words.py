@@ -23,6 +23,10 @@ TOKENS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 MANY = frozenset({"animal", "people", "voice", "crowd", "children_playing", "speech"})
 SKIPPED = frozenset({"a", "an", "the", "of"})  # inside a phrase: knocking on a door
 FOREIGN = re.compile(r"([^\W\d_])\1e$")  # Welle is not a form of `well`: an ending foreign to English is kept
+GENERAL = frozenset(  # words of labels that say little by themselves, as stems
+    "nois sound loud heavi light male femal small larg open clos start stop pass approach leav run long short room area deck old new single other distant near".split()
+)
+SHORT = 3  # letters of an alias that is not taken for a form of another word: tos, tossed
 LONGEST_PHRASE = 5  # words
 
 
@@ -98,7 +102,7 @@ def vocabulary() -> Vocabulary:
                 characters.setdefault(alias, concept)
             else:
                 exact.setdefault(_words(alias), concept)
-                if not FOREIGN.search(alias):
+                if not FOREIGN.search(alias) and len(alias) > SHORT:
                     stems.setdefault(phrase(alias), concept)
                 if len(_words(alias)) == 2:  # barking dog, dog barking
                     reversed_.setdefault(phrase(alias)[::-1], concept)
@@ -112,12 +116,15 @@ class Lexicon:
     phrases: dict[tuple[str, ...], str]  # words or stems -> concept
     labels: dict[str, frozenset[str]]  # concept -> labels of the table that it may mean; empty if the table lacks it
     firm: dict[str, frozenset[str]]  # the same without doubtful members: `no vehicles` is not wrong about a siren
+    umbrellas: frozenset[str]  # concepts that mean any of several labels, or of one by chance
+    doubtful: frozenset[tuple[str, ...]]  # phrases that need not mean their label
     named: dict[str, frozenset[str]]  # the same without the members of an umbrella: `birds` names `bird`, not `crow`
 
 
 def lexicon(labels: Iterable[str]) -> Lexicon:
     """The lexicon of a table with these labels (scenes and events)."""
-    phrases, _, umbrellas, _ = vocabulary()
+    phrases, _, umbrellas, doubtful = vocabulary()
+    labels = list(labels)
     own = dict(phrases)
     meant: dict[str, set[str]] = {concept: set() for concept in phrases.values()}
     for label in labels:
@@ -141,7 +148,32 @@ def lexicon(labels: Iterable[str]) -> Lexicon:
             if is_firm or not named[umbrella]:  # `kitchen` may be said of a home if there is no scene of that name
                 meant[umbrella] |= named.get(member, frozenset())
             firm[umbrella] |= named.get(member, frozenset()) if is_firm else frozenset()
-    return Lexicon(own, _frozen(meant), _frozen(firm), named)
+        own_labels = {label for label in labels if own.get(phrase(label)) == umbrella}
+        for member, is_firm in _members(umbrella, umbrellas):
+            if is_firm and not meant.get(member, own_labels):
+                meant[member] |= own_labels  # `street` may be said of a built-up area
+    for label in labels:  # "ship" may be meant for ship_horn
+        for first, last in _slices(len(words := phrase(label))):
+            if not meant.get(inner := phrases.get(words[first:last], ""), {label}):
+                meant[inner].add(label)
+    parts = _own_words((label for label in labels if phrase(label) not in phrases), own)
+    return Lexicon(
+        parts | own, _frozen(meant), _frozen(firm), frozenset(umbrellas), doubtful | parts.keys() - own.keys(), named
+    )
+
+
+def _own_words(labels: Iterable[str], own: dict[tuple[str, ...], str]) -> dict[tuple[str, ...], str]:
+    """Single words that may be meant for the one label which holds them: `dryer` for dryer_tumble."""
+    holders: dict[str, list[str]] = {}
+    for label in labels:
+        words = phrase(label)
+        for word in set(words) if len(words) > 1 else ():
+            holders.setdefault(word, []).append(label)
+    return {
+        (word,): own.get(phrase(found[0]), found[0])
+        for word, found in holders.items()
+        if len(found) == 1 and len(word) > SHORT and (word,) not in own and word not in GENERAL
+    }
 
 
 def _frozen(found: dict[str, set[str]]) -> dict[str, frozenset[str]]:
@@ -168,7 +200,7 @@ def mentions(text: str, known: Lexicon) -> list[Mention]:
         if match.group().lower() not in SKIPPED
     ]
     found: list[Mention] = []
-    doubtful, many = vocabulary().doubtful, _many()
+    doubtful, many = known.doubtful, _many()
     index = 0
     while index < len(words):
         for size in range(min(LONGEST_PHRASE, len(words) - index), 0, -1):
