@@ -1,9 +1,9 @@
 """Forms of sentences that say something about labels beyond their presence: `A lasts longer than any other sound`.
 
 The forms stand in the word tables (`languages/`, `[forms]`), by the quality that they state. In a form, `A` and `B` are labels
-joined by `and` and commas, `S` is a scene, `Q` silence, `T` a time, `W` the recording or a part of it, `N` a number, `P` a share, `L` an
-amount of time; up to three words may stand before each label, and none but articles after `=`. `~` stands for up to five words, `^`
-for the beginning of the sentence, `<kind>` for the phrases of a kind; the rest is a regular expression.
+joined by `and` and commas, `S` is a scene, `Q` and `Z` silence, `T` a time, `D` a duration, `W` the recording or a part of it, `N` a
+number, `P` a share, `L` an amount of time. Up to three words may stand before each label, but only articles after `=`. `~` stands
+for up to five words, `^` for the beginning of the sentence, `<kind>` for the phrases of a kind; the rest is a regular expression.
 
 In: a `Sentence`. Out: statements with a `Quality`.
 """
@@ -20,7 +20,7 @@ from audiolog_cli.check.words import MISSING, QUIET, Mention
 WORD = r"(?:\s+(?!<stop>)[^\W\d_]+(?:['’-][^\W\d_]+)*)"
 MARK = r"[^\w\x01-\x07]"  # \W, but for placeholders
 NEXT_TO = r"[\s,:–-]*"
-LABELS = ("A", "B", "S", "Q", "[AS]")
+LABELS = ("A", "B", "S", "Q", "Z", "[AS]")
 SLOTS = {  # what a form's signs stand for
     **{f" ~ {label}": rf"{WORD}{{0,8}}?{NEXT_TO}{label}" for label in LABELS},
     " ~": rf"{WORD}{{0,5}}?",
@@ -35,6 +35,7 @@ SLOTS = {  # what a form's signs stand for
     "S": "(?<!\x07)(?P<s>\x07+)(?!\x07)",
     "Q": "\x05+",
     "T": "\x01+",
+    "Z": "(?P<a>\x05+)",
     "N": f"(?P<n>{NUMBER})",
     "D": "(?<!\x04)(?P<d>\x04+)",
     "P": r"(?P<p>\d+(?:[.,]\d+)?\s?(?:%|<percent>)|<fractions>)(?!\s+(?:of\s+)?(?:an?\s+)?<hours|minutes|seconds>)",
@@ -120,7 +121,7 @@ def _within(sentence: Sentence, start: int, end: int) -> tuple[Mention, ...]:
 
 
 def _shape(sentence: Sentence) -> str:
-    """The text of a sentence with placeholders: `\\x06` for labels joined by `and` and commas, `\\x07` scenes, `\\x05` silence."""
+    """The text of a sentence with placeholders: `\\x06` labels joined by `and` and commas, `\\x07` scenes, `\\x05` silence."""
     shape = list(sentence.line)
     for run in sentence.runs:
         last, reached = "", 0

@@ -20,6 +20,7 @@ MOSTLY_SHARE = 0.4  # of the time, or of what is heard most: less is not "mostly
 THROUGHOUT_SHARE = 0.6  # of the region, from the first to the last time that a sound is heard, for "throughout"
 GOES_ON_SHARE = 0.45  # of the time, for a sound that is there "all night"
 NEAR = 4.0  # seconds between a point and a sound whose length is given with it
+SILENCE_SLACK = 5.0  # seconds between silence and the start or end of a recording that it is said to open or close
 SHARE_SLACK = 0.06  # of the time, for a percentage
 TOGETHER = 3.0  # seconds between two sounds that are heard "at once"
 OPENING_SHARE = 0.25  # of the recording, at its start or end, for a sound it "begins" or "ends" with
@@ -323,7 +324,8 @@ def _only_there(case: Case) -> str:
 def _comes_before(case: Case) -> str:
     """Each of the labels is heard once before the others; with the bound "all", before every time that these are heard."""
     heard, others = case.table.heard, labels_of(case.quality.others[0], case.table)
-    is_any = case.quality.others[0].concept in case.table.known.umbrellas
+    concept = case.quality.others[0].concept
+    is_any = concept in case.table.known.umbrellas and not case.table.known.named.get(concept)
     if not others or case.labels == others or is_any or len(case.labels) > len(case.statement.mentions):
         return ""  # `birds before animals` may be of any of them
     each = [labels_of(mention, case.table) for mention in case.statement.mentions]
@@ -442,7 +444,7 @@ def _closes(case: Case) -> str:
 def _is_at_edge(case: Case, distance: Callable[[Spans, Spans], float]) -> bool:
     """Whether labels are heard near an edge of what the sentence is about, or nearer than all others of their kind."""
     if case.labels & {QUIET, MISSING}:
-        return True
+        return bool(case.labels & {MISSING}) or distance(case.table.when(case.labels), case.table.whole) <= SILENCE_SLACK
     is_scene = case.labels <= case.table.scenes
     others = case.table.scenes if is_scene else case.table.events | (case.labels & case.table.scenes)
     whole: Region = (case.table.whole, "whole")

@@ -168,11 +168,8 @@ class Place:
             is_own = is_own or any(pattern.match(sentence.masked, scene.end) for pattern in (WHERE, HEADING_AFTER))
             is_own = is_own and WHEREVER.search(sentence.masked, scene.end + 3, mention.start) is None
         before = sentence.masked[sentence.clause_at(scene.start).start : scene.start]
-        is_place = (
-            LOCATED.search(before)
-            or HEADING_BEFORE.fullmatch(JOINING.sub(" ", before))
-            or WHERE.match(sentence.masked, scene.end)
-        )
+        is_heading = HEADING_BEFORE.fullmatch(JOINING.sub(" ", before)) is not None
+        is_place = is_heading or LOCATED.search(before) is not None or WHERE.match(sentence.masked, scene.end) is not None
         is_subject = len(named) == 1 and SUBJECT.fullmatch(sentence.masked, sentence.start, scene.start) is not None
         if is_subject and not SUBJECT_ENDS.search(sentence.masked, scene.end, mention.start):
             is_own = is_place = True  # `The park is filled with birdsong`

@@ -46,6 +46,7 @@ SEVERAL = compiled(rf"(?<![A-Za-z])(?=\w)(?P<number>{NUMBER})(?=\s)(?!\s+<times|
 ADJECTIVE = compiled("<adjective>")
 COUNTED_NEXT = compiled(r"(?:\s|<adjective>)*")
 SESSIONS = compiled("<occurrences>")
+BETWEEN_COMMAS = compiled(r",\s*(?:<for|about>\s*)*\Z")
 SINGLE = compiled("<single>")
 THROUGHOUT = compiled(r"(?P<entire><entire>)(?:\s+(?:the|this)\s+<recording>)?|(?<!\bin )(?<!\bof )<throughout>(?!\s+<part_of>)")
 MOSTLY = compiled("<mostly>")
@@ -224,7 +225,10 @@ def _others(sentence: Sentence, owner: Sequence[Mention], quality: Quality) -> t
     own = sentence.clause_at(quality.start).runs
     if owner[-1].end > quality.start:
         own = [*own, *[run for run in sentence.runs if run[-1].end <= quality.start][-1:]]
-    elif sentence.masked[quality.end : quality.end + 2].lstrip().startswith(","):
+    elif (
+        BETWEEN_COMMAS.search(sentence.masked[: quality.start])
+        and sentence.masked[quality.end : quality.end + 2].lstrip()[:1] == ","
+    ):
         own = [*own, *[run for run in sentence.runs if run[0].start >= quality.end][:1]]  # `snoring and, for an hour, a fan`
     return tuple(tuple(events) for run in own if (events := _events(run, sentence)) and events != owner)
 
@@ -268,11 +272,11 @@ def _shares(sentence: Sentence) -> Iterator[Statement]:
     for match in ONLY.finditer(sentence.masked, sentence.start, sentence.end):  # `only at 0:05`, `the only alarm`
         run = _run_after(sentence, match.end())
         times, events = sentence.clause_at(match.start()).times, _events(sentence.mentions, sentence)
-        before = [mention for mention in events if mention.end <= match.start()]
+        earlier = [mention for mention in events if mention.end <= match.start()]
         if match["sole"] and run and len(run) == 1 and run[0] in events:
             yield _statement(run, Quality("counts", match.start(), match.end(), value=1), times)
-        elif match["only"] and before and TIME_NEXT.match(sentence.masked, match.end()):
-            own = [each for each in sentence.runs if before[-1] in each]
+        elif match["only"] and earlier and TIME_NEXT.match(sentence.masked, match.end()):
+            own = [each for each in sentence.runs if earlier[-1] in each]
             if len({mention.concept for mention in events}) == 1:
                 yield _statement(own[0], Quality("only_then", match.start(), match.end()), sentence.times)
 

@@ -35,7 +35,9 @@ PSEUDO = (
         ),
     ),
 )
-EMPTY_CELL = compiled(r"(?P<row>\x01[^\n]*\|\s*)(?P<none><denied|denied_next|answer_no>)(?=\s*(?:\||\n|\Z))")  # 0-28 s | park | none
+EMPTY_CELL = compiled(
+    r"(?P<row>\x01[^\n]*\|\s*)(?P<none><denied|denied_next|answer_no>)(?=\s*(?:\||\n|\Z))"
+)  # 0-28 s | park | none
 RATHER = compiled(r"<rather>\s+\Z")
 CLAUSE_END = compiled(r"[,，、|\t:：]|(?<=[)\w] )→|(?<!\ba )<clause>")
 AND = compiled("<and>")
@@ -75,7 +77,9 @@ EXCEPTED, NO_LONGER = compiled(r"<excepted>[^\w\n]*\Z"), compiled("<no_longer>")
 OF_THE = re.compile(r"\s+of\s+(?:the|an?|this)\s+", re.IGNORECASE)
 BRACKETS, ASIDE = re.compile(r"\([^()\n]*\)"), re.compile(r"\(\s*\Z")
 AND_BEFORE = compiled(r"<and>\s*,\s*\Z")
-PART_WITHOUT = compiled(r"\b(?:an?|another|one|<ordinal>)\s+(?!<recording>)(?:[^\W\d_]+\s+)?(?!<recording>)[^\W\d_]+\s+<without>")  # a pause without
+PART_WITHOUT = compiled(
+    r"\b(?:an?|another|one|<ordinal>)\s+(?!<recording>)(?:[^\W\d_]+\s+)?(?!<recording>)[^\W\d_]+\s+<without>"
+)  # a pause without
 ANSWER = compiled(r"\W*(?:(?P<no><answer_no>)|<answer_yes>)\W*\Z")
 RESPECTIVELY = compiled("<respectively>")
 SILENCED, SILENT = compiled(r"\s+<silenced>\s+"), compiled(r"\s+<heard>\s+<quiet|quiet_state>")  # the crickets are silent
@@ -186,7 +190,7 @@ def sentences(text: str, table: Table) -> Iterator[Sentence]:
     of_all = True  # whether the last one speaks of the recording
     asked = -1  # where a question began that names no label: it is one sentence with its answer
     for start, end in _bounds(masked):
-        start, asked = (asked, -1) if 0 <= asked else (start, -1)
+        start, asked = (asked, -1) if asked >= 0 else (start, -1)
         bounds = [(bisect_left(each, start), bisect_left(each, end)) for each in starts]
         (m0, m1), (t0, t1), (d0, d1) = bounds
         sentence = Sentence(
@@ -286,7 +290,9 @@ def _clauses(sentence: Sentence) -> list[Clause]:
             continue
         cuts.append((match.start(), match.end()))
     asides = [match.span() for match in BRACKETS.finditer(masked, sentence.start, sentence.end)]
-    asides = [span for span in asides if {True, False} == {isinstance(item, Time) for item in items if span[0] < item.start < span[1]}]
+    asides = [
+        span for span in asides if {True, False} == {isinstance(item, Time) for item in items if span[0] < item.start < span[1]}
+    ]
     cuts = [cut for cut in cuts if not any(first <= cut[0] < last for first, last in asides)]
     cuts = sorted([*cuts, *((at, at + 1) for first, last in asides for at in (first, last - 1))])
     bounds = [sentence.start, *(position for cut in cuts for position in cut), sentence.end]
@@ -365,7 +371,11 @@ def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
         run = [mention for mention in run if mention not in changed]
         if changed and not run:
             continue
-        if NO_LONGER.search(sentence.masked, sentence.start, run[-1].end if run else clause.end) or _is_beside_the_point(when, sentence, table):
+        if when and run and all(each.may_be for each in run) and not clause.start <= when.start < clause.end:
+            continue
+        if NO_LONGER.search(sentence.masked, sentence.start, run[-1].end if run else clause.end) or _is_beside_the_point(
+            when, sentence, table
+        ):
             continue
         when = _with_edge(when, run, sentence.masked)
         is_inside = front and run and when is None and not SEQUEL.search(sentence.masked, front.end, run[0].start)
@@ -395,7 +405,10 @@ def _is_beside_the_point(when: Time | None, sentence: Sentence, table: Table) ->
     edges = [abs(at - edge) % DAY for edge, at in ((table.onset, when.onset), (table.end, when.offset))]
     if when.of_day and table.clocks:
         start = table.clocks[0][1]
-        edges = [min(edges[0], abs(when.of_day[0] - start)), min(edges[1], abs(when.of_day[1] - start - table.end + table.onset) % DAY)]
+        edges = [
+            min(edges[0], abs(when.of_day[0] - start)),
+            min(edges[1], abs(when.of_day[1] - start - table.end + table.onset) % DAY),
+        ]
     return OF_ALL.search(sentence.line) is not None and max(edges) <= 60 and when.onset != when.offset
 
 
@@ -528,7 +541,9 @@ def _paired(
     """Every run of labels with each of its times, or with None."""
     beside = [clause for clause in clauses if clause.is_aside or _is_frame(clause, masked)]
     for clause in beside:
-        yield from ((clause, run, when) for run, when in (_inside(clause, masked) if clause.times else zip_longest(clause.runs, ())))
+        yield from (
+            (clause, run, when) for run, when in (_inside(clause, masked) if clause.times else zip_longest(clause.runs, ()))
+        )
     clauses = [clause for clause in clauses if clause not in beside]
     if not any(clause.runs for clause in clauses):
         return
@@ -566,7 +581,9 @@ def _last_events(clause: Clause, scenes: frozenset[str]) -> list[Mention]:
 
 def _is_after_and(clause: Clause, masked: str) -> bool:
     """Whether a clause is a time between `and` and a comma."""
-    return AND_BEFORE.search(masked[max(0, clause.start - 8) : clause.start]) is not None and not speaks_of_something_else(masked, clause)
+    return AND_BEFORE.search(masked[max(0, clause.start - 8) : clause.start]) is not None and not speaks_of_something_else(
+        masked, clause
+    )
 
 
 def _has_labels_only(clauses: Sequence[Clause], index: int) -> bool:

@@ -176,7 +176,10 @@ BEGINS_LINE, ENDS_LABEL = (
     re.compile(r"(?:^|\n)[^\w\n]*\Z"),
     re.compile(r"[^\S\n]*(?:[\]|:\u2013\u2014-]|[^\S\n]{2})"),
 )  # | 80 s | a dog |
-PAUSE, OF_THAT_TIME = compiled(r"<pause>[^,.;:\d]{0,24}\Z"), compiled(r"\s*<of_that_time>")  # pausing only for 5 s; 5 s of that time
+PAUSE, OF_THAT_TIME = (
+    compiled(r"<pause>[^,.;:\d]{0,24}\Z"),
+    compiled(r"\s*<of_that_time>"),
+)  # pausing only for 5 s; 5 s of that time
 A_SECOND = re.compile(r"(?:an?|one)\s+seconds?", re.IGNORECASE)
 LAST_OF_IT = compiled(r"<determiner>\s+<first|last>\s*\Z")  # its last ten minutes
 MARK = compiled(r"[\s-]*<mark>")  # the 2-minute mark
@@ -341,7 +344,16 @@ def _first_or_last(text: str, match: re.Match[str]) -> list[Time]:
         return []  # hardly meant as a time: `the first second-hand shop`, `footsteps last 15 seconds`
     is_first = _is(match["which"] or match["inner"], "first")
     if not compiled(NUMBER).match(amount) and amount.endswith("s"):  # the first minutes
-        return [Time(match.start(), match.end(), 0.0, 0.0, from_edge=True, share=(0.0, VAGUE_SHARE) if is_first else (1 - VAGUE_SHARE, 1.0))]
+        return [
+            Time(
+                match.start(),
+                match.end(),
+                0.0,
+                0.0,
+                from_edge=True,
+                share=(0.0, VAGUE_SHARE) if is_first else (1 - VAGUE_SHARE, 1.0),
+            )
+        ]
     return [
         Time(match.start(), match.end(), 0.0 if is_first else -length, length if is_first else 0.0, 0.05 * length, from_edge=True)
     ]
@@ -394,7 +406,13 @@ def _point(text: str, match: re.Match[str]) -> list[Time]:
         return []
     edge = next((name for name, pattern in EDGES if pattern.search(before)), "")
     second = seconds(said)
-    side = "before" if UNTIL_ALONE.search(before) else "" if SHORTLY.search(before) else next((name for name, pattern in SIDES if pattern.search(before)), "")
+    side = (
+        "before"
+        if UNTIL_ALONE.search(before)
+        else ""
+        if SHORTLY.search(before)
+        else next((name for name, pattern in SIDES if pattern.search(before)), "")
+    )
     side = "" if side == "after" and not _is_clock(said) else side  # what comes after five minutes begins then
     slack = _slack(before, said) + (HALF_MINUTE if MARK.match(after) and UNIT.search(said) else 0.0)  # often rounded down
     amount = not _is_clock(said) and not NAMED_TIME.match(said)

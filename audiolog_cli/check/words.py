@@ -24,7 +24,8 @@ MANY = frozenset({"animal", "people", "voice", "crowd", "children_playing", "spe
 SKIPPED = frozenset({"a", "an", "the", "of"})  # inside a phrase: knocking on a door
 FOREIGN = re.compile(r"([^\W\d_])\1e$")  # Welle is not a form of `well`: an ending foreign to English is kept
 GENERAL = frozenset(  # words of labels that say little by themselves, as stems
-    "nois sound loud heavi light male femal small larg open clos start stop pass approach leav run long short room area deck old new single other distant near".split()
+    "nois sound loud heavi light male femal small larg open clos start stop pass approach leav run long short room area deck old "
+    "new single other distant near".split()
 )
 SHORT = 3  # letters of an alias that is not taken for a form of another word: tos, tossed
 LONGEST_PHRASE = 5  # words
@@ -157,9 +158,7 @@ def lexicon(labels: Iterable[str]) -> Lexicon:
             if not meant.get(inner := phrases.get(words[first:last], ""), {label}):
                 meant[inner].add(label)
     parts = _own_words((label for label in labels if phrase(label) not in phrases), own)
-    return Lexicon(
-        parts | own, _frozen(meant), _frozen(firm), frozenset(umbrellas), doubtful | parts.keys() - own.keys(), named
-    )
+    return Lexicon(parts | own, _frozen(meant), _frozen(firm), frozenset(umbrellas), doubtful | parts.keys() - own.keys(), named)
 
 
 def _own_words(labels: Iterable[str], own: dict[tuple[str, ...], str]) -> dict[tuple[str, ...], str]:
