@@ -18,7 +18,7 @@ from audiolog_cli.check.places import Place
 from audiolog_cli.check.qualities import qualities
 from audiolog_cli.check.sentences import EXCEPT, Denial, Quality, Statement, sentences, statements
 from audiolog_cli.check.times import Time
-from audiolog_cli.check.words import MISSING, QUIET, Mention
+from audiolog_cli.check.words import MISSING, QUIET, Mention, places
 from audiolog_cli.wording import clock
 
 __all__ = ["TOLERANCE", "Claim", "Report", "Table", "check", "claims_of", "covered", "marked", "table_of", "wrong_claims"]
@@ -185,6 +185,8 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
             labels &= table.known.firm.get(mention.concept, frozenset())
         if statement.time is None and (is_pseudo or (not labels and statement.supposed)):
             continue
+        if not labels and mention.concept in places() and table.known.strange & table.scenes:
+            continue  # `a library` may be said of a reading room
         start = min(mention.start, statement.time.start) if statement.time else mention.start
         end = max(mention.end, statement.time.end) if statement.time else mention.end
         if statement.time is None:

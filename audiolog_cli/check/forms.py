@@ -1,9 +1,10 @@
 """Forms of sentences that say something about labels beyond their presence: `A lasts longer than any other sound`.
 
-The forms stand in the word tables (`languages/`, `[forms]`), by the quality that they state. In a form, `A` and `B` are labels
-joined by `and` and commas, `S` is a scene, `Q` and `Z` silence, `T` a time, `D` a duration, `W` the recording or a part of it, `N` a
-number, `P` a share, `L` an amount of time. Up to three words may stand before each label, but only articles after `=`. `~` stands
-for up to five words, `^` for the beginning of the sentence, `<kind>` for the phrases of a kind; the rest is a regular expression.
+The forms stand in the word tables (`languages/`, `[forms]`), by the quality that they state. In a form, `A` and `B` are
+labels joined by `and` and commas, `S` is a scene, `Q` and `Z` silence, `T` a time, `D` a duration, `W` the recording or a part of
+it, `N` a number, `P` a share, `L` an amount of time. Up to three words may stand before each label, but only articles after `=`.
+`~` stands for up to five words, `^` for the beginning of the sentence, `<kind>` for the phrases of a kind; the rest is a regular
+expression.
 
 In: a `Sentence`. Out: statements with a `Quality`.
 """
@@ -14,7 +15,7 @@ from functools import cache
 
 from audiolog_cli.check.language import compiled, numbers, tables, value
 from audiolog_cli.check.sentences import DENIED, Quality, Sentence, Statement
-from audiolog_cli.check.times import AMOUNT, NUMBER, seconds
+from audiolog_cli.check.times import AMOUNT, NUMBER, bound_of, seconds
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
 WORD = r"(?:\s+(?!<stop>)[^\W\d_]+(?:['’-][^\W\d_]+)*)"
@@ -91,8 +92,10 @@ def _statement(kind: str, match: re.Match[str], sentence: Sentence) -> Statement
         subject, others = subject[:1], others[:1]
     start, end = (sentence.start + at for at in match.span())
     number, slack = _value(match, sentence)
-    quality = Quality(kind, start, end, number, slack, others=events if kind == "only" else others)
-    earlier = [time for time in sentence.times if time.end <= start and not time.side] if kind == "only" else []
+    bound = bound_of(sentence.masked[max(sentence.start, start - 24) : start]) if kind == "share" else ""
+    quality = Quality(kind, start, end, number, slack, bound, others=events if kind == "only" else others)
+    wide = [time for time in sentence.times if not time.side] if kind == "only" else []
+    earlier = [time for time in wide if time.end <= start] or wide
     times = earlier or (sentence.clause_at(start).times if sentence.clauses else ())
     return Statement(subject, None, denied=False, supposed=False, quality=quality, times=tuple(times))
 

@@ -235,7 +235,7 @@ def _share(case: Case) -> str:
         shares += [case.table.when_within(group, region, key).seconds / max(region.seconds, 1.0) for group in groups]
     return (
         ""
-        if any(abs(share - case.quality.value) <= slack for share in shares)
+        if any(_agrees(share - slack, share + slack, case.quality) for share in shares)
         else f"{100 * shares[-len(groups)]:.0f} %, says the table"
     )
 
@@ -325,9 +325,10 @@ def _comes_before(case: Case) -> str:
     """Each of the labels is heard once before the others; with the bound "all", before every time that these are heard."""
     heard, others = case.table.heard, labels_of(case.quality.others[0], case.table)
     concept = case.quality.others[0].concept
-    is_any = concept in case.table.known.umbrellas and not case.table.known.named.get(concept)
-    if not others or case.labels == others or is_any or len(case.labels) > len(case.statement.mentions):
-        return ""  # `birds before animals` may be of any of them
+    known = case.table.known
+    is_vague = len(case.labels) > len(case.statement.mentions) or concept in known.umbrellas and not known.named.get(concept)
+    if not others or case.labels == others or (known.strange and is_vague):
+        return ""  # `Later, the birds`: perhaps one that labels.tsv does not know
     each = [labels_of(mention, case.table) for mention in case.statement.mentions]
     first = (min if case.quality.bound == "any" else max)(min(heard[label].onsets[0] for label in own) for own in each if own)
     if case.quality.bound == "last":

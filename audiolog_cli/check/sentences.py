@@ -80,6 +80,7 @@ AND_BEFORE = compiled(r"<and>\s*,\s*\Z")
 PART_WITHOUT = compiled(
     r"\b(?:an?|another|one|<ordinal>)\s+(?!<recording>)(?:[^\W\d_]+\s+)?(?!<recording>)[^\W\d_]+\s+<without>"
 )  # a pause without
+THAN = compiled("<than>")
 ANSWER = compiled(r"\W*(?:(?P<no><answer_no>)|<answer_yes>)\W*\Z")
 RESPECTIVELY = compiled("<respectively>")
 SILENCED, SILENT = compiled(r"\s+<silenced>\s+"), compiled(r"\s+<heard>\s+<quiet|quiet_state>")  # the crickets are silent
@@ -240,7 +241,11 @@ def _all_mentions(masked: str, known: Lexicon) -> list[Mention]:
             before = masked[max(0, match.start() - 40) : match.start()]
             after = masked[match.end() : match.end() + 12]
             is_title = HEADED.search(before) is not None and compiled("<quiet_noun>").match(after.lstrip()) is not None
-            if not is_title and not RATHER.search(before) and not re.match(r"\s+(?:but|other than|except|of|else|more)\b", after):
+            if (
+                not is_title
+                and not RATHER.search(before)
+                and not re.match(r"\s+(?:but|other than|except|of|else|more|in the way)\b", after)
+            ):
                 found.append(Mention(match.start(), match.end(), concept))
     blanked = list(masked)
     for mention in found:
@@ -515,7 +520,9 @@ def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> boo
     following = next((each for each in sentence.clauses if each.start >= clause.end), clause)
     is_alone = not following.runs and not following.times and len(sentence.masked[following.start : following.end].split()) <= 2
     end = following.end if is_alone else clause.end  # `is heard there, but not`
-    for match in DENIED.finditer(sentence.masked, clause.start, end):
+    for match in DENIED.finditer(sentence.masked, clause.start, sentence.end):
+        if match.start() >= end:
+            break
         if match.group().lower() == "-free":
             if any(label.end == match.start() and label in run for label in labels):
                 return True
@@ -527,6 +534,8 @@ def is_denied(sentence: Sentence, clause: Clause, run: Sequence[Mention]) -> boo
         after = [label for label in labels if label.start >= match.end()]
         if not is_verbal:
             after = [label for label in after if REACH.fullmatch(sentence.masked, match.end(), label.start)]
+        if after and THAN.search(sentence.masked, match.end(), after[0].start):
+            continue  # no sound is heard more often than a dog
         if before and is_verbal and all(label.concept in sentence.scenes for label in after):
             if before[-1] in run:
                 return True

@@ -170,6 +170,7 @@ EDGES = (
 )
 SIDES = tuple((kind, compiled(rf"<{kind}>\W+{FILLER}\Z")) for kind in ("before", "after"))
 RANGE_BEFORE = compiled(r"\d\s?[-\u2013]\s?\d+(?:\.\d+)?(?:\s*<seconds>)?\s*(?:,|<and>)\s*(?:<and>\s*)?\Z")  # 240-410, 560-705 s
+NOT_UNTIL = compiled(rf"<denied>\s+<until>\s+{FILLER}\Z")  # it is not until 0:05 that a dog barks
 UNTIL_ALONE = compiled(r"\(\s*<until>\s*\Z")  # Morning (until 12:00)
 INTO = compiled(r"\s*<into>(?=\s*(?:[,.;:)\n]|$|<and>))")  # four minutes in
 BEGINS_LINE, ENDS_LABEL = (
@@ -404,7 +405,7 @@ def _point(text: str, match: re.Match[str]) -> list[Time]:
             return []
     elif not NAMED_TIME.match(said) and not _leads_to(before, after, said):
         return []
-    edge = next((name for name, pattern in EDGES if pattern.search(before)), "")
+    edge = "onset" if NOT_UNTIL.search(before) else next((name for name, pattern in EDGES if pattern.search(before)), "")
     second = seconds(said)
     side = (
         "before"

@@ -24,8 +24,24 @@ MANY = frozenset({"animal", "people", "voice", "crowd", "children_playing", "spe
 SKIPPED = frozenset({"a", "an", "the", "of"})  # inside a phrase: knocking on a door
 FOREIGN = re.compile(r"([^\W\d_])\1e$")  # Welle is not a form of `well`: an ending foreign to English is kept
 GENERAL = frozenset(  # words of labels that say little by themselves, as stems
-    "nois sound loud heavi light male femal small larg open clos start stop pass approach leav run long short room area deck old "
-    "new single other distant near".split()
+    {
+        "nois",
+        "sound",
+        "loud",
+        "heavi",
+        "light",
+        "male",
+        "femal",
+        "small",
+        "larg",
+        "open",
+        "clos",
+        "start",
+        "stop",
+        "pass",
+        "approach",
+    }
+    | {"leav", "run", "long", "short", "room", "area", "deck", "old", "new", "single", "other", "distant", "near"}
 )
 SHORT = 3  # letters of an alias that is not taken for a form of another word: tos, tossed
 LONGEST_PHRASE = 5  # words
@@ -117,6 +133,7 @@ class Lexicon:
     phrases: dict[tuple[str, ...], str]  # words or stems -> concept
     labels: dict[str, frozenset[str]]  # concept -> labels of the table that it may mean; empty if the table lacks it
     firm: dict[str, frozenset[str]]  # the same without doubtful members: `no vehicles` is not wrong about a siren
+    strange: frozenset[str]  # labels of the table that labels.tsv does not know
     umbrellas: frozenset[str]  # concepts that mean any of several labels, or of one by chance
     doubtful: frozenset[tuple[str, ...]]  # phrases that need not mean their label
     named: dict[str, frozenset[str]]  # the same without the members of an umbrella: `birds` names `bird`, not `crow`
@@ -157,8 +174,19 @@ def lexicon(labels: Iterable[str]) -> Lexicon:
         for first, last in _slices(len(words := phrase(label))):
             if not meant.get(inner := phrases.get(words[first:last], ""), {label}):
                 meant[inner].add(label)
-    parts = _own_words((label for label in labels if phrase(label) not in phrases), own)
-    return Lexicon(parts | own, _frozen(meant), _frozen(firm), frozenset(umbrellas), doubtful | parts.keys() - own.keys(), named)
+    strange = frozenset(label for label in labels if phrase(label) not in phrases)
+    parts = _own_words(sorted(strange), own)
+    return Lexicon(
+        parts | own, _frozen(meant), _frozen(firm), strange, frozenset(umbrellas), doubtful | parts.keys() - own.keys(), named
+    )
+
+
+@cache
+def places() -> frozenset[str]:
+    """The concepts that are places."""
+    return frozenset(
+        member for group in ("indoors", "outdoors", "built_up_area") for member, _ in _members(group, vocabulary().umbrellas)
+    )
 
 
 def _own_words(labels: Iterable[str], own: dict[tuple[str, ...], str]) -> dict[tuple[str, ...], str]:
