@@ -16,7 +16,8 @@ from audiolog_cli.check.facts import Spans, Table, holds, spans_of, table_of
 from audiolog_cli.check.holding import TOLERANCE, Position, labels_of, place_of, positions_of
 from audiolog_cli.check.places import Place
 from audiolog_cli.check.qualities import qualities
-from audiolog_cli.check.sentences import EXCEPT, Denial, Quality, Statement, sentences, statements
+from audiolog_cli.check.sentences import EXCEPT, Quality, Statement, sentences
+from audiolog_cli.check.statements import Denial, statements
 from audiolog_cli.check.times import Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention, places
 from audiolog_cli.wording import clock

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from functools import cache
 
 from audiolog_cli.check.language import compiled, numbers, tables, value
-from audiolog_cli.check.sentences import DENIED, Quality, Sentence, Statement
+from audiolog_cli.check.sentences import Quality, Sentence, Statement
+from audiolog_cli.check.statements import DENIED
 from audiolog_cli.check.times import AMOUNT, NUMBER, bound_of, seconds
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 

@@ -9,20 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from audiolog_cli.check.language import compiled
-from audiolog_cli.check.sentences import (
-    CLAUSE_END,
-    COMMA_AND,
-    FRONTED,
-    JOINING,
-    LOCATED,
-    OF_ALL,
-    OPENED,
-    PART,
-    SEQUEL,
-    THEN,
-    Sentence,
-    Statement,
-)
+from audiolog_cli.check.sentences import CLAUSE_END, COMMA_AND, FRONTED, JOINING, LOCATED, OF_ALL, Sentence, Statement
+from audiolog_cli.check.statements import OPENED, PART, SEQUEL, THEN
 from audiolog_cli.check.times import Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 

@@ -10,18 +10,8 @@ from dataclasses import replace
 
 from audiolog_cli.check.forms import formed
 from audiolog_cli.check.language import compiled, value
-from audiolog_cli.check.sentences import (
-    DENIED,
-    JOINING,
-    LOCATED,
-    OF_ALL,
-    SUPPOSED,
-    Clause,
-    Quality,
-    Sentence,
-    Statement,
-    speaks_of_something_else,
-)
+from audiolog_cli.check.sentences import JOINING, LOCATED, OF_ALL, Clause, Quality, Sentence, Statement
+from audiolog_cli.check.statements import DENIED, SUPPOSED, speaks_of_something_else
 from audiolog_cli.check.times import FOR, IN_ALL, NUMBER, VAGUELY_BEFORE, WINDOW, Time, bound_of
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
