@@ -20,7 +20,7 @@ LAYERS = (
     ("tagging", "mixing", "datasets", "check"),
     ("model", "metrics"),
     ("sound", "weights"),
-    ("cells", "rows", "parquet", "wording", "reading"),
+    ("cells", "rows", "parquet", "wording", "reading", "pictures"),
     ("editors", "tally"),
     ("columns",),
     ("records", "terminal", "side_files", "host"),

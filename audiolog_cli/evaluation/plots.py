@@ -3,37 +3,30 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 
+from audiolog_cli import terminal
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.evaluation.figures import FileResult, confusion, curves
 from audiolog_cli.evaluation.material import Material
-from audiolog_cli.host import extra
 from audiolog_cli.metrics.activity import Floats
 from audiolog_cli.metrics.scene_based import NONE
 from audiolog_cli.metrics.score_based import Curve, average_precision
+from audiolog_cli.pictures import figures
 
 FORMATS = (".svg", ".pdf", ".png")
 
 
 def plot(material: Material, results: Sequence[FileResult], path: str) -> None:
     """Draw curves and confusion, as available; UsageError without matplotlib, for an unknown format, or with nothing to draw."""
-    with extra("metrics", "--plot"):
-        import matplotlib
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(f"--plot {path}: expected a name that ends in {', '.join(FORMATS)}")
     n_panels = bool(material.score_paths) + bool(material.scenes)
     if not n_panels:
         raise UsageError("--plot: nothing to draw; curves need --scores-dir, a confusion needs scenes on both sides")
-    from matplotlib.figure import Figure
-
-    # Text stays text and ids do not change from run to run, so that a picture under version control has small differences.
-    # A label may hold $, and characters that the font lacks.
-    with matplotlib.rc_context({"svg.hashsalt": "audiolog", "svg.fonttype": "none", "text.parse_math": False}), catch_warnings():
-        filterwarnings("ignore", ".*missing from font")
+    with figures("--plot", font_size=10) as Figure:
         figure = Figure(figsize=(6.5 * n_panels, 5.5), layout="constrained")
         panels = list(figure.subplots(1, n_panels, squeeze=False)[0])
         if material.score_paths:
@@ -43,7 +36,7 @@ def plot(material: Material, results: Sequence[FileResult], path: str) -> None:
         try:
             figure.savefig(path, metadata={"Date": None} if suffix == ".svg" else None)
         except OSError as error:
-            raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+            raise InputError(f"{path}: {terminal.reason(error)}") from None
 
 
 def _draw_curves(panel: Any, of_labels: Mapping[str, Curve]) -> None:

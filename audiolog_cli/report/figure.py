@@ -6,10 +6,8 @@ One panel per recording: the scenes as a band, one lane per event label, the sco
 import io
 from collections.abc import Sequence
 from typing import Any
-from warnings import catch_warnings, warn_explicit
 
-from audiolog_cli import terminal
-from audiolog_cli.host import extra
+from audiolog_cli.pictures import figures
 from audiolog_cli.report.summary import NO_SCENE, moment, readable, shares, wall
 from audiolog_cli.report.timeline import LabelTrack, Timeline, headings, round_step
 
@@ -26,26 +24,15 @@ MOST_TICKS = 10
 
 def picture(recordings: Sequence[Timeline], format: str) -> bytes:
     """The bytes of the picture; `format` is svg or png. UsageError without matplotlib."""
-    with extra("metrics", f"--format {format}"):
-        import matplotlib
-        from matplotlib.figure import Figure
-
     heights = [MARGINS + LANE * (2 + len(recording.events)) for recording in recordings]
     file = io.BytesIO()
-    # Text stays text and ids do not change from run to run, so that a picture under version control has small differences.
-    with matplotlib.rc_context({"svg.hashsalt": "audiolog", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}):
+    with figures(f"--format {format}", font_size=9) as Figure:
         figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
         panels = figure.subplots(len(recordings), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
         names = headings([recording.filename for recording in recordings])
         for panel, recording, name in zip(panels, recordings, names, strict=True):
             _draw(panel, recording, name)
-        with catch_warnings(record=True) as warned:
-            figure.savefig(file, format=format, dpi=200, metadata={"Date": None} if format == "svg" else None)
-    others = [warning for warning in warned if "missing from font" not in str(warning.message)]
-    if len(others) < len(warned):
-        terminal.say("the picture's font lacks characters of these names and labels; boxes replace them")
-    for warning in others:
-        warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        figure.savefig(file, format=format, dpi=200, metadata={"Date": None} if format == "svg" else None)
     return file.getvalue()
 
 
