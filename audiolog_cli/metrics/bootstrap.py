@@ -11,16 +11,17 @@ import numpy as np
 from audiolog_cli.metrics.activity import Floats
 
 N_RESAMPLES = 1000
+LEVEL = 0.95  # share of the resamples that an interval holds
 
 
-def file_weights(n_files: int, n_resamples: int = N_RESAMPLES, seed: int = 0) -> Floats:
-    """(n_resamples, n_files): how often each file occurs in each resample; the same for the same seed."""
-    draws = np.random.default_rng(seed).multinomial(n_files, np.full(n_files, 1 / n_files), size=n_resamples)
+def file_weights(n_files: int) -> Floats:
+    """(N_RESAMPLES, n_files): how often each file occurs in each resample; always the same."""
+    draws = np.random.default_rng(0).multinomial(n_files, np.full(n_files, 1 / n_files), size=N_RESAMPLES)
     return draws.astype(np.float64)
 
 
-def interval(counts: Floats, figure: Callable[[Floats], float], weights: Floats, level: float = 0.95) -> tuple[float, float]:
-    """The middle `level` of a figure over resamples; resamples where it is undefined are left out.
+def interval(counts: Floats, figure: Callable[[Floats], float], weights: Floats) -> tuple[float, float]:
+    """The middle LEVEL of a figure over resamples; resamples where it is undefined are left out.
 
     `counts` is (n_files, n_counts); `figure` turns summed counts (n_counts,) into the figure.
 
@@ -32,5 +33,5 @@ def interval(counts: Floats, figure: Callable[[Floats], float], weights: Floats,
     figures = figures[~np.isnan(figures)]
     if not len(figures):
         return np.nan, np.nan
-    low, high = np.quantile(figures, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(figures, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -21,6 +21,7 @@ from audiolog_cli.records import check_text
 
 PEAK = 0.9  # of the finished recording
 BLOCK = 4096  # samples of a FLAC frame
+MARGIN = 0.5  # seconds around a scene in which its unlabelled events may still be heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +83,15 @@ def _free_place(events: list[Span], n_sound: int, n_total: int, max_at_once: int
     return None
 
 
-def ignored(soundscape: Soundscape, plausible: dict[str, tuple[str, ...]], margin: float = 0.5) -> tuple[Span, ...]:
-    """Events that each scene may hold unlabelled, over its time and `margin` seconds around it.
+def ignored(soundscape: Soundscape, plausible: dict[str, tuple[str, ...]]) -> tuple[Span, ...]:
+    """Events that each scene may hold unlabelled, over its time and MARGIN seconds around it.
 
     >>> scenes = (Span(0.0, 60.0, "park"), Span(60.0, 100.0, "office"))
     >>> ignored(Soundscape(np.zeros(0, np.float32), (), scenes), {"park": ("bird",)})
     (Span(onset=0.0, offset=60.5, label='bird'),)
     """
     return tuple(
-        Span(max(0.0, onset - margin), offset + margin, event)
+        Span(max(0.0, onset - MARGIN), offset + MARGIN, event)
         for onset, offset, scene in soundscape.scenes
         for event in plausible.get(scene, ())
     )

@@ -22,6 +22,8 @@ from audiolog_cli.training.batches import Wanted, labels_of, made_windows
 
 Array = NDArray[np.float32]
 
+BATCH_SIZE = 32  # windows
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -35,13 +37,13 @@ class Scores:
 
 
 @torch.inference_mode()
-def score(network: Trainable, pool: WindowPool, batch_size: int = 32, wanted: Wanted = None) -> Scores:
+def score(network: Trainable, pool: WindowPool, wanted: Wanted = None) -> Scores:
     """Run the network over the wanted windows of a pool."""
     indices, labels, seconds = made_windows(pool, wanted), labels_of(pool.facts), round(pool.facts.seconds)
     events, scenes = [], []
     device = next(network.parameters()).device
-    for first in range(0, len(indices), batch_size):
-        chosen = indices[first : first + batch_size]
+    for first in range(0, len(indices), BATCH_SIZE):
+        chosen = indices[first : first + BATCH_SIZE]
         output = network.forward_features(torch.from_numpy(pool.log_mel[chosen]).float().to(device))
         # a network without one of the branches scores chance there
         silent = torch.zeros(len(chosen), pool.events.shape[1], pool.events.shape[2])
