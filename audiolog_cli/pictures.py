@@ -1,12 +1,15 @@
 """Pictures by matplotlib, from the extra `metrics`: text stays text, and the same input gives the same file."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from warnings import catch_warnings, warn_explicit
+from warnings import catch_warnings, filterwarnings, warn_explicit
 
 from audiolog_cli import terminal
 from audiolog_cli.host import extra
+
+LACKS = ".*missing from font"  # how matplotlib warns of characters
 
 
 @contextmanager
@@ -27,8 +30,9 @@ def figures(option: str, font_size: float) -> Iterator[Any]:
         "text.parse_math": False,
     }
     with matplotlib.rc_context(settings), catch_warnings(record=True) as warned:
+        filterwarnings("always", LACKS)
         yield Figure
-    others = [warning for warning in warned if "missing from font" not in str(warning.message)]
+    others = [warning for warning in warned if not re.match(LACKS, str(warning.message))]
     if len(others) < len(warned):
         terminal.say("the picture's font lacks characters of these names and labels; boxes replace them")
     for warning in others:

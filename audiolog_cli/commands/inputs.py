@@ -40,8 +40,8 @@ def jobs_of(
     """The recordings that the paths mean, in order; an input that cannot be used is replaced by its error.
 
     A path (or URL) is a recording or a list of segments, told apart by its first bytes, or with `recursive` a folder: all files
-    below it whose names match `match`, or, if that is empty, that have the suffix of a sound file. Of each
-    recording, [start, end) seconds are used; UsageError if they are given for segments, which have their own.
+    below it whose names match `match`, or, if that is empty, that have the suffix of a sound file. Of each recording,
+    [start, end) seconds are used; UsageError if they are given for segments, which have their own.
     """
     spans, refuse_stretch = stretch(start, end), refusal("start", "end", "split_files")
     is_stdin_taken = False
