@@ -83,6 +83,19 @@ def test_a_missing_disk_removes_no_finished_part(folder: Path) -> None:
     assert audiolog(line, folder) == (0, "", "")
 
 
+def test_what_is_recorded_meanwhile_is_for_the_next_run(folder: Path) -> None:
+    """A recording is read ahead, perhaps long before its part is written."""
+    parts = Parts(str(folder / "o"), "tsv", with_time=False)
+    with parts.opened({}) as there:
+        assert not parts.finished(str(folder / "a.wav"), None, ())
+        with (folder / "a.wav").open("ab") as file:
+            file.write(bytes(64_000))
+        assert parts.write(str(folder / "a.wav"), None, (), RECORDS).state == "done"
+    with parts.opened({}) as there:
+        (names,) = there.values()
+        assert not parts.finished(str(folder / "a.wav"), None, names)
+
+
 def test_other_parameters_are_refused(folder: Path) -> None:
     line = "tag a.wav --weights w.safetensors --out o"
     assert audiolog(line, folder).code == 0

@@ -1,5 +1,6 @@
 """Recordings at URLs are read like those on a disk."""
 
+import io
 from pathlib import Path
 
 import fsspec
@@ -8,6 +9,7 @@ import pytest
 
 from audiolog_cli.errors import AudioError, InputError, UsageError
 from audiolog_cli.sound.audio import decode, duration
+from audiolog_cli.sound.clock import TimeSource, start_of
 from audiolog_cli.sound.remote import files_below, open_url, version
 from tests.audio_files import encode, sine
 from tests.conftest import write_wav
@@ -61,6 +63,33 @@ def test_a_file_system_that_cannot_be_reached_costs_only_its_recording(tmp_path:
         open_url(f"zip://b.wav::{tmp_path}/a.zip")
     with pytest.raises(InputError, match="^memory://nowhere: no such file$"):
         files_below("memory://nowhere")
+
+
+class Radio(fsspec.AbstractFileSystem):
+    """Sends `Radio.sound` and does not say how much it is, like a web server that makes it up as it goes."""
+
+    protocol = "radio"
+    sound = b""
+
+    def info(self, path: str, **_: object) -> dict[str, object]:
+        return {"name": path, "size": None, "type": "file"}
+
+    def _open(self, path: str, *_: object, **__: object) -> io.BytesIO:
+        class Stream(io.BytesIO):
+            def seek(self, *_: object) -> int:
+                raise ValueError("Cannot seek streaming HTTP file")
+
+        return Stream(self.sound)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".opus"])
+def test_a_stream_of_unknown_length_is_read_as_a_pipe(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = encode(tmp_path / f"a{suffix}", sine(2.5, 48_000), 48_000)
+    fsspec.register_implementation("radio", Radio, clobber=True)
+    monkeypatch.setattr(Radio, "sound", path.read_bytes())
+    assert np.array_equal(np.concatenate(list(decode("radio://a"))), np.concatenate(list(decode(str(path)))))
+    with pytest.raises(AudioError, match=r"^radio://a: no time found in its header \(--header-time\)$"):
+        start_of("radio://a", TimeSource(None, None, "", True, None))
 
 
 def test_a_server_that_is_not_there_is_no_missing_file() -> None:

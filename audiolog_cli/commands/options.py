@@ -33,7 +33,7 @@ Precision = Annotated[
         "(CPUs)."
     ),
 ]
-Jobs = Annotated[int, Option(min=0, help="Batches analysed at the same time; 0 is one per core, 2 on a GPU.")]
+Jobs = Annotated[int, Option(min=0, help="Batches analysed at the same time; 0 is one per core, at most 4 on a GPU.")]
 Format = Annotated[Literal["tsv", "jsonl"], Option(help="tsv with a header, or jsonl: one JSON object per line.")]
 
 

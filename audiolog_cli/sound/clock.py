@@ -310,7 +310,7 @@ def header_start(path: str) -> Start:
         return None
     try:
         with open_url(path) if is_url(path) else open(path, "rb") as file:
-            texts = riff.contents(file, HEADER_READERS.keys())
+            texts = riff.contents(file, HEADER_READERS.keys()) if file.seekable() else {}  # a stream is for the decoder, too
     except OSError as error:
         raise AudioError(f"{path}: {terminal.reason(error)}") from None
     found = (read(texts[name]) for name, read in HEADER_READERS.items() if name in texts)

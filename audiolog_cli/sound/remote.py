@@ -59,9 +59,11 @@ def open_url(url: str) -> BinaryIO:
     """Open a URL for reading; AudioError if that fails."""
     system, path = file_system(url)
     try:
-        if system.info(path)["size"] == 0:
+        size = system.info(path)["size"]
+        if size == 0:
             raise AudioError(f"{url}: empty file")
-        return cast(BinaryIO, io.BufferedReader(_Guarded(system.open(path, "rb"), url, system), 1 << 18))
+        # A server that does not tell the size sends a stream, which can be read only once, as a pipe.
+        return cast(BinaryIO, io.BufferedReader(_Guarded(system.open(path, "rb"), url, system, size is not None), 1 << 18))
     except AudioError:
         raise
     except Exception as error:  # as above
@@ -122,10 +124,11 @@ def files_below(url: str) -> list[str]:
 class _Guarded(io.RawIOBase):
     """A remote file whose failures name it: a connection that breaks costs this recording, not the run."""
 
-    def __init__(self, file: BinaryIO, url: str, system: Any) -> None:
+    def __init__(self, file: BinaryIO, url: str, system: Any, is_seekable: bool) -> None:
         self._file = file
         self._url = url
         self._system = system  # an archive closes when nobody holds it any more
+        self._is_seekable = is_seekable
 
     def readinto(self, buffer: Any) -> int:
         try:
@@ -139,7 +142,7 @@ class _Guarded(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        return self._file.seekable()
+        return self._is_seekable
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         return self._file.seek(offset, whence)

@@ -46,6 +46,7 @@ class Parts:
     format: str  # "tsv", "jsonl" or "parquet"
     with_time: bool  # whether cells carry clock times
     scores_dir: Path | None = None  # where the scores of a recording that is finished are as well
+    due: dict[str, str] = field(default_factory=dict)  # names of parts to write, by key; from before their recordings are opened
     run: str = field(default_factory=lambda: uuid4().hex)  # names this run's files under `unfinished`
 
     @cached_property
@@ -96,10 +97,15 @@ class Parts:
         return f"{self._system[1]}/unfinished/{self.run}/{uuid4().hex}"
 
     def finished(self, path: str, spans: Spans, there: Iterable[str]) -> bool:
-        """Whether the part of this version of a recording is among the names in `there`, and its scores are where they should."""
+        """Whether the part of this version of a recording is among the names in `there`, and its scores are where they should.
+
+        If not, this is the version that `write` names its part after: what is recorded from now on is for another run.
+        """
         with suppress(InputError):
-            has_scores = self.scores_dir is None or score_file(self.scores_dir, path).exists()
-            return has_scores and self._name(path, spans) in there
+            name = self._name(path, spans)
+            if name in there and (self.scores_dir is None or score_file(self.scores_dir, path).exists()):
+                return True
+            self.due[key_of(path, spans)] = name
         return False
 
     def write(self, path: str, spans: Spans, there: Iterable[str], records: Records) -> Outcome:
@@ -112,7 +118,7 @@ class Parts:
         key = key_of(path, spans)
         unfinished = self._unfinished()
         try:
-            name = self._name(path, spans)
+            name = self.due.pop(key, "") or self._name(path, spans)
         except InputError as error:
             if any(not old.startswith("failed/") for old in there):  # an unmounted disk must not remove anything
                 return Outcome(path, "failed", message=str(error))
