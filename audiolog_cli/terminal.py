@@ -57,8 +57,15 @@ def complain(message: str) -> None:
     """One line on stderr, always: an error."""
     _write_held()
     show_progress("")
+    _to_stderr(f"audiolog: {message.translate(SHOWN)}\n")
+
+
+def _to_stderr(text: str) -> None:
+    """Write a message, if anybody can read it: a log on a full disk must not end the work that it is about."""
     if sys.stderr is not None:
-        print(f"audiolog: {message.translate(SHOWN)}", file=sys.stderr, flush=True)
+        with suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def progress_wanted() -> bool:
@@ -79,7 +86,7 @@ def show_progress(text: str) -> None:
     room = max(8, (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1)
     if len(text) > room:
         text = f"{text[: room // 2 - 1]}…{text[-room // 2 :]}"
-    print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    _to_stderr(f"\r\x1b[K{text}")
 
 
 def is_utf8(text: str) -> bool:

@@ -77,6 +77,12 @@ def test_a_full_disk_is_reported(folder: Path) -> None:
     assert (journal.code, journal.stdout, journal.stderr) == (1, "", "audiolog: --resume j: file too large\n")
 
 
+def test_messages_that_nobody_can_read_cost_no_row(folder: Path) -> None:
+    line = "audiolog tag none.wav b.wav --weights w.safetensors"
+    expected = (3, audiolog("tag b.wav --weights w.safetensors", folder).stdout, "")
+    assert sh(f"{line} 2> /dev/full", folder) == expected
+
+
 def test_too_little_memory_to_load_torch_is_one_line(folder: Path) -> None:
     done = sh("ulimit -v 1500000; audiolog tag a.wav --weights w.safetensors", folder)
     assert (done.code, done.stdout, done.stderr.count("\n")) == (1, "", 1)

@@ -139,6 +139,13 @@ def test_segment_of_a_pipe_is_that_of_the_file(tmp_path: Path) -> None:
     assert sh("cat a.flac | audiolog segment --window 5 --hop 2.5 -", tmp_path) == (0, expected, "")
 
 
+@pytest.mark.parametrize("content", [b"", b"no sound"])
+def test_standard_input_from_a_file_has_the_name_of_a_pipe(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(content)
+    reason = "not a readable audio file" if content else "empty input"
+    assert sh("audiolog segment - < a.wav", tmp_path) == (1, "", f"audiolog: -: {reason}\n")
+
+
 def test_segment_writes_json_lines(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", sine(2, 8000), 8000)
     code, out, err = audiolog("segment --format jsonl a.wav", tmp_path)

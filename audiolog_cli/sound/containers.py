@@ -82,7 +82,8 @@ def source_name(source: Source) -> str:
     """The source as messages name it: the path as given, `-` for standard input."""
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
-    return str(getattr(source, "name", "-"))
+    name = getattr(source, "name", "-")
+    return "-" if name == "<stdin>" else str(name)
 
 
 @contextmanager
