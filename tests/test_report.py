@@ -247,7 +247,7 @@ def test_times_in_the_log_lead_to_the_timeline(visit: Visit) -> None:
 def test_what_is_shown_is_also_a_table(visit: Visit) -> None:
     visit.page.locator(".view summary").click()
     rows = visit.page.locator(".view tbody tr")
-    visit.wait("document.querySelector('.view tbody tr')")
+    visit.wait("document.querySelectorAll('.view tbody tr').length === 5")
     assert [row.split("\t") for row in rows.all_inner_texts()] == [
         ["23:59:50", "00:00:00", "park", "0.90"],
         ["23:59:52", "23:59:54", "dog", "0.63"],
