@@ -91,7 +91,7 @@ class Tally:
         there = f"{self.there} already there, " if self.there else ""
         damaged = f"{len(self.damaged)} damaged, " if self.damaged else ""
         return (
-            f"{self.done} recordings tagged, {there}{damaged}{self.failed} failed,"
+            f"{self.done} recording{'s' * (self.done != 1)} tagged, {there}{damaged}{self.failed} failed,"
             f" {self.seconds / 3600:.2f} hours of sound, {speed:.0f} times real time"
         )
 

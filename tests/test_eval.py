@@ -157,7 +157,7 @@ def test_a_list_names_recordings_without_events_as_desed_does(tmp_path: Path) ->
     (tmp_path / "est.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t0\t1\tdog\nb.wav\t1\t2\tdog\n")
     done = audiolog("eval est.tsv --reference ref.tsv --format json", tmp_path)
     assert report(done)["pooled"]["segment"]["insertions"] == 1
-    assert "compared 2 files, 3 s (3 segments), 1 event labels: 2 in both" in done.stderr
+    assert "compared 2 files, 3 s (3 segments), 1 event label: 2 in both" in done.stderr
 
 
 def test_names_and_labels_are_compared_as_they_look(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_after_an_interrupt_no_half_part_is_left(folder: Path) -> None:
     assert not list((folder / "o").glob("long-*"))
     write_wav(folder / "long.wav", 3.0)
     assert audiolog("tag b.wav long.wav --weights w.safetensors --out o", folder).stderr.startswith(
-        "audiolog: 1 recordings tagged, 1 already there, 0 failed"
+        "audiolog: 1 recording tagged, 1 already there, 0 failed"
     )
     assert not (folder / "o" / "unfinished").exists()
 

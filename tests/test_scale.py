@@ -97,9 +97,7 @@ def test_a_run_begun_on_one_machine_goes_on_where_sound_comes_from_other_process
         "audiolog: cut.mp3: not a readable audio file",
         "audiolog: missing.wav: no such file",
     ]
-    assert done.stderr.splitlines()[-1].startswith(
-        "audiolog: 1 recordings tagged, 5 already there, 2 failed, 0.01 hours of sound"
-    )
+    assert done.stderr.splitlines()[-1].startswith("audiolog: 1 recording tagged, 5 already there, 2 failed, 0.01 hours of sound")
     sh(f"{line} cut.mp3 --out anew", folder)
     assert parts(folder / "begun") == parts(folder / "anew")
 

@@ -66,7 +66,7 @@ def test_a_season_in_a_bucket(endpoint: str, folder: Path) -> None:
 
     bucket.put("nights/b.wav", (folder / "a.wav").read_bytes())
     changed = tag()
-    assert changed.stderr.splitlines()[-1].startswith("audiolog: 1 recordings tagged, 1 already there, 2 failed")
+    assert changed.stderr.splitlines()[-1].startswith("audiolog: 1 recording tagged, 1 already there, 2 failed")
     now = list(bucket.objects("tags/"))
     assert [own_name(key) for key in now] == [own_name(key) for key in keys]
     assert (now[0], now[1] == keys[1]) == (keys[0], False)  # a's part is the old one, b's has another name, its old one is gone

@@ -266,7 +266,7 @@ def test_a_dry_run_says_how_many_calls_and_tokens(tmp_path: Path) -> None:
     said = done.stderr.splitlines()[-1]
     assert (done.code, asked) == (0, [])
     found = re.fullmatch(
-        r"audiolog: farm.wav: 1 calls of at most (\d+) tokens together, answers included, with a context of 4096; repairs can "
+        r"audiolog: farm.wav: 1 call of at most (\d+) tokens together, answers included, with a context of 4096; repairs can "
         r"double that",
         said,
     )

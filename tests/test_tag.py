@@ -274,7 +274,7 @@ def test_a_bad_input_is_one_line_and_the_others_are_written(file: str, message: 
     assert alone == (1, "", f"audiolog: {message}\n")
     beside = audiolog(f"tag {file} rec.wav --weights w.safetensors", folder)
     assert (beside.code, beside.stdout) == (3, cells)
-    assert beside.stderr.startswith(f"audiolog: {message}\naudiolog: 1 recordings tagged, 1 failed, ")
+    assert beside.stderr.startswith(f"audiolog: {message}\naudiolog: 1 recording tagged, 1 failed, ")
     as_json = audiolog(f"tag {file} --weights w.safetensors --format jsonl", folder)
     assert as_json == (
         1,
@@ -370,7 +370,7 @@ def test_scores_of_two_recordings_never_go_into_one_file(folder: Path) -> None:
         "audiolog: card2/other.wav: its scores would replace those of other.wav in twice/other.tsv; give it a --scores-dir of "
         "its own"
     )
-    assert last.startswith("audiolog: 1 recordings tagged, 1 failed, ")
+    assert last.startswith("audiolog: 1 recording tagged, 1 failed, ")
 
 
 def test_a_name_too_long_for_scores_costs_only_itself(folder: Path) -> None:

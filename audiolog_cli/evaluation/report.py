@@ -29,7 +29,7 @@ from audiolog_cli.metrics import bootstrap, scene_based, segment_based
 from audiolog_cli.metrics.activity import Floats
 from audiolog_cli.metrics.score_based import micro_f1_thresholds
 from audiolog_cli.metrics.segment_based import Counts
-from audiolog_cli.wording import some
+from audiolog_cli.wording import counted, some
 
 Results = dict[str, Any]
 
@@ -162,9 +162,9 @@ def summary(parts: Results, material: Material) -> list[str]:
     """What was compared, as lines for the user."""
     facts = parts["compared"]
     lines = [
-        f"compared {facts['files']} files, {facts['seconds']:.0f} s ({facts['segments']} segments),"
-        f" {len(facts['labels'])} event labels"
-        + (f", {len(material.scenes)} scenes" if material.scenes else "")
+        f"compared {counted(facts['files'], 'file')}, {facts['seconds']:.0f} s ({counted(facts['segments'], 'segment')}),"
+        f" {counted(len(facts['labels']), 'event label')}"
+        + (f", {counted(len(material.scenes), 'scene')}" if material.scenes else "")
         + f": {facts['files_in_both']} in both, {len(facts['files_only_in_reference'])} not estimated, "
         f"{len(facts['files_only_estimated'])} without reference events, {len(facts['files_ignored'])} ignored"
     ]

@@ -18,6 +18,7 @@ from audiolog_cli.llm.outline import WRITERS, outline
 from audiolog_cli.llm.prompts import Prompt, find, own_folder
 from audiolog_cli.llm.recording import Recording
 from audiolog_cli.tally import Tally
+from audiolog_cli.wording import counted
 
 if TYPE_CHECKING:
     from audiolog_cli.llm.asking import Asking
@@ -188,7 +189,8 @@ class Asker:
             n_model, n_table = log.sentences("model"), log.sentences("table")
             english = ", in English" if n_table and asking.prompt.language else ""
             terminal.say(
-                f"log of {recording.filename}: {n_model} sentences are the model's, {n_table} lines the table's{english}"
+                f"log of {recording.filename}: {n_model} sentence{' is' if n_model == 1 else 's are'} the model's, "
+                f"{counted(n_table, 'line')} the table's{english}"
             )
 
 
@@ -210,7 +212,7 @@ class Planner:
         else:
             yield "\n\n".join(request.text for request in requests) + "\n"
         terminal.say(
-            f"{recording.filename}: {len(requests)} calls of at most {tokens} tokens together, answers included, "
+            f"{recording.filename}: {counted(len(requests), 'call')} of at most {tokens} tokens together, answers included, "
             f"with a context of {self.asking.budget.context}; repairs can double that"
         )
 
@@ -239,8 +241,8 @@ def _say_costs(asking: "Asking", seconds: float) -> None:
     cached = f" ({costs.cached_tokens} of them still known to the server)" if costs.cached_tokens else ""
     kept = f", {costs.kept} answers from disk" if costs.kept else ""
     terminal.say(
-        f"{asking.backend.name}: {costs.calls} calls, {costs.prompt_tokens} tokens sent{cached}, {costs.answer_tokens} received, "
-        f"{seconds:.1f} s{kept}"
+        f"{asking.backend.name}: {counted(costs.calls, 'call')}, {costs.prompt_tokens} tokens sent{cached}, "
+        f"{costs.answer_tokens} received, {seconds:.1f} s{kept}"
     )
 
 
