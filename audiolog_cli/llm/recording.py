@@ -76,13 +76,17 @@ def _rows(first: Record, rest: Iterator[Record], recording: Recording, options: 
     if isinstance(first, Row):
         yield from merge(drop_short(bridge_gaps(_in_order(_noted(stream, recording)), options.max_gap), options.min_duration))
         return
+    kept: dict[str, tuple[float, float]] = {}  # as in `surest`, of the events that were not dropped
     for record in table(_scored(stream, recording), options):
         if isinstance(record, Row):
+            for event in record.events:
+                best = recording.surest[event]
+                kept[event] = best if record.onset - 0.001 < best[1] < record.offset else kept.get(event, (0.0, -1.0))
             yield record
         else:
             _note(record, recording)
-    if options.min_duration > 0:  # the highest score may be of a sound that was dropped
-        recording.surest.clear()
+    is_known = all(kept[event] == recording.surest[event] for event in kept)  # else the highest score was of a sound too short
+    recording.surest = kept if is_known else {}
 
 
 def _scored(records: Iterator[Record], recording: Recording) -> Iterator[Cell | End | Failure]:
