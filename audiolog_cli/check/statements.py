@@ -195,11 +195,7 @@ def _others(sentence: Sentence, clause: Clause, run: Sequence[Mention], when: Ti
         is_point = when.onset == when.offset
         runs = [[each for each in found if is_point or each.concept not in sentence.scenes] for found in clause.runs]
         return (*last, *(tuple(each) for each in runs if each and len(clause.runs) > len(clause.times)))
-    if _take_turns(sentence):
-        return tuple(last)
-    beside = [next((each for each in reversed(sentence.runs) if each[-1].end <= when.start), None)]
-    beside.append(next((each for each in sentence.runs if each[0].start >= when.end), None))
-    return (*last, *(tuple(each) for each in beside if each))
+    return tuple(last) if _take_turns(sentence) else (*last, *(tuple(each) for each in sentence.runs))
 
 
 def _take_turns(sentence: Sentence) -> bool:
