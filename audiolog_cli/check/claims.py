@@ -186,7 +186,7 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
             labels &= table.known.firm.get(mention.concept, frozenset())
         if statement.time is None and (is_pseudo or (not labels and statement.supposed)):
             continue
-        if not labels and mention.concept in places() and table.known.strange & table.scenes:
+        if not (labels or statement.time) and mention.concept in places() and table.known.strange & table.scenes:
             continue  # `a library` may be said of a reading room
         start = min(mention.start, statement.time.start) if statement.time else mention.start
         end = max(mention.end, statement.time.end) if statement.time else mention.end

@@ -19,10 +19,12 @@ TOLERANCE = 1.0  # seconds that a time may be off before it is wrong
 MOSTLY_SHARE = 0.4  # of the time, or of what is heard most: less is not "mostly"
 THROUGHOUT_SHARE = 0.6  # of the region, from the first to the last time that a sound is heard, for "throughout"
 GOES_ON_SHARE = 0.45  # of the time, for a sound that is there "all night"
+LONGEST_PAUSE = 0.6  # of the region, in a sound that is there "throughout"
+LONGEST_SHARE = 0.95  # of the longest, for a sound that is said to be the longest
 NEAR = 4.0  # seconds between a point and a sound whose length is given with it
 SILENCE_SLACK = 5.0  # seconds between silence and the start or end of a recording that it is said to open or close
 SHARE_SLACK = 0.06  # of the time, for a percentage
-TOGETHER = 3.0  # seconds between two sounds that are heard "at once"
+TOGETHER_SHARE = 0.001  # of the recording, between two sounds that are heard "at once"
 OPENING_SHARE = 0.25  # of the recording, at its start or end, for a sound it "begins" or "ends" with
 
 HOUR = 3600.0  # seconds of a recording in which 1:05 may be an hour and five minutes
@@ -248,7 +250,8 @@ def _throughout(case: Case) -> str:
             continue
         # Times of a heading are widened by the tolerance on both sides.
         extent = min(region.offsets[-1] - region.onsets[0], region.seconds) - 2 * TOLERANCE
-        if seconds >= THROUGHOUT_SHARE * extent:
+        pauses = spans.within(region).pauses if region.seconds else []
+        if seconds >= THROUGHOUT_SHARE * extent and max(pauses[-1:], default=0.0) <= LONGEST_PAUSE * extent:
             return ""
     return "not all that time"
 
@@ -409,6 +412,21 @@ def _oftenest(case: Case) -> str:
     return found
 
 
+def _longest(case: Case) -> str:
+    """Heard longest, in all or at once, in one of the regions."""
+    found = ""
+    for region in case.within:
+        own = case.table.when_within(case.labels, *region)
+        each = {event: case.table.when_within(frozenset({event}), *region) for event in case.table.events - case.labels}
+        others = {event: spans for event, spans in each.items() if spans}
+        total = max((spans.seconds for spans in others.values()), default=0.0)
+        single = max((spans.lengths[-1] for spans in others.values()), default=0.0)
+        if own and (own.seconds >= LONGEST_SHARE * total or own.lengths[-1] >= LONGEST_SHARE * single):
+            return ""
+        found = found or f"{_words(max(others, key=lambda event: others[event].seconds, default=''))} longer, says the table"
+    return "" if case.labels <= case.table.scenes else found
+
+
 def _foremost(case: Case) -> str:
     """Heard most often, or longest: `the most common sound` may mean either."""
     return _oftenest(case) and _mostly(case) and _oftenest(case)
@@ -419,12 +437,19 @@ def _overlaps(case: Case) -> str:
     own = [labels_of(mention, case.table) for mention in case.statement.mentions]
     others = [labels_of(mention, case.table) for mention in case.quality.others]
     if not others:
-        own, others = own[:-1], own[-1:]
+        own, others = (own[:1], own[1:]) if len(own) == 2 else ([], [])
     pairs = [(case.table.when(a), case.table.when(b)) for a in own for b in others if a and b and a.isdisjoint(b)]
-    slack = TOGETHER + 0.01 * case.table.whole.seconds
+    slack = TOLERANCE + TOGETHER_SHARE * case.table.whole.seconds
     if not pairs or any(b.meets(on - slack, off + slack) for a, b in pairs for on, off in a.pairs()):
         return ""
     return "not at the same time, says the table"
+
+
+def _apart(case: Case) -> str:
+    """Never heard at once with another label."""
+    spans, others = case.table.when(case.labels), frozenset().union(*(labels_of(each, case.table) for each in case.quality.others))
+    shared = spans.within(case.table.when(others)) if others and case.labels.isdisjoint(others) else None
+    return f"both at {clock(shared.onsets[0])}, says the table" if shared and shared.seconds > 2 * TOLERANCE else ""
 
 
 def _least(spans: Spans) -> int:
@@ -486,6 +511,8 @@ KINDS: dict[str, Callable[[Case], str]] = {
     "oftener": _oftener,
     "oftenest": _oftenest,
     "foremost": _foremost,
+    "longest": _longest,
+    "apart": _apart,
     "overlaps": _overlaps,
     "opens": _opens,
     "closes": _closes,

@@ -18,7 +18,7 @@ from audiolog_cli.check.words import MISSING, QUIET, Mention
 COUNT = compiled(
     rf"(?P<several><several_times>)|(?<![A-Za-z])(?=\w)(?P<number>{NUMBER})"
     r"\s*(?:<times>(?!\s+<no_count>)|(?:(?!<seconds|minutes|hours>)(?P<kind>[^\W\d_]+)\s+)?<occurrences>"
-    r"(?=\s+(?:of|with)\b|\s*(?:[,.;)\n|]|$)))"
+    r"(?=\s+(?:of|with|and|lasting|adding|that|which|at|between|during|totalling)\b|\s*(?:[,.;)\n|]|$)))"
     r"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+<occurrences>"
     r"|(?P<crossed>\d+)\s*[\u00d7x](?!\w)|[\u00d7x]\s?(?P<times>\d+)(?!\w)"
     r"|(?P<count><counts>)(?!\s+<no_count>)"

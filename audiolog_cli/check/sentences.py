@@ -117,6 +117,7 @@ class Sentence:
     durations: list[Duration]
     scenes: frozenset[str]  # concepts
     heading: list[Mention]  # what it is about if it names no label itself
+    is_introduced: bool = False  # a line of a list below `The baby cries twice:`
     follows_recording: bool = False  # the sentence before speaks of the recording
     clauses: list[Clause] = field(default_factory=list)
 
@@ -149,6 +150,7 @@ def sentences(text: str, table: Table) -> Iterator[Sentence]:
     found_mentions = _all_mentions(masked, table.known)
     starts = [[item.start for item in items] for items in (found_mentions, found_times, found_durations)]
     heading: list[Mention] = []
+    introduced = False
     of_all = True  # whether the last one speaks of the recording
     asked = -1  # where a question began that names no label: it is one sentence with its answer
     for start, end in _bounds(masked):
@@ -165,6 +167,9 @@ def sentences(text: str, table: Table) -> Iterator[Sentence]:
         if sentence.mentions:
             sentence.clauses = _clauses(sentence)
             heading = sentence.mentions[-1:]
+            introduced = sentence.line.rstrip().endswith(":") and len({each.concept for each in sentence.mentions}) == 1
+            introduced = introduced and heading[0].concept not in table.scenes | table.scene_concepts
+        sentence.is_introduced = introduced and not sentence.mentions
         yield sentence
 
 
@@ -212,6 +217,8 @@ def _all_mentions(masked: str, known: Lexicon) -> list[Mention]:
     for mention in found:
         blanked[mention.start : mention.end] = "\x05" * (mention.end - mention.start)
     named = mentions("".join(blanked), known)
+    heads = {each.start for before, each in pairwise(named) if each.concept == "music" and each.start - before.end == 1}
+    named = [each for each in named if each.start not in heads]  # organ music
     quiet = [each for each in found if not any(SILENCED.fullmatch(masked, other.end, each.start) for other in named)]
     return sorted([*quiet, *named], key=lambda mention: mention.start)
 
