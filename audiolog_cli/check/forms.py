@@ -3,7 +3,8 @@
 The forms stand in the word tables (`languages/`, `[forms]`), by the quality that they state. In a form, `A` and `B` are
 labels joined by `and` and commas, `S` is a scene, `Q` and `Z` silence, `T` a time, `D` a duration, `W` the recording or a part of
 it, `N` a number, `P` a share, `L` an amount of time. Up to three words may stand before each label, but only articles after `=`.
-`~` stands for up to five words, `^` for the beginning of the sentence, `<kind>` for the phrases of a kind; the rest is a regular
+`~` stands for up to five words, `^` for the beginning of the sentence, `W>` for
+words for the recording as the subject, `<kind>` for the phrases of a kind; the rest is a regular
 expression.
 
 In: a `Sentence`. Out: statements with a `Quality`.
@@ -12,6 +13,7 @@ In: a `Sentence`. Out: statements with a `Quality`.
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
 from audiolog_cli.check.language import compiled, numbers, tables, value
 from audiolog_cli.check.sentences import Quality, Sentence, Statement
@@ -50,37 +52,74 @@ SLOT = re.compile(
     )
 )
 FOR_NOW = compiled("<restricting|for_now>")  # `from then on only rain`
+SUBJECT = "W> "
+MARKS = {"A": "\x06", "B": "\x06", "S": "\x07", "Q": "\x05", "Z": "\x05", "T": "\x01", "D": "\x04"}
 IT = re.compile(r"it\b", re.IGNORECASE)  # the recording, if that is what the sentence before speaks of
 FIRST_OF = frozenset({"opens", "closes", "longer", "oftener"})  # qualities of the first of several labels
 
 
+class Form(NamedTuple):
+    """One form, ready to be searched for."""
+
+    kind: str  # of quality
+    pattern: re.Pattern[str]
+    denies: bool  # whether the form itself denies something
+    of_all: bool  # whether it must follow words for the recording, its subject
+    needs: frozenset[str]  # placeholders without which it cannot match
+
+
 @cache
-def forms() -> tuple[tuple[str, re.Pattern[str], bool], ...]:
-    """(kind of quality, pattern, whether the form itself denies something) of all forms."""
-    found = []
-    for table in tables():
-        for kind, said in table.get("forms", {}).items():
-            for form in said:
-                pattern = form.replace(r"\W", MARK)
-                while (written := SLOT.sub(lambda match: SLOTS[match.group()], pattern)) != pattern:
-                    pattern = written
-                found.append((kind, compiled(rf"(?<![^\W\d_])(?:{pattern})(?![^\W\d_])"), DENIED.search(form) is not None))
-    return tuple(found)
+def forms() -> tuple[Form, ...]:
+    """All forms."""
+    return tuple(
+        _form(kind, said) for table in tables() for kind, all_said in table.get("forms", {}).items() for said in all_said
+    )
+
+
+def _form(kind: str, said: str) -> Form:
+    form = said.removeprefix(SUBJECT)
+    needs = frozenset(mark for slot, mark in MARKS.items() if re.search(rf"(?<![\\A-Za-z\[]){slot}(?![A-Za-z<])", form))
+    pattern = compiled(rf"(?<![^\W\d_])(?:{_expanded(form)})(?![^\W\d_])")
+    return Form(kind, pattern, DENIED.search(form) is not None, form != said, needs)
+
+
+def _expanded(form: str) -> str:
+    """A form as a regular expression with `<kind>`."""
+    pattern = form.replace(r"\W", MARK)
+    while (written := SLOT.sub(lambda match: SLOTS[match.group()], pattern)) != pattern:
+        pattern = written
+    return pattern
+
+
+OF_ALL_BEFORE = compiled(
+    r"(?<![^\W\d_])" + _expanded(r"W(?:[^.;]*?(?:,|<and|then|before>|until it|until the recording))? ~") + r"\s*\Z"
+)
 
 
 def formed(sentence: Sentence) -> Iterator[Statement]:
     """The statements of all forms that a sentence has."""
     shape = _shape(sentence)
-    for kind, pattern, denies in forms():
-        for match in pattern.finditer(shape):
-            if IT.match(match.group()) and not sentence.follows_recording:
+    has = frozenset(shape)
+    for form in forms():
+        for match in form.pattern.finditer(shape) if form.needs <= has else ():
+            if form.kind == "only" and _is_for_now(sentence, shape, match.start()):
                 continue
-            if kind == "only" and (sentence.masked[sentence.start - 1 : sentence.start] == ";" and not sentence.times):
-                continue  # perhaps within the time named before
-            if kind == "only" and FOR_NOW.search(shape, max(0, match.start() - 32), match.start()):
+            if form.of_all and not _is_of_recording(sentence, shape, match.start()):
                 continue
-            if denies or not DENIED.search(shape, match.start(), match.end()):
-                yield _statement(kind, match, sentence)
+            if form.denies or not DENIED.search(shape, match.start(), match.end()):
+                yield _statement(form.kind, match, sentence)
+
+
+def _is_for_now(sentence: Sentence, shape: str, position: int) -> bool:
+    """Whether `only` is about a time named before: `from then on only rain`, `it is silent at 0:05; only a dog barks`."""
+    follows = sentence.masked[sentence.start - 1 : sentence.start] == ";" and not sentence.times
+    return follows or FOR_NOW.search(shape, max(0, position - 32), position) is not None
+
+
+def _is_of_recording(sentence: Sentence, shape: str, position: int) -> bool:
+    """Whether words for the recording come before a form; `it` is the recording only if the last sentence speaks of that."""
+    match = OF_ALL_BEFORE.search(shape[:position])
+    return match is not None and (sentence.follows_recording or not IT.match(match.group()))
 
 
 def _statement(kind: str, match: re.Match[str], sentence: Sentence) -> Statement:

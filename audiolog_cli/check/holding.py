@@ -447,7 +447,10 @@ def _overlaps(case: Case) -> str:
 
 def _apart(case: Case) -> str:
     """Never heard at once with another label."""
-    spans, others = case.table.when(case.labels), frozenset().union(*(labels_of(each, case.table) for each in case.quality.others))
+    spans, others = (
+        case.table.when(case.labels),
+        frozenset().union(*(labels_of(each, case.table) for each in case.quality.others)),
+    )
     shared = spans.within(case.table.when(others)) if others and case.labels.isdisjoint(others) else None
     return f"both at {clock(shared.onsets[0])}, says the table" if shared and shared.seconds > 2 * TOLERANCE else ""
 

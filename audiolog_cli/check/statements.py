@@ -64,7 +64,12 @@ def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
     of_all = OF_ALL.search(line) is not None
     if not sentence.mentions:
         clause = Clause(sentence.start, sentence.end)
-        is_own = of_all or (line.lstrip()[:1] == "\x01" and not sentence.is_introduced) or "\x03" in line or speaks_of_something_else(sentence.masked, clause)
+        is_own = (
+            of_all
+            or (line.lstrip()[:1] == "\x01" and not sentence.is_introduced)
+            or "\x03" in line
+            or speaks_of_something_else(sentence.masked, clause)
+        )
         owners = [] if is_own else sentence.heading
         supposed = SUPPOSED.search(line) is not None
         yield from (Statement(tuple(owners), time, False, supposed) for time in sentence.times)
