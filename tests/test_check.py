@@ -341,7 +341,7 @@ def score_hand_written(name: str) -> tuple[int, int, list[str], list[str]]:
     return n_right, len(logs) - n_right, alarms, passed
 
 
-UNMENDED = ()  # scored once; the check was not mended to them
+UNMENDED = ("real_3", "real_4", "real_7", "real_8", "real_10", "real_11")  # not mended to, and not read
 
 
 def figures(names: Iterable[str]) -> tuple[int, int, list[str], list[str]]:
@@ -356,6 +356,13 @@ def test_right_and_wrong_hand_written_logs_are_distinguished() -> None:
     assert (n_right, n_wrong) == (763, 687)
     assert len(alarms) <= 0.01 * n_right, alarms
     assert len(passed) <= 0.08 * n_wrong, passed
+
+
+def test_first_sight_of_logs_that_the_check_was_not_mended_to() -> None:
+    n_right, n_wrong, alarms, passed = figures(UNMENDED)
+    assert (n_right, n_wrong) == (120, 120)
+    assert len(alarms) <= 45
+    assert len(passed) <= 31
 
 
 def test_constructions_of_sentences_are_read() -> None:

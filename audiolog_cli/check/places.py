@@ -94,8 +94,7 @@ class Place:
         """A statement with the nearest scene before it; one without a time is split by label, each with its own scene."""
         if statement.time is not None or statement.quality is not None:
             placed = self._with_scene(statement, statement.mentions[0], sentence) if statement.mentions else statement
-            is_vague = placed.scene is None and (self.here or not OF_ALL.search(sentence.line))  # `only rain`, of what?
-            if not (is_vague and placed.quality and placed.quality.kind == "only" and not placed.times):
+            if not (self.here and placed.quality and placed.quality.kind == "only" and not placed.times):
                 yield replace(placed, here=self.here)
         else:
             for mention in statement.mentions:

@@ -199,7 +199,7 @@ def _others(sentence: Sentence, clause: Clause, run: Sequence[Mention], when: Ti
     if clause.start <= when.start < clause.end:
         is_point = when.onset == when.offset
         runs = [[each for each in found if is_point or each.concept not in sentence.scenes] for found in clause.runs]
-        last += [tuple(each) for each in runs if each and len(clause.runs) > len(clause.times)]
+        return (*last, *(tuple(each) for each in runs if each and len(clause.runs) > len(clause.times)))
     return tuple(last) if _take_turns(sentence) else (*last, *(tuple(each) for each in sentence.runs))
 
 
