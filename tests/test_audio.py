@@ -1,5 +1,6 @@
 """Recordings to samples and windows: lengths and positions to the sample, every container, pipes, and damage."""
 
+import errno
 import io
 import os
 import struct
@@ -544,6 +545,40 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     path.chmod(0)
     with not_root(), pytest.raises(AudioError, match="a.wav: permission denied$"):
         list(decode(path))
+
+
+@pytest.mark.parametrize("place", [0, 30, 2000, 40_000])
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".opus", ".mp3"])
+def test_a_disk_that_fails_costs_only_its_recording(suffix: str, place: int, tmp_path: Path) -> None:
+    """Wherever it does: an OSError would end the run."""
+
+    class Disk(io.BytesIO):
+        name = "a"
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() + (size or 0) > place:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return super().read(size)
+
+    disk = Disk(encode(tmp_path / f"a{suffix}", noise(9, 48_000), 48_000).read_bytes())
+    with pytest.raises(AudioError, match="^a: Input/output error$"):
+        list(decode(disk, report=lambda damage: None))
+
+
+def test_a_header_that_leads_out_of_the_file_is_an_error() -> None:
+    """Two CAF files in a row: what is read as the size of a chunk is beyond what a file may have."""
+    layout = struct.pack(">d4sIIIII", 8000.0, b"lpcm", 0, 2, 1, 1, 16)
+    caf = b"caff\0\1\0\0desc" + struct.pack(">q", len(layout)) + layout + b"data" + struct.pack(">qI", 404, 0) + bytes(400)
+
+    class File(io.BytesIO):
+        def seek(self, place: int, whence: int = os.SEEK_SET, /) -> int:
+            if place > 1 << 44:  # where files of ext4 end
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            return super().seek(place, whence)
+
+    assert len(whole(File(caf))) == 800
+    with pytest.raises(AudioError, match="^-: Invalid argument$"):
+        list(decode(File(caf + caf)))
 
 
 def test_an_empty_pipe_is_empty_input() -> None:

@@ -142,8 +142,11 @@ def _holds_records(path: str, is_raw: bool) -> bool:
     if path == "-":
         head = cast(BufferedReader, sys.stdin.buffer).peek()
     elif os.path.isfile(path) and os.access(path, os.R_OK):
-        with open(path, "rb") as file:
-            head = file.read(4096)
+        try:
+            with open(path, "rb") as file:
+                head = file.read(4096)
+        except OSError:
+            return False  # decoding reports a disk that fails
     else:
         return False  # a FIFO cannot be peeked at; decoding reports a missing file
     first_line = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0]

@@ -88,17 +88,20 @@ def source_name(source: Source) -> str:
 
 @contextmanager
 def open_bytes(source: Source) -> Iterator[BinaryIO]:
-    """Open a path, `-` or a file object for reading; AudioError says what is wrong with it."""
+    """Open a path, `-` or a file object for reading; AudioError says what is wrong with it, also if a disk fails meanwhile."""
     name = source_name(source)
-    if not isinstance(source, (str, os.PathLike)):
-        yield source
-    elif name == "-":
-        if sys.stdin is None:
-            raise AudioError("-: standard input is closed")
-        yield sys.stdin.buffer
-    else:
-        with open_path(name) as file:
-            yield file
+    try:
+        if not isinstance(source, (str, os.PathLike)):
+            yield source
+        elif name == "-":
+            if sys.stdin is None:
+                raise AudioError("-: standard input is closed")
+            yield sys.stdin.buffer
+        else:
+            with open_path(name) as file:
+                yield file
+    except OSError as error:  # or libavformat was sent to a place that cannot be, by a damaged header
+        raise AudioError(f"{name}: {error.strerror or error}") from None
 
 
 def open_path(path: str) -> BinaryIO:
