@@ -295,11 +295,31 @@ def id3_size(head: bytes) -> int:
     return 10 + size + (10 if head[5] & 0x10 else 0)  # a footer
 
 
+class Sought:
+    """A seekable file for libavformat, which a damaged header may send to a place that cannot be: it is told so.
+
+    An error in `seek` would be printed by PyAV with its traceback.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.name = str(getattr(file, "name", ""))
+        self.read, self.tell, self.seekable = file.read, file.tell, file.seekable
+        self._seek = file.seek
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        """As of a file, but -1 where that fails."""
+        try:
+            return self._seek(place, whence)
+        except (OSError, ValueError, OverflowError):
+            return -1
+
+
 def open_demuxer(name: str, reader: Any) -> InputContainer:
     """`av.open`, with its errors in our own words."""
     try:
+        seen: Any = Sought(reader) if is_seekable(reader) else reader
         container: InputContainer = av.open(
-            reader, container_options=options_for(reader), metadata_errors="replace", buffer_size=65536
+            seen, container_options=options_for(reader), metadata_errors="replace", buffer_size=65536
         )
         return container
     except (av.error.FFmpegError, EOFError, ValueError) as error:

@@ -109,6 +109,8 @@ def packets(track: SoundTrack) -> Iterator[SoundPacket | Lost]:
                 n_errors = 0
                 yield packet
             return
+        except IndexError:  # a packet of a track that was not there when the container was opened: PyAV does not know it
+            continue
         except av.error.FFmpegError as error:
             n_errors += 1
             yield Lost(error.strerror or str(error))
