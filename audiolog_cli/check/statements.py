@@ -46,6 +46,7 @@ AND_BEFORE = compiled(r"<and>\s*,\s*\Z")
 PART_WITHOUT = compiled(
     r"\b(?:an?|another|one|<ordinal>)\s+(?!<recording>)(?:[^\W\d_]+\s+)?(?!<recording>)[^\W\d_]+\s+<without>"
 )  # a pause without
+FEW_RUNS = 6  # of labels in a sentence, any of which a time may be of
 THAN = compiled("<than>")
 ANSWER = compiled(r"\W*(?:(?P<no><answer_no>)|<answer_yes>)\W*\Z")
 RESPECTIVELY = compiled("<respectively>")
@@ -200,7 +201,12 @@ def _others(sentence: Sentence, clause: Clause, run: Sequence[Mention], when: Ti
         is_point = when.onset == when.offset
         runs = [[each for each in found if is_point or each.concept not in sentence.scenes] for found in clause.runs]
         return (*last, *(tuple(each) for each in runs if each and len(clause.runs) > len(clause.times)))
-    return tuple(last) if _take_turns(sentence) else (*last, *(tuple(each) for each in sentence.runs))
+    if _take_turns(sentence):
+        return tuple(last)
+    before = [run for run in sentence.runs if run[-1].end <= when.start]
+    after = [run for run in sentence.runs if run[0].start >= when.end]
+    near = (before + after) if len(sentence.runs) <= FEW_RUNS else (before[-1:] + after[:1])
+    return (*last, *(tuple(run) for run in near))
 
 
 def _take_turns(sentence: Sentence) -> bool:
