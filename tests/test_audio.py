@@ -581,6 +581,22 @@ def test_a_header_that_leads_out_of_the_file_costs_nothing(capfd: pytest.Capture
     assert capfd.readouterr() == ("", "")
 
 
+def test_samples_too_large_for_float32_are_reported_without_a_warning() -> None:
+    data = np.array([0.5, 1e300, 0.25, np.nan] * 2000, "<f8").tobytes()
+    samples, damage = whole_and_damage(io.BytesIO(wav_bytes(data, 32_000, 2, 64, code=3)))
+    assert len(samples) == 4000 and {one.cause for one in damage} == {"not_numbers"}
+
+
+def test_a_block_without_samples_changes_nothing() -> None:
+    """A frame of an MP3 in a pipe may be padding alone."""
+    sound = sine(0.5, 48_000)
+    empty = np.zeros(0, np.float32)
+    parts = [(48_000, part) for part in (sound[:9000], empty, sound[9000:], empty)]
+    assert np.array_equal(
+        np.concatenate(list(resampled(parts, 32_000))), np.concatenate(list(resampled([(48_000, sound)], 32_000)))
+    )
+
+
 def test_a_track_that_appears_in_the_middle_is_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A damaged byte of an FLV names another codec, for one packet."""
     monkeypatch.setitem(ENCODERS, ".flv", ("libmp3lame", "s16p", {"b": "128k"}))

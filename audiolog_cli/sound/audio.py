@@ -128,6 +128,8 @@ def convert(resampler: AudioResampler, samples: Samples | None, rate: int) -> Sa
     """Feed samples at `rate` to the resampler and return what it has ready; None flushes it."""
     frame = None
     if samples is not None:
+        if not len(samples):  # a frame of an MP3 that is padding alone
+            return samples
         frame = AudioFrame("flt", "mono", len(samples))
         channels_of(frame, "f4")[0][:] = samples
         frame.sample_rate = rate

@@ -276,6 +276,7 @@ def report_end(track: Track, now: float, trouble: str, report: Report) -> None:
         report(Damage(now, now, f"{wave.unheard} bytes after the sound were not heard", "not_heard"))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is no number, or too large for one, is reported later
 def to_mono(piece: Piece, channel: str, name: str, cancelling: Cancelling) -> Samples:
     """One channel of a piece, or the mix of all, as float32 with full scale at 1."""
     rate, kind, layout, planes = piece
