@@ -226,6 +226,19 @@ def test_coverage_is_of_rows_and_labels() -> None:
     assert check("", table_of(CITY)).precision is None
 
 
+def test_what_the_outline_says_of_groups_and_of_parts_of_a_scene_holds() -> None:
+    scenes: Spans = {"nature": [(0, 40)], "forest": [(40, 60)], "metro_station": [(60, 150)]}
+    known = table_of(rows(scenes, {"fire": [(6, 11), (45, 47)]}))
+    for right in (
+        "Nature (40 s, 67 % of the time)\n  fire: once, 0:06-0:11\n\nForest (20 s)\n  fire: once, 0:45-0:47",
+        "1:10-1:40, metro station (30 s)",
+    ):
+        assert check(right, known).wrong == [], right
+    assert [claim.problem for claim in check("1:10-1:40, metro station (50 s)", known).wrong] == [
+        "lasts 1 min 30 s, says the table"
+    ]
+
+
 def test_pseudo_labels_are_never_listed() -> None:
     assert {QUIET, MISSING}.isdisjoint(table_of(CITY).labels)
 
@@ -341,7 +354,8 @@ def score_hand_written(name: str) -> tuple[int, int, list[str], list[str]]:
     return n_right, len(logs) - n_right, alarms, passed
 
 
-UNMENDED = ("real_3", "real_4", "real_7", "real_8", "real_10", "real_11")  # not mended to, and not read
+# Not mended to; the last four were scored once, at the end.
+UNMENDED = tuple(f"real_{number}" for number in (3, 4, 7, 8, 10, 11, 12, 13, 14, 15))
 
 
 def figures(names: Iterable[str]) -> tuple[int, int, list[str], list[str]]:
@@ -360,9 +374,9 @@ def test_right_and_wrong_hand_written_logs_are_distinguished() -> None:
 
 def test_first_sight_of_logs_that_the_check_was_not_mended_to() -> None:
     n_right, n_wrong, alarms, passed = figures(UNMENDED)
-    assert (n_right, n_wrong) == (120, 120)
-    assert len(alarms) <= 45
-    assert len(passed) <= 31
+    assert (n_right, n_wrong) == (200, 200)
+    assert len(alarms) <= 73
+    assert len(passed) <= 50
 
 
 def test_constructions_of_sentences_are_read() -> None:

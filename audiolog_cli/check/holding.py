@@ -42,10 +42,13 @@ def labels_of(mention: Mention, table: Table) -> frozenset[str]:
 
 
 def scene_of(statement: Statement, table: Table) -> frozenset[str]:
-    """The scenes that a statement is made under: those that its words name (`nature`), else those in the group that they name."""
-    if statement.scene is None:
-        return frozenset()
-    return table.known.named.get(statement.scene.concept, frozenset()) & table.scenes or labels_of(statement.scene, table)
+    """The scenes that a statement is made under."""
+    return scenes_named(statement.scene, table) if statement.scene else frozenset()
+
+
+def scenes_named(mention: Mention, table: Table) -> frozenset[str]:
+    """The scenes that words name (`nature`), else those in the group that they name."""
+    return table.known.named.get(mention.concept, frozenset()) & table.scenes or labels_of(mention, table)
 
 
 def positions_of(time: Time | None, statement: Statement, table: Table) -> list[Position]:
@@ -122,8 +125,9 @@ def regions(statement: Statement, table: Table, ranges: Sequence[Position]) -> l
             return found
     if here := positions_of(statement.here, statement, table):
         found.append((spans_of((first - TOLERANCE, last + TOLERANCE) for first, last in here if first <= last), None))
-    if statement.spoken_of and (scene := labels_of(statement.spoken_of, table)):
-        found.append((table.when(scene), scene))
+    if statement.spoken_of:
+        scenes = (scenes_named(statement.spoken_of, table), labels_of(statement.spoken_of, table))
+        found += [(table.when(scene), scene) for scene in dict.fromkeys(scenes) if scene]
     return [*found, (table.whole, "whole")]
 
 

@@ -154,6 +154,8 @@ def _amounts(sentence: Sentence) -> Iterator[Statement]:
             quality = replace(quality, bound="least")  # `three times, twice before the rain`
         if owner:
             times = sentence.clause_at(quality.start).times or owner[0].times
+            if len(sentence.times) == 1 and owner[1][0].concept in sentence.scenes:
+                times = sentence.times  # `1:28:05–2:22:45, metro station (54 min 40 s)`
             yield replace(_statement(owner[1], quality, times), instead=_others(sentence, owner[1], quality))
     is_all = OF_ALL.search(sentence.line) is not None and NARRATIVE.search(sentence.line) is None
     for match in SEVERAL.finditer(sentence.masked, sentence.start, sentence.end):
