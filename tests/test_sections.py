@@ -387,6 +387,15 @@ def test_a_unit_has_no_words_that_may_mean_what_its_table_lacks() -> None:
     assert '"garden": not in the table.' in model.asked[-1].turns[-1]
 
 
+def test_a_unit_does_not_call_a_group_of_scenes_one_of_them() -> None:
+    """SmolLM2 135M called 19 s indoors a bathroom, which a free log may."""
+    indoors = [row._replace(scene="indoors" if row.scene == "street" else row.scene) for row in FARM]
+    model = Model(lambda request: "Dogs, roosters and a bathroom are heard most.")
+    _, log = written(indoors, asking(model))
+    assert "bathroom" not in log.text
+    assert '"bathroom": not in the table.' in model.asked[-1].turns[-1]
+
+
 @pytest.mark.parametrize("answer", ["A cat meows at 0:05.", "word " * 600, "What a day!"], ids=["wrong", "cut off", "no log"])
 def test_a_bad_answer_about_the_whole_leads_to_sections(answer: str) -> None:
     said: list[str] = []

@@ -145,7 +145,7 @@ def _read(unit: Unit, answer: str, table: Table) -> list[Sentence]:
     title = f"{SUMMARY} " if unit.form == "closing" else f"{unit.title}\n" if unit.title else ""
     sentences = [sentence for sentence in sentence_claims(title + answer, table) if sentence.end > len(title)]
     for sentence in sentences:
-        sentence.reasons.extend(_loose(sentence, table))
+        sentence.reasons.extend(each for each in _loose(sentence, table) if each not in sentence.reasons)
     return sentences
 
 
@@ -153,11 +153,11 @@ def _loose(sentence: Sentence, table: Table) -> Iterator[str]:
     """Mistakes that the check lets pass as a free log may mean something else by them.
 
     A unit's scene is always there: in a log, the range of `in the street, birds from 0:06 to 0:11` may be the scene's, with the
-    birds somewhere in it; in a unit it is the sound's own, or the whole scene. Nor is there a reason in a unit for words like
-    `garden` and `door`, unless they mean one of its labels.
+    birds somewhere in it; in a unit it is the sound's own, or the whole scene. Nor is there a reason in a unit for other sounds
+    and places than its labels, or for calling `indoors` a bathroom.
     """
     for mention in mentions(sentence.text, table.known):
-        if mention.may_be and not table.known.labels[mention.concept]:
+        if mention.concept not in (QUIET, MISSING) and not table.known.firm.get(mention.concept):
             yield f'"{sentence.text[mention.start : mention.end]}": not in the table.'
     for claim in sentence.claims:
         if claim.problem or claim.denied or claim.onset is None or claim.offset is None or claim.onset == claim.offset:
