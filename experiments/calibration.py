@@ -94,7 +94,8 @@ def one_threshold(scores: Scores, precision: float = 0.0, slack: float = 0.0) ->
     def value(threshold: float) -> tuple[float, float]:
         found = (scores.events >= threshold) & scores.counted
         share = float((found & scores.reference).sum() / max(1, found.sum()))
-        return min(share - precision, 0.0), micro_f1(scores, np.full(scores.events.shape[1], threshold))
+        f1 = micro_f1(scores, np.full(scores.events.shape[1], threshold))
+        return min(share - precision, 0.0), float(np.nan_to_num(f1))  # NaN where nothing is found
 
     values = {hundredth / 100: value(hundredth / 100) for hundredth in range(5, 100)}
     reached, best = max(values.values())
