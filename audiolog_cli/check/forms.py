@@ -3,9 +3,8 @@
 The forms stand in the word tables (`languages/`, `[forms]`), by the quality that they state. In a form, `A` and `B` are
 labels joined by `and` and commas, `S` is a scene, `Q` and `Z` silence, `T` a time, `D` a duration, `W` the recording or a part of
 it, `N` a number, `P` a share, `L` an amount of time. Up to three words may stand before each label, but only articles after `=`.
-`~` stands for up to five words, `^` for the beginning of the sentence, `W>` for
-words for the recording as the subject, `<kind>` for the phrases of a kind; the rest is a regular
-expression.
+`~` stands for up to five words, `^` for the beginning of the sentence, `W>` for words for the recording as the subject, `<kind>`
+for the phrases of a kind; the rest is a regular expression.
 
 In: a `Sentence`. Out: statements with a `Quality`.
 """

@@ -4,6 +4,7 @@ In: features (B, T, C) of T steps. Out: the logits and embeddings of an `Output`
 `sed_head`, `asc_head` and so on.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,7 @@ def sized(presets: Mapping[str, Any], name: str, n_scenes: int = 0, n_events: in
     return replace(presets[name], n_scenes=n_scenes, n_events=n_events, n_classes=n_classes)
 
 
-class TwoBranches(nn.Module):
+class TwoBranches(nn.Module, ABC):
     """A network that ends in the two branches; a count of 0 in its `config` leaves a branch out."""
 
     config: Any
@@ -48,9 +49,9 @@ class TwoBranches(nn.Module):
         """Score waves (B, n_samples) at the front-end's sample rate."""
         return self.forward_features(self.logmel_extractor(wave))
 
+    @abstractmethod
     def forward_features(self, log_mel: Tensor) -> Output:
         """Score spectrograms (B, frames, n_mels) as the front-end makes them."""
-        raise NotImplementedError
 
     def branch(self, x: Tensor, output: Output, scores_normalised: bool) -> Output:
         """Put the branches' scores and embeddings of features (B, T, C) into `output`.

@@ -122,9 +122,8 @@ class HTSAT(nn.Module):
     def forward_features(self, log_mel: Tensor) -> Output:
         """Score spectrograms (B, frames, n_mels) in decibels.
 
-            They are stretched in time to the 1024 frames that the network sees (10 s make 1001), as in the reference code; a
-            spectrogram
-        much shorter than 10 s is therefore slowed down, and should be padded or repeated first. At most 1024 frames.
+        They are stretched in time to the 1024 frames that the network sees (10 s make 1001), as in the reference code; a
+        spectrogram much shorter than 10 s is therefore slowed down, and should be padded or repeated first. At most 1024 frames.
         """
         x = self.bn0(log_mel.transpose(1, 2).unsqueeze(-1)).squeeze(-1).transpose(1, 2)  # (B, frames, mels)
         if self.training:

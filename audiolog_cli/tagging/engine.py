@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from audiolog_cli import terminal
 from audiolog_cli.cells import WindowScores
 from audiolog_cli.errors import InputError
+from audiolog_cli.host import n_cores
 from audiolog_cli.records import Cell, End, Failure, Remark
 from audiolog_cli.sound.clock import start_of
 from audiolog_cli.sound.pcm import Samples
@@ -125,10 +126,10 @@ def _spread(jobs: Jobs, tagger: "Tagger", heard: "Callable[[Tagger, Jobs, Say], 
     if tagger.jobs == 1 or tagger.device.type != "cpu" or not can_fork():
         return here(jobs, terminal.say)
     there = partial(heard, replace(tagger, jobs=1))
-    return spread(jobs, tagger.jobs, here, there, terminal.say)
+    return spread(jobs, min(tagger.jobs, n_cores()), here, there, terminal.say)  # more processes than cores gain nothing
 
 
-def _shown(records: Iterable[Cell | End | Remark], show: Callable[[str], None]) -> Iterator[Cell | End | Remark]:
+def _shown(records: Iterable[Cell | End | Remark], show: Say) -> Iterator[Cell | End | Remark]:
     for record in records:
         if isinstance(record, Cell) and record.kind == "scene":
             show(f"{record.filename}  {record.offset:.0f} s")

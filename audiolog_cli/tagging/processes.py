@@ -30,7 +30,7 @@ Say: TypeAlias = Callable[[str], None]
 Work: TypeAlias = Callable[[Jobs, Say], Generator[Item]]  # recordings and who says messages in, results out
 
 FEW = 8  # recordings before the first that go to workers
-SHORT = 8 << 20  # bytes of a file, at most: a minute of sound at 48 kHz
+SHORT = 8 << 20  # bytes of a file, at most: a minute of mono 16-bit sound at 48 kHz has 5.8 MB
 LIST_SIZE = 16  # recordings of a list, at most
 LIST_BYTES = 32 << 20  # files of a list, about
 LISTS_AHEAD = 2  # for each worker: the one it has and the next
@@ -58,11 +58,13 @@ def spread(jobs: Jobs, n_workers: int, here: Work[Item], there: Work[Item], say:
 
 def can_fork() -> bool:
     """Whether a process that has run native threads may be copied here, and copies can share locks (in /dev/shm)."""
+    if sys.platform != "linux":
+        return False
     try:
         get_context("fork").Lock()
-    except (OSError, ValueError):  # ValueError: no fork at all
+    except OSError:
         return False
-    return sys.platform == "linux"
+    return True
 
 
 def _size(job: Job | InputError) -> int:
