@@ -8,7 +8,7 @@ Three tables: means over labels; each label with the first network; each label w
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from textwrap import fill
 
@@ -45,8 +45,8 @@ def over_labels(draws: Draws, name: str, digits: int = 2) -> str:
     return spread((float(np.mean([figures[name] for figures in draw.values()])) for draw in draws), digits)
 
 
-def of_label(draws: Draws, label: str, name: str, digits: int = 2) -> str:
-    return spread((draw[label][name] for draw in draws if label in draw), digits)
+def of_label(draws: Draws, label: str, name: str) -> str:
+    return spread(draw[label][name] for draw in draws if label in draw)
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -62,23 +62,22 @@ def means(runs: Runs) -> str:
     return table(["network", "clips", "draws", "labels", "AP", "F1", "false alarms an hour"], rows)
 
 
-def by_label(runs: Runs, columns: dict[str, Draws], cells: Callable[[Draws, str], list[str]], names: list[str]) -> str:
-    labels = sorted({label for draws in columns.values() for draw in draws for label in draw})
-    rows = [[label, *(cell for draws in columns.values() for cell in cells(draws, label))] for label in labels]
-    return table(["label", *(f"{column}: {name}" for column in columns for name in names)], rows)
+def by_label(columns: dict[str, tuple[Draws, str]]) -> str:
+    """A row for each label; each column shows one figure of some draws."""
+    labels = sorted({label for draws, _ in columns.values() for draw in draws for label in draw})
+    rows = [[label, *(of_label(draws, label, name) for draws, name in columns.values())] for label in labels]
+    return table(["label", *columns], rows)
 
 
 def tables(runs: Runs) -> str:
     first = next(iter(runs))[0]
     own = {f"{clips}": draws for (network, clips), draws in runs.items() if network == first}
     beside = {network: draws for (network, clips), draws in runs.items() if clips in (CLIPS, "its own classes")}
-    both = by_label(runs, own, lambda d, label: [of_label(d, label, "ap"), of_label(d, label, "f1")], ["AP", "F1"])
-    compared = by_label(runs, beside, lambda d, label: [of_label(d, label, "ap")], ["AP"])
-    f1 = by_label(runs, beside, lambda d, label: [of_label(d, label, "f1")], ["F1"])
-    alarms = by_label(runs, beside, lambda d, label: [of_label(d, label, "alarms", 1)], ["alarms"])
-    text = f"{means(runs)}With {first}, by label and number of clips:\n\n{both}"
+    both = {f"{clips}: {title}": (draws, name) for clips, draws in own.items() for name, title in (("ap", "AP"), ("f1", "F1"))}
+    text = f"{means(runs)}With {first}, by label and number of clips:\n\n{by_label(both)}"
     if len(beside) > 1:
-        text += f"With {CLIPS} clips, AP, F1 and false alarms an hour beside those of the others:\n\n{compared}{f1}{alarms}"
+        compared = {f"{network}: AP": (draws, "ap") for network, draws in beside.items()}
+        text += f"With {CLIPS} clips, beside the other networks:\n\n{by_label(compared)}"
     return text
 
 
