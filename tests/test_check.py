@@ -50,6 +50,7 @@ def wrong(text: str, table: list[Row] = CITY) -> list[tuple[str, str]]:
         ("it stops after half a minute, followed by 10 minutes on a bus, (about 17 min)", []),
         ("for 5 seconds, every 30 seconds, 12 seconds long", []),
         ("3 times, 6 s in all; 40 s; a 5-second clip of 2 minutes", []),
+        ("at 2024-05-11T04:20:00+02:00 to 2024-05-11 04:21:00.5-02:00, on 2024-05-12 at 0:05", [(5, 5)]),
         ("5 and 6 dogs, in 3 scenes, 47 % of the time", []),
     ],
 )

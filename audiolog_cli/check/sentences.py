@@ -12,13 +12,12 @@ from itertools import pairwise
 
 from audiolog_cli.check.facts import Table
 from audiolog_cli.check.language import compiled
-from audiolog_cli.check.times import Duration, Time, durations, times
+from audiolog_cli.check.times import DATES, Duration, Time, blanked, durations, times
 from audiolog_cli.check.words import MISSING, QUIET, Lexicon, Mention, mentions
 from audiolog_cli.wording import UNNAMED
 
 # Placeholders, one for each character: \x01 a time, \x03 a scene without a name, \x04 a duration
 NAMES = re.compile(r"^Log of .*$|\b[\w-]+\.(?:wav|flac|mp3|m4a|aac|ogg|opus|webm|mp4)\b", re.MULTILINE)  # of files: not claims
-DATES = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 MARKUP = re.compile(r"[*`#>\"“”‘_]")
 IDIOMS = compiled(r"<idioms>|,\s*<parenthetical>\s*,")
 SENTENCE_END = re.compile(r"[.!?](?=\s|$)|;(?=\s|$)(?!\s+\w+(?:\s\w+){0,2}\s*(?:[;.\n]|$))|[。；！？]|\n")
@@ -138,10 +137,9 @@ class Sentence:
 
 def sentences(text: str, table: Table) -> Iterator[Sentence]:
     """The sentences of a log with their labels, times and clauses."""
-    for pattern in (NAMES, DATES):
-        text = pattern.sub(lambda match: " " * len(match.group()), text)
+    text = blanked(DATES, blanked(NAMES, text))
     text = re.sub(UNNAMED, lambda match: "\x03" * len(match.group()), text, flags=re.IGNORECASE)
-    text = IDIOMS.sub(lambda match: " " * len(match.group()), MARKUP.sub(" ", text))
+    text = blanked(IDIOMS, MARKUP.sub(" ", text))
     found_times = _in_one_way(times(text), table)
     masked = _masked(text, found_times, "\x01")
     masked = EMPTY_CELL.sub(lambda match: match["row"] + " " * len(match["none"]), masked)

@@ -3,7 +3,7 @@
 It reads 1:05, 1:02:03, 65 s, 1 min 5 s, minute 1, second 65, 11:50 pm, the last 30 seconds, and ranges of them (`0:05–0:12`,
 `from 5 to 12 seconds`, `between 5 s and 12 s`, `start: 5 ... end: 12`), with the words of `languages/`. An amount of time is a
 position only after a word that leads to one (`at 5 s`); it is a duration after `for`, before `long` or alone in brackets;
-otherwise it is neither.
+otherwise it is neither. Dates, with the time and zone that belong to them, are passed over.
 """
 
 import re
@@ -64,6 +64,9 @@ class Duration:
     is_bare: bool = False  # only its place says that it is one: `a dog (40 s)`, which may also be where the dog is heard
 
 
+DATES = re.compile(  # as `tag` writes them, or without their time
+    r"\d{4}-\d\d-\d\d(?P<time>[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?"
+)
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[.,]\d+)?|<numbers>(?:-<numbers>)?)(?:\s+<and_a_half>)?"
 AMOUNT = "|".join(  # 1 h 2 min 3 s, and its shorter forms, the longest first
     rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}\s*(?:<and>\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}(?:\s+<and_a_half|and_a_quarter|and_three_quarters>)?"
@@ -206,13 +209,19 @@ class _Taken:
         insort(self.bounds, (start, end))
 
 
+def blanked(pattern: re.Pattern[str], text: str) -> str:
+    """The text with spaces in place of what matches: positions in it stay the same."""
+    return pattern.sub(lambda match: " " * len(match.group()), text)
+
+
 def times(text: str) -> list[Time]:
-    """The positions and ranges in a text, in order; durations are not among them.
+    """The positions and ranges in a text, in order; durations and dates are not among them.
 
     >>> text = "A dog barks at 0:05 for 3 s, a car from 12 to 14.5 seconds and at 1 min 2 s."
     >>> [(time.onset, time.offset) for time in times(text)]
     [(5.0, 5.0), (12.0, 14.5), (62.0, 62.0)]
     """
+    text = blanked(DATES, text)
     found: list[Time] = []
     taken = _Taken()
     readers: tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], list[Time]]], ...] = (

@@ -11,13 +11,12 @@ from html import escape
 from pathlib import PurePath
 from typing import NamedTuple
 
-from audiolog_cli.check.times import Time, times
+from audiolog_cli.check.times import DATES, Time, times
 from audiolog_cli.errors import InputError
 from audiolog_cli.records import composed
 from audiolog_cli.report.timeline import Timeline
 
 DAY = 86_400_000  # milliseconds
-STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?")  # as `tag` writes clock times
 
 
 def logs(text: str, recordings: Iterable[Timeline], name: str) -> dict[str, str]:
@@ -79,15 +78,8 @@ class Named(NamedTuple):
 
 def _named(text: str, recording: Timeline) -> list[Named]:
     """All times in a text, in order. A date with its time and zone is one time: its zone, +01:00, is none."""
-    stamps = list(STAMP.finditer(text))
-    inside = {position for stamp in stamps for position in range(*stamp.span())}
-    dated = [Named(*stamp.span(), *2 * [_moment_at(stamp[0], recording)]) for stamp in stamps]
-    others = [
-        Named(time.start, time.end, *_span(time, recording))
-        for time in times(text)
-        if inside.isdisjoint((time.start, time.end - 1))
-    ]
-    return sorted(dated + others)
+    dated = [Named(*date.span(), *2 * [_moment_at(date[0], recording)]) for date in DATES.finditer(text) if date["time"]]
+    return sorted(dated + [Named(time.start, time.end, *_span(time, recording)) for time in times(text)])
 
 
 def _span(time: Time, recording: Timeline) -> tuple[int, int]:
