@@ -1,9 +1,10 @@
 """Small tables that people write (durations, folds, thresholds, clips): lines in, the fields of each line by column name out.
 
 The first line is the header; columns may come in any order, and there may be others. Records, which may be millions of lines,
-have a reader of their own (`reading.py`). Numbers in fields are read in one way everywhere.
+have a reader of their own (`reading.py`). Numbers in fields are read in one way everywhere; so is what comes twice.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
 from typing import NoReturn
@@ -40,6 +41,16 @@ def read_columns(
             yield f"{name}:{number}", dict(zip(columns, fields, strict=True))
         elif line.strip():
             report(f"{name}:{number}: expected {len(columns)} columns, got {len(fields)}")
+
+
+def first_repeated(items: Sequence[str]) -> str | None:
+    """The first item that comes again later; None if each comes once.
+
+    >>> first_repeated(["cat", "dog", "cow", "dog", "cat"])
+    'cat'
+    """
+    counts = Counter(items)
+    return next((item for item in items if counts[item] > 1), None)
 
 
 # What a field holds

@@ -16,6 +16,7 @@ from typing import cast
 from typer._click.globals import get_current_context
 
 from audiolog_cli import parquet, terminal
+from audiolog_cli.columns import first_repeated
 from audiolog_cli.commands.needs import refusal
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import cells_of, has_segments, read_records
@@ -206,8 +207,7 @@ def cell_input(
 @contextmanager
 def record_input(paths: Sequence[str], is_tied: bool = False, aside: Aside = say_remark) -> Iterator[Iterator[Record]]:
     """The records of any kind in such files, except remarks, which go to `aside`."""
-    twice = next((path for index, path in enumerate(paths) if path in paths[:index]), None)
-    if twice is not None:
+    if (twice := first_repeated(paths)) is not None:
         raise UsageError(f"{twice}: named twice; give each table once")
     with closing(_records(paths, is_tied)) as records:
         yield _without_remarks(records, aside)

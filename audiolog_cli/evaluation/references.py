@@ -15,14 +15,14 @@ the scores.
 
 import math
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audiolog_cli import parquet, terminal
-from audiolog_cli.columns import finite_number, is_number, parse_times, read_columns
+from audiolog_cli.columns import finite_number, first_repeated, is_number, parse_times, read_columns
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import is_annotation, is_list, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, composed, whole
@@ -88,14 +88,12 @@ class Annotations:
         return track
 
 
-def read_annotations(paths: Iterable[str]) -> Annotations:
+def read_annotations(paths: Sequence[str]) -> Annotations:
     """Everything that the files, folders of .txt files, or stdin ("-") say; InputError or RecordError with place and way out."""
+    if (twice := first_repeated(paths)) is not None:
+        raise UsageError(f"{twice}: named twice; give each file once")
     annotations = Annotations()
-    read = set[str]()
     for path in paths:
-        if path in read:
-            raise UsageError(f"{path}: named twice; give each file once")
-        read.add(path)
         if path != "-" and Path(path).is_dir():
             _read_folder(Path(path), annotations)
         elif path.endswith(".txt") and _is_maestro_file(path):
@@ -261,8 +259,7 @@ def read_labels(path: str) -> list[str]:
         labels = [composed(label) for line in lines if (label := line.rstrip("\r\n"))]
     if not labels:
         raise RecordError(f"{name}: no labels; expected one a line")
-    twice = next((label for label in labels if labels.count(label) > 1), None)
-    if twice is not None:
+    if (twice := first_repeated(labels)) is not None:
         raise RecordError(f"{name}: the label {twice!r} comes twice")
     return labels
 
@@ -291,8 +288,7 @@ def read_frame_scores(path: Path) -> FrameScores:
         columns = lines.readline().rstrip("\r\n").split("\t")
         if columns[:2] != ["onset", "offset"] or len(columns) < 3:
             raise RecordError(f"{name}:1: expected the columns onset, offset and one per label, got {' '.join(columns)[:80]!r}")
-        twice = next((label for label in columns if columns.count(label) > 1), None)
-        if twice is not None:
+        if (twice := first_repeated(columns)) is not None:
             raise RecordError(f"{name}:1: two columns {twice!r}; expected one per label")
         table = _numbers(lines, len(columns), name)
     onset, offset = table[:, 0], table[:, 1]

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from audiolog_cli.columns import first_repeated
 from audiolog_cli.errors import UsageError, WeightsError
 from audiolog_cli.host import extra
 from audiolog_cli.model import checkpoint, layouts
@@ -91,7 +92,7 @@ def make(folder: Path, options: WordOptions) -> tuple[Extended, checkpoint.Card]
 
 
 def _check_words(options: WordOptions) -> None:
-    if twice := next((word for word in options.words if options.words.count(word) > 1), None):
+    if (twice := first_repeated(options.words)) is not None:
         raise UsageError(f"{twice!r} is named twice; expected different words")
     for word in options.words:
         check_text(word, "label")
