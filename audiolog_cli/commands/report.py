@@ -2,10 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import quote
+from typing import Annotated, Literal
 
 from typer import Option
 
@@ -14,16 +13,10 @@ from audiolog_cli.commands.inputs import cell_input
 from audiolog_cli.commands.needs import needs, not_with
 from audiolog_cli.commands.options import Files, Quiet
 from audiolog_cli.errors import InputError, UsageError
-from audiolog_cli.records import composed
 from audiolog_cli.side_files import replacing
 from audiolog_cli.tally import Tally
 
-if TYPE_CHECKING:
-    from audiolog_cli.report.page import Part, Sound
-    from audiolog_cli.report.timeline import Timeline
-
 NOT_IN_PICTURES = not_with("--format svg", "--format png", why="a picture shows neither sound nor log")
-TOLERANCE = 1.5  # seconds by which a recording and its cells may differ in length: a cell, and some rounding
 
 
 def report(
@@ -72,8 +65,10 @@ def report(
         raise InputError(f"{', '.join(tables).replace('-', 'stdin')}: no cells, there is nothing to show")
     if format == "html":
         from audiolog_cli.report.page import page
+        from audiolog_cli.report.parts import parts
 
-        _write(page(list(_parts(found, audio or [], log, output, embed))).encode(), output)
+        folder = os.path.dirname(os.path.abspath(output)) if output != "-" else os.getcwd()
+        _write(page(list(parts(found, audio or [], log, folder, embed))).encode(), output)
     else:
         from audiolog_cli.report.figure import picture
 
@@ -107,55 +102,3 @@ def _write(content: bytes, output: str) -> None:
             unfinished.write_bytes(content)
     except OSError as error:
         raise InputError(f"{output}: {terminal.reason(error)}") from None
-
-
-def _parts(found: Sequence["Timeline"], audio: Sequence[str], log: str, output: str, embed: float) -> Iterator["Part"]:
-    """What the page shows for each recording."""
-    from audiolog_cli.report.log import logs
-    from audiolog_cli.report.page import Part
-
-    paths = _matched(found, audio)
-    texts: dict[str, str] = {}
-    if log:
-        texts = logs(terminal.read_text(log), found, "stdin" if log == "-" else log)
-    for recording in found:
-        path = paths.get(recording.filename)
-        yield Part(recording, _sound(path, recording, output, embed) if path else None, texts.get(recording.filename, ""))
-
-
-def _matched(found: Iterable["Timeline"], audio: Sequence[str]) -> dict[str, str]:
-    """The path of each recording's sound, matched by full name, last part or stem; a single path goes with a single recording."""
-    filenames = [recording.filename for recording in found]
-    if len(filenames) == len(audio) == 1:
-        return {filenames[0]: audio[0]}
-    matched: dict[str, str] = {}
-    for path in audio:
-        ways = (str, os.path.basename, lambda path: Path(path).stem)  # strictest first; editors' labels hold the stem alone
-        named = next(
-            (same for way in ways if (same := [name for name in filenames if composed(way(name)) == composed(way(path))])), []
-        )
-        if len(named) != 1:
-            reason = "no cells of a recording of this name" if not named else f"{len(named)} recordings have this name"
-            raise UsageError(f"--audio {path}: {reason}; the cells are of {', '.join(filenames[:5])}")
-        matched[named[0]] = path
-    return matched
-
-
-def _sound(path: str, recording: "Timeline", output: str, embed: float) -> "Sound":
-    """A recording measured, and embedded if it is short."""
-    from base64 import b64encode
-
-    from audiolog_cli.report.audio_strip import opus, strip
-    from audiolog_cli.report.page import Sound
-
-    is_short = recording.duration <= 1000 * embed
-    measured = strip(path, with_picture=is_short)
-    if abs(measured.duration - recording.duration / 1000) > TOLERANCE:
-        terminal.say(
-            f"{path}: {measured.duration:.3f} s long, its cells end at {recording.duration / 1000:.3f} s; is it the same "
-            f"recording?"
-        )
-    if is_short:
-        return Sound(measured, f"data:audio/ogg;base64,{b64encode(opus(path)).decode('ascii')}")
-    folder = os.path.dirname(os.path.abspath(output)) if output != "-" else os.getcwd()
-    return Sound(measured, quote(os.fsencode(os.path.relpath(path, folder))))
