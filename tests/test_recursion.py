@@ -6,7 +6,7 @@ from zipfile import ZipFile
 import pytest
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.inputs import AUDIO_SUFFIXES, jobs_of
+from audiolog_cli.commands.jobs import AUDIO_SUFFIXES, jobs_of
 from audiolog_cli.errors import InputError
 from audiolog_cli.sound.remote import open_url
 from tests.conftest import not_root

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.inputs import jobs_of, names_in, thresholds_in
+from audiolog_cli.commands.inputs import thresholds_in
+from audiolog_cli.commands.jobs import jobs_of, names_in
 from audiolog_cli.commands.needs import Heading, needs, not_with
 from audiolog_cli.commands.options import Channel, Device, Jobs, Precision, Quiet, Raw, Thresholds, Track, Weights
 from audiolog_cli.tagging.options import (

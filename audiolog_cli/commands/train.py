@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Exit, Option
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.inputs import AUDIO_SUFFIXES
+from audiolog_cli.commands.jobs import AUDIO_SUFFIXES
 from audiolog_cli.commands.needs import Heading, needs, not_with, refuse
 from audiolog_cli.commands.options import Device, Quiet, complete_recipe, complete_weights
 from audiolog_cli.errors import UsageError
