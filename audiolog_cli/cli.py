@@ -42,7 +42,9 @@ app = typer.Typer(
 for command in (segment, tag, table, summarize, eval, report, train, mix, bench):
     app.command(cls=AudiologCommand, context_settings=COMMAND_SETTINGS)(command)
 
-weights_app = typer.Typer(cls=AudiologGroup, no_args_is_help=True, help="List, find, download, convert and check checkpoints.")
+weights_app = typer.Typer(
+    cls=AudiologGroup, no_args_is_help=True, help="List, find, download, convert and check checkpoints; make events of words."
+)
 for name, subcommand in WEIGHTS_COMMANDS.items():
     weights_app.command(name, cls=AudiologCommand, context_settings=COMMAND_SETTINGS)(subcommand)
 app.add_typer(weights_app, name="weights", context_settings=COMMAND_SETTINGS)

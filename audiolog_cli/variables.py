@@ -1,4 +1,5 @@
-"""Rules for the options of all commands: which environment variable each reads, and that numbers must be finite.
+"""Rules for the options of all commands: which environment variable each reads, what stands for its value in help texts, and that
+numbers must be finite.
 
 An option reads AUDIOLOG_<OPTION>, the same variable in all commands, so that a profile can set once which weights, device or
 language model to use. An option that means something else, or takes other values, in another command has the command in its
@@ -31,6 +32,16 @@ NAMED_BY_COMMAND = frozenset(
 )
 
 
+PLACEHOLDERS = {
+    "float": "NUMBER",
+    "float range": "NUMBER",
+    "int": "N",
+    "int range": "N",
+    "str": "TEXT",
+    "path": "PATH",
+}  # by type
+
+
 class Finite(FloatParamType):
     """A finite number: nan and infinity would pass any range check."""
 
@@ -59,11 +70,12 @@ def refuse_what_is_no_number(command: Command) -> None:
 
 
 def name_variables(command: Command, *path: str) -> None:
-    """Give every option of a command and its subcommands its variable; `path` are the command's names."""
+    """Give every option of a command and its subcommands its variable and its placeholder; `path` are the command's names."""
     for option in command.params:
         if isinstance(option, TyperOption) and option.name and option.expose_value and not option.is_eager:
             own = path if option.name in NAMED_BY_COMMAND else ()
             option.envvar = "_".join(("audiolog", *own, option.name)).upper()
+            option.metavar = option.metavar or PLACEHOLDERS.get(option.type.name)
     if isinstance(command, TyperGroup):
         for name, below in command.commands.items():
             name_variables(below, *path, name)

@@ -52,10 +52,7 @@ def eval(
     segment: Annotated[float, Option(min=0.001, help="Seconds of a segment."), Heading("Comparison")] = 1.0,
     decode: Annotated[
         Literal["any", "mean", "baseline"],
-        Option(
-            help="A segment is active where any part of it is, where its mean is, or by the rule of DCASE 2023 task 4B's "
-            "baseline."
-        ),
+        Option(help="A segment is active if any part of it is, if its mean is, or by the rule of DCASE 2023 task 4B's baseline."),
     ] = "any",
     threshold: Annotated[float, Option(min=0.0, max=1.0, help="Scores strictly above it are active."), ON_SCORES] = 0.5,
     thresholds: Annotated[Thresholds, ON_SCORES] = "",

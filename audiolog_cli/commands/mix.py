@@ -51,7 +51,7 @@ def mix(
     seed: Annotated[int, Option(min=0, help="The same seed makes the same mixtures.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Mix isolated clips over scene recordings; onsets and offsets are known.
+    """Mix isolated clips over scene recordings, to train on or to score against: what sounds when is known.
 
     Recordings are FLAC files beside events.tsv, scenes.tsv and ignore.tsv (events that a scene may hold unlabelled).
 

@@ -49,7 +49,7 @@ class Rule:
 
     def hint(self) -> str:
         """The rule as the end of the option's help; empty for a rule about one value of it."""
-        return "" if self.when else f"({self._demand()})"
+        return "" if self.when else self._demand()
 
     def _demand(self) -> str:
         verb = "needs" if self.is_needed else "does not go with"
@@ -174,12 +174,12 @@ class AudiologCommand(TyperCommand):
             title = next((each for each in own if isinstance(each, Heading)), title)
             if record := parameter.get_help_record(ctx):
                 names, text = record
-                hints = " ".join(filter(None, (rule.hint() for rule in own if isinstance(rule, Rule))))
+                hints = "; ".join(filter(None, (rule.hint() for rule in own if isinstance(rule, Rule))))
                 place = "Arguments" if isinstance(parameter, TyperArgument) else title
                 head, bracket, tail = text.partition("  [")  # hints come before what the program adds in brackets
-                sections.setdefault(place, []).append((names, f"{head} {hints}{bracket}{tail}" if hints else text))
-        if set(sections) <= {"Arguments", "Options", OTHER}:
-            sections["Options"] = sections.pop("Options", []) + sections.pop(OTHER, [])
+                sections.setdefault(place, []).append((names, f"{head} ({hints}){bracket}{tail}" if hints else text))
+        if OTHER in sections and set(sections) <= {"Arguments", "Options", OTHER}:
+            sections["Options"] = sections.pop("Options", []) + sections.pop(OTHER)
         for place, records in sections.items():
             with formatter.section(place):
                 formatter.write_dl(records)

@@ -30,11 +30,10 @@ def segment(
     format: Format = "tsv",
     quiet: Quiet = False,
 ) -> None:
-    """Cut recordings into segments: filename, onset, offset of each.
+    """List the segments of recordings to tag: filename, onset, offset; --skip-quiet leaves silence out.
 
-    The last segment ends with the recording. `audiolog tag` hears what the segments name: those that touch are one stretch, and
-    where nothing was left out it gives what it gives for the whole recording. A recording that cannot be read costs only itself:
-    exit code 3, or 1 if none could be.
+    `audiolog tag` analyses what the segments name. Those that touch are one stretch: where nothing was left out, it gives what it
+    gives for the whole recording. A recording that cannot be read does not stop the others: exit code 3, or 1 if none could be.
 
     Example: audiolog segment --skip-quiet -50 night.wav | audiolog tag
     """

@@ -25,7 +25,13 @@ def summarize(
         list[str] | None,
         Argument(metavar="[FILE|-]...", help="Cells or rows, as `tag` and `table` write them; - is stdin.", show_default=False),
     ] = None,
-    prompt: Annotated[str, Option(help="overview, timing, brief, or a Markdown file with your own question.")] = "overview",
+    prompt: Annotated[
+        str,
+        Option(
+            help="overview (how often, how long), timing (all in order, with times), brief (no times), or a Markdown file with a "
+            "question of your own for a language model."
+        ),
+    ] = "overview",
     ask: Annotated[
         str,
         Option(metavar="TEXT", help="A question of your own instead of a prompt."),
@@ -40,7 +46,7 @@ def summarize(
     llm: Annotated[
         str,
         Option(
-            help="outline (no LLM), local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL, or URL#MODEL.",
+            help="outline (none), local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL, or URL#MODEL.",
         ),
         Heading("Language model"),
     ] = "outline",
@@ -63,7 +69,7 @@ def summarize(
     ] = 300.0,
     keep_alive: Annotated[
         str,
-        Option(help="How long the model stays in memory, such as 5m."),
+        Option(help="How long Ollama keeps the model in memory, such as 5m."),
         needs("--llm ollama"),
     ] = "",
     parallel: Annotated[
@@ -74,7 +80,9 @@ def summarize(
     ] = 2,
     cache: Annotated[
         str,
-        Option(metavar="DIR", help="Where finished answers are kept; `off` keeps none."),
+        Option(
+            metavar="DIR", help="Where finished answers are kept; `off` keeps none [default: audiolog/answers in XDG_CACHE_HOME]."
+        ),
         OF_A_MODEL,
     ] = "",
     dry_run: Annotated[
@@ -110,8 +118,8 @@ def summarize(
 ) -> None:
     """Write a log of what was heard, and when.
 
-    Without --llm, `outline` writes it by rule, from the table alone. A language model gets the table and the question, never
-    audio. Keys come from OPENAI_API_KEY, QIANFAN_API_KEY, SPARK_API_PASSWORD or AUDIOLOG_API_KEY.
+    Without --llm it is written by rules and nothing is sent. A language model gets the table and the question, never audio. Keys
+    come from OPENAI_API_KEY, QIANFAN_API_KEY, SPARK_API_PASSWORD or AUDIOLOG_API_KEY.
 
     Example: audiolog tag rec.wav | audiolog summarize --prompt timing --llm ollama:llama3.2
     """

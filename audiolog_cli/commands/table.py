@@ -36,7 +36,7 @@ def table(
     max_gap: MaxGap = 0.0,
     quiet: Quiet = False,
 ) -> None:
-    """Turn cells into a table: start, end, scene and events of every stretch that stays the same.
+    """Join equal seconds into a table: start, end, scene and events of every stretch.
 
     A new row begins when the scene or the events change. Time without cells was not analysed and has no row.
 

@@ -43,7 +43,9 @@ def tag(
     raw: Raw = "",
     fail_fast: Annotated[bool, Option("--fail-fast", help="Stop at the first recording that fails.")] = False,
     start_time: Annotated[
-        str, Option(metavar="ISO8601", help="When the one recording began; cells then carry clock times."), Heading("Time")
+        str,
+        Option(metavar="ISO8601", help="When the recording, a single one, began; cells then carry clock times."),
+        Heading("Time"),
     ] = "",
     name_time: Annotated[
         str,
@@ -72,7 +74,8 @@ def tag(
     device: Device = "auto",
     precision: Precision = "fp32",
     batch_size: Annotated[
-        int, Option(min=0, help="Windows analysed at once, at most; 0 chooses by device. Of a live pipe, each as it comes.")
+        int,
+        Option(min=0, help="Windows analysed at once, at most; 0 chooses by device. A live pipe is analysed window by window."),
     ] = 0,
     jobs: Jobs = 0,
     hop: Annotated[
@@ -83,14 +86,19 @@ def tag(
     pool: Annotated[Literal["max", "mean"], Option(help="A cell's score: the highest of its frames, or their mean.")] = "max",
     labels: Annotated[str, Option(metavar="LABEL,...", help="Write only these events; each second still has its scene.")] = "",
     threshold: Annotated[
-        float | None, Option(min=0.0, max=1.0, help="Score from which every event is active, instead of the checkpoint's.")
+        float | None,
+        Option(
+            min=0.0,
+            max=1.0,
+            help="Score from which an event is active, instead of the checkpoint's: lower finds more, higher errs less.",
+        ),
     ] = None,
     thresholds: Thresholds = "",
     smooth: Annotated[
         float | None,
         Option(
             min=0.0,
-            help="Average events' scores over so many seconds, the nearest most; 0: not at all. Default: the checkpoint's.",
+            help="Seconds over which events' scores are averaged, near ones weighing more; 0 is off [default: the checkpoint's].",
         ),
     ] = None,
     smooth_scene: Annotated[
@@ -98,7 +106,7 @@ def tag(
     ] = None,
     sure: Annotated[
         bool,
-        Option("--sure", help="The checkpoint's higher thresholds: fewer events, about four of five right."),
+        Option("--sure", help="The checkpoint's higher thresholds: fewer events, with the default weights four of five right."),
         not_with("--threshold"),
     ] = False,
     scenes: Annotated[
@@ -136,8 +144,8 @@ def tag(
 ) -> None:
     """Say what is heard in recordings: for each second its scene, then every active event.
 
-    Without a FILE, reads standard input: a recording in any format, or segment records. Each line is written as soon as it is
-    known. A recording that fails costs only itself: exit code 3, or 1 if none could be read.
+    Without a FILE, reads standard input: a recording in any format, or segments. Each line is written as soon as it is known. A
+    recording that cannot be read does not stop the others: exit code 3, or 1 if none could be.
 
     Example: audiolog tag rec.wav | audiolog table --format github
     """

@@ -32,8 +32,8 @@ def train(
     out: Annotated[
         Path | None,
         Option(
-            metavar="DIR",
-            help="Where last.pt, best.pt, model.safetensors and the test lists go; with --extend the new checkpoint.",
+            metavar="DIR|FILE",
+            help="The run's folder: model.safetensors, best.pt, last.pt and the test lists; with --extend the new checkpoint.",
         ),
         Heading("Run"),
     ] = None,
@@ -105,7 +105,9 @@ def train(
     ] = "",
     quiet: Quiet = False,
 ) -> None:
-    """Train a network by a recipe: AudioLog's losses, and a teacher's tags where a pool has them.
+    """Teach weights a few sounds of your own (--extend), or train a network on labelled recordings by a recipe.
+
+    Example: audiolog train my_sounds/ --extend everyday --out mine.safetensors
 
     Example: audiolog train maestro_real --fold 1 --recipe paper --set preset=small --out runs/first
     """

@@ -32,9 +32,9 @@ Offline = Annotated[bool, Option("--offline", help="Use only what is on this mac
 
 
 def list_weights(quiet: Quiet = False) -> None:
-    """List the checkpoints that have a name: those on this machine, then published ones that can be had.
+    """List the checkpoints that have a name: those on this machine, then published ones.
 
-    One line each: name, here (yes, or how to get it), size in bytes (- where it is not known), what it scores, licence, source.
+    One line each: name, here (yes, or how to get it), size in bytes (- if unknown), what it knows, licence, source.
 
     Example: audiolog weights list
     """
@@ -125,7 +125,7 @@ def convert(
     labels: Labels = "",
     quiet: Quiet = False,
 ) -> None:
-    """Make a checkpoint of audiolog's own format of another project's file.
+    """Convert another project's checkpoint to audiolog's own format.
 
     Known are HTS-AT, AudioLog, EfficientAT (mnXX), and the sound networks of LAION-CLAP, msclap and transformers' CLAP, which
     have no labels and serve as a start for `audiolog train --init`. Files are read without running anything that they contain.
@@ -148,8 +148,7 @@ def check(
     ],
     quiet: Quiet = False,
 ) -> None:
-    """Check checkpoints: every tensor present, finite and of the right shape, a label and threshold per output, one window
-    scored.
+    """Check checkpoints: tensors, labels and thresholds complete and valid, one window scored.
 
     Prints a line for each that is valid. Exit code 2 for one that is not; of several, 3 if some are valid and 1 if none is.
 
@@ -194,7 +193,7 @@ def words(
     offline: Offline = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a checkpoint whose events are words, with a CLAP's text tower (needs the extra `clap`; `tag` does not).
+    """Make a checkpoint whose events are words of yours, with a CLAP's text tower (needs the extra `clap`; `tag` does not).
 
     Example: audiolog weights words clap-htsat-unfused "chainsaw" "rifle shot" --calibrate night.flac --out forest.safetensors
     """
