@@ -20,6 +20,7 @@ from typing import TypeVar
 from audiolog_cli.columns import finite_number, is_number, parse_times
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import Cell, End, Failure, Row, check_text
+from audiolog_cli.wording import words
 
 TOP_OF_BAND = 16_000.0  # Hz: half of the models' sample rate
 RAVEN_COLUMNS = (
@@ -127,9 +128,9 @@ def subtitle_lines(rows: Iterable[Row], style: str) -> Iterator[str]:
 def _cues(rows: Iterable[Row]) -> Iterator[tuple[float, float, list[str]]]:
     previous: Row | None = None
     for row in one_recording(rows, "subtitles"):
-        lines = [f"({row.scene.replace('_', ' ')})"] if row.scene and (previous is None or row.scene != previous.scene) else []
+        lines = [f"({words(row.scene)})"] if row.scene and (previous is None or row.scene != previous.scene) else []
         if row.events:
-            lines.append(f"[{', '.join(row.events).replace('_', ' ')}]")
+            lines.append(f"[{', '.join(map(words, row.events))}]")
         if lines:
             yield row.onset, row.offset if row.events else min(row.offset, row.onset + SCENE_SHOWN), lines
         previous = row

@@ -10,13 +10,14 @@ plain, html, latex) need all rows before their first line.
 import csv
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, groupby
 
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import EVENTS_SEPARATOR, ROW_COLUMNS, Cell, End, Failure, Row, check_event, milliseconds, tsv_lines
+from audiolog_cli.terminal import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +279,14 @@ def aligned_lines(rows: Iterable[Row], style: str, with_time: bool) -> Iterator[
     with_file = len({row.filename for row in table_rows}) > 1
     headers = ["File"] * with_file + ["Start", "End", "Scene", "Event"] + ["Time"] * with_time
     align = ["left"] * with_file + ["right", "right", "left", "left"] + ["left"] * with_time
-    escape: Callable[[str], str] = (lambda text: text.replace("|", "\\|")) if style == "github" else str
+    bar = "\\|" if style == "github" else "|"
     body = [
-        [escape(row.filename)] * with_file
-        + [f"{row.onset:.3f}", f"{row.offset:.3f}", escape(row.scene), escape(f"{EVENTS_SEPARATOR} ".join(row.events))]
-        + [row.time or ""] * with_time
+        [
+            visible(field).replace("|", bar)
+            for field in [row.filename] * with_file
+            + [f"{row.onset:.3f}", f"{row.offset:.3f}", row.scene, f"{EVENTS_SEPARATOR} ".join(row.events)]
+            + [row.time or ""] * with_time
+        ]
         for row in table_rows
     ]
     text = tabulate(body, headers, style, disable_numparse=True, colalign=align if body else None)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 MAX_HELD = 1024  # characters, at most 4096 bytes: a pipe takes that many in one piece or not at all
 STDOUT = "standard output"  # in messages
-SHOWN = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}  # a name in a message may hold any of them
+# Control characters, and those that turn the direction of all text after them: names and labels may hold any of them.
+_CONTROLS = (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+CONTROLS = {code: ascii(chr(code))[1:-1] for code in _CONTROLS}
 READ_AS = "utf-8-sig"  # without the byte order mark that spreadsheets and Windows put before a text
 READ_SIZE = 1 << 16  # bytes per system call: what a pipe holds
 
@@ -57,7 +59,16 @@ def complain(message: str) -> None:
     """One line on stderr, always: an error."""
     _write_held()
     show_progress("")
-    _to_stderr(f"audiolog: {message.translate(SHOWN)}\n")
+    _to_stderr(f"audiolog: {visible(message)}\n")
+
+
+def visible(text: str) -> str:
+    """A name, label or message as one line that is harmless to a terminal: control characters as Python writes them.
+
+    >>> visible("a\x1b[2J.wav"), visible("a\u202evaw.wav")
+    ('a\\\\x1b[2J.wav', 'a\\\\u202evaw.wav')
+    """
+    return text.translate(CONTROLS)
 
 
 def _to_stderr(text: str) -> None:
@@ -82,7 +93,7 @@ def show_progress(text: str) -> None:
     if not progress_wanted() or (text and monotonic() - _progress_shown < 0.2):
         return
     _progress_shown = monotonic()
-    text = text.translate(SHOWN)
+    text = visible(text)
     room = max(8, (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1)
     if len(text) > room:
         text = f"{text[: room // 2 - 1]}…{text[-room // 2 :]}"

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from audiolog_cli.terminal import visible
+
 UNNAMED = "scene not named"  # shown for the empty scene label
 
 
@@ -85,7 +87,7 @@ def words(label: str) -> str:
     >>> words("city_center")
     'city center'
     """
-    return label.replace("_", " ")
+    return visible(label.replace("_", " "))
 
 
 def capital(text: str) -> str:

@@ -20,9 +20,9 @@ LAYERS = (
     ("tagging", "mixing", "datasets", "check"),
     ("model", "metrics"),
     ("sound", "weights"),
-    ("cells", "rows", "parquet", "wording", "reading", "pictures"),
+    ("cells", "rows", "parquet", "reading", "pictures"),
     ("editors", "tally"),
-    ("columns",),
+    ("columns", "wording"),
     ("records", "terminal", "side_files", "host"),
     ("errors",),
 )

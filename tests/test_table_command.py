@@ -1,5 +1,6 @@
 """`audiolog table` on tables and streams as people make them with other tools, and what is reported."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,23 @@ def test_a_byte_order_mark_is_no_part_of_a_table(tmp_path: Path) -> None:
 def test_a_message_is_one_line_without_control_characters_whatever_a_name_holds(tmp_path: Path) -> None:
     done = audiolog("table 'a\n\x1b[2J.tsv'", tmp_path)
     assert done == (1, "", "audiolog: a\\n\\x1b[2J.tsv: no such file\n")
+
+
+@pytest.mark.parametrize("command", ["table --format github", "table --format plain", "table --format vtt", "summarize", "eval"])
+def test_what_people_read_shows_control_characters_of_names_and_labels(command: str, tmp_path: Path) -> None:
+    """A recorder, or whoever sent the table, may write anything into a name; a terminal would do what it says."""
+    (tmp_path / "cells.tsv").write_text(
+        "filename\tonset\toffset\tkind\tlabel\tscore\n"
+        "a\x1b]0;title\x07.wav\t0\t1\tscene\tpa\x1b[31mrk\t1\na\x1b]0;title\x07.wav\t0\t1\tevent\td\u202eog\t1\n"
+    )
+    options = " --reference cells.tsv --by-class --by-file --format github" if command == "eval" else ""
+    done = audiolog(f"{command} cells.tsv{options}", tmp_path)
+    assert done.code == 0 and not re.search("[\x00-\x09\x0b-\x1f\u202e]", done.stdout + done.stderr)
+    assert "d\\u202eog" in done.stdout and "pa\\x1b[31mrk" in done.stdout
+
+
+def test_a_log_of_a_name_with_control_characters_still_finds_its_recording(tmp_path: Path) -> None:
+    cells = b"filename\tonset\toffset\tkind\tlabel\tscore\na\x1b.wav\t0\t1\tevent\tdog\t1\n"
+    (tmp_path / "log.md").write_text(audiolog("summarize", tmp_path, cells).stdout)
+    page = audiolog("report --log log.md", tmp_path, cells)
+    assert page.code == 0 and "The table holds events alone" in page.stdout

@@ -11,6 +11,7 @@ from typing import Any
 
 from audiolog_cli.evaluation.report import Results
 from audiolog_cli.records import check_text
+from audiolog_cli.terminal import visible
 
 HEADLINES = {
     "segment": ("error_rate", "f1", "precision", "recall", "macro_f1"),
@@ -124,7 +125,7 @@ def _confusion_table(confusion: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _table(header: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
-    cells = [[text.replace("|", "\\|") for text in row] for row in (header, *rows)]
+    cells = [[visible(text).replace("|", "\\|") for text in row] for row in (header, *rows)]
     widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(header))]
     cells.insert(1, ["-" * width for width in widths])
     for row in cells:

@@ -130,7 +130,7 @@ def tuned_thresholds(material: Material, results: Sequence[FileResult]) -> dict[
 
 def confidence_intervals(material: Material, results: Sequence[FileResult]) -> dict[str, dict[str, tuple[float, float]]]:
     """95 % intervals of the headline figures that are rates of counts, by resampling recordings."""
-    weights, shape = bootstrap.file_weights(len(results)), (3, len(material.labels))
+    shape = (3, len(material.labels))
     rates: dict[str, Callable[[Floats], float]] = {  # of S, D, I, then true positives, reference and estimate counts per label
         "error_rate": lambda sums: segment_based.error_rate(sums[0], sums[1], sums[2], sums[3:].reshape(shape)[1].sum()),
         "f1": lambda sums: segment_based.f1(*sums[3:].reshape(shape).sum(axis=1)),
@@ -147,9 +147,14 @@ def confidence_intervals(material: Material, results: Sequence[FileResult]) -> d
             "overall_accuracy": lambda sums: scene_based.overall_accuracy(sums.reshape(side, side)),
         }
         groups["scene"] = np.array([confusion(material, [result]).ravel() for result in results]), accuracies
+    if not groups:
+        return {}
+    of_files = [counts for counts, _ in groups.values()]
+    borders = np.cumsum([counts.shape[1] for counts in of_files])
+    sums = np.split(bootstrap.resampled(np.concatenate(of_files, axis=1)), borders[:-1], axis=1)
     return {
-        group: {name: bootstrap.interval(counts, figure, weights) for name, figure in named.items()}
-        for group, (counts, named) in groups.items()
+        group: {name: bootstrap.interval(own, figure) for name, figure in named.items()}
+        for own, (group, (_, named)) in zip(sums, groups.items(), strict=True)
     }
 
 

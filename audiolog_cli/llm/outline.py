@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from audiolog_cli.llm.recording import Recording
 from audiolog_cli.records import Row
+from audiolog_cli.terminal import visible
 from audiolog_cli.wording import UNNAMED, capital, clock, counted, join, length, percent, span, words
 
 SHOWN = 4  # times written out for one sound in one section; the others are counted
@@ -129,7 +130,7 @@ def outline(recording: Recording, form: str) -> Iterator[str]:
     else:
         yield from (fact.line for fact in WRITERS[form](totals, recording))
     if recording.failure is not None:
-        yield f"The analysis broke off: {recording.failure}"
+        yield f"The analysis broke off: {visible(recording.failure)}"
 
 
 def noting(rows: Iterable[Row], totals: Totals) -> Iterator[Row]:

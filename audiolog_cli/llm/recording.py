@@ -15,6 +15,7 @@ from pathlib import PurePath
 from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, Segment
 from audiolog_cli.rows import SORT, TableOptions, bridge_gaps, drop_short, merge, table, went_back
+from audiolog_cli.terminal import visible
 
 PLAIN = TableOptions()
 OVERLAP = 0.5  # seconds: a recorder that writes 60.02 s every minute has one recording; the same as `tag --split-files` allows
@@ -32,7 +33,7 @@ class Recording:
     title: str = ""  # the heading of its log: the file's own name, or its whole path if an earlier recording has that name
 
     def __post_init__(self) -> None:
-        self.title = self.title or self.filename
+        self.title = visible(self.title or self.filename)
 
 
 def recordings(records: Iterable[Record], options: TableOptions = PLAIN) -> Iterator[Recording]:

@@ -203,6 +203,7 @@ class Planner:
     as_json: bool
 
     def __call__(self, recording: Recording, queue: Queue) -> Iterator[str]:
+        from audiolog_cli.llm.clean import printable
         from audiolog_cli.llm.log import planned
 
         requests = planned(recording, self.asking, self.by)
@@ -210,7 +211,7 @@ class Planner:
         if self.as_json:
             yield from (json.dumps(asdict(request), ensure_ascii=False) + "\n" for request in requests)
         else:
-            yield "\n\n".join(request.text for request in requests) + "\n"
+            yield "\n\n".join(printable(request.text) for request in requests) + "\n"
         terminal.say(
             f"{recording.filename}: {counted(len(requests), 'call')} of at most {tokens} tokens together, answers included, "
             f"with a context of {self.asking.budget.context}; repairs can double that"
@@ -221,9 +222,10 @@ def checked(path: str, recordings: Iterator[Recording], output: Output) -> Itera
     """Check a log from a file."""
     from audiolog_cli.check.claims import check
     from audiolog_cli.check.facts import table_of
+    from audiolog_cli.llm.clean import printable
     from audiolog_cli.llm.log import Log, section_parts
 
-    text = terminal.read_text(path).strip()
+    text = printable(terminal.read_text(path)).strip()
     recording = next(recordings, None)
     if recording is None:
         terminal.say("the table has no rows: there is nothing to check against")

@@ -15,6 +15,7 @@ from audiolog_cli.check.times import DATES, Time, times
 from audiolog_cli.errors import InputError
 from audiolog_cli.records import composed
 from audiolog_cli.report.timeline import Timeline
+from audiolog_cli.terminal import visible
 
 DAY = 86_400_000  # milliseconds
 
@@ -28,16 +29,21 @@ def logs(text: str, recordings: Iterable[Timeline], name: str) -> dict[str, str]
     named = _from_json(text, name) if text.lstrip().startswith("{") else _from_text(text)
     if not named:
         return dict.fromkeys(filenames, text.strip())
-    by_name = {composed(filename): log for filename, log in named.items()}
+    by_name = {_shown(filename): log for filename, log in named.items()}
     by_last = {PurePath(filename).name: log for filename, log in reversed(by_name.items())}  # the first of a name has it alone
     found = {
         filename: log
         for filename in filenames
-        if (log := by_name.get(composed(filename)) or by_last.get(PurePath(composed(filename)).name))
+        if (log := by_name.get(_shown(filename)) or by_last.get(PurePath(_shown(filename)).name))
     }
     if not found:
         raise InputError(f"{name}: a log of {', '.join(sorted(named))}, but cells of {', '.join(filenames)}")
     return found
+
+
+def _shown(filename: str) -> str:
+    """A recording's name as `summarize` writes it in the heading of a log, in Unicode NFC."""
+    return visible(composed(filename))
 
 
 def _from_text(text: str) -> dict[str, str]:

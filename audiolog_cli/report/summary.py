@@ -9,6 +9,7 @@ from html import escape
 from math import sqrt
 
 from audiolog_cli.report.timeline import LabelTrack, Timeline, round_step
+from audiolog_cli.terminal import visible
 from audiolog_cli.wording import clock, counted, length
 
 DAY = 86_400_000  # milliseconds
@@ -17,12 +18,10 @@ MAX_COLUMNS = 26  # of the overview
 STEPS = tuple(minutes * 60_000 for minutes in (10, 15, 30, 60, 120, 180, 360, 720, 1440, 10_080))
 NO_SCENE = "unnamed scene"
 
-CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], "\ufffd")  # XML cannot hold them
-
 
 def readable(text: str) -> str:
-    """A file name or label; bytes that are not UTF-8, and control characters, are shown as the replacement character."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").translate(CONTROLS)
+    """A file name or label without what XML cannot hold: control characters, and bytes that are not UTF-8."""
+    return visible(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
 
 def shown(text: str) -> str:
