@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from audiolog_cli.model import layouts
-from audiolog_cli.model.efficientat import FRONT_END, Config, EfficientAT, LogMel, scaled
+from audiolog_cli.model.efficientat import FRONT_END, BandsFirst, Config, EfficientAT, scaled
 from tests.parity import clips
 
 
@@ -49,7 +49,7 @@ def test_a_step_is_the_mean_probability_of_its_stretches() -> None:
 
 
 def test_silence_is_what_pads_the_ends() -> None:
-    mel = LogMel(FRONT_END)
+    mel = BandsFirst(FRONT_END)
     assert torch.equal(mel(torch.zeros(1, 32_000)), torch.full((1, 128, 100), mel.silence))
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from audiolog_cli.errors import WeightsError
 from audiolog_cli.mixing.pool import STEPS, Teacher
 from audiolog_cli.model import checkpoint
+from audiolog_cli.model.crnn import at_positions
 from audiolog_cli.model.efficientat import EfficientAT
 from audiolog_cli.model.prepared import prepared
 
@@ -44,16 +45,4 @@ def listen(network: EfficientAT, wave: Tensor) -> Tensor:
     spans = F.pad(mel, (margin, margin), value=network.mel.silence)[0].unfold(-1, SPAN * hop, hop).transpose(0, 1)
     sharp = network.forward_features(spans)[0].sigmoid()  # (seconds, n_classes)
     centres = (torch.arange(STEPS) + 0.5) * seconds / STEPS
-    return (at(wide, centres / COLUMN_SECONDS) * at(sharp, centres - 0.5)).sqrt()
-
-
-def at(rows: Tensor, positions: Tensor) -> Tensor:
-    """Rows (N, C) read at fractional positions, linearly interpolated; the ends are held.
-
-    >>> at(torch.tensor([[0.0], [10.0]]), torch.tensor([-1.0, 0.25, 5.0])).flatten().tolist()
-    [0.0, 2.5, 10.0]
-    """
-    positions = positions.clamp(0, len(rows) - 1)
-    left = positions.long().clamp(max=max(0, len(rows) - 2))
-    share = (positions - left).unsqueeze(1)
-    return rows[left] * (1 - share) + rows[(left + 1).clamp(max=len(rows) - 1)] * share
+    return (at_positions(wide[None], centres / COLUMN_SECONDS) * at_positions(sharp[None], centres - 0.5))[0].sqrt()

@@ -5,8 +5,6 @@ In: features (B, T, C) of T steps. Out: the logits and embeddings of an `Output`
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,11 +14,6 @@ from torch import Tensor, nn
 from audiolog_cli.model.htsat import INITIAL_LOGIT_SCALE, Output
 
 RARE = -4.0  # initial bias of events and tags, 2 %: most are absent most of the time, which need not be learned
-
-
-def sized(presets: Mapping[str, Any], name: str, n_scenes: int = 0, n_events: int = 0, n_classes: int = 0) -> Any:
-    """The preset of that name with these heads; KeyError if there is none."""
-    return replace(presets[name], n_scenes=n_scenes, n_events=n_events, n_classes=n_classes)
 
 
 class TwoBranches(nn.Module, ABC):

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audiolog_cli.model.branches import RARE, TwoBranches, sized
+from audiolog_cli.model.branches import RARE, TwoBranches
 from audiolog_cli.model.features import FRONT_END, FrontEnd, LogMel
-from audiolog_cli.model.htsat import Output, spec_augment
+from audiolog_cli.model.htsat import Output, sized, spec_augment
 
 STEM_STRIDE = (4, 2)  # time, frequency
 
@@ -120,7 +120,17 @@ def on_even_steps(x: Tensor, n_steps: float) -> Tensor:
     A strided convolution with symmetric padding centres its first output on the first frame; `Output` promises equal parts.
     """
     T = x.shape[1]
-    centres = ((torch.arange(T, device=x.device) + 0.5) * n_steps / T).clamp(max=T - 1)
-    left = centres.long().clamp(max=max(0, T - 2))
-    share = (centres - left).to(x.dtype).unsqueeze(1)  # (T, 1)
+    return at_positions(x, (torch.arange(T, device=x.device) + 0.5) * n_steps / T)
+
+
+def at_positions(x: Tensor, positions: Tensor) -> Tensor:
+    """Steps (B, T, C) read at N fractional positions, linearly interpolated; the ends are held: (B, N, C).
+
+    >>> at_positions(torch.tensor([[[0.0], [10.0]]]), torch.tensor([-1.0, 0.25, 5.0])).flatten().tolist()
+    [0.0, 2.5, 10.0]
+    """
+    T = x.shape[1]
+    positions = positions.clamp(0, T - 1)
+    left = positions.long().clamp(max=max(0, T - 2))
+    share = (positions - left).to(x.dtype).unsqueeze(1)  # (N, 1)
     return x[:, left] * (1 - share) + x[:, (left + 1).clamp(max=T - 1)] * share

@@ -27,7 +27,7 @@ BatchNorm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 
 
 @dataclass(frozen=True, slots=True)
-class Residual:
+class BlockSizes:
     """An inverted residual block at width 1."""
 
     kernel: int
@@ -39,21 +39,21 @@ class Residual:
 
 
 BLOCKS = (
-    Residual(3, 16, 16, False, nn.ReLU, 1),
-    Residual(3, 64, 24, False, nn.ReLU, 2),
-    Residual(3, 72, 24, False, nn.ReLU, 1),
-    Residual(5, 72, 40, True, nn.ReLU, 2),
-    Residual(5, 120, 40, True, nn.ReLU, 1),
-    Residual(5, 120, 40, True, nn.ReLU, 1),
-    Residual(3, 240, 80, False, nn.Hardswish, 2),
-    Residual(3, 200, 80, False, nn.Hardswish, 1),
-    Residual(3, 184, 80, False, nn.Hardswish, 1),
-    Residual(3, 184, 80, False, nn.Hardswish, 1),
-    Residual(3, 480, 112, True, nn.Hardswish, 1),
-    Residual(3, 672, 112, True, nn.Hardswish, 1),
-    Residual(5, 672, 160, True, nn.Hardswish, 2),
-    Residual(5, 960, 160, True, nn.Hardswish, 1),
-    Residual(5, 960, 160, True, nn.Hardswish, 1),
+    BlockSizes(3, 16, 16, False, nn.ReLU, 1),
+    BlockSizes(3, 64, 24, False, nn.ReLU, 2),
+    BlockSizes(3, 72, 24, False, nn.ReLU, 1),
+    BlockSizes(5, 72, 40, True, nn.ReLU, 2),
+    BlockSizes(5, 120, 40, True, nn.ReLU, 1),
+    BlockSizes(5, 120, 40, True, nn.ReLU, 1),
+    BlockSizes(3, 240, 80, False, nn.Hardswish, 2),
+    BlockSizes(3, 200, 80, False, nn.Hardswish, 1),
+    BlockSizes(3, 184, 80, False, nn.Hardswish, 1),
+    BlockSizes(3, 184, 80, False, nn.Hardswish, 1),
+    BlockSizes(3, 480, 112, True, nn.Hardswish, 1),
+    BlockSizes(3, 672, 112, True, nn.Hardswish, 1),
+    BlockSizes(5, 672, 160, True, nn.Hardswish, 2),
+    BlockSizes(5, 960, 160, True, nn.Hardswish, 1),
+    BlockSizes(5, 960, 160, True, nn.Hardswish, 1),
 )
 
 
@@ -79,7 +79,7 @@ class EfficientAT(nn.Module):
     def __init__(self, config: Config, front_end: FrontEnd = FRONT_END) -> None:
         super().__init__()
         self.config, self.front_end = config, front_end
-        self.mel = LogMel(front_end)
+        self.mel = BandsFirst(front_end)
         self.features, n_map = convolutions(config.width)
         self.classifier = class_head(n_map, config.width, config.n_classes, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
@@ -146,7 +146,7 @@ def class_head(n_map: int, width: float, n_classes: int, *pooling: nn.Module) ->
     return nn.Sequential(*pooling, *layers)
 
 
-class LogMel(KaldiMel):
+class BandsFirst(KaldiMel):
     """EfficientAT's spectrogram with the bands first."""
 
     def forward(self, wave: Tensor) -> Tensor:
@@ -157,7 +157,7 @@ class LogMel(KaldiMel):
 class InvertedResidual(nn.Module):
     """Expand, convolve each channel, squeeze and excite, project; added to the input where the shapes allow."""
 
-    def __init__(self, channels_before: int, block: Residual, width: float) -> None:
+    def __init__(self, channels_before: int, block: BlockSizes, width: float) -> None:
         super().__init__()
         n_in, n_inside, n_out = (scaled(n, width) for n in (channels_before, block.expanded, block.channels))
         self.adds = block.stride == 1 and n_in == n_out

@@ -11,7 +11,10 @@ Sizes are a `Config`; `PRESETS` holds the paper's `base` and smaller ones. Losse
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -49,9 +52,12 @@ PRESETS = {
 }
 
 
-def preset(name: str, n_scenes: int = 0, n_events: int = 0, n_classes: int = 0) -> Config:
-    """The preset of that name with these heads; KeyError if there is none."""
-    return replace(PRESETS[name], n_scenes=n_scenes, n_events=n_events, n_classes=n_classes)
+def sized(presets: Mapping[str, Any], name: str, n_scenes: int = 0, n_events: int = 0, n_classes: int = 0) -> Any:
+    """The preset of that name with these heads, here and for other kinds of networks; KeyError if there is none."""
+    return replace(presets[name], n_scenes=n_scenes, n_events=n_events, n_classes=n_classes)
+
+
+preset = partial(sized, PRESETS)
 
 
 @dataclass(slots=True)

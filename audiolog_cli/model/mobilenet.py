@@ -14,10 +14,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from audiolog_cli.model.branches import TwoBranches, sized
+from audiolog_cli.model.branches import TwoBranches
 from audiolog_cli.model.efficientat import FRONT_END, class_head, convolutions
 from audiolog_cli.model.features import FrontEnd, KaldiMel
-from audiolog_cli.model.htsat import Output, spec_augment
+from audiolog_cli.model.htsat import Output, sized, spec_augment
 
 
 @dataclass(frozen=True, slots=True)
