@@ -117,10 +117,8 @@ def text_input(path: str) -> Iterator[tuple[TextIO, str]]:
             raise InputError("stdin: closed, expected a table")
         yield sys.stdin, "stdin"
         return
-    try:
+    with refusing(path):
         stream = open(path, encoding=READ_AS, errors="surrogateescape")
-    except OSError as error:
-        raise InputError(f"{path}: {reason(error)}") from None
     with stream:
         yield stream, path
 
@@ -172,6 +170,15 @@ def reason(error: OSError) -> str:
 def first_line(error: BaseException) -> str:
     """What an error of a library says first; its type if it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+@contextmanager
+def refusing(place: str, kind: type[AudiologError] = InputError, way_out: str = "") -> Iterator[None]:
+    """Turn an OSError into one of our own: `PLACE: no such file`, with the way out behind it."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{place}: {reason(error)}{way_out}") from None
 
 
 @contextmanager

@@ -94,11 +94,9 @@ def _write(content: bytes, output: str) -> None:
             sys.stdout.buffer.flush()
         return
     place = Path(output)
-    try:
+    with terminal.refusing(output):
         if place.exists() and not place.is_file():
             place.write_bytes(content)
             return
         with replacing(place.resolve()) as unfinished:
             unfinished.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"{output}: {terminal.reason(error)}") from None

@@ -112,10 +112,8 @@ def _adopt(file: Path, target: Path, entry: "Published", labels: "LabelList | No
     from audiolog_cli.weights.pull import origin_of
 
     network, card = layouts.read(file, labels)
-    try:
+    with terminal.refusing(f"{target.parent}: cannot be made", WeightsError, "; set XDG_CACHE_HOME"):
         target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WeightsError(f"{target.parent}: cannot be made: {terminal.reason(error)}; set XDG_CACHE_HOME") from None
     checkpoint.save(target, network, replace(card, provenance=card.provenance | origin_of(file, entry)))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from audiolog_cli import terminal
-from audiolog_cli.errors import InputError, UsageError
+from audiolog_cli.errors import UsageError
 from audiolog_cli.evaluation.figures import FileResult, confusion, curves
 from audiolog_cli.evaluation.material import Material
 from audiolog_cli.metrics.activity import Floats
@@ -33,10 +33,8 @@ def plot(material: Material, results: Sequence[FileResult], path: str) -> None:
             _draw_curves(panels.pop(0), dict(zip(material.labels, curves(results), strict=True)))
         if material.scenes:
             _draw_confusion(panels.pop(0), confusion(material, results), [*material.scenes, NONE])
-        try:
+        with terminal.refusing(path):
             figure.savefig(path, metadata={"Date": None} if suffix == ".svg" else None)
-        except OSError as error:
-            raise InputError(f"{path}: {terminal.reason(error)}") from None
 
 
 def _draw_curves(panel: Any, of_labels: Mapping[str, Curve]) -> None:

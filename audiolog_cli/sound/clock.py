@@ -308,11 +308,8 @@ def header_start(path: str) -> Start:
     """The time in a WAV's header: GUANO, wamd, AudioMoth's comment, an ISO time in a comment or date, then bext."""
     if path == "-" or os.path.exists(path) and not os.path.isfile(path):  # a pipe can be read only once, by the decoder
         return None
-    try:
-        with open_url(path) if is_url(path) else open(path, "rb") as file:
-            texts = riff.contents(file, HEADER_READERS.keys()) if file.seekable() else {}  # a stream is for the decoder, too
-    except OSError as error:
-        raise AudioError(f"{path}: {terminal.reason(error)}") from None
+    with terminal.refusing(path, AudioError), open_url(path) if is_url(path) else open(path, "rb") as file:
+        texts = riff.contents(file, HEADER_READERS.keys()) if file.seekable() else {}  # a stream is for the decoder, too
     found = (read(texts[name]) for name, read in HEADER_READERS.items() if name in texts)
     return next((start for start in found if start), None)
 

@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from math import floor
-from pathlib import Path
 from typing import Any
 
 from audiolog_cli.errors import AudiologError, UsageError
 from audiolog_cli.host import extra
 from audiolog_cli.tagging.hearing import Plan
-from audiolog_cli.tagging.options import Cluster, Job, LoadOptions
+from audiolog_cli.tagging.options import Job, RunOptions
 from audiolog_cli.tagging.parts import Parts, key_of
 from audiolog_cli.tagging.worker import Ledger, Order, Task, Worker
 from audiolog_cli.tally import Outcome
 from audiolog_cli.terminal import first_line
+from audiolog_cli.weights.find import find
 
 LOCAL_STORE = 256 << 20  # bytes of shared memory of a cluster started here: the weights and a few blocks of sound
 QUIET = {"RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_DATA_LOG_LEVEL": "ERROR"}
@@ -34,11 +34,9 @@ MAX_BLOCKS = 10_000  # of the list of recordings; Ray keeps track of each
 def outcomes(
     jobs: Iterable[Job],
     there: Mapping[str, tuple[str, ...]],
-    weights: Path,
     plan: Plan,
     out: Parts,
-    cluster: Cluster,
-    load: LoadOptions,
+    options: RunOptions,
     show: Callable[[str], None],
 ) -> Iterator[Outcome]:
     """The outcome of each recording, in any order, as from `engine.outcomes`. `show` gets the run's progress now and then.
@@ -48,6 +46,8 @@ def outcomes(
     tasks = [Task(number, job, there.get(key_of(*job), ())) for number, job in enumerate(jobs)]
     if not tasks:
         return
+    cluster, load, weights = options.cluster, options.load, find(options.load.weights)
+    assert cluster is not None
     ray = _ray()
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

@@ -31,7 +31,7 @@ from audiolog_cli.sound.damage import Damage
 from audiolog_cli.sound.remote import is_url, version
 from audiolog_cli.tagging.options import Spans
 from audiolog_cli.tagging.parameters import Parameters, agree, locked
-from audiolog_cli.terminal import naming, reason
+from audiolog_cli.terminal import naming, refusing
 
 BLOCK = struct.Struct("<4sII")  # magic, length of the payload in bytes, its CRC-32
 WINDOW = struct.Struct("<qqqqIII")  # start, n_samples, n_window, settled; numbers of scenes, frames, events
@@ -123,10 +123,8 @@ def is_live_source(recording: str) -> bool:
 @contextmanager
 def open_journal(folder: Path, parameters: Parameters) -> Iterator[Journal]:
     """Make or continue the journal in `folder`; UsageError while another run uses it, or if it was made with other parameters."""
-    try:
+    with refusing(f"--resume {folder}", UsageError):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--resume {folder}: {reason(error)}") from None
     with locked(folder, "--resume"):
         with naming(f"--resume {folder}"):
             agree(str(folder), "--resume", parameters)
@@ -136,14 +134,12 @@ def open_journal(folder: Path, parameters: Parameters) -> Iterator[Journal]:
 def append(file: FileIO, payload: bytes, to_disk: bool) -> None:
     """Add a block and, with `to_disk`, wait until the disk has it; AudiologError if there is no room for it."""
     data = block(payload)
-    try:
+    way_out = "; make room, and the same command goes on"
+    with refusing(f"{file.name}: the journal cannot be written", AudiologError, way_out):
         if file.write(data) < len(data):  # the disk took only part of it
             raise OSError(ENOSPC, os.strerror(ENOSPC))
         if to_disk:
             os.fsync(file.fileno())
-    except OSError as error:
-        way_out = "make room, and the same command goes on"
-        raise AudiologError(f"{file.name}: the journal cannot be written: {reason(error)}; {way_out}") from None
 
 
 def recover(path: Path) -> tuple[int, int, bool, list[Found]]:

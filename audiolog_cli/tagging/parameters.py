@@ -68,10 +68,8 @@ def locked(folder: Path, option: str) -> Iterator[None]:
     """Keep a second run out of a folder; UsageError while another run has it. The lock is released however a process ends."""
     busy = f"{option} {folder}: another run is using it; wait for it, or name another folder"
     path = folder / "lock"
-    try:
+    with terminal.refusing(f"{option} {folder}", UsageError):
         path.touch()
-    except OSError as error:
-        raise UsageError(f"{option} {folder}: {terminal.reason(error)}") from None
     with alone(path, busy):
         if not path.exists():  # its holder has just removed it
             raise UsageError(busy)

@@ -33,7 +33,7 @@ from audiolog_cli.tagging.options import Spans
 from audiolog_cli.tagging.parameters import Parameters, agree, locked
 from audiolog_cli.tagging.scores import score_file
 from audiolog_cli.tally import Outcome
-from audiolog_cli.terminal import reason
+from audiolog_cli.terminal import refusing
 
 Records = Iterable[Cell | End | Failure | Remark]
 
@@ -64,11 +64,8 @@ class Parts:
         system, folder = self._system
         if self.format == "parquet":
             parquet.pyarrow()  # fail now, not after the first recording
-        try:
-            with writing(self.folder, "--out"):
-                system.makedirs(folder, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"--out {self.folder}: {reason(error)}") from None
+        with refusing(f"--out {self.folder}", UsageError), writing(self.folder, "--out"):
+            system.makedirs(folder, exist_ok=True)
         is_remote = is_url(self.folder)
         with nullcontext() if is_remote else locked(Path(folder), "--out"):
             with writing(self.folder, "--out"):

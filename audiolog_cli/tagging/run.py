@@ -36,7 +36,9 @@ def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> 
     for option, folder in (("--resume", output.resume), ("--scores-dir", output.scores_dir)):
         if folder and is_url(str(folder).replace(":/", "://", 1)):  # as a path it has lost a slash
             raise UsageError(f"{option} {folder}: expected a folder on this machine; --out also takes URLs")
-    _make_folder(output.scores_dir)
+    if output.scores_dir:
+        with terminal.refusing(f"--scores-dir {output.scores_dir}", UsageError):
+            output.scores_dir.mkdir(parents=True, exist_ok=True)
     if options.tag.times.start_time:
         jobs = _alone(jobs)
     jobs = _acceptable(jobs, output)
@@ -70,7 +72,7 @@ def _write_parts(
             from audiolog_cli.tagging import cluster
 
             usable = tally.usable(jobs)
-            outcomes = cluster.outcomes(usable, there, tagger.path, plan, folder, options.cluster, options.load, show)
+            outcomes = cluster.outcomes(usable, there, plan, folder, options, show)
         else:
             outcomes = engine.outcomes(jobs, there, tagger, plan, folder, show)
         for outcome in outcomes:
@@ -117,14 +119,6 @@ def _refused(job: Job, output: OutputOptions, taken: dict[Path, str]) -> InputEr
             return InputError(f"{job.path}: a name too long for a file of scores; rename it, or leave out --scores-dir")
         taken[place] = job.path
     return None
-
-
-def _make_folder(folder: Path | None) -> None:
-    try:
-        if folder:
-            folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--scores-dir {folder}: {terminal.reason(error)}") from None
 
 
 def _write(records: Iterator[Cell | End | Failure | Remark], format: str, with_time: bool) -> None:
