@@ -6,11 +6,14 @@ have a reader of their own (`reading.py`). Numbers in fields are read in one way
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from math import isfinite
 from typing import NoReturn
 
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import LATEST
+
+MAESTRO_COLUMNS = ("onset", "offset", "label", "soft_label")  # of MAESTRO Real's annotations, which have no header
 
 
 def _refuse(problem: str) -> NoReturn:
@@ -23,24 +26,28 @@ def read_columns(
     needed: Sequence[str],
     delimiter: str = "\t",
     report: Callable[[str], None] = _refuse,
+    has_header: bool = True,
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """The place (`NAME:LINE`) and the fields of each line; empty lines are skipped.
 
-    A missing column and a line with more or fewer fields than the header are a RecordError, or go to `report`.
+    Without a header the columns are those `needed`. A missing column and a line with more or fewer fields than the header are a
+    RecordError, or go to `report`.
     """
     numbered = enumerate(lines, 1)
-    _, first = next(numbered, (1, ""))
-    columns = first.rstrip("\r\n").split(delimiter)
-    if missing := [column for column in needed if column not in columns]:
-        found = f"no column {', '.join(missing)}" if first else "empty"
-        report(f"{name}:1: {found}; expected the columns {' '.join(needed)}")
-        return
+    columns, what = list(needed), f" ({' '.join(needed)})"
+    if has_header:
+        _, first = next(numbered, (1, ""))
+        columns, what = first.rstrip("\r\n").split(delimiter), ""
+        if missing := [column for column in needed if column not in columns]:
+            found = f"no column {', '.join(missing)}" if first else "empty"
+            report(f"{name}:1: {found}; expected the columns {' '.join(needed)}")
+            return
     for number, line in numbered:
         fields = line.rstrip("\r\n").split(delimiter)
         if len(fields) == len(columns):
             yield f"{name}:{number}", dict(zip(columns, fields, strict=True))
         elif line.strip():
-            report(f"{name}:{number}: expected {len(columns)} columns, got {len(fields)}")
+            report(f"{name}:{number}: expected {len(columns)} columns{what}, got {len(fields)}")
 
 
 def first_repeated(items: Sequence[str]) -> str | None:
@@ -54,6 +61,15 @@ def first_repeated(items: Sequence[str]) -> str | None:
 
 
 # What a field holds
+
+
+@contextmanager
+def at_place(place: str) -> Iterator[None]:
+    """Turn a ValueError about a field into a RecordError that begins with its place."""
+    try:
+        yield
+    except ValueError as error:
+        raise RecordError(f"{place}: {error}") from None
 
 
 def is_number(text: str) -> bool:

@@ -17,7 +17,7 @@ from html import escape
 from pathlib import PurePath
 from typing import TypeVar
 
-from audiolog_cli.columns import finite_number, is_number, parse_times
+from audiolog_cli.columns import at_place, finite_number, is_number, parse_times
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import Cell, End, Failure, Row, check_text
 from audiolog_cli.wording import words
@@ -219,12 +219,10 @@ def read_raven(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[Cell]
 
 
 def _cell(filename: str, onset: str, offset: str, label: str, place: str) -> Cell:
-    try:
+    with at_place(place):
         start, end = parse_times(onset, offset)
         if not label.strip():
             raise ValueError("expected a label, got none; name it in the editor, or delete it")
-    except ValueError as error:
-        raise RecordError(f"{place}: {error}") from None
     return Cell(filename, start, end, "event", label.strip(), 1.0)
 
 
@@ -233,11 +231,9 @@ def _in_its_file(cell: Cell, row: Mapping[str, str], place: str) -> Cell:
     text = row.get("File Offset (s)", "")
     if not text:
         return cell
-    try:
+    with at_place(place):
         onset = finite_number(text, "File Offset (s)")
         onset, offset = parse_times(text, str(round(onset + cell.offset - cell.onset, 6)))
-    except ValueError as error:
-        raise RecordError(f"{place}: {error}") from None
     return cell._replace(onset=onset, offset=offset)
 
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from audiolog_cli.cells import named
 from audiolog_cli.metrics.score_based import average_precision
 from audiolog_cli.mixing.augment import SAMPLE_RATE, Wave, amplitude, noise
-from audiolog_cli.mixing.clips import of_split, read_clips
+from audiolog_cli.mixing.clips import read_clips
 from audiolog_cli.mixing.production import read_mapping
 from audiolog_cli.mixing.vocabulary import EVENTS, SCENES
 from audiolog_cli.model.checkpoint import Card
@@ -112,7 +112,7 @@ def quiet_sounds(folders: list[Path]) -> Iterator[tuple[str, Wave, tuple[str, ..
         times = np.arange(n_samples) / SAMPLE_RATE
         mains = sum(np.sin(2 * np.pi * base * harmonic * times) / harmonic for harmonic in (1, 2, 3, 5, 7))
         yield f"mains hum, {base} Hz", (0.02 * mains).astype(np.float32), ()
-    clips = [clip for folder in folders for clip in of_split(read_clips(folder), "val") if clip.kind == "event"]
+    clips = [clip for folder in folders for clip in read_clips(folder) if (clip.split, clip.kind) == ("val", "event")]
     for label, expected in (("speech", ("speech", "laughter", "children_playing")), ("music", ("music",))):
         sounds = [audio.whole(clip.path) for clip in clips if clip.label == label][:80]
         if sounds:

@@ -6,6 +6,7 @@ onset, offset, label, soft label, one second a line), and the folder of official
 
 from pathlib import Path
 
+from audiolog_cli.columns import MAESTRO_COLUMNS, read_columns
 from audiolog_cli.datasets.dataset import (
     WHOLE,
     Dataset,
@@ -57,12 +58,9 @@ def _recording(root: Path, name: str, annotation: Path, labels: LabelList, findi
 
 def _events(annotation: Path, duration: float | None, labels: LabelList, findings: Findings) -> tuple[Event, ...]:
     events = []
-    for number, line in enumerate(read_lines(annotation, findings), 1):
-        place, values = f"{annotation}:{number}", line.split("\t")
-        if len(values) != 4:
-            findings.problems.append(f"{place}: expected 4 columns (onset offset label soft_label), got {len(values)}")
-            continue
-        onset, offset, label, target = values
+    lines, report = read_lines(annotation, findings), findings.problems.append
+    for place, row in read_columns(lines, str(annotation), MAESTRO_COLUMNS, report=report, has_header=False):
+        onset, offset, label, target = row.values()
         event = findings.event(place, (onset, offset, label), MAESTRO_SOFT.events, target)
         if event is not None:
             findings.within(event, duration, place, ROW_SECONDS)

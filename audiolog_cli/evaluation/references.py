@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audiolog_cli import parquet, terminal
-from audiolog_cli.columns import finite_number, first_repeated, is_number, parse_times, read_columns
+from audiolog_cli.columns import MAESTRO_COLUMNS, at_place, finite_number, first_repeated, is_number, parse_times, read_columns
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import is_annotation, is_list, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, composed, whole
@@ -116,7 +116,8 @@ def read_lines(lines: Iterable[str], name: str, annotations: Annotations) -> Non
     for needed, add_row in _LISTS:
         if set(needed) <= set(columns):
             for place, row in read_columns(chain([first], iterator), name, needed):
-                _add_row(add_row, annotations, [row[column] for column in needed], place)
+                with at_place(place):
+                    add_row(annotations, *(row[column] for column in needed))
             return
     _add_records(read_records(chain([first], iterator), name), name, annotations, is_list(first))
 
@@ -141,13 +142,6 @@ def _add_records(records: Iterable[Record], name: str, annotations: Annotations,
             annotations.failures.append(record.message)
         elif not isinstance(record, Remark):
             raise RecordError(f"{name}: segments say nothing about scenes or events; expected cells, rows or a list of events")
-
-
-def _add_row(add: Callable[..., None], annotations: Annotations, values: list[str], place: str) -> None:
-    try:
-        add(annotations, *values)
-    except ValueError as error:
-        raise RecordError(f"{place}: {error}") from None
 
 
 def _add_soft_label(annotations: Annotations, filename: str, onset: str, offset: str, label: str, value: str) -> None:
@@ -209,12 +203,9 @@ def _read_folder(folder: Path, annotations: Annotations) -> None:
 def _read_maestro_file(path: Path, annotations: Annotations) -> None:
     """One recording: its name is the file's; its scene is in the folder's name, where that is soft_labels_SCENE."""
     with terminal.text_input(str(path)) as (lines, name):
-        columns = ["onset", "offset", "label", "soft_label"]
-        for number, line in enumerate(lines, 1):
-            values = line.rstrip("\r\n").split("\t")
-            if len(values) != len(columns):
-                raise RecordError(f"{name}:{number}: expected {len(columns)} columns ({' '.join(columns)}), got {len(values)}")
-            _add_row(_add_soft_label, annotations, [path.stem, *values], f"{name}:{number}")
+        for place, row in read_columns(lines, name, MAESTRO_COLUMNS, has_header=False):
+            with at_place(place):
+                _add_soft_label(annotations, path.stem, *row.values())
     annotations.recording(path.stem)
     if path.parent.name.startswith("soft_labels_"):
         annotations.add_scene(path.stem, 0.0, WHOLE_FILE, path.parent.name.removeprefix("soft_labels_"))
@@ -228,10 +219,8 @@ def read_durations(path: str) -> dict[str, float]:
     durations = {}
     with terminal.text_input(path) as (lines, name):
         for place, row in read_columns(lines, name, ("filename", "duration")):
-            try:
+            with at_place(place):
                 durations[row["filename"]] = seconds = finite_number(row["duration"], "duration")
-            except ValueError as error:
-                raise RecordError(f"{place}: {error}") from None
             if seconds <= 0:
                 raise RecordError(f"{place}: expected a duration above 0 s, got {row['duration']!r}")
     return durations

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audiolog_cli.columns import finite_number, read_columns
+from audiolog_cli.columns import at_place, finite_number, read_columns
 from audiolog_cli.errors import RecordError
 
 KINDS = ("event", "scene", "background")
@@ -83,10 +83,8 @@ def read_clips(folder: Path) -> list[Clip]:
 
 
 def _clip(folder: Path, row: dict[str, str], place: str) -> Clip:
-    try:
+    with at_place(place):
         onset, offset, duration = (finite_number(row[column], column) for column in ("onset", "offset", "duration"))
-    except ValueError as error:
-        raise RecordError(f"{place}: {error}") from None
     if not 0 <= onset < offset <= duration + 0.05:
         raise RecordError(f"{place}: the sounding part {onset}..{offset} s is not inside a clip of {duration} s")
     for value, allowed, column in ((row["kind"], KINDS, "kind"), (row["split"], SPLITS, "split")):
@@ -108,8 +106,3 @@ def check_splits(clips: Iterable[Clip]) -> None:
                 f"source {clip.source_id} is in two splits: {first.path} ({first.split}) and {clip.path} ({clip.split}); "
                 "move all clips of a source to one"
             )
-
-
-def of_split(clips: Iterable[Clip], split: str) -> list[Clip]:
-    """The clips of one split, in order."""
-    return [clip for clip in clips if clip.split == split]

@@ -13,7 +13,7 @@ from audiolog_cli.errors import RecordError, UsageError
 from audiolog_cli.mixing import vocabulary
 from audiolog_cli.mixing.augment import SAMPLE_RATE
 from audiolog_cli.mixing.cache import open_cache
-from audiolog_cli.mixing.clips import Clip, check_splits, joined, of_split, read_clips, read_joinings
+from audiolog_cli.mixing.clips import Clip, check_splits, joined, read_clips, read_joinings
 from audiolog_cli.mixing.composing import Plan, compose, ignored, span_lines, write_flac, write_list
 from audiolog_cli.mixing.pool import Facts, Teacher, fill, make_pool
 from audiolog_cli.mixing.teacher import load_teacher
@@ -71,7 +71,7 @@ def load_bank(source: Source, weights: dict[str, float], say: Callable[[str], No
     """
     clips = all_clips(source)
     check_splits(clips)
-    chosen = of_split(clips, source.split)
+    chosen = [clip for clip in clips if clip.split == source.split]
     if not chosen:
         raise UsageError(f"--split {source.split}: none of the {len(clips)} clips is in it")
     if source.joinings is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from audiolog_cli.cells import CellScores
-from audiolog_cli.columns import finite_number, read_columns
+from audiolog_cli.columns import at_place, finite_number, read_columns
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import check_text
 from audiolog_cli.side_files import replacing
@@ -43,8 +43,6 @@ def read_thresholds(lines: Iterable[str], name: str) -> dict[str, float]:
         label, text = row["label"], row["threshold"]
         if label in thresholds:
             raise RecordError(f"{place}: a second threshold for {label}")
-        try:
+        with at_place(place):
             thresholds[label] = finite_number(text, f"the threshold for {label}")
-        except ValueError as error:
-            raise RecordError(f"{place}: {error}") from None
     return thresholds
