@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from audiolog_cli import terminal
 from audiolog_cli.errors import RecordError, UsageError
 from audiolog_cli.host import extra
+from audiolog_cli.moments import check_time
 from audiolog_cli.records import (
     CELL_COLUMNS,
     EVENTS_SEPARATOR,
@@ -32,7 +33,6 @@ from audiolog_cli.records import (
     Record,
     Remark,
     Row,
-    check_time,
     row_of,
 )
 

@@ -15,6 +15,7 @@ from typing import Any
 from audiolog_cli import editors
 from audiolog_cli.columns import finite_number, is_number, parse_times
 from audiolog_cli.errors import RecordError
+from audiolog_cli.moments import check_time
 from audiolog_cli.records import (
     CELL_COLUMNS,
     EVENTS_SEPARATOR,
@@ -28,7 +29,6 @@ from audiolog_cli.records import (
     Remark,
     Row,
     Segment,
-    check_time,
     row_of,
 )
 

@@ -15,12 +15,12 @@ dataclass costs four times as much to make.
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
 from audiolog_cli.errors import RecordError
+from audiolog_cli.moments import check_time
 
 EVENTS_SEPARATOR = ";"  # published labels contain commas
 LATEST = 1e10  # seconds, 317 years: times are below this, so that every millisecond is a float of its own
@@ -107,17 +107,6 @@ def check_event(label: str) -> str:
     if EVENTS_SEPARATOR in label:
         raise RecordError(f"label {label!r} contains {EVENTS_SEPARATOR!r}, which separates the events of a row: rename it")
     return check_text(label, "label")
-
-
-@lru_cache(maxsize=4096)
-def check_time(time: str) -> str:
-    """Return a clock time unchanged if it is in ISO 8601; ValueError otherwise."""
-    try:
-        if 1000 < datetime.fromisoformat(time).year < 9000:
-            return time
-    except ValueError:
-        pass
-    raise ValueError(f"expected a time in ISO 8601, such as 2026-11-22T06:00:00.000+01:00, got {time!r}")
 
 
 def composed(text: str) -> str:

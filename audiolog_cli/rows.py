@@ -12,10 +12,10 @@ import io
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import chain, groupby
 
 from audiolog_cli.errors import RecordError
+from audiolog_cli.moments import later
 from audiolog_cli.records import EVENTS_SEPARATOR, ROW_COLUMNS, Cell, End, Failure, Row, check_event, milliseconds, tsv_lines
 from audiolog_cli.terminal import visible
 
@@ -153,9 +153,7 @@ def _from(onset: float, row: Row) -> Row:
     """The part of a row from `onset` on."""
     if row.onset == onset:
         return row
-    passed = timedelta(milliseconds=round((onset - row.onset) * 1000))
-    time = (datetime.fromisoformat(row.time) + passed).isoformat(timespec="milliseconds") if row.time else None
-    return row._replace(onset=onset, time=time)
+    return row._replace(onset=onset, time=later(row.time, milliseconds(onset - row.onset)) if row.time else None)
 
 
 def bridge_gaps(rows: Iterable[Row], max_gap: float) -> Iterator[Row]:

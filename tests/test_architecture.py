@@ -24,6 +24,7 @@ LAYERS = (
     ("editors", "tally"),
     ("columns", "wording"),
     ("records", "terminal", "side_files", "host"),
+    ("moments",),
     ("errors",),
 )
 HEAVY = ("torch", "torchaudio", "safetensors", "onnx", "onnxruntime")

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiolog_cli.errors import AudioError, UsageError
-from audiolog_cli.sound.clock import at, start_of, time_source
+from audiolog_cli.moments import at
+from audiolog_cli.sound.clock import start_of, time_source
 from tests.audio_files import wav_bytes
 
 BERLIN = ZoneInfo("Europe/Berlin")

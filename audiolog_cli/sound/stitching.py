@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from audiolog_cli.errors import InputError
-from audiolog_cli.sound.clock import in_utc
+from audiolog_cli.moments import in_utc
 from audiolog_cli.sound.pcm import Samples
 
 Item = TypeVar("Item")

@@ -20,9 +20,10 @@ import numpy as np
 from audiolog_cli import __version__
 from audiolog_cli.cells import CellScores, Labels, WindowScores, cell_scores, cells, smoothed
 from audiolog_cli.errors import InputError, UsageError
+from audiolog_cli.moments import at
 from audiolog_cli.records import Cell, End, Remark, check_text
 from audiolog_cli.sound.audio import DecodeOptions, decode, sample_at, windows, windows_at
-from audiolog_cli.sound.clock import TimeSource, at, start_of, time_source
+from audiolog_cli.sound.clock import TimeSource, start_of, time_source
 from audiolog_cli.sound.damage import Damage
 from audiolog_cli.sound.pcm import RawFormat
 from audiolog_cli.tagging.journal import Found, Journal, Kept, is_live_source
