@@ -200,8 +200,10 @@ def drop_short(rows: Iterable[Row], min_duration: float) -> Iterator[Row]:
     held: deque[Row] = deque()  # rows with an event whose length is not known yet
     started: dict[str, float] = {}
     least = milliseconds(min_duration)
+    previous: Row | None = None
     for row in rows:
-        broken = bool(held) and not _follows(row, held[-1])
+        broken = previous is not None and not _follows(row, previous)
+        previous = row
         for event in [event for event in started if broken or event not in row.events]:
             _drop_if_short(held, event, started.pop(event), least)
         if broken:

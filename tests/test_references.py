@@ -3,9 +3,11 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from audiolog_cli.errors import InputError, RecordError
+from audiolog_cli.evaluation.material import Side
 from audiolog_cli.evaluation.references import (
     Annotations,
     read_annotations,
@@ -45,7 +47,7 @@ def scenes(annotations: Annotations) -> list[tuple[str, float, float, str]]:
 def test_dcase_list() -> None:
     found = read("filename\tonset\toffset\tevent_label\na.wav\t0.5\t2.0\tdog\n")
     assert events(found) == [("a.wav", 0.5, 2.0, "dog")]
-    assert not found.in_cells
+    assert not found.events["a.wav"].in_cells
 
 
 def test_cells_keep_their_scenes_as_stretches() -> None:
@@ -56,7 +58,18 @@ def test_cells_keep_their_scenes_as_stretches() -> None:
     )
     assert scenes(found) == [("a.wav", 0.0, 2.0, "park"), ("a.wav", 2.0, 3.0, "street")]
     assert events(found) == [("a.wav", 0.0, 1.0, "dog")]
-    assert found.in_cells
+    assert found.events["a.wav"].in_cells
+
+
+def test_a_table_of_scenes_beside_a_list_joins_no_events_of_the_list(tmp_path: Path) -> None:
+    """Two barks that touch are two events of a list, whatever other files say; seconds of a table are one bark."""
+    (tmp_path / "list.tsv").write_text("filename\tonset\toffset\tevent_label\na.wav\t0\t1\tdog\na.wav\t1\t2\tdog\n")
+    (tmp_path / "rows.tsv").write_text("filename\tonset\toffset\tscene\tevents\na.wav\t0\t3\tpark\t\n")
+    for order in ("list.tsv rows.tsv", "rows.tsv list.tsv"):
+        found = read_annotations([str(tmp_path / name) for name in order.split()])
+        assert not found.events["a.wav"].in_cells
+        estimate = Side(found, {"a": "a.wav"}, np.array([0]))
+        assert estimate.events("a").onset.tolist() == [0.0, 1.0]
 
 
 def test_rows() -> None:

@@ -160,6 +160,12 @@ def test_an_event_as_long_as_the_least_duration_stays_as_a_whole() -> None:
     assert dogs(drop_short(tenths((1.1, 1.4), (1.6, 1.8)), 0.3)) == [(1.1, 1.4)]
 
 
+def test_a_short_event_after_time_that_was_not_analysed_does_not_go_on_with_a_long_one_before_it() -> None:
+    """A row as long as the least duration is let go at once: nothing was held when the gap came."""
+    assert dogs(drop_short([row(0, 1, "dog"), row(2, 2.1, "dog"), row(2.1, 3)], 0.5)) == [(0, 1)]
+    assert dogs(drop_short([row(0, 1, "dog"), Row("b", 0, 0.1, "", ("dog",)), Row("b", 0.1, 1, "", ())], 0.5)) == [(0, 1)]
+
+
 grids = st.lists(st.sets(st.sampled_from(["car", "dog", "siren"])), min_size=1, max_size=30)
 steps = st.sampled_from([1, 10, 100, 1000])  # milliseconds of a cell
 starts = st.integers(0, 86_400_000)  # milliseconds

@@ -99,7 +99,7 @@ class Side:
         track = self.annotations.events.get(self.names.get(name, ""), LabelledSpans())
         label = self.columns[np.array(track.label, dtype=np.int64)]
         intervals = Intervals(np.array(track.onset), np.array(track.offset), label).where(label >= 0)
-        return merge_touching(intervals) if self.annotations.in_cells else intervals
+        return merge_touching(intervals) if track.in_cells else intervals
 
     def scenes(self, name: str) -> list[Stretch]:
         """The scenes of a recording in order of time; one without a name is `NONE`. InputError where two overlap."""

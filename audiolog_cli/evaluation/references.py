@@ -42,6 +42,7 @@ class LabelledSpans:
     onset: "array[float]" = field(default_factory=lambda: array("d"))  # seconds
     offset: "array[float]" = field(default_factory=lambda: array("d"))  # seconds
     label: "array[int]" = field(default_factory=lambda: array("q"))  # index into the vocabulary
+    in_cells: bool = False  # some are cut at the borders of cells: touching ones of one label are one
 
     def add(self, onset: float, offset: float, label: int) -> None:
         """Append one interval."""
@@ -58,12 +59,14 @@ class Annotations:
     scenes: dict[str, LabelledSpans] = field(default_factory=dict)  # by file name; only recordings with scenes
     event_labels: dict[str, int] = field(default_factory=dict)  # label -> index
     scene_labels: dict[str, int] = field(default_factory=dict)
-    in_cells: bool = False  # events are cut at the borders of cells: touching ones are one event
+    in_cells: bool = False  # whether what is added now is cut at the borders of cells; lists of whole events are not
     failures: list[str] = field(default_factory=list)  # messages of recordings that could not be analysed
 
     def add_event(self, filename: str, onset: float, offset: float, label: str) -> None:
         """An event of a recording."""
-        self.recording(filename).add(onset, offset, self.event_labels.setdefault(composed(label), len(self.event_labels)))
+        track = self.recording(filename)
+        track.add(onset, offset, self.event_labels.setdefault(composed(label), len(self.event_labels)))
+        track.in_cells |= self.in_cells
 
     def add_scene(self, filename: str, onset: float, offset: float, label: str) -> None:
         """A scene of a recording; adjacent ones with the same label become one. RecordError for cells that begin again."""
@@ -113,6 +116,7 @@ def read_lines(lines: Iterable[str], name: str, annotations: Annotations) -> Non
     if first is None:
         raise RecordError(f"{name}: empty, expected a table with a header line or JSON Lines")
     columns = first.rstrip("\r\n").split("\t")
+    annotations.in_cells = False
     for needed, add_row in _LISTS:
         if set(needed) <= set(columns):
             for place, row in read_columns(chain([first], iterator), name, needed):
@@ -124,7 +128,7 @@ def read_lines(lines: Iterable[str], name: str, annotations: Annotations) -> Non
 
 def _add_records(records: Iterable[Record], name: str, annotations: Annotations, as_listed: bool = False) -> None:
     """Cells, rows, or, with `as_listed`, whole events with their onsets and offsets."""
-    annotations.in_cells |= not as_listed
+    annotations.in_cells = not as_listed
     add_event, add_scene = annotations.add_event, annotations.add_scene
     for record in records:
         if isinstance(record, Cell):  # first: there are millions of them

@@ -292,9 +292,9 @@ def _gaps(totals: Totals, end: float) -> Iterator[str]:
     if end > totals.whole.when.offset:
         missing.add(totals.whole.when.offset, end)
     if missing.count:
-        yield f"Not analysed: {join([span(*gap) for gap in missing.first])}" + (
-            "." if missing.count <= SHOWN else f" and {missing.count - SHOWN} more stretches."
-        )
+        more = missing.count - SHOWN
+        others = [counted(more, "more stretch", "more stretches")] if more > 0 else []
+        yield f"Not analysed: {join([*(span(*gap) for gap in missing.first), *others])}."
 
 
 def _brief(totals: Totals, recording: Recording) -> Iterator[Fact]:
