@@ -26,6 +26,16 @@ def later(time: str, milliseconds: int) -> str:
     return (datetime.fromisoformat(time) + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds")
 
 
+def wall_clock(time: str) -> tuple[int, str]:
+    """What the clock shows, as milliseconds since 1970 as if it were UTC, and its zone; ValueError if there is no such time.
+
+    >>> wall_clock("1970-01-01T00:00:02.500+01:00"), wall_clock("1970-01-01T00:00")
+    ((2500, '+01:00'), (0, ''))
+    """
+    moment = datetime.fromisoformat(time)
+    return round(moment.replace(tzinfo=UTC).timestamp() * 1000), moment.replace(microsecond=0).isoformat()[19:]
+
+
 def in_utc(start: datetime) -> datetime:
     """The same moment, for arithmetic: Python subtracts times of one zone by wall clock, an hour off where clocks change."""
     return start if start.tzinfo is None else start.astimezone(UTC)

@@ -33,10 +33,7 @@ def summarize(
         ),
     ] = "overview",
     ask: Annotated[
-        str,
-        Option(metavar="TEXT", help="A question of your own instead of a prompt."),
-        OF_A_MODEL,
-        not_with("--prompt"),
+        str, Option(metavar="TEXT", help="A question of your own instead of a prompt."), OF_A_MODEL, not_with("--prompt")
     ] = "",
     list_prompts: Annotated[bool, Option("--list-prompts", help="List the prompts and exit.")] = False,
     max_gap: MaxGap = 0.0,
@@ -45,38 +42,25 @@ def summarize(
     format: Annotated[LogFormat, Option(help="text, or one JSON object per log and line.")] = "text",
     llm: Annotated[
         str,
-        Option(
-            help="outline (none), local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL, or URL#MODEL.",
-        ),
+        Option(help="outline (none), local, gguf:PATH, ollama:MODEL, openai:MODEL, qianfan:MODEL, spark:MODEL, or URL#MODEL."),
         Heading("Language model"),
     ] = "outline",
     by: Annotated[
         By,
         Option(
-            help="Ask about the whole table at once or section by section; auto: whole if it fits and the model is not small.",
+            help="Ask about the whole table at once or section by section; auto: whole if it fits and the model is not small."
         ),
         OF_A_MODEL,
     ] = "auto",
     language: Annotated[str, Option(help="Language of the answer, as you would name it."), OF_A_MODEL] = "",
-    context: Annotated[
-        int,
-        Option(min=0, help="Tokens the model holds, prompt and answer; 0 asks the server."),
-        OF_A_MODEL,
-    ] = 0,
+    context: Annotated[int, Option(min=0, help="Tokens the model holds, prompt and answer; 0 asks the server."), OF_A_MODEL] = 0,
     max_tokens: Annotated[int, Option(min=1, help="Tokens kept free for the answer."), OF_A_MODEL] = 1024,
     timeout: Annotated[
         float, Option(min=0.1, help="Seconds without a byte from the server before giving up."), OF_A_MODEL
     ] = 300.0,
-    keep_alive: Annotated[
-        str,
-        Option(help="How long Ollama keeps the model in memory, such as 5m."),
-        needs("--llm ollama"),
-    ] = "",
+    keep_alive: Annotated[str, Option(help="How long Ollama keeps the model in memory, such as 5m."), needs("--llm ollama")] = "",
     parallel: Annotated[
-        int,
-        Option(min=1, help="Requests in parallel, when asking section by section."),
-        OF_A_MODEL,
-        not_with("--by whole"),
+        int, Option(min=1, help="Requests in parallel, when asking section by section."), OF_A_MODEL, not_with("--by whole")
     ] = 2,
     cache: Annotated[
         str,
@@ -88,8 +72,7 @@ def summarize(
     dry_run: Annotated[
         bool,
         Option(
-            "--dry-run",
-            help="Print what would be sent first, and how many calls and tokens it would take at most; ask nothing.",
+            "--dry-run", help="Print what would be sent first, and how many calls and tokens it would take at most; ask nothing."
         ),
         OF_A_MODEL,
     ] = False,

@@ -13,18 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from audiolog_cli.errors import LLMError
-from audiolog_cli.llm.backend import (
-    About,
-    Busy,
-    Reply,
-    Request,
-    Stream,
-    Unknown,
-    Usage,
-    answered,
-    one_line,
-    overflow,
-)
+from audiolog_cli.llm.backend import About, Busy, Reply, Request, Stream, Unknown, Usage, answered, one_line, overflow
 from audiolog_cli.llm.reaching import environment_errors, http_errors, why
 
 if TYPE_CHECKING:

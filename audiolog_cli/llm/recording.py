@@ -13,7 +13,8 @@ from operator import itemgetter
 from pathlib import PurePath
 
 from audiolog_cli.errors import InputError, RecordError
-from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, Segment
+from audiolog_cli.moments import in_utc
+from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, Segment, milliseconds
 from audiolog_cli.rows import SORT, TableOptions, bridge_gaps, drop_short, merge, table, went_back
 from audiolog_cli.terminal import visible
 
@@ -183,5 +184,4 @@ def _start(rows: Sequence[Row]) -> datetime | None:
     row = next((row for row in rows if row.time), None)
     if row is None or row.time is None:
         return None
-    time = datetime.fromisoformat(row.time)
-    return (time if time.tzinfo is None else time.astimezone(UTC)) - timedelta(milliseconds=round(row.onset * 1000))
+    return in_utc(datetime.fromisoformat(row.time)) - timedelta(milliseconds=milliseconds(row.onset))

@@ -49,7 +49,7 @@ def _draw(panel: Any, recording: Timeline, heading: str) -> None:
     names = ["scene", *(readable(event.label) for event in recording.events)]
     panel.set_yticks(range(len(names)), names)
     panel.set(xlim=(0, recording.duration / 1000), ylim=(len(names) - 0.4, -0.6))
-    positions = ticks(recording)
+    positions = recording.round_positions(round_step(recording.duration, [1000 * step for step in STEPS], MOST_TICKS))
     panel.set_xticks([position / 1000 for position in positions], _told(recording, positions))
     panel.set_title(readable(heading), loc="left")
     panel.grid(axis="x", color="#e2e7e8", linewidth=0.6)
@@ -91,11 +91,6 @@ def _image(panel: Any, track: LabelTrack, lane: int, colour: str, duration: int)
 def opacity(score: Any) -> Any:
     """The opacity of a cell with this score in hundredths, as on the page."""
     return 0.12 + 0.0088 * score
-
-
-def ticks(recording: Timeline) -> list[int]:
-    """At most ten positions in milliseconds where the clock, or the time from the start, is a round number."""
-    return recording.round_positions(round_step(recording.duration, [1000 * step for step in STEPS], MOST_TICKS))
 
 
 def _told(recording: Timeline, positions: Sequence[int]) -> list[str]:

@@ -6,13 +6,13 @@ In: what `audiolog summarize` wrote, as text (several logs follow `Log of FILE` 
 import json
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from html import escape
 from pathlib import PurePath
 from typing import NamedTuple
 
 from audiolog_cli.check.times import DATES, Time, times
 from audiolog_cli.errors import InputError
+from audiolog_cli.moments import wall_clock
 from audiolog_cli.records import composed
 from audiolog_cli.report.timeline import Timeline
 from audiolog_cli.terminal import visible
@@ -98,11 +98,9 @@ def _span(time: Time, recording: Timeline) -> tuple[int, int]:
 def _moment_at(stamp: str, recording: Timeline) -> int:
     """Where in the recording the clock shows a date and time; -1 if nowhere."""
     try:
-        moment = datetime.fromisoformat(stamp)
+        wall, zone = wall_clock(stamp)
     except ValueError:  # 2026-02-30
         return -1
-    zone = moment.replace(microsecond=0).isoformat()[19:]
-    wall = round(moment.replace(tzinfo=UTC).timestamp() * 1000)
     stretches = recording.clock_stretches() if recording.clock else ()
     return next((wall - shift for begin, end, shift, own in stretches if begin <= wall - shift < end and zone in ("", own)), -1)
 

@@ -8,10 +8,10 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import PurePath
 
 from audiolog_cli.errors import RecordError
+from audiolog_cli.moments import wall_clock
 from audiolog_cli.records import Cell, End, Failure, milliseconds
 from audiolog_cli.rows import went_back
 
@@ -157,10 +157,9 @@ def headings(filenames: Sequence[str]) -> list[str]:
 
 def _note_clock(clock: list[ClockPoint], onset: int, time: str) -> None:
     """Note what the clock shows, at first and whenever its offset from UTC changes."""
-    shown = datetime.fromisoformat(time)
-    zone = shown.replace(microsecond=0).isoformat()[19:]
+    wall, zone = wall_clock(time)
     if not clock or clock[-1].zone != zone:
-        clock.append(ClockPoint(onset, round(shown.replace(tzinfo=UTC).timestamp() * 1000), zone))
+        clock.append(ClockPoint(onset, wall, zone))
 
 
 def _finish(recording: Timeline, lengths: "Counter[int]") -> None:

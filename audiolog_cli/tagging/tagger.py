@@ -117,7 +117,7 @@ def probabilities(tagger: Tagger, batch: Sequence[Window]) -> tuple[Scores, Scor
             parts.append(scores_of(tagger, _on_device(part, tagger.device)))
             done += len(part)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not (isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)):  # on a CPU the message tells
                 raise
             if len(part) == 1:
                 raise DeviceError(
@@ -126,11 +126,6 @@ def probabilities(tagger: Tagger, batch: Sequence[Window]) -> tuple[Scores, Scor
             tagger.room.n_windows = min(tagger.room.n_windows, len(part) // 2)  # another thread may have found less
     scenes, events = zip(*parts, strict=True)
     return np.concatenate(scenes), np.concatenate(events)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory ran out: on a CPU only the message says so."""
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 @torch.inference_mode()

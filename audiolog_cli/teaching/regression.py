@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-POSITIVE_SHARE = (
-    0.01  # with 0.1, AP on long recordings was 0.03 lower: means over seconds of scores near 1 blur what is heard when
-)
+POSITIVE_SHARE = 0.01  # with 0.1, AP on long recordings was 0.03 lower: means over seconds of scores near 1 blur
 PENALTY = 1e-2  # of the squared weights of standardised features
 ITERATIONS = 80  # of L-BFGS
 

@@ -27,7 +27,9 @@ def suggestions(tagger: Tagger, recording: str, labels: Sequence[str], n_wanted:
     found: list[Cell] = []
     while queues and len(found) < n_wanted:
         queue = queues.pop(0)
-        stretch = next((one for one in queue if not any(_overlap(one, other) for other in found)), None)
+        stretch = next(
+            (one for one in queue if not any(one.onset < old.offset and old.onset < one.offset for old in found)), None
+        )
         if stretch is not None:
             found.append(stretch._replace(filename=recording))
             queues.append(queue)
@@ -43,10 +45,6 @@ def _unsure(cells: Sequence[CellScores], tagger: Tagger, label: str) -> Iterator
     for index in np.argsort(distance, kind="stable").tolist():
         onset = min(max(0.0, (cells[index].onset + cells[index].offset - STRETCH) / 2), max(0.0, end - STRETCH))
         yield Cell("", round(onset, 3), round(min(end, onset + STRETCH), 3), "event", f"{label}?", float(scores[index]))
-
-
-def _overlap(one: Cell, other: Cell) -> bool:
-    return one.onset < other.offset and other.onset < one.offset
 
 
 def track_lines(stretches: Sequence[Cell]) -> Iterator[str]:

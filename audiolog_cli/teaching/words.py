@@ -31,17 +31,9 @@ from audiolog_cli.teaching.regression import logit, sigmoid
 from audiolog_cli.terminal import first_line
 
 CONTRASTS = (
-    "silence",
-    "background noise",
-    "wind",
-    "rain",
-    "speech",
-    "music",
-    "traffic",
-    "footsteps",
-    "birds singing",
+    "silence", "background noise", "wind", "rain", "speech", "music", "traffic", "footsteps", "birds singing",
     "an engine running",
-)
+)  # fmt: skip
 PROMPT = "This is a sound of {}."  # as in the evaluation of LAION-CLAP
 HOP = 2.5  # seconds; a score covers 10 s, so windows overlap
 STEPS = 32  # of a window, if scores cover less than all of it

@@ -52,9 +52,7 @@ class Variation:
 class Labels:
     """How scenes and the teacher's classes relate to the events."""
 
-    plausible: NDArray[
-        np.bool_
-    ]  # (n_scenes + 3, n_events): may the scene hold it unlabelled? The last rows: NOWHERE, SOMEWHERE, NO_SCENE
+    plausible: NDArray[np.bool_]  # (n_scenes + 3, n_events): may the scene hold it unlabelled? Last: NOWHERE, SOMEWHERE, NO_SCENE
     columns: tuple[tuple[int, ...], ...]  # of the teacher's classes, for each event; empty without a teacher
     akin: NDArray[np.bool_]  # (n_events, n_events): may the second label describe a sound of the first?
 

@@ -226,9 +226,8 @@ def train_step(run: Run, batches: Callable[[int], Batch], options: TrainOptions,
     run.scaler.step(run.optimizer)
     run.scaler.update()
     run.optimizer.zero_grad(set_to_none=True)
-    update_average(
-        run.average, run.network, min(options.ema, (1 + run.step) / (10 + run.step))
-    )  # lower at first: the random start is forgotten
+    decay = min(options.ema, (1 + run.step) / (10 + run.step))  # lower at first: the random start is forgotten
+    update_average(run.average, run.network, decay)
     run.sums = dict(sums)
     run.step += 1
     return waited
