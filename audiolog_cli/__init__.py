@@ -55,7 +55,7 @@ def tag(
 
     from audiolog_cli.errors import UsageError
     from audiolog_cli.records import Cell
-    from audiolog_cli.tagging.engine import of_each
+    from audiolog_cli.tagging.engine import stream_or_raise
     from audiolog_cli.tagging.hearing import resolved
     from audiolog_cli.tagging.options import Job, TagOptions, stretch
 
@@ -64,7 +64,7 @@ def tag(
     if options.get("start_time") and len(recordings) > 1:
         raise UsageError("start_time is for one recording; use name_time or header_time")
     jobs = [Job(os.fsdecode(recording), stretch(start, end)) for recording in recordings]
-    yield from (record for record in of_each(jobs, tagger, plan, warnings.warn) if isinstance(record, Cell))
+    yield from (record for record in stream_or_raise(jobs, tagger, plan, warnings.warn) if isinstance(record, Cell))
 
 
 def table(

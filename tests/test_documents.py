@@ -1,4 +1,4 @@
-"""Every ```console block of the README and the docs prints what is written below it."""
+"""The README and the docs are true: console blocks print what is below them, links lead somewhere, commands and options exist."""
 
 import re
 import subprocess

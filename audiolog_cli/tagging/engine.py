@@ -41,12 +41,12 @@ def stream(
 ) -> Iterator[Cell | End | Failure | Remark]:
     """The records of all recordings in order. With `are_joined`, files whose clock times follow one another are one recording."""
     if are_joined:
-        records = _records(_joined(jobs, plan), tagger, plan, in_turn=True)
+        records = _records(_joined_sounds(jobs, plan), tagger, plan, in_turn=True)
     else:
         said_once: set[str] = set()
 
         def heard(tagger: "Tagger", jobs: Jobs, say: Say) -> Generator[Cell | End | Failure | Remark]:
-            return _records(_alone(jobs, plan, say, said_once), tagger, plan)
+            return _records(_sounds(jobs, plan, say, said_once), tagger, plan)
 
         records = _spread(jobs, tagger, heard)
     with closing(records):
@@ -69,9 +69,9 @@ def _records(
             yield Failure(course.path, str(error))
 
 
-def of_each(jobs: Iterable[Job], tagger: "Tagger", plan: Plan, say: Say) -> Iterator[Cell | End | Remark]:
+def stream_or_raise(jobs: Iterable[Job], tagger: "Tagger", plan: Plan, say: Say) -> Iterator[Cell | End | Remark]:
     """The same for callers in Python: raises the InputError of a recording that fails; messages go to `say`."""
-    recordings = (_recording(tagger, plan, sound) for sound in _alone(jobs, plan, say, set()))
+    recordings = (_recording(tagger, plan, sound) for sound in _sounds(jobs, plan, say, set()))
     for course, scores in _in_order(recordings, tagger, plan):
         yield from records_of(tagger, plan, course, scores)
 
@@ -86,7 +86,7 @@ def outcomes(
     said_once: set[str] = set()
 
     def heard(tagger: "Tagger", jobs: Jobs, say: Say) -> Generator[Outcome]:
-        return _outcomes(_alone(jobs, plan, say, said_once), there, tagger, plan, out, show)
+        return _outcomes(_sounds(jobs, plan, say, said_once), there, tagger, plan, out, show)
 
     # A remote folder has a thread of its own, which a copy of this process would lack.
     return heard(tagger, jobs, terminal.say) if is_url(out.folder) else _spread(jobs, tagger, heard)
@@ -139,7 +139,7 @@ def _shown(records: Iterable[Cell | End | Remark], show: Say) -> Iterator[Cell |
 # What goes into the pipeline
 
 
-def _alone(jobs: Jobs, plan: Plan, say: Say, said_once: set[str]) -> Iterator[Sound | InputError]:
+def _sounds(jobs: Jobs, plan: Plan, say: Say, said_once: set[str]) -> Iterator[Sound | InputError]:
     """Each recording with its sound."""
     for job in jobs:
         if isinstance(job, InputError):
@@ -149,7 +149,7 @@ def _alone(jobs: Jobs, plan: Plan, say: Say, said_once: set[str]) -> Iterator[So
             yield Course(job, notes), samples_of(job.path, plan, notes)
 
 
-def _joined(jobs: Jobs, plan: Plan) -> Iterator[Sound | InputError]:
+def _joined_sounds(jobs: Jobs, plan: Plan) -> Iterator[Sound | InputError]:
     """The same for files into which a recorder split one recording."""
     clock = plan.clock
     assert clock is not None  # --split-files needs a source of clock times
@@ -159,13 +159,13 @@ def _joined(jobs: Jobs, plan: Plan) -> Iterator[Sound | InputError]:
 
     def sound_of(job: Job) -> "Iterator[Samples]":
         nonlocal n_samples
-        with _of(job):
+        with _errors_of(job):
             for chunk in samples_of(job.path, plan, notes, name, n_samples / rate):
                 n_samples += len(chunk)
                 yield chunk
 
     def begun(job: Job) -> datetime:
-        with _of(job):
+        with _errors_of(job):
             return start_of(job.path, clock)
 
     for sound in stitched(jobs, begun, sound_of, rate):
@@ -178,7 +178,7 @@ def _joined(jobs: Jobs, plan: Plan) -> Iterator[Sound | InputError]:
 
 
 @contextmanager
-def _of(job: Job) -> Iterator[None]:
+def _errors_of(job: Job) -> Iterator[None]:
     """Give an error that is raised meanwhile the name of its recording: files behind the first are not raised, but passed on."""
     try:
         yield

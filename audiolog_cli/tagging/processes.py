@@ -112,10 +112,10 @@ def _by_workers(lists: Iterator[list[Job | InputError]], n_workers: int, work: W
                 waiting.popleft()
                 yield from _told(found, say)
         for job in waiting.popleft():  # it was this list that killed a worker, or one after it
-            yield from _told(_alone(job, work), say)
+            yield from _told(_in_its_own_worker(job, work), say)
 
 
-def _alone(job: Job | InputError, work: Work[Item]) -> list[Any]:
+def _in_its_own_worker(job: Job | InputError, work: Work[Item]) -> list[Any]:
     """What becomes of a recording that gets a worker of its own, which it may kill."""
     with _workers(1, work) as pool:
         try:

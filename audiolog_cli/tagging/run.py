@@ -40,7 +40,7 @@ def run(jobs: Iterable[Job | InputError], options: RunOptions, tally: Tally) -> 
         with terminal.refusing(f"--scores-dir {output.scores_dir}", UsageError):
             output.scores_dir.mkdir(parents=True, exist_ok=True)
     if options.tag.times.start_time:
-        jobs = _alone(jobs)
+        jobs = _only_one(jobs)
     jobs = _acceptable(jobs, output)
     with ExitStack() as stack:
         decisive: Parameters = {}
@@ -81,10 +81,10 @@ def _write_parts(
                 return
 
 
-def _alone(jobs: Iterable[Job | InputError]) -> Iterator[Job | InputError]:
-    """The same jobs; UsageError, before the first is tagged, if there are several recordings: --start-time is for one.
+def _only_one(jobs: Iterable[Job | InputError]) -> Iterator[Job | InputError]:
+    """The same jobs; UsageError if there are several recordings: --start-time is for one.
 
-    The start of a second would be known only when the first is tagged to its end, and never if the first fails, if a cluster
+    All are listed before the first is tagged: else the error would come after hours, or never, if the first fails, if a cluster
     takes them in another order, or if a journal is continued.
     """
     waiting: list[Job | InputError] = []
