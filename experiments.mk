@@ -61,6 +61,9 @@ $(BUILD)/plain/train/made: | $(CLIPS_TABLE)
 $(BUILD)/plain/val/made: | $(CLIPS_TABLE)
 	$(MIX) --windows $(VALIDATION_WINDOWS) --style validation --split val --seed 2 --out $(@D) && touch $@
 
+mn04.safetensors:
+	$(error TEACHER is missing: an EfficientAT checkpoint, such as the one whose path `audiolog weights pull mn04` prints)
+
 weights: $(BUILD)/everyday.safetensors ## train the default weights again: hours of CPU, a few GB of disk
 
 $(BUILD)/pool/train/made: | $(CLIPS_TABLE)
@@ -99,7 +102,7 @@ weights-eval: $(COMPOSED) $(TUNING) ## the figures of the model card, and reliab
 
 OWN_WORK ?= $(BUILD)/own
 OWN_RUNS = $(addprefix $(OWN_WORK)/,everyday.jsonl mn04.jsonl random.jsonl audioset.jsonl)
-OWN_SOUNDS = $(BIN)/python experiments/own_sounds.py $(DATA) $(OWN_WORK) $@
+OWN_SOUNDS = $(if $(DATA),,$(error DATA is missing: a folder of clips))$(BIN)/python experiments/own_sounds.py $(DATA) $(OWN_WORK) $@
 
 own-sounds: $(OWN_RUNS) ## how well a few clips teach a new sound: writes the tables of docs/own_sounds.md
 	$(BIN)/python experiments/own_sounds_table.py docs/own_sounds.md $(OWN_RUNS)

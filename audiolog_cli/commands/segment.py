@@ -22,7 +22,7 @@ def segment(
     window: Annotated[float, Option(help="Seconds of a segment.")] = 10.0,
     hop: Annotated[float, Option(min=0.0, help="Seconds from one segment's start to the next; 0 is the window.")] = 0.0,
     skip_quiet: Annotated[
-        float | None, Option(metavar="DBFS", max=0.0, help="Leave out segments that never get this loud, such as -50.")
+        float | None, Option(metavar="DBFS", max=0.0, help="Leave out segments that stay below this level, such as -50.")
     ] = None,
     channel: Channel = "mix",
     track: Track = 0,

@@ -104,7 +104,9 @@ def summarize(
     Without --llm it is written by rules and nothing is sent. A language model gets the table and the question, never audio. Keys
     come from OPENAI_API_KEY, QIANFAN_API_KEY, SPARK_API_PASSWORD or AUDIOLOG_API_KEY.
 
-    Example: audiolog tag rec.wav | audiolog summarize --prompt timing --llm ollama:llama3.2
+    Example: audiolog tag rec.wav | audiolog summarize --prompt timing
+
+    Example: audiolog summarize cells.tsv --prompt timing --llm ollama:llama3.2
     """
     from audiolog_cli.llm import answers, prompts
     from audiolog_cli.llm.compact import note

@@ -44,7 +44,7 @@ def tag(
     fail_fast: Annotated[bool, Option("--fail-fast", help="Stop at the first recording that fails.")] = False,
     start_time: Annotated[
         str,
-        Option(metavar="ISO8601", help="When the recording, a single one, began; cells then carry clock times."),
+        Option(metavar="ISO8601", help="When the recording began, if it is the only one; cells then carry clock times."),
         Heading("Time"),
     ] = "",
     name_time: Annotated[
@@ -148,6 +148,8 @@ def tag(
     recording that cannot be read does not stop the others: exit code 3, or 1 if none could be.
 
     Example: audiolog tag rec.wav | audiolog table --format github
+
+    Example: audiolog tag recordings/ --recursive --resume journal > night.tsv
     """
     options = RunOptions(
         load=LoadOptions(weights=weights, device=device, precision=precision, batch_size=batch_size, jobs=jobs),
