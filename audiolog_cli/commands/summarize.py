@@ -112,7 +112,7 @@ def summarize(
     from audiolog_cli.llm.compact import note
     from audiolog_cli.llm.recording import recordings
     from audiolog_cli.llm.recording import together as joined
-    from audiolog_cli.llm.writers import Asker, Outliner, Output, Planner, Writer, checked, written
+    from audiolog_cli.llm.writers import Output, Writer, asker, checked, outliner, planner, written
     from audiolog_cli.rows import TableOptions
 
     if list_prompts:
@@ -137,9 +137,9 @@ def summarize(
             connection = Connection(timeout, keep_alive, parallel, context, max_tokens)
             opened = stack.enter_context(open_asking(llm, question, connection, os.environ, terminal.say, dry_run))
             asking = replace(opened, folder=answers.place(cache), note=note(max_gap, min_duration))
-            writer = Planner(asking, by, as_json) if dry_run else Asker(asking, by, retry, output)
+            writer = planner(asking, by, as_json) if dry_run else asker(asking, by, retry, output)
         elif not check_only:
-            writer = Outliner(question, output)
+            writer = outliner(question, output)
         each = recordings(stack.enter_context(record_input(files or ["-"])), table)
         logs = iter([joined(each)]) if together else each
         terminal.write_lines(checked(check_only, logs, output) if check_only else written(logs, writer, output))

@@ -109,7 +109,7 @@ def _remote(llm: str, connection: Connection, environ: Mapping[str, str], say: S
         return _at_url(llm, connection, environ, say)
     service, _, model = llm.partition(":")
     if service == "ollama" and model:
-        return OllamaBackend(model, environ.get("OLLAMA_HOST", ""), connection.timeout, connection.keep_alive, 0.0, say)
+        return OllamaBackend(model, environ.get("OLLAMA_HOST", ""), connection.timeout, connection.keep_alive, say)
     if service in PRESETS and model:
         preset = PRESETS[service]
         key = _key(preset.key_variable, environ) or _key(KEY, environ)

@@ -8,6 +8,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from audiolog_cli.check.claims import Claim, Report, check, claims_of, covered, wrong_claims
@@ -29,6 +30,7 @@ WRONG = (
     "Your last answer was:\n{answer}\n\nIt claims what the table does not say:\n{mistakes}\n\n"
     "Answer again without these mistakes."
 )
+CLAIM = ("start", "end", "text", "onset", "offset", "problem")  # fields of a wrong one in the document, besides its labels
 WRONG_SENTENCES = "These sentences are wrong:\n{mistakes}\nWrite them again without these mistakes."
 
 
@@ -161,7 +163,7 @@ def _by_section(recording: Recording, asking: Asking, repair: bool, log: Log) ->
     has_spoken = False
     log.rows = rows
     asked = units(recording, rows, asking.prompt.name, lambda unit: asking.fits(unit_request(unit, asking)))
-    for part, flaw in in_order((_Job(unit, asking, repair) for unit in asked), asking.parallel):
+    for part, flaw in in_order((partial(_written, unit, asking, repair) for unit in asked), asking.parallel):
         if part.unit.told and not has_spoken and flaw:
             raise LLMError(flaw)
         has_spoken |= bool(part.unit.told)
@@ -172,28 +174,19 @@ def _by_section(recording: Recording, asking: Asking, repair: bool, log: Log) ->
         yield piece
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One unit, to be written on its own."""
-
-    unit: Unit
-    asking: Asking
-    repair: bool
-
-    def __call__(self) -> tuple[Part, str]:
-        """The part, and what is wrong if the answer is empty."""
-        unit, asking = self.unit, self.asking
-        if not unit.told:
-            return Part(unit, by_table(unit)), ""
-        request = unit_request(unit, asking)
-        try:
-            reply = asking.ask(request)
-        except ContextOverflow as error:  # the server's context is smaller than it said
-            return Part(unit, by_table(unit)), str(error)
-        flaw = "" if reply.text else reply.flaw
-        if not self.repair:
-            return Part(unit, [Line(reply.text, "model", ())]), flaw
-        return Part(unit, repaired(unit, whole_sentences(reply), _asks_again(request, reply, asking))), flaw
+def _written(unit: Unit, asking: Asking, repair: bool) -> tuple[Part, str]:
+    """A unit on its own, and what is wrong if the answer is empty."""
+    if not unit.told:
+        return Part(unit, by_table(unit)), ""
+    request = unit_request(unit, asking)
+    try:
+        reply = asking.ask(request)
+    except ContextOverflow as error:  # the server's context is smaller than it said
+        return Part(unit, by_table(unit)), str(error)
+    flaw = "" if reply.text else reply.flaw
+    if not repair:
+        return Part(unit, [Line(reply.text, "model", ())]), flaw
+    return Part(unit, repaired(unit, whole_sentences(reply), _asks_again(request, reply, asking))), flaw
 
 
 def _asks_again(request: Request, reply: Reply, asking: Asking) -> AskAgain:
@@ -361,10 +354,5 @@ def _report_object(report: Report | None) -> dict[str, Any] | None:
         "rows_covered": round(report.rows_covered, 4),
         "labels_covered": round(report.labels_covered, 4),
         "labels_missing": report.labels_missing,
-        "wrong": [_claim_object(claim) for claim in report.wrong],
+        "wrong": [{name: getattr(claim, name) for name in CLAIM} | {"labels": list(claim.labels)} for claim in report.wrong],
     }
-
-
-def _claim_object(claim: Claim) -> dict[str, Any]:
-    names = ("start", "end", "text", "onset", "offset", "problem")
-    return {name: getattr(claim, name) for name in names} | {"labels": list(claim.labels)}

@@ -31,7 +31,6 @@ class OllamaBackend:
     host: str  # as in OLLAMA_HOST; "" is Ollama's own default
     timeout: float  # seconds without a byte
     keep_alive: str  # how long the model stays loaded, as Ollama writes it ("5m"); "" leaves it to the server
-    temperature: float
     say: Callable[[str], None]  # for a person to read
     refused: set[str] = field(default_factory=set, compare=False)  # parameters that this server or model does not know
 
@@ -57,7 +56,7 @@ class OllamaBackend:
         return About(context, numbers.get("general.parameter_count"))
 
     def _chat(self, request: Request) -> Stream:
-        options: dict[str, Any] = {"num_ctx": request.context, "num_predict": request.max_tokens, "temperature": self.temperature}
+        options: dict[str, Any] = {"num_ctx": request.context, "num_predict": request.max_tokens, "temperature": 0.0}
         last: ollama.ChatResponse | None = None
         with self._errors():
             for part in self._client().chat(

@@ -130,7 +130,8 @@ class OpenAIBackend:
             seen = True
             error = chunk.get("error") or (chunk if chunk.get("code") not in (None, 0, "0") else None)
             if error:
-                raise self._error_inside(error)
+                said = LLMError(f"{self.name}: the service answered with an error: {self._said(error)}")
+                raise overflow(self.name, error) or said
             usage |= _mapping(chunk.get("usage"), "usage")
             choices = chunk.get("choices")
             choice = _mapping(choices[0] if isinstance(choices, list) and choices else choices, "choices")
@@ -146,11 +147,6 @@ class OpenAIBackend:
             raise LLMError(f"{self.name}: the answer broke off before its end (neither finish_reason nor [DONE])")
         cached = _count(_mapping(usage.get("prompt_tokens_details"), "prompt_tokens_details"), "cached_tokens") or 0
         return Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), cached, finish == "length")
-
-    def _error_inside(self, error: Any) -> LLMError:
-        if too_long := overflow(self.name, error):
-            return too_long
-        return LLMError(f"{self.name}: the service answered with an error: {self._said(error)}")
 
     def _refusal(self, response: "httpx.Response", optional: Set[str] = frozenset()) -> LLMError:
         """The error for a status that is not 200; Unknown if it names one of the `optional` parameters of the request."""

@@ -117,105 +117,92 @@ def written(recordings: Iterator[Recording], write: Writer, output: Output) -> I
 # Who writes
 
 
-@dataclass(frozen=True, slots=True)
-class Outliner:
+def outliner(question: Prompt, output: Output) -> Writer:
     """Writes the outline, line by line as the table is read, unless it is to be checked or put into JSON."""
-
-    question: Prompt
-    output: Output
-
-    def __post_init__(self) -> None:
-        if self.question.name not in WRITERS:
-            raise UsageError(
-                f"the outline answers only the prompts {', '.join(WRITERS)}; for a question of your own name an LLM with --llm"
-            )
-        terminal.say(
-            "this log is an outline, written by rule; for a language model add --llm local, ollama:MODEL, openai:MODEL or "
-            "URL#MODEL"
+    if question.name not in WRITERS:
+        raise UsageError(
+            f"the outline answers only the prompts {', '.join(WRITERS)}; for a question of your own name an LLM with --llm"
         )
+    terminal.say(
+        "this log is an outline, written by rule; for a language model add --llm local, ollama:MODEL, openai:MODEL or URL#MODEL"
+    )
 
-    def __call__(self, recording: Recording, queue: Queue) -> Iterator[str]:
-        if not (self.output.as_json or self.output.is_checked):
-            yield from (line + "\n" for line in outline(recording, self.question.name))
+    def write(recording: Recording, queue: Queue) -> Iterator[str]:
+        if not (output.as_json or output.is_checked):
+            yield from (line + "\n" for line in outline(recording, question.name))
             return
         from audiolog_cli.llm.log import by_outline
 
-        yield self.output.shown(by_outline(recording, list(recording.rows), self.question.name, self.output.is_checked))
+        yield output.shown(by_outline(recording, list(recording.rows), question.name, output.is_checked))
+
+    return write
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Asks the language model; text written section by section is printed as it comes, unless claims in it may be marked."""
+def asker(asking: "Asking", by: str, retry: int, output: Output) -> Writer:
+    """Asks the language model, `by` as in `log.by_model`, and reports what that cost."""
+    from audiolog_cli.llm.asking import Costs
 
-    asking: "Asking"
-    by: str  # as in log.by_model
-    retry: int
-    output: Output
-
-    def __call__(self, recording: Recording, queue: Queue) -> Iterator[str]:
-        from audiolog_cli.llm.asking import Costs
-
-        asking = replace(self.asking, costs=Costs())
+    def write(recording: Recording, queue: Queue) -> Iterator[str]:
+        own = replace(asking, costs=Costs())
         started = time.monotonic()
         try:
-            yield from self._written(recording, queue, asking)
+            yield from _by_model(own, by, retry, output, recording, queue)
         except (LLMError, KeyboardInterrupt):
-            if asking.folder and asking.costs.calls + asking.costs.kept:
-                terminal.say(f"finished answers are kept in {asking.folder}; the same command goes on from there")
+            if own.folder and own.costs.calls + own.costs.kept:
+                terminal.say(f"finished answers are kept in {own.folder}; the same command goes on from there")
             raise
-        if asking.costs.calls + asking.costs.kept:
-            _say_costs(asking, time.monotonic() - started)
+        if own.costs.calls + own.costs.kept:
+            _say_costs(own, time.monotonic() - started)
 
-    def _written(self, recording: Recording, queue: Queue, asking: "Asking") -> Iterator[str]:
-        from audiolog_cli.llm.backend import Pieces
-        from audiolog_cli.llm.log import by_model
-
-        output, printed = self.output, False
-        as_it_comes = not output.as_json and output.mode in ("off", "repair")
-        writing = Pieces(by_model(recording, asking, self.by, output.mode == "repair", self.retry, output.is_checked))
-        for piece in writing:
-            if as_it_comes:
-                printed = True
-                yield piece
-        log = writing.value
-        if not log.rows:
-            terminal.say(f"{recording.filename}: nothing was analysed, there is nothing to ask")
-        elif printed:
-            output.said(log)
-        else:
-            needs_heading = log.in_one_piece and not output.as_json and queue.is_several()
-            yield (f"Log of {recording.title}\n\n" if needs_heading else "") + output.shown(log, asking)
-        if log.rows and output.mode == "repair":
-            n_model, n_table = log.sentences("model"), log.sentences("table")
-            english = ", in English" if n_table and asking.prompt.language else ""
-            terminal.say(
-                f"log of {recording.filename}: {n_model} sentence{' is' if n_model == 1 else 's are'} the model's, "
-                f"{counted(n_table, 'line')} the table's{english}"
-            )
+    return write
 
 
-@dataclass(frozen=True, slots=True)
-class Planner:
+def _by_model(asking: "Asking", by: str, retry: int, output: Output, recording: Recording, queue: Queue) -> Iterator[str]:
+    """Text written section by section is printed as it comes, unless claims in it may be marked."""
+    from audiolog_cli.llm.backend import Pieces
+    from audiolog_cli.llm.log import by_model
+
+    printed, as_it_comes = False, not output.as_json and output.mode in ("off", "repair")
+    writing = Pieces(by_model(recording, asking, by, output.mode == "repair", retry, output.is_checked))
+    for piece in writing:
+        if as_it_comes:
+            printed = True
+            yield piece
+    log = writing.value
+    if not log.rows:
+        terminal.say(f"{recording.filename}: nothing was analysed, there is nothing to ask")
+    elif printed:
+        output.said(log)
+    else:
+        needs_heading = log.in_one_piece and not output.as_json and queue.is_several()
+        yield (f"Log of {recording.title}\n\n" if needs_heading else "") + output.shown(log, asking)
+    if log.rows and output.mode == "repair":
+        n_model, n_table = log.sentences("model"), log.sentences("table")
+        english = ", in English" if n_table and asking.prompt.language else ""
+        terminal.say(
+            f"log of {recording.filename}: {n_model} sentence{' is' if n_model == 1 else 's are'} the model's, "
+            f"{counted(n_table, 'line')} the table's{english}"
+        )
+
+
+def planner(asking: "Asking", by: str, as_json: bool) -> Writer:
     """Prints the messages that would be sent first, and reports how many calls there would be."""
+    from audiolog_cli.llm.clean import printable
+    from audiolog_cli.llm.log import planned
 
-    asking: "Asking"
-    by: str
-    as_json: bool
-
-    def __call__(self, recording: Recording, queue: Queue) -> Iterator[str]:
-        from audiolog_cli.llm.clean import printable
-        from audiolog_cli.llm.log import planned
-
-        requests = planned(recording, self.asking, self.by)
-        tokens = sum(self.asking.size(request) + request.max_tokens for request in requests)
-        if self.as_json:
+    def write(recording: Recording, queue: Queue) -> Iterator[str]:
+        requests = planned(recording, asking, by)
+        tokens = sum(asking.size(request) + request.max_tokens for request in requests)
+        if as_json:
             yield from (json.dumps(asdict(request), ensure_ascii=False) + "\n" for request in requests)
         else:
             yield "\n\n".join(printable(request.text) for request in requests) + "\n"
         terminal.say(
             f"{recording.filename}: {counted(len(requests), 'call')} of at most {tokens} tokens together, answers included, "
-            f"with a context of {self.asking.budget.context}; repairs can double that"
+            f"with a context of {asking.budget.context}; repairs can double that"
         )
+
+    return write
 
 
 def checked(path: str, recordings: Iterator[Recording], output: Output) -> Iterator[str]:
