@@ -1,6 +1,6 @@
 """A section's text, sentence by sentence: which sentences are wrong, why, and what of the section no sentence covers.
 
-This is what a repair needs. In: a text about a section, and the section's rows. Out: one `Sentence` for each of its sentences,
+This is what a repair needs. In: a text about a section, and the section's rows. Out: one `Verdict` for each of its sentences,
 with its claims and, for each wrong one, the reason in plain English, to be shown to the writer. Deterministic; nothing is
 rewritten here.
 
@@ -29,7 +29,7 @@ SHOWN = 4  # times of a label that a reason lists
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class Verdict:
     """One sentence, or one line of a list, with its verdict."""
 
     start: int  # in the text, in characters; text[start:end] is `text`
@@ -48,14 +48,14 @@ def section_table(rows: Sequence[Row]) -> Table:
     return table_of(rows, onset=rows[0].onset)
 
 
-def sentence_claims(text: str, table: Table) -> list[Sentence]:
+def sentence_claims(text: str, table: Table) -> list[Verdict]:
     """Every sentence of `text`, in order, with its claims and the reasons why any of them are wrong.
 
     Sentences are read together: a heading gives the sentences below it their scene, and `it` is the label before. A claim belongs
     to the sentence that it ends in. Every language of the word tables is read, even several in one text. A text without words has
     no sentences.
     """
-    sentences = [Sentence(start, end, text[start:end]) for start, end in _bounds(text)]
+    sentences = [Verdict(start, end, text[start:end]) for start, end in _bounds(text)]
     starts = [sentence.start for sentence in sentences]
     for claim in claims_of(text, table):
         sentence = sentences[max(bisect_right(starts, claim.end - 1) - 1, 0)]
@@ -65,11 +65,10 @@ def sentence_claims(text: str, table: Table) -> list[Sentence]:
     return sentences
 
 
-def unspoken(sentences: Sequence[Sentence], table: Table, least_share: float = 0.0) -> list[str]:
+def unspoken(sentences: Sequence[Verdict], table: Table) -> list[str]:
     """The labels of the table that no correct claim of these sentences covers, scenes first, each kind in alphabetical order.
 
-    A hypernym (`vehicles`) covers a label only if it can mean no other label of the table; a denial covers none. Events heard for
-    less than `least_share` (0..1) of the table's time are left out.
+    A hypernym (`vehicles`) covers a label only if it can mean no other label of the table; a denial covers none.
     """
     spoken = {
         label
@@ -78,11 +77,7 @@ def unspoken(sentences: Sequence[Sentence], table: Table, least_share: float = 0
         if not claim.problem and not claim.denied
         for label in claim.named
     }
-    least = least_share * (table.end - table.onset)
-    left = [
-        label for label in table.labels if label not in spoken and (label in table.scenes or table.heard[label].seconds >= least)
-    ]
-    return sorted(left, key=lambda label: label not in table.scenes)
+    return sorted((label for label in table.labels if label not in spoken), key=lambda label: label not in table.scenes)
 
 
 def reason(claim: Claim, table: Table) -> str:

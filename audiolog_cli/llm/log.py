@@ -13,7 +13,7 @@ from typing import Any
 
 from audiolog_cli.check.claims import Claim, Report, check, claims_of, covered, wrong_claims
 from audiolog_cli.check.facts import table_of
-from audiolog_cli.check.verdicts import Sentence
+from audiolog_cli.check.verdicts import Verdict
 from audiolog_cli.errors import LLMError, UsageError
 from audiolog_cli.llm.asking import Asking, Costs, in_order, whole_sentences
 from audiolog_cli.llm.backend import ContextOverflow, Reply, Request
@@ -192,7 +192,7 @@ def _written(unit: Unit, asking: Asking, repair: bool) -> tuple[Part, str]:
 def _asks_again(request: Request, reply: Reply, asking: Asking) -> AskAgain:
     """A function that asks again for wrong sentences, naming their mistakes; it returns "" if that does not fit."""
 
-    def ask(wrong: Sequence[Sentence]) -> str:
+    def ask(wrong: Sequence[Verdict]) -> str:
         mistakes = "\n".join(f"- {sentence.text} {' '.join(sentence.reasons)}" for sentence in wrong)
         turns = (*request.turns, reply.text, WRONG_SENTENCES.format(mistakes=mistakes))
         again = replace(request, turns=turns)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from audiolog_cli.check.claims import TOLERANCE, Claim, wrong_claims
 from audiolog_cli.check.facts import Table, holds, table_of
-from audiolog_cli.check.verdicts import Sentence, reason, section_table, sentence_claims, unspoken
+from audiolog_cli.check.verdicts import Verdict, reason, section_table, sentence_claims, unspoken
 from audiolog_cli.check.words import MISSING, QUIET, mentions
 from audiolog_cli.llm.outline import SHOWN, Fact
 from audiolog_cli.llm.units import Unit
@@ -34,7 +34,7 @@ class Line:
     n_sentences: int = 1
 
 
-AskAgain = Callable[[Sequence[Sentence]], str]  # wrong sentences -> the model's second answer
+AskAgain = Callable[[Sequence[Verdict]], str]  # wrong sentences -> the model's second answer
 
 
 def by_table(unit: Unit) -> list[Line]:
@@ -61,7 +61,7 @@ def repaired(unit: Unit, answer: str, ask_again: AskAgain) -> list[Line]:
     return [Line(text, "model", _labels(kept), len(kept)), *rest]
 
 
-def _joined(unit: Unit, kept: list[Sentence], candidates: Iterable[Sentence], table: Table) -> list[Sentence]:
+def _joined(unit: Unit, kept: list[Verdict], candidates: Iterable[Verdict], table: Table) -> list[Verdict]:
     """The sentences of `kept`, plus those candidates that add something and are still correct when placed after the others."""
     for sentence in candidates:
         more = [*kept, sentence]
@@ -71,7 +71,7 @@ def _joined(unit: Unit, kept: list[Sentence], candidates: Iterable[Sentence], ta
     return kept
 
 
-def _paragraph(unit: Unit, kept: Sequence[Sentence]) -> str:
+def _paragraph(unit: Unit, kept: Sequence[Verdict]) -> str:
     """A unit's title and its sentences, as printed."""
     prose = " ".join(_prose(sentence.text) for sentence in kept)
     if unit.form == "closing":
@@ -105,9 +105,9 @@ def repaired_whole(unit: Unit, answer: str, ask_again: AskAgain, is_own_question
     return lines if is_right else [Line(FROM_TABLE, "table", (), 0), *by_table(unit)]
 
 
-def _without_wrong(answer: str, table: Table) -> tuple[str, list[Sentence]]:
+def _without_wrong(answer: str, table: Table) -> tuple[str, list[Verdict]]:
     """An answer without its wrong sentences or those that become wrong without them; and all the sentences removed."""
-    gone: list[Sentence] = []
+    gone: list[Verdict] = []
     while wrong := [sentence for sentence in sentence_claims(answer, table) if sentence.reasons]:
         for sentence in reversed(wrong):
             answer = answer[: sentence.start] + answer[sentence.end :]
@@ -129,7 +129,7 @@ def unit_table(unit: Unit) -> Table:
     return table
 
 
-def _sorted(unit: Unit, answer: str, table: Table) -> tuple[list[Sentence], list[Sentence]]:
+def _sorted(unit: Unit, answer: str, table: Table) -> tuple[list[Verdict], list[Verdict]]:
     """The sentences of an answer, read below the unit's title, each once: those fit for a log, also alone, and the wrong ones."""
     found = {sentence.text.casefold(): sentence for sentence in reversed(_read(unit, answer, table))}
     each = sorted(found.values(), key=lambda sentence: sentence.start)
@@ -141,7 +141,7 @@ def _sorted(unit: Unit, answer: str, table: Table) -> tuple[list[Sentence], list
     return kept, [sentence for sentence in each if sentence.reasons]
 
 
-def _read(unit: Unit, answer: str, table: Table) -> list[Sentence]:
+def _read(unit: Unit, answer: str, table: Table) -> list[Verdict]:
     title = f"{SUMMARY} " if unit.form == "closing" else f"{unit.title}\n" if unit.title else ""
     sentences = [sentence for sentence in sentence_claims(title + answer, table) if sentence.end > len(title)]
     for sentence in sentences:
@@ -149,7 +149,7 @@ def _read(unit: Unit, answer: str, table: Table) -> list[Sentence]:
     return sentences
 
 
-def _loose(sentence: Sentence, table: Table) -> Iterator[str]:
+def _loose(sentence: Verdict, table: Table) -> Iterator[str]:
     """Mistakes that the check lets pass as a free log may mean something else by them.
 
     A unit's scene is always there: in a log, the range of `in the street, birds from 0:06 to 0:11` may be the scene's, with the
@@ -168,7 +168,7 @@ def _loose(sentence: Sentence, table: Table) -> Iterator[str]:
             yield reason(replace(claim, problem="not at that time"), table)
 
 
-def _is_kept(sentence: Sentence, unit: Unit) -> bool:
+def _is_kept(sentence: Verdict, unit: Unit) -> bool:
     """Whether a sentence may stand alone in a log: it makes claims about a sound, all correct, and says little else.
 
     In `timing` it says when each sound was heard, in `overview` when one was; in `brief`, without a heading, it says where. It
@@ -184,7 +184,7 @@ def _is_kept(sentence: Sentence, unit: Unit) -> bool:
     return (unit.form != "brief" or unit.scene in labels) and said <= MOST_WORDS * len(sentence.claims)
 
 
-def untold(sentences: Sequence[Sentence], table: Table, form: str) -> set[str]:
+def untold(sentences: Sequence[Verdict], table: Table, form: str) -> set[str]:
     """The labels of the table that no sentence covers; in `timing`, a sound is covered once its first SHOWN times are told."""
     left = set(unspoken(sentences, table))
     if form == "timing":
@@ -212,7 +212,7 @@ def _is_needed(fact: Fact, left: set[str], unit: Unit) -> bool:
     return bool(left & set(fact.labels)) or (unit.form == "closing" and not fact.labels)
 
 
-def _labels(kept: Sequence[Sentence]) -> tuple[str, ...]:
+def _labels(kept: Sequence[Verdict]) -> tuple[str, ...]:
     labels = (label for sentence in kept for claim in sentence.claims for label in claim.labels)
     return tuple(dict.fromkeys(label for label in labels if label not in (QUIET, MISSING)))
 

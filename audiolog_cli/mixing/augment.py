@@ -22,6 +22,7 @@ Curve = tuple[NDArray[np.float64], NDArray[np.float64]]  # rising frequencies in
 SAMPLE_RATE = 32000
 FFT_GRAIN = 3200  # noise is made in multiples of this (2^7 * 5^2): numpy's FFT is slow at sizes with large primes
 N_FFT = 8192  # samples: filters work in stretches of this length, whose transforms stay in the processor's cache
+TONE_DB = 9.0  # of microphones and rooms, above and below
 EQUALISER = 2048  # samples of an equaliser's response
 NoiseColour = Literal["white", "pink", "brown"]
 
@@ -144,10 +145,10 @@ def equalise(wave: Wave, *curves: Curve) -> Wave:
     return convolve(wave, filter_of(response.astype(np.float32)), delay=EQUALISER // 2)
 
 
-def random_tone(rng: np.random.Generator, depth_db: float) -> Curve:
-    """A random smooth tone colour within +-depth_db, as microphones and rooms have."""
+def random_tone(rng: np.random.Generator) -> Curve:
+    """A random smooth tone colour within +-TONE_DB, as microphones and rooms have."""
     points = np.geomspace(60.0, 14000.0, 6) * np.exp(rng.uniform(-0.2, 0.2, 6))
-    return points, rng.uniform(-depth_db, depth_db, 6)
+    return points, rng.uniform(-TONE_DB, TONE_DB, 6)
 
 
 def band_limits(low_hz: float, high_hz: float) -> Curve:

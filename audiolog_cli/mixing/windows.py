@@ -175,7 +175,7 @@ def _steady(bank: Bank, style: MixStyle, rng: np.random.Generator) -> Wave:
     if kind < 0.75:
         wave = _noise(bank, n_samples, rng) * 0.1
         if rng.random() < 0.3:
-            wave = augment.equalise(wave, augment.random_tone(rng, 9.0))
+            wave = augment.equalise(wave, augment.random_tone(rng))
     if kind > 0.65:
         wave = wave * amplitude(rng.uniform(-30, 0)) + hum(n_samples, rng)
     peak = float(np.abs(wave).max())
@@ -266,7 +266,7 @@ def cross_fade(first: Wave, second: Wave, n_overlap: int) -> Wave:
 
 def _finish(wave: Wave, style: MixStyle, rng: np.random.Generator) -> Wave:
     """What a recorder does to all of it: tone colour, bandwidth, codec, level, clipping."""
-    curves = [augment.random_tone(rng, 9.0)] if rng.random() < style.tone_share else []
+    curves = [augment.random_tone(rng)] if rng.random() < style.tone_share else []
     if rng.random() < style.narrow_share:
         curves.append(augment.band_limits(rng.uniform(60, 350), rng.uniform(3000, 9000)))
     if curves:

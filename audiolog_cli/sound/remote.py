@@ -90,7 +90,7 @@ def version(name: str) -> str:
 
 
 @contextmanager
-def writing(url: str, option: str) -> Iterator[None]:
+def writing(url: str) -> Iterator[None]:
     """Turn a remote file system's refusal into a UsageError that names the URL; OSErrors and our own errors pass unchanged.
 
     Every file system has errors of its own (botocore's, aiohttp's, ...), many of which are not OSErrors.
@@ -100,12 +100,12 @@ def writing(url: str, option: str) -> Iterator[None]:
     except AudiologError:
         raise
     except OSError as error:
-        error.filename = error.filename or f"{option} {url}"
+        error.filename = error.filename or f"--out {url}"
         raise
     except Exception as error:
         if not is_url(url):
             raise
-        raise UsageError(f"{option} {url}: cannot be written to: {reason(error)}") from error
+        raise UsageError(f"--out {url}: cannot be written to: {reason(error)}") from error
 
 
 def files_below(url: str) -> list[str]:

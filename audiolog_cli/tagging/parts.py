@@ -64,11 +64,11 @@ class Parts:
         system, folder = self._system
         if self.format == "parquet":
             parquet.pyarrow()  # fail now, not after the first recording
-        with refusing(f"--out {self.folder}", UsageError), writing(self.folder, "--out"):
+        with refusing(f"--out {self.folder}", UsageError), writing(self.folder):
             system.makedirs(folder, exist_ok=True)
         is_remote = is_url(self.folder)
         with nullcontext() if is_remote else locked(Path(folder), "--out"):
-            with writing(self.folder, "--out"):
+            with writing(self.folder):
                 agree(self.folder, "--out", parameters)
                 for name in ("failed", f"unfinished/{self.run}"):
                     system.makedirs(f"{folder}/{name}", exist_ok=True)
@@ -122,7 +122,7 @@ class Parts:
             name, records = "", raising(error)
         last: list[End | Failure] = []
         damaged: list[Remark] = []
-        with writing(self.folder, "--out"):
+        with writing(self.folder):
             with system.open(unfinished, "wb") as file:
                 self._write(_ended(records, path, last, damaged), file)
             (end,) = last

@@ -19,7 +19,7 @@ from audiolog_cli.errors import AudioError, InputError
 from audiolog_cli.mixing.augment import NoiseColour, Wave, amplitude, fade, noise, rms
 from audiolog_cli.sound import audio
 from audiolog_cli.teaching.copies import copies
-from audiolog_cli.teaching.material import BACKGROUND, FEWEST, SCENE, Mark, Material, Recording
+from audiolog_cli.teaching.material import BACKGROUND, FEWEST, SCENE, Mark, Material, SoundFile
 from audiolog_cli.teaching.sounding import BLOCK, sounding
 
 N_FOLDS = 5
@@ -196,7 +196,7 @@ def _sound(wave: Wave, path: Path, clip: int, label: int, hearing: Hearing) -> S
 # Marked recordings and places
 
 
-def _marked(recording: Recording, material: Material, hearing: Hearing, lessons: Lessons) -> list[Wave]:
+def _marked(recording: SoundFile, material: Material, hearing: Hearing, lessons: Lessons) -> list[Wave]:
     """Add windows of a marked recording to `lessons`; returns the parts without any of the labels, if all of these are marked."""
     assert recording.marks is not None
     wave = audio.whole(recording.path, hearing.sample_rate)

@@ -38,7 +38,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class SoundFile:
     """One file of the folder."""
 
     path: Path
@@ -53,10 +53,10 @@ class Material:
 
     events: tuple[str, ...]  # labels to learn, in alphabetical order
     scenes: tuple[str, ...]  # the same for places, without "scene:"
-    recordings: tuple[Recording, ...]
+    recordings: tuple[SoundFile, ...]
     empty: tuple[Path, ...] = ()  # folders without a sound file, such as links to folders, which are not followed
 
-    def clips(self, label: str) -> list[Recording]:
+    def clips(self, label: str) -> list[SoundFile]:
         """The clips of a label, or of `scene:` and a scene."""
         return [one for one in self.recordings if one.label == label and one.marks is None]
 
@@ -94,17 +94,17 @@ def read_material(folder: Path, is_audio: Callable[[str], bool]) -> Material:
     return material
 
 
-def _recording(path: Path, folder: Path, is_audio: Callable[[str], bool]) -> Recording:
+def _recording(path: Path, folder: Path, is_audio: Callable[[str], bool]) -> SoundFile:
     parts = path.relative_to(folder).parts
     label = parts[0] if len(parts) > 1 else ""
     found = [one for one in _lists_of(path) if not is_audio(one.name)]
     if not found:
-        return Recording(path, label, None)
+        return SoundFile(path, label, None)
     if len(found) > 1:
         raise InputError(f"{path}: two lists, {found[0].name} and {found[1].name}; keep one of them")
     marks = tuple(_marks(found[0], path))
     is_partial = any(mark is None for mark in marks) or any(mark is not None and not mark.is_heard for mark in marks)
-    return Recording(path, label, tuple(mark for mark in marks if mark is not None), is_partial)
+    return SoundFile(path, label, tuple(mark for mark in marks if mark is not None), is_partial)
 
 
 def _lists_of(path: Path) -> list[Path]:
@@ -131,7 +131,7 @@ def _marks(path: Path, recording: Path) -> Iterable[Mark | None]:
                 yield Mark(onset, offset, label.removeprefix(NOT).strip(), not label.startswith(NOT))
 
 
-def _labels_of(recording: Recording) -> set[str]:
+def _labels_of(recording: SoundFile) -> set[str]:
     """What a recording teaches."""
     if recording.marks is None:
         return {recording.label} - {BACKGROUND}

@@ -49,7 +49,7 @@ class Variation:
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class LabelTables:
     """How scenes and the teacher's classes relate to the events."""
 
     plausible: NDArray[np.bool_]  # (n_scenes + 3, n_events): may the scene hold it unlabelled? Last: NOWHERE, SOMEWHERE, NO_SCENE
@@ -57,14 +57,14 @@ class Labels:
     akin: NDArray[np.bool_]  # (n_events, n_events): may the second label describe a sound of the first?
 
 
-def labels_of(facts: Facts) -> Labels:
+def labels_of(facts: Facts) -> LabelTables:
     """The tables of a pool's note as arrays."""
     rows = [[event in facts.plausible.get(scene, ()) for event in facts.events] for scene in facts.scenes]
     column = {tag: i for i, tag in enumerate(facts.tags)}
     columns = tuple(tuple(column[tag] for tag in facts.mapping[event]) for event in facts.events) if facts.tags else ()
     codes = [[code == SOMEWHERE] * len(facts.events) for code in (NOWHERE, SOMEWHERE, NO_SCENE)]
     akin = [[other in facts.akin.get(event, ()) for other in facts.events] for event in facts.events]
-    return Labels(
+    return LabelTables(
         np.array(rows + codes, dtype=bool), columns, np.array(akin, dtype=bool).reshape(len(facts.events), len(facts.events))
     )
 
@@ -103,7 +103,7 @@ def made_windows(pool: WindowPool, wanted: Wanted = None) -> NDArray[np.int64]:
     return indices
 
 
-def read_batch(pool: WindowPool, chosen: Sequence[int], labels: Labels, soft: bool = True) -> Batch:
+def read_batch(pool: WindowPool, chosen: Sequence[int], labels: LabelTables, soft: bool = True) -> Batch:
     """The windows as they are, with their targets: `soft` labels where the pool has them."""
     index = np.asarray(chosen)
     features = torch.from_numpy(pool.log_mel[index]).float()
@@ -117,7 +117,7 @@ def read_batch(pool: WindowPool, chosen: Sequence[int], labels: Labels, soft: bo
     return Batch(features, Targets(hard, event_weights(hard, tags, scene, labels), scenes, tags))
 
 
-def event_weights(hard: Tensor, tags: Tensor, scene: Tensor, labels: Labels) -> Tensor:
+def event_weights(hard: Tensor, tags: Tensor, scene: Tensor, labels: LabelTables) -> Tensor:
     """Weights (B, T, n_events) of the events, from what the teacher hears and what the scene may hold."""
     opinion = torch.stack([tags[:, :, columns].amax(dim=(1, 2)) for columns in map(list, labels.columns)], dim=1)  # (B, n_events)
     anywhere = (hard > 0).any(dim=1)  # in the window

@@ -2,7 +2,7 @@
 
 In: a network and a pool of validation windows. Out: a few numbers by name, or the scores themselves, per second. A second's score
 is the highest of the steps whose centre lies in it, its reference likewise. An event that was not mixed in but that the scene may
-hold is not counted (`Labels.plausible`). Finished recordings are scored by `audiolog eval`, not here.
+hold is not counted (`LabelTables.plausible`). Finished recordings are scored by `audiolog eval`, not here.
 """
 
 from collections.abc import Sequence
