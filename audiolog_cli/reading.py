@@ -169,7 +169,7 @@ def _parser_for(names: list[str], place: str) -> tuple[Callable[..., Record], Ca
             has_time = "time" in names and columns in (CELL_COLUMNS, ROW_COLUMNS)
             return parse, itemgetter(*(names.index(column) for column in (*columns, *["time"] * has_time)))
     wanted = " | ".join(" ".join(columns) for columns, _ in kinds)
-    raise RecordError(f"{place}: expected a header with the columns {wanted}, got {' '.join(names)[:200]!r}")
+    raise RecordError(f"{place}: expected a header with the columns {wanted}, between tabs, got {' '.join(names)[:200]!r}")
 
 
 def _columns_of(fields: list[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from audiolog_cli.errors import AudiologError, InputError
+from audiolog_cli.errors import AudiologError, InputError, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -27,6 +27,7 @@ READ_SIZE = 1 << 16  # bytes per system call: what a pipe holds
 
 _held: list[str] | None = None  # lines to write before waiting for the tied input; None while none is open
 _quiet = False
+_stdin_read: TextIO | None = None  # stdin, once something has begun to read it
 _progress_shown = 0.0  # when, on the monotonic clock
 
 
@@ -111,10 +112,17 @@ def is_utf8(text: str) -> bool:
 
 @contextmanager
 def text_input(path: str) -> Iterator[tuple[TextIO, str]]:
-    """Open a text file, or stdin for "-"; gives the stream and the name that stands for it in messages."""
+    """Open a text file, or stdin for "-"; gives the stream and the name that stands for it in messages.
+
+    UsageError if stdin was opened before: a pipe can be read only once.
+    """
+    global _stdin_read
     if path == "-":
         if sys.stdin is None:
             raise InputError("stdin: closed, expected a table")
+        if sys.stdin is _stdin_read:
+            raise UsageError("-: two inputs are to come from stdin, which can be read only once; give one as a file")
+        _stdin_read = sys.stdin
         yield sys.stdin, "stdin"
         return
     with refusing(path):

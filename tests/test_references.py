@@ -189,3 +189,17 @@ def test_small_lists(tmp_path: Path) -> None:
         read_durations(str(tmp_path / "d"))
     with pytest.raises(InputError, match="no score files"):
         score_files(str(tmp_path))
+
+
+def test_a_recording_has_one_duration_and_one_fold(tmp_path: Path) -> None:
+    """The last line won, and figures were of another length or fold than the first line says; a repeated line is harmless."""
+    (tmp_path / "d").write_text("filename\tduration\na.wav\t5\na.wav\t5.0\na.wav\t7\n")
+    with pytest.raises(RecordError, match=r"d:4: a\.wav comes twice, with 5\.0 and with 7\.0; expected one line a recording"):
+        read_durations(str(tmp_path / "d"))
+    (tmp_path / "f").write_text("filename\tfold\na.wav\t1\na.wav\t2\n")
+    with pytest.raises(RecordError, match=r"f:3: a\.wav comes twice, with 1 and with 2"):
+        read_folds(str(tmp_path / "f"))
+    for fold in (1, 2):
+        (tmp_path / f"fold{fold}_test.csv").write_text("filename\na.wav\n")
+    with pytest.raises(RecordError, match=r"fold2_test\.csv:2: a\.wav comes twice, with 1 and with 2"):
+        read_folds(str(tmp_path))

@@ -613,7 +613,6 @@ def test_the_page_names_no_other_place(folder: Path, made: Path) -> None:
             2,
             "--audio -: the sound is read twice, to be seen and to be heard; give it as a file",
         ),
-        ("report --log -", 2, "--log -: the cells come from stdin already; give the log as a file"),
         (
             "report cells.tsv --audio other.wav --audio walk.wav",
             2,
@@ -625,6 +624,14 @@ def test_what_cannot_be_shown_is_one_line(line: str, code: int, message: str, fo
     (folder / "header.tsv").write_text(HEADER + "\n")
     (folder / "rows.tsv").write_text("filename\tonset\toffset\tscene\tevents\na.wav\t0\t1\tpark\t\n")
     assert audiolog(line, folder) == (code, "", f"audiolog: {message}\n")
+
+
+def test_cells_and_log_cannot_both_come_from_stdin_and_a_name_with_a_dash_stays_as_it_is(folder: Path) -> None:
+    twice = "audiolog: -: two inputs are to come from stdin, which can be read only once; give one as a file\n"
+    assert audiolog("report --log -", folder, (folder / "cells.tsv").read_bytes()) == (2, "", twice)
+    (folder / "my-empty-cells.tsv").write_text(HEADER + "\n")
+    nothing = "audiolog: my-empty-cells.tsv: no cells, there is nothing to show\n"
+    assert audiolog("report my-empty-cells.tsv", folder) == (1, "", nothing)
 
 
 def test_an_unfinished_recording_is_shown_and_reported(folder: Path) -> None:

@@ -217,7 +217,7 @@ def test_check_only_takes_text_and_one_thing_from_stdin(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("A dog barks at 0:05.", "utf-16")
     message = "audiolog: log.txt: expected text in UTF-8, got other bytes; `iconv -t UTF-8` makes it so\n"
     assert audiolog("summarize --check-only log.txt", tmp_path, SHORT) == (1, "", message)
-    message = "audiolog: --check-only -: the table comes from stdin already; give the log as a file\n"
+    message = "audiolog: -: two inputs are to come from stdin, which can be read only once; give one as a file\n"
     assert audiolog("summarize --check-only -", tmp_path, SHORT) == (2, "", message)
 
 

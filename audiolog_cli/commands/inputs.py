@@ -32,7 +32,12 @@ def cell_input(
     `is_tied`: output is flushed before waiting for more input, see `terminal.tied_input`.
     """
     with record_input(paths, is_tied, aside) as records:
-        yield cells_of(records, ", ".join("stdin" if path == "-" else path for path in paths))
+        yield cells_of(records, named(paths))
+
+
+def named(paths: Sequence[str]) -> str:
+    """These inputs in a message."""
+    return ", ".join("stdin" if path == "-" else path for path in paths)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from typer import Option
 
 from audiolog_cli import terminal
-from audiolog_cli.commands.inputs import cell_input
+from audiolog_cli.commands.inputs import cell_input, named
 from audiolog_cli.commands.needs import needs, not_with
 from audiolog_cli.commands.options import Files, Quiet
 from audiolog_cli.errors import InputError, UsageError
@@ -49,8 +49,6 @@ def report(
     from audiolog_cli.report.timeline import recordings
 
     tables = files or ["-"]
-    if log == "-" in tables:
-        raise UsageError("--log -: the cells come from stdin already; give the log as a file")
     if "-" in (audio or []):
         raise UsageError("--audio -: the sound is read twice, to be seen and to be heard; give it as a file")
     _check_output(output, [*tables, log, *(audio or [])])
@@ -62,7 +60,7 @@ def report(
         if recording.failure is not None:
             tally.fail(f"not finished: {recording.failure}")
     if all(recording.is_empty for recording in found):
-        raise InputError(f"{', '.join(tables).replace('-', 'stdin')}: no cells, there is nothing to show")
+        raise InputError(f"{named(tables)}: no cells, there is nothing to show")
     if format == "html":
         from audiolog_cli.report.page import page
         from audiolog_cli.report.parts import parts

@@ -11,7 +11,6 @@ from audiolog_cli import terminal
 from audiolog_cli.commands.inputs import record_input
 from audiolog_cli.commands.needs import Heading, needs, not_with
 from audiolog_cli.commands.options import MaxGap, MinDuration, Quiet
-from audiolog_cli.errors import UsageError
 
 OF_A_MODEL = needs("--llm", why="the outline asks no language model")
 
@@ -123,8 +122,6 @@ def summarize(
     question = (
         prompts.Prompt("ask", ask, language=language) if ask else prompts.find(prompt, prompts.own_folder(os.environ), language)
     )
-    if check_only == "-" and "-" in (files or ["-"]):
-        raise UsageError("--check-only -: the table comes from stdin already; give the log as a file")
     has_model = llm != "outline" and not check_only
     mode = check or ("repair" if has_model else "warn" if check_only else "off")
     as_json = format == "json"

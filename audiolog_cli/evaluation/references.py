@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from audiolog_cli import parquet, terminal
 from audiolog_cli.columns import MAESTRO_COLUMNS, at_place, finite_number, first_repeated, is_number, parse_times, read_columns
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
+Value = TypeVar("Value", str, float)
 SOFT_THRESHOLD = 0.5  # DCASE 2023 task 4B: a hard label is a soft label strictly above this
 WHOLE_FILE = math.inf  # offset of a scene that a list gives for a file without times
 
@@ -220,29 +221,36 @@ def _read_maestro_file(path: Path, annotations: Annotations) -> None:
 
 def read_durations(path: str) -> dict[str, float]:
     """Seconds of each recording from a TSV `filename duration`."""
-    durations = {}
+    durations = dict[str, float]()
     with terminal.text_input(path) as (lines, name):
         for place, row in read_columns(lines, name, ("filename", "duration")):
             with at_place(place):
-                durations[row["filename"]] = seconds = finite_number(row["duration"], "duration")
-            if seconds <= 0:
-                raise RecordError(f"{place}: expected a duration above 0 s, got {row['duration']!r}")
+                seconds = finite_number(row["duration"], "duration")
+                if seconds <= 0:
+                    raise ValueError(f"expected a duration above 0 s, got {row['duration']!r}")
+                _note(durations, row["filename"], seconds)
     return durations
+
+
+def _note(known: dict[str, Value], filename: str, value: Value) -> None:
+    """Note what a table says of a recording; ValueError if it said something else before."""
+    if known.setdefault(filename, value) != value:
+        raise ValueError(f"{filename} comes twice, with {known[filename]} and with {value}; expected one line a recording")
 
 
 def read_folds(path: str) -> dict[str, str]:
     """The fold in which each recording is tested: a TSV `filename fold`, or MAESTRO's folder of fold*_test.csv."""
-    if not Path(path).is_dir():
-        with terminal.text_input(path) as (lines, name):
-            return {row["filename"]: row["fold"] for _, row in read_columns(lines, name, ("filename", "fold"))}
-    test_lists = sorted(Path(path).glob("fold*_test.csv"))
+    is_folder = Path(path).is_dir()
+    test_lists = list(map(str, sorted(Path(path).glob("fold*_test.csv")))) if is_folder else [path]
     if not test_lists:
         raise InputError(f"{path}: no fold*_test.csv; expected a TSV filename, fold, or a folder of MAESTRO's lists")
-    folds: dict[str, str] = {}
+    folds = dict[str, str]()
     for test_list in test_lists:
-        fold = test_list.name.removeprefix("fold").removesuffix("_test.csv")
-        with terminal.text_input(str(test_list)) as (lines, name):
-            folds |= {row["filename"]: fold for _, row in read_columns(lines, name, ("filename",))}
+        fold = Path(test_list).name.removeprefix("fold").removesuffix("_test.csv")
+        with terminal.text_input(test_list) as (lines, name):
+            for place, row in read_columns(lines, name, ("filename",) if is_folder else ("filename", "fold")):
+                with at_place(place):
+                    _note(folds, row["filename"], fold if is_folder else row["fold"])
     return folds
 
 
