@@ -295,6 +295,26 @@ def test_own_folder_with_annotations_of_editors(tmp_path: Path) -> None:
     }
 
 
+def test_own_folder_joins_what_two_lists_say_of_a_recording_however_they_spell_it(tmp_path: Path) -> None:
+    """One of them replaced the other where the disk decomposes names and a list does not."""
+    sound(tmp_path / "Vo\u0308gel.wav")
+    write(tmp_path / "Vo\u0308gel.txt", "0.5\t1.5\tdog\n")
+    write(tmp_path / "events.tsv", "filename\tonset\toffset\tevent_label\nV\u00f6gel.wav\t2\t3\tcat\n")
+    (recording,) = read_folder(tmp_path).recordings.values()
+    assert {event.label for event in recording.events} == {"cat", "dog"}
+
+
+def test_own_folds_hold_every_recording_once(tmp_path: Path) -> None:
+    """The last of two folds counted, and recordings without one were never used; nothing said so."""
+    for name in ("Vo\u0308gel.wav", "b.wav", "c.wav"):
+        sound(tmp_path / name)
+    write(tmp_path / "events.tsv", "filename\tonset\toffset\tevent_label\nb.wav\t0\t1\tdog\n")
+    folds = write(tmp_path / "folds.tsv", "filename\tfold\nV\u00f6gel.wav\t1\nb.wav\t1\nb.wav\t2\n")
+    dataset = read_folder(tmp_path, folds=folds)
+    assert relative(dataset, tmp_path) == ["folds.tsv:4: b.wav is in fold 1 already", "folds.tsv: no fold for c.wav"]
+    assert dataset.folds[0].parts["test"] == ("Vo\u0308gel.wav", "b.wav")
+
+
 def test_own_folder_lists_recordings_without_events_as_desed_does(tmp_path: Path) -> None:
     sound(tmp_path / "Vo\u0308gel.wav")
     sound(tmp_path / "b.wav")

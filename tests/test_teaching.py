@@ -69,6 +69,15 @@ def test_folders_are_labels_and_lists_mark_recordings(tmp_path: Path) -> None:
     assert night.marks == (Mark(0.5, 2.0, "low", True),) and not night.is_partial
 
 
+def test_a_folder_and_a_list_name_one_label_however_they_spell_it(tmp_path: Path) -> None:
+    for index in range(3):
+        clip(tmp_path / "mine" / "Vo\u0308gel" / f"{index}.wav", 300)
+    clip(tmp_path / "mine" / "night.wav", 300)
+    (tmp_path / "mine" / "night.txt").write_text("0.5\t2.0\tV\u00f6gel\n")
+    material = read_material(tmp_path / "mine", is_wav)
+    assert material.events == ("V\u00f6gel",) and len(material.clips("V\u00f6gel")) == 3
+
+
 def test_a_list_from_suggest_says_nothing_of_what_it_does_not_mark(tmp_path: Path) -> None:
     folder = beeps(tmp_path / "mine", 3)
     clip(folder / "night.wav", 300)

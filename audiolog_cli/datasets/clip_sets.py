@@ -5,7 +5,7 @@ known, `scenes.tsv` (filename scene_label, or filename onset offset scene_label)
 label tracks and Raven selection tables (.txt). Nothing is mixed or resampled here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from audiolog_cli.datasets.dataset import (
@@ -101,19 +101,36 @@ def read_folder(root: Path, labels: LabelList | None = None, folds: Path | None 
     scenes_table = root / "scenes.tsv"
     scenes = _spans(scenes_table, "scene_label", labels.scenes if labels else None, findings) if scenes_table.exists() else {}
     actual = {composed(name): name for name in sounds}
-    events, scenes = ({actual.get(composed(name), name): placed for name, placed in spans.items()} for spans in (events, scenes))
+    events, scenes = _under(actual, events), _under(actual, scenes)
     names = dict.fromkeys([*sounds, *scenes, *events])
     recordings = {name: _recording(root, name, scenes.get(name, []), events.get(name, []), findings) for name in names}
     if scenes_table.exists():
         findings.problems += [f"{root / name}: surplus, no scene in {scenes_table}" for name in names if name not in scenes]
     known = labels or LabelList(_labels(scenes), _labels(events))
-    division = (
-        _leave_one_out({name: fold for _, (name, fold) in read_rows(folds, ("filename", "fold"), findings)}) if folds else ()
-    )
+    division = _leave_one_out(_folds(folds, actual, names, findings)) if folds else ()
     return findings.dataset(root.name, known, recordings, division)
 
 
 Spans = dict[str, list[tuple[str, Event]]]  # file -> events with their places
+
+
+def _under(actual: Mapping[str, str], spans: Spans) -> Spans:
+    """The same spans by the names that the file system has, which the lists may spell in several ways."""
+    found: Spans = {}
+    for name, placed in spans.items():
+        found.setdefault(actual.get(composed(name), name), []).extend(placed)
+    return found
+
+
+def _folds(path: Path, actual: Mapping[str, str], names: Iterable[str], findings: Findings) -> dict[str, str]:
+    """The fold in which each recording is tested; a recording in two folds, or in none, is a problem."""
+    fold_of: dict[str, str] = {}
+    for place, (listed, fold) in read_rows(path, ("filename", "fold"), findings):
+        name = actual.get(composed(listed), listed)
+        if fold_of.setdefault(name, fold) != fold:
+            findings.problems.append(f"{place}: {listed} is in fold {fold_of[name]} already")
+    findings.problems += [f"{path}: no fold for {name}" for name in names if name not in fold_of]
+    return fold_of
 
 
 def _spans(table: Path, column: str, allowed: tuple[str, ...] | None, findings: Findings) -> Spans:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.evaluation.references import read_annotations
-from audiolog_cli.records import check_text
+from audiolog_cli.records import check_text, composed
 from audiolog_cli.wording import counted
 
 BACKGROUND = "background"  # name of the folder without any of the sounds
@@ -42,7 +42,7 @@ class SoundFile:
     """One file of the folder."""
 
     path: Path
-    label: str  # of its folder; "" in the folder itself
+    label: str  # of its folder, in Unicode NFC; "" in the folder itself
     marks: tuple[Mark, ...] | None  # None: no list, the file is a clip of its label
     is_partial: bool = False  # what is not marked is unknown
 
@@ -96,7 +96,7 @@ def read_material(folder: Path, is_audio: Callable[[str], bool]) -> Material:
 
 def _recording(path: Path, folder: Path, is_audio: Callable[[str], bool]) -> SoundFile:
     parts = path.relative_to(folder).parts
-    label = parts[0] if len(parts) > 1 else ""
+    label = composed(parts[0]) if len(parts) > 1 else ""
     found = [one for one in _lists_of(path) if not is_audio(one.name)]
     if not found:
         return SoundFile(path, label, None)
