@@ -5,8 +5,9 @@ Raven       a header with `Begin Time (s)`; one selection a line. For a sequence
             start of the first, `Begin Path` names the recording and `File Offset (s)` says where in it the selection begins
 subtitles   SubRip and WebVTT: what is heard in a film, of one recording
 
-Scenes and events are written as they occur, from onset to offset (`rows.occurrences`). Reading gives cells sorted by recording
-and onset, whatever the order of the lines.
+Scenes and events are written as they occur, from onset to offset (`rows.occurrences`). For Raven, which tells scenes from events,
+those are scenes as well in which no place is named: what is read back says what was analysed. Reading gives cells sorted by
+recording and onset, whatever the order of the lines.
 """
 
 import re
@@ -20,7 +21,7 @@ from typing import TypeVar
 from audiolog_cli.columns import at_place, finite_number, is_number, parse_times
 from audiolog_cli.errors import RecordError
 from audiolog_cli.records import Cell, End, Failure, Row, check_text
-from audiolog_cli.wording import words
+from audiolog_cli.wording import UNNAMED, words
 
 TOP_OF_BAND = 16_000.0  # Hz: half of the models' sample rate
 RAVEN_COLUMNS = (
@@ -54,11 +55,13 @@ def audacity_lines(cells: Iterable[Cell]) -> Iterator[str]:
 def raven_lines(cells: Iterable[Cell], noted: "Noted") -> Iterator[str]:
     """A Raven selection table over the models' band, one selection for each scene and event from onset to offset."""
     yield "\t".join(RAVEN_COLUMNS) + "\n"
-    for number, cell in enumerate(map(noted.scored, cells), 1):
+    known = (cell for cell in cells if (cell.filename, cell.kind, cell.label) in noted.scores)  # a list of events has no scenes
+    for number, cell in enumerate(map(noted.scored, known), 1):
         path, start = check_text(cell.filename, "file name"), noted.starts[cell.filename]
+        label = check_text(cell.label or UNNAMED, "label")
         fields = (
             f"{number}\tSpectrogram 1\t1\t{start + cell.onset:.6f}\t{start + cell.offset:.6f}\t0.0\t{TOP_OF_BAND}",
-            f"{PurePath(path).name}\t{path}\t{cell.onset:.6f}\t{check_text(cell.label, 'label')}\t{cell.score:.3f}\t{cell.kind}",
+            f"{PurePath(path).name}\t{path}\t{cell.onset:.6f}\t{label}\t{cell.score:.3f}\t{cell.kind}",
         )
         yield "\t".join(fields) + "\n"
 
@@ -208,7 +211,8 @@ def read_raven(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[Cell]
         place = f"{name}:{number}"
         cell = _cell(_file_of(row, name), row["Begin Time (s)"], row["End Time (s)"], row[label_column], place)
         kind = "scene" if row.get("Kind") == "scene" else "event"  # others have a column Kind for what they call so
-        cells.append(_in_its_file(cell, row, place)._replace(kind=kind, score=_score(row, score_column, place)))
+        label = "" if (kind, cell.label) == ("scene", UNNAMED) else cell.label
+        cells.append(_in_its_file(cell, row, place)._replace(kind=kind, label=label, score=_score(row, score_column, place)))
     files = {cell.filename: index for index, cell in reversed(list(enumerate(cells)))}
     if len(files) > 1 and "File Offset (s)" not in columns:
         raise RecordError(

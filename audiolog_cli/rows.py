@@ -293,8 +293,10 @@ def aligned_lines(rows: Iterable[Row], style: str, with_time: bool) -> Iterator[
     yield from (line + "\n" for line in text.split("\n"))
 
 
-def occurrences(rows: Iterable[Row]) -> Iterator[Cell]:
+def occurrences(rows: Iterable[Row], with_unnamed: bool = False) -> Iterator[Cell]:
     """Each scene and each event as one interval from its onset to its offset, in order of offset, then onset.
+
+    `with_unnamed`: also scenes that are not named, and "" where nothing is known of scenes.
 
     >>> rows = [Row("a", 0.0, 1.0, "home", ("dog",)), Row("a", 1.0, 3.0, "home", ())]
     >>> [(cell.onset, cell.offset, cell.label) for cell in occurrences(rows)]
@@ -303,7 +305,9 @@ def occurrences(rows: Iterable[Row]) -> Iterator[Cell]:
     started: dict[tuple[str, str], float] = {}  # (kind, label) -> onset
     previous: Row | None = None
     for row in rows:
-        labels = _labels(row)
+        labels = {("event", event) for event in row.events}
+        if row.scene or with_unnamed:
+            labels.add(("scene", row.scene))
         if previous is not None:
             yield from _ended(started, previous, labels if _follows(row, previous) else set())
         for label in labels:
@@ -311,11 +315,6 @@ def occurrences(rows: Iterable[Row]) -> Iterator[Cell]:
         previous = row
     if previous is not None:
         yield from _ended(started, previous, set())
-
-
-def _labels(row: Row) -> set[tuple[str, str]]:
-    scene = {("scene", row.scene)} if row.scene else set()
-    return scene | {("event", event) for event in row.events}
 
 
 def _ended(started: dict[tuple[str, str], float], row: Row, going_on: set[tuple[str, str]]) -> Iterator[Cell]:

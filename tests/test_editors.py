@@ -67,7 +67,7 @@ def test_raven_takes_the_length_of_a_recording_from_its_end(tmp_path: Path) -> N
         '{"filename":"c.wav","onset":3.0,"offset":4.0,"kind":"event","label":"dog","score":0.9}\n'
         '{"kind":"end","filename":"c.wav","duration":9.0,"cells":1,"weights":"w","version":"0"}\n'
     )
-    selection = table(lines, "raven", tmp_path).splitlines()[1].split("\t")
+    selection = table(lines, "raven", tmp_path).splitlines()[2].split("\t")
     assert selection[3:5] + selection[8:10] == ["93.500000", "94.500000", "c.wav", "3.000000"]
 
 
@@ -94,9 +94,10 @@ def test_scores_of_events_that_are_bridged_or_dropped(tmp_path: Path) -> None:
     events = [f"a.wav\t{i}\t{i + 1}\tevent\t{label}\t{score}\n" for i, label, score in cells]
     text = HEADER + "".join(sorted(scenes + events))
     lines = [line.split("\t") for line in table(text, "raven", tmp_path, "--max-gap 1 --min-duration 3").splitlines()[1:]]
-    assert [(line[3], line[4], line[11]) for line in lines] == [
-        ("0.000000", "3.000000", "0.800"),
-        ("5.000000", "8.000000", "0.900"),
+    assert [(line[3], line[4], line[10], line[11]) for line in lines] == [
+        ("0.000000", "3.000000", "dog", "0.800"),
+        ("5.000000", "8.000000", "dog", "0.900"),
+        ("0.000000", "9.000000", "scene not named", "0.000"),
     ]
 
 
@@ -119,6 +120,18 @@ def test_every_occurrence_comes_back_from_raven(cells: list[Cell]) -> None:
         noted.scores.setdefault((cell.filename, cell.kind, cell.label), deque()).append((cell.onset, cell.score))
     read = list(read_records(raven_lines(cells, noted), "x.txt"))
     assert [cell._replace(score=0.0) for cell in read if isinstance(cell, Cell)] == [cell._replace(score=0.0) for cell in cells]
+
+
+def test_a_log_of_a_corrected_raven_table_knows_what_was_analysed(tmp_path: Path) -> None:
+    """A dog is taken for a cat in a recording whose scene is not named: nothing else about its log changes."""
+    cells = HEADER + "".join(
+        f"a.wav\t{i}\t{i + 1}\tscene\t\t0\n" + f"a.wav\t{i}\t{i + 1}\tevent\tcat\t0.6\n" * (i == 2) for i in range(5)
+    )
+    raven = table(cells, "raven", tmp_path)
+    (tmp_path / "a.txt").write_text(raven.replace("\tcat\t", "\tdog\t"))
+    log = audiolog("summarize a.txt --prompt timing -q", tmp_path).stdout
+    assert log == audiolog("summarize --prompt timing -q", tmp_path, cells.replace("cat", "dog").encode()).stdout
+    assert "not analysed" not in log and "dog: 0:02–0:03 (1 s)" in log
 
 
 def test_what_is_written_for_raven_is_read_back() -> None:

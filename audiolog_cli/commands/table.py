@@ -111,7 +111,7 @@ def _lines(records: Iterable[Row | End | Failure], format: TableFormat, with_tim
     if format in ("csv", "csv-excel"):
         return tables.csv_lines(rows, with_time, format == "csv-excel")
     if format == "raven":
-        return editors.raven_lines(tables.occurrences(rows), noted)
+        return editors.raven_lines(tables.occurrences(rows, with_unnamed=True), noted)
     if format == "audacity":
         return editors.audacity_lines(tables.occurrences(rows))
     if format in ("srt", "vtt"):
