@@ -86,10 +86,10 @@ def write_parquet(records: Iterable[Record], sink: BinaryIO, kind: type[Cell] | 
 
 
 def write_stdout(records: Iterable[Record], kind: type[Cell] | type[Row], with_time: bool = False) -> None:
-    """`write_parquet` to stdout; UsageError if that is a terminal."""
+    """`write_parquet` to stdout, to a readable end also after SIGTERM; UsageError if that is a terminal."""
     if sys.stdout.isatty():
         raise UsageError("--format parquet: these bytes are not for a terminal; redirect them into a file")
-    with terminal.naming(terminal.STDOUT):
+    with terminal.naming(terminal.STDOUT), terminal.ended_as_by_an_error():
         write_parquet(records, sys.stdout.buffer, kind, with_time)
 
 

@@ -6,6 +6,7 @@ work. Text is UTF-8; bytes of file names that are not UTF-8 pass through unchang
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -227,6 +228,32 @@ def _write_held() -> None:
         text = "".join(_held)
         _held.clear()  # before writing: after an interrupt it must not be written again
         _to_stdout(text)
+
+
+@contextmanager
+def ended_as_by_an_error() -> Iterator[None]:
+    """Let a signal that ends the program first end what runs here, as an error would: so that a file gets its end."""
+
+    received: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        if not received:  # once is enough
+            received.append(number)
+            raise SystemExit
+
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        if received:
+            with suppress(OSError):
+                sys.stdout.flush()
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+        for one in received:
+            os.kill(os.getpid(), one)
 
 
 def leave(code: int) -> NoReturn:

@@ -15,6 +15,7 @@ Wave = NDArray[np.float32]  # (samples,) or (channels, samples), full scale 1
 ENCODERS: dict[str, tuple[str, str, dict[str, str]]] = {
     ".wav": ("pcm_s16le", "s16", {}),
     ".flac": ("flac", "s16", {}),
+    ".wv": ("wavpack", "s16p", {}),
     ".mp3": ("libmp3lame", "s16p", {"b": "128k"}),
     ".m4a": ("aac", "fltp", {}),
     ".aac": ("aac", "fltp", {}),

@@ -25,7 +25,7 @@ from tests.audio_files import ENCODERS, Wave, burst_onsets, bursts, encode, nois
 from tests.conftest import not_root
 
 RATES = {".opus": 48_000, ".webm": 48_000}  # Opus knows no 44.1 kHz
-LOSSLESS = (".wav", ".flac", ".mka")
+LOSSLESS = (".wav", ".flac", ".wv", ".mka")
 
 
 def whole(source: Source, channel: str = "mix", raw: RawFormat | None = None) -> Wave:
@@ -410,7 +410,7 @@ def damaged(tmp_path: Path) -> Callable[[str, float, bytes], BinaryIO]:
     return make
 
 
-@pytest.mark.parametrize("suffix", [".flac", ".mp3", ".m4a", ".opus"])
+@pytest.mark.parametrize("suffix", [".flac", ".wv", ".mp3", ".m4a", ".opus"])
 @pytest.mark.parametrize("n_bytes", [300, 3000])
 def test_broken_frames_become_silence_and_what_follows_keeps_its_time(
     suffix: str, n_bytes: int, damaged: Callable[[str, float, bytes], BinaryIO]
@@ -438,13 +438,13 @@ def test_flac_damage_is_reported_with_its_range_in_time(damaged: Callable[[str, 
     assert offset - onset == pytest.approx(4608 / 44_100, abs=0.002)  # one FLAC frame
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3"])
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".wv", ".mp3"])
 def test_a_recording_that_breaks_off_is_read_as_far_as_it_goes(suffix: str, tmp_path: Path) -> None:
     path = encode(tmp_path / f"a{suffix}", noise(5, 44_100), 44_100)
     data = path.read_bytes()
     for source in (io.BytesIO(data[: len(data) // 2]), pipe(data[: len(data) // 2])):
         samples, damage = whole_and_damage(source)
-        assert len(samples) / SAMPLE_RATE == pytest.approx(2.5, abs=0.2)
+        assert len(samples) / SAMPLE_RATE == pytest.approx(2.5, abs=0.5 if suffix == ".wv" else 0.2)  # its blocks are of 1 s
         assert damage == [
             f"{len(samples) / SAMPLE_RATE:.3f}-5.000 s: the file breaks off before the end that its header declares"
         ]
@@ -479,8 +479,8 @@ def test_sample_rate_changes_mid_stream(tmp_path: Path) -> None:
     second = encode(tmp_path / "b.mp3", bursts(3, 22_050, [1.0]), 22_050).read_bytes()
     samples, _ = whole_and_damage(io.BytesIO(first + second))
     onsets = burst_onsets(samples, SAMPLE_RATE)
-    assert onsets == pytest.approx([1.0, 4.0], abs=0.15)  # the second one's delay and tag are in the way
-    assert len(samples) / SAMPLE_RATE == pytest.approx(6.0, abs=0.3)
+    assert onsets == pytest.approx([1.0, 4.0], abs=0.003)
+    assert len(samples) == 6 * SAMPLE_RATE
 
 
 @given(place=st.floats(0, 1), new=st.binary(min_size=1, max_size=400), end=st.floats(0.01, 1))
@@ -649,6 +649,17 @@ def test_duration_from_the_header_is_that_of_the_samples(tmp_path: Path) -> None
     for suffix in (".wav", ".flac"):
         path = encode(tmp_path / f"a{suffix}", noise(1.23456, 44_100), 44_100)
         assert duration(path) == exact_duration(path) == len(whole(path)) / SAMPLE_RATE
+
+
+@pytest.mark.parametrize("fault", ["cut off", "joined by cat", "header too short", "header too long", "damaged"])
+def test_the_header_of_a_flac_is_not_trusted_where_its_sound_differs(fault: str, tmp_path: Path) -> None:
+    flac = bytearray(encode(tmp_path / "a.flac", noise(2, 44_100), 44_100).read_bytes())
+    total = int.from_bytes(flac[21:26], "big") - {"header too short": 44_100, "header too long": -44_100}.get(fault, 0)
+    flac[21:26] = total.to_bytes(5, "big")  # the last 36 bits: samples
+    if fault == "damaged":
+        flac[80_000:120_000] = bytes(40_000)
+    (tmp_path / "b.flac").write_bytes({"cut off": flac[:100_000], "joined by cat": flac + flac}.get(fault, flac))
+    assert duration(tmp_path / "b.flac") is None
 
 
 def test_duration_is_unknown_where_only_decoding_tells(tmp_path: Path) -> None:

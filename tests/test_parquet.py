@@ -1,6 +1,8 @@
 """Cells and rows as Parquet: what goes in comes out, typed, and the commands read it like TSV."""
 
 import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,6 +72,25 @@ def test_an_interrupt_loses_no_row(tmp_path: Path) -> None:
         "dog",
         "",
     ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_ended_loses_no_row(number: signal.Signals, tmp_path: Path, tiny_weights: Path) -> None:
+    """By `timeout`, by a batch system, by a closed terminal; the ninth file and those after it are with other processes."""
+    for i in range(30):
+        write_wav(tmp_path / f"{i:02d}.wav", 1.0)
+    line = ["audiolog", "tag", *(f"{i:02d}.wav" for i in range(20)), "none.wav", "no.pipe", "--weights", str(tiny_weights)]
+    os.mkfifo(tmp_path / "no.pipe")
+    with (
+        (tmp_path / "c.parquet").open("wb") as out,
+        subprocess.Popen([*line, "--format", "parquet"], cwd=tmp_path, stdout=out, stderr=subprocess.PIPE) as process,
+    ):
+        assert process.stderr
+        assert process.stderr.readline() == b"audiolog: none.wav: no such file\n"
+        process.send_signal(number)
+        assert process.wait(timeout=30) == -number
+    names = pyarrow.parquet.read_table(tmp_path / "c.parquet")["filename"].to_pylist()
+    assert {name for name in names if name != "none.wav"} == {f"{i:02d}.wav" for i in range(20)}
 
 
 def test_a_name_that_parquet_cannot_hold_costs_only_itself(tmp_path: Path, tiny_weights: Path) -> None:

@@ -21,15 +21,19 @@ RATE = 100  # samples a second, here
 BEGIN = datetime(2026, 11, 22, 6, 0, 0)
 
 
+def begun(file: tuple[float, float]) -> datetime:
+    return BEGIN + timedelta(seconds=file[0])
+
+
+def silence(file: tuple[float, float]) -> Iterator[np.ndarray]:
+    for _ in range(round(file[1])):
+        yield np.zeros(RATE, np.float32)
+
+
 def groups(starts_and_seconds: list[tuple[float, float] | InputError]) -> list[tuple[float, float] | str]:
     """Start and length in seconds of each group of files given by start and length."""
-
-    def decode(file: tuple[float, float]) -> Iterator[np.ndarray]:
-        for _ in range(round(file[1])):
-            yield np.zeros(RATE, np.float32)
-
     found: list[tuple[float, float] | str] = []
-    for group in stitched(starts_and_seconds, lambda file: BEGIN + timedelta(seconds=file[0]), decode, RATE):
+    for group in stitched(starts_and_seconds, begun, silence, RATE):
         if isinstance(group, InputError):
             found.append(str(group))
         else:
@@ -161,6 +165,15 @@ def test_a_later_file_that_fails_is_named(tmp_path: Path, tiny_weights: Path) ->
     )
 
 
+def test_a_recording_that_is_heard_in_part_ends_where_its_last_file_ends() -> None:
+    """As with --end: the files behind that are not recordings of their own."""
+    found = []
+    for group in stitched([(0, 10), (10, 10), (20, 10), (60, 10)], begun, silence, RATE):
+        assert not isinstance(group, InputError)
+        found.append((group[0][0], len(next(group[1]))))
+    assert found == [(0, RATE), (60, RATE)]
+
+
 def test_segments_are_not_joined(tmp_path: Path, tiny_weights: Path) -> None:
     """Each would count from the start of its own file."""
     listed = b"filename\tonset\toffset\n20261122_060000.wav\t0\t2\n"
@@ -169,6 +182,24 @@ def test_segments_are_not_joined(tmp_path: Path, tiny_weights: Path) -> None:
         2,
         "audiolog: --split-files does nothing here: stdin is a list of segments",
     )
+
+
+def test_segments_are_heard_where_split_files_is_everyday_practice(tmp_path: Path, tiny_weights: Path) -> None:
+    """Its variable is set: the files in the list are recordings of their own, those beside it are one."""
+    for second in range(0, 8, 2):
+        write_wav(tmp_path / f"20261122_06000{second}.wav", 2.0)
+    (tmp_path / "s.tsv").write_text(
+        "filename\tonset\toffset\n20261122_060000.wav\t1\t2.001\n20261122_060002.wav\t0\t1\n20261122_060002.wav\t1\t2\n"
+    )
+    line = f"tag s.tsv 20261122_060004.wav 20261122_060006.wav --weights {tiny_weights} --name-time auto"
+    done = audiolog(line, tmp_path, AUDIOLOG_SPLIT_FILES="1")
+    scenes = [line.split("\t")[:2] for line in done.stdout.splitlines() if "\tscene\t" in line]
+    assert scenes == [
+        ["20261122_060000.wav", "1.000"],
+        ["20261122_060002.wav", "0.000"],
+        ["20261122_060002.wav", "1.000"],
+        *(["20261122_060004.wav", f"{second}.000"] for second in range(4)),
+    ]
 
 
 def test_the_files_of_a_night_give_what_the_night_in_one_file_gives(tmp_path: Path, tiny_weights: Path) -> None:

@@ -18,7 +18,7 @@ from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.reading import has_segments, read_records
 from audiolog_cli.records import End, Failure, Record, Remark, Segment
 from audiolog_cli.sound.remote import files_below, inside, is_url
-from audiolog_cli.tagging.options import Job, Spans, stretch
+from audiolog_cli.tagging.options import Job, Listed, Spans, stretch
 
 _SUFFIXES = (
     ".wav .wave .w64 .rf64 .bwf .aif .aiff .aifc .caf .au .snd .voc .flac .wv .ape .tta .mp3 .mp2 .mpga .m4a .m4b .aac .ac3 "
@@ -175,7 +175,7 @@ def _listed(records: Iterable[Record], name: str) -> Iterator[Job | InputError]:
         if spans and (path, name) == ("-", "stdin"):
             yield InputError("stdin: segments of -, which cannot be read again")
         elif spans:
-            yield Job(path, spans)
+            yield Listed(path, spans)
         yield from failures
 
 

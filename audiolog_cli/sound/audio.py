@@ -21,10 +21,11 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from audiolog_cli.errors import AudioError, UsageError
-from audiolog_cli.sound.containers import Source, Track, open_bytes, open_track, open_tracks, source_name
+from audiolog_cli.sound.containers import SoundTrack, Source, Track, open_bytes, open_track, open_tracks, source_name
 from audiolog_cli.sound.damage import Damage, Report, warn_of_damage
 from audiolog_cli.sound.decoding import Clock, channels_of, mono_blocks
 from audiolog_cli.sound.doubts import Hum, Silence, ultrasound
+from audiolog_cli.sound.packets import counted_samples
 from audiolog_cli.sound.pcm import RawFormat, Samples
 from audiolog_cli.sound.riff import Stream, Wave, is_seekable
 
@@ -143,16 +144,16 @@ def convert(resampler: AudioResampler, samples: Samples | None, rate: int) -> Sa
 
 
 def duration(source: Source, options: DecodeOptions = DecodeOptions()) -> float | None:
-    """Seconds of sound that `decode` would give, from the header alone; None if only decoding can tell.
+    """Seconds of sound that `decode` would give, found without it; None if only decoding can tell.
 
-    The headers of FLAC and of WAVs that are as long as they say are trusted. A pipe is not read.
+    By the headers of WAVs that are as long as they say, and of FLACs with as many samples in their packets. A pipe is not read.
     """
     with open_bytes(source) as file:
         if not is_seekable(file):
             return None
         position = file.tell()
         with open_track(file, options.raw, options.track) as track:
-            n_samples = round(track.seconds * track.rate) if track.codec == "flac" and track.seconds else None
+            n_samples = counted_samples(track) if isinstance(track, SoundTrack) else None
             if track.wave and track.codec.startswith("pcm_"):
                 file.seek(position)
                 n_samples = Wave(Stream(file)).counted_samples()

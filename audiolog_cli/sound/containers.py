@@ -18,12 +18,15 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from audiolog_cli.errors import AudioError
+from audiolog_cli.sound.mp3 import Part, is_tagged
 from audiolog_cli.sound.ogg import Link, is_ogg
 from audiolog_cli.sound.pcm import PROBED, RawFormat, Read, may_be_compressed, of_wave
 from audiolog_cli.sound.remote import is_url, open_url, reason
 from audiolog_cli.sound.riff import NotWave, Stream, Wave, is_seekable, is_wave
+from audiolog_cli.sound.wavpack import Blocks, is_wavpack
 
 Source = str | os.PathLike[str] | BinaryIO
+Reader = BinaryIO | Stream | Wave | Link | Part | Blocks  # what libavformat may read
 
 # Otherwise libavformat would also try subtitles, images and playlists (which open further files and URLs).
 CONTAINERS = (
@@ -31,13 +34,11 @@ CONTAINERS = (
     "dts,amr,ape,wv,tta,dsf,iff,gsm,sox"
 )
 
-SIDE_INFORMATION = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}  # bytes; MPEG 1?, mono?
 # Larger packets of PCM halve the work of decoding a file; in a pipe each would wait until it is full.
 FILE_OPTIONS = {"format_whitelist": CONTAINERS, "max_size": "65536"}
 # In a WAV, libavformat scans the first 5 MB repeatedly for DTS and S/PDIF: 100 ms a file; 32 KB, as in a pipe, take 1 ms.
 WAV_FILE_OPTIONS = {**FILE_OPTIONS, "max_probe_packets": "2", "probesize": "32768"}
 PIPE_OPTIONS = {"format_whitelist": CONTAINERS, "probesize": "32768", "analyzeduration": "500000"}
-HEAD = 1 << 16  # bytes at the start of a file that are searched for an MP3 tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class SoundTrack(Track):
 
     container: InputContainer
     stream: AudioStream
-    padding: range | None  # decoded samples to cut where libavformat cannot: the end of an MP3 in a pipe
+    padding: range | None  # decoded samples to cut where libavformat does not: the end of an MP3
 
 
 def source_name(source: Source) -> str:
@@ -126,7 +127,7 @@ def open_track(source: Source, raw: RawFormat | None = None, number: int = 0) ->
 
 
 def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -> Generator[Track]:
-    """Open a sound track of a source, then those of WAVs or Ogg links that follow it, each when the one before it is used up.
+    """Open a sound track of a source, then those of WAVs, Ogg links or MP3s that follow, each when the one before it is used up.
 
     `number` counts sound tracks from 1; 0 is the file's default track, else the first. Raises AudioError if the source cannot be
     read, is not a sound file in a known container, or has no such track.
@@ -137,23 +138,27 @@ def open_tracks(source: Source, raw: RawFormat | None = None, number: int = 0) -
         if not stream.peek(1):
             raise AudioError(f"{name}: empty input")
         head = stream.peek(16)
-        if raw or is_wave(head) or is_ogg(head):
-            stream.forget()
         if raw:
             yield pcm_track(name, stream, raw, number)
         elif is_wave(head):
             yield from wave_tracks(name, stream, number)
-        elif is_ogg(head):
+        elif kind := kind_of(stream):
             is_followed = True
             while is_followed:
-                link = Link(stream)
-                yield from opened(name, link, number)
-                is_followed = link.is_followed
+                reader = kind(stream)
+                yield from opened(name, reader, number)
+                is_followed = reader.is_followed
         elif stream.is_pipe:
             yield from opened(name, stream, number)
         else:
             stream.rewind()
             yield from opened(name, file, number)
+
+
+def kind_of(stream: Stream) -> type[Link | Part | Blocks] | None:
+    """What cuts a stream into what libavformat can read; None if that can read all of it."""
+    head = stream.peek(32)
+    return Link if is_ogg(head) else Blocks if is_wavpack(head) else Part if is_tagged(stream) else None
 
 
 def wave_tracks(name: str, stream: Stream, number: int) -> Iterator[Track]:
@@ -180,51 +185,26 @@ def pcm_track(name: str, reader: Stream | Wave, layout: RawFormat, number: int) 
     return PcmTrack(name=name, codec=layout.codec, rate=layout.rate, is_pipe=reader.is_pipe, wave=wave, read=read, layout=layout)
 
 
-def opened(name: str, reader: "BinaryIO | Stream | Wave | Link", number: int) -> Iterator[SoundTrack]:
+def opened(name: str, reader: Reader, number: int) -> Iterator[SoundTrack]:
     """The sound track with that number, as libavformat finds it in `reader`."""
-    is_pipe = isinstance(reader, Stream | Wave | Link) and reader.is_pipe
     with open_demuxer(name, reader) as container:
         if not container.streams.audio:
             raise AudioError(f"{name}: no sound track in it")
         stream, others = chosen(container, number, name)
-        padding, wave = None, reader if isinstance(reader, Wave) else None
-        if container.format.name == "mp3" and not isinstance(reader, Wave | Link):
-            padding = mp3_padding(after_id3(reader))
-        if isinstance(reader, Stream):
-            reader.forget()
+        padding = reader.padding if isinstance(reader, Part) else None
         seconds = padding.start / stream.sample_rate if padding else declared_seconds(container, stream)
         yield SoundTrack(
             name=name,
             codec=stream.codec_context.name,
             rate=stream.sample_rate or 0,
-            is_pipe=is_pipe,
-            wave=wave,
+            is_pipe=is_pipe(reader),
+            wave=reader if isinstance(reader, Wave) else None,
             seconds=seconds,
             others=others,
             container=container,
             stream=stream,
-            padding=padding if is_pipe else None,
+            padding=padding,
         )
-
-
-def beginning(file: BinaryIO, first: int = 0) -> bytes:
-    """HEAD bytes of a seekable file, whose position stays where it is."""
-    position = file.tell()
-    file.seek(first)
-    head = file.read(HEAD)
-    file.seek(position)
-    return head
-
-
-def after_id3(reader: "BinaryIO | Stream") -> bytes:
-    """The first bytes after the ID3 tags of a file, or of what has been read from a pipe."""
-    first = 0
-    while True:
-        head = bytes(reader.seen[first : first + HEAD]) if isinstance(reader, Stream) else beginning(reader, first)
-        size = id3_size(head)
-        if not size:
-            return head
-        first += size
 
 
 def check_number(number: int, n_tracks: int, name: str) -> None:
@@ -253,46 +233,9 @@ def chosen(container: InputContainer, number: int, name: str) -> tuple[AudioStre
 def declared_seconds(container: InputContainer, stream: AudioStream) -> float | None:
     """The length in the header, for containers that count samples (others estimate it from the bit rate)."""
     container_format = container.format.name.split(",")[0]
-    if container_format not in ("aiff", "caf", "au", "flac", "mov") or not stream.duration:
+    if container_format not in ("aiff", "caf", "au", "flac", "mov", "wv") or not stream.duration:
         return None
     return float(stream.duration * stream.time_base) if stream.time_base else None
-
-
-def mp3_padding(head: bytes) -> range | None:
-    """The samples that pad the end of an MP3, from its Xing or Info tag with the encoder's delays; None if it has no such tag.
-
-    `head` begins with the file, or after an ID3 tag before its sound. Samples are counted from the first that the decoder does
-    not skip. libavformat cuts the padding only in seekable files. Format: the MP3 Info tag (Gabriel Bouvigne's specification of
-    the LAME tag).
-    """
-    start = next((at for at in range(len(head) - 4) if head[at] == 0xFF and head[at + 1] & 0xE6 == 0xE2), -1)  # MPEG, layer III
-    if start < 0:
-        return None
-    is_mpeg1, is_mono = bool(head[start + 1] & 0b1000), head[start + 3] >> 6 == 3
-    tag = start + 4 + SIDE_INFORMATION[is_mpeg1, is_mono]
-    flags = head[tag + 7] if len(head) > tag + 7 else 0
-    if head[tag : tag + 4] not in (b"Xing", b"Info") or not flags & 1:  # bit 0: a count of frames follows
-        return None
-    n_frames = int.from_bytes(head[tag + 8 : tag + 12], "big")
-    tag_end = tag + 8 + 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
-    delays = int.from_bytes(head[tag_end + 21 : tag_end + 24], "big")
-    n_delay, n_padding = delays >> 12, delays & 0xFFF
-    n_end = n_frames * (1152 if is_mpeg1 else 576) - n_delay  # MPEG 2 and 2.5 have half as many samples in a frame
-    return range(n_end - n_padding, n_end) if 0 < n_padding < n_end else None
-
-
-def id3_size(head: bytes) -> int:
-    """Bytes of the ID3v2 tag at the start of a file, 0 if there is none: text and pictures, which may hold any bytes.
-
-    >>> id3_size(b"ID3\\x04\\0\\0\\0\\0\\x02\\x01")
-    267
-    """
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    size = 0
-    for byte in head[6:10]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size + (10 if head[5] & 0x10 else 0)  # a footer
 
 
 class Sought:
@@ -325,13 +268,24 @@ def open_demuxer(name: str, reader: Any) -> InputContainer:
     except (av.error.FFmpegError, EOFError, ValueError) as error:
         is_unknown = isinstance(error, av.error.InvalidDataError | EOFError)
         reason = "" if is_unknown else f" ({getattr(error, 'strerror', None) or error})"
-        if is_seekable(reader) and beginning(reader)[4:8] == b"ftyp":
+        if is_seekable(reader) and beginning(reader)[4:] == b"ftyp":
             raise AudioError(f"{name}: its index is missing, the MP4 or M4A was broken off while it was written") from None
         raise AudioError(f"{name}: not a readable audio file{reason}") from None
 
 
-def options_for(reader: "BinaryIO | Stream | Wave | Link") -> dict[str, str]:
+def beginning(file: BinaryIO) -> bytes:
+    """Its first eight bytes."""
+    file.seek(0)
+    return file.read(8)
+
+
+def options_for(reader: Reader) -> dict[str, str]:
     """libavformat's options: little probing in a pipe, which cannot be read twice."""
     if isinstance(reader, Wave):
         return (PIPE_OPTIONS if reader.is_pipe else WAV_FILE_OPTIONS) | {"ignore_length": "1"}
-    return PIPE_OPTIONS if isinstance(reader, Stream | Link) and reader.is_pipe else FILE_OPTIONS
+    return PIPE_OPTIONS if is_pipe(reader) else FILE_OPTIONS
+
+
+def is_pipe(reader: Reader) -> bool:
+    """Whether its bytes come from a pipe."""
+    return isinstance(reader, Stream | Wave | Link | Part | Blocks) and reader.is_pipe

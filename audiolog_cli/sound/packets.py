@@ -38,8 +38,8 @@ class Lost:
 
 def decoded(track: SoundTrack) -> Iterator[AudioFrame | Lost]:
     """Frames in order, and a `Lost` where frames are missing. Raises AudioError if the disk or the pipe fails."""
-    if track.codec == "flac":  # by default a frame with a wrong checksum is accepted, and channels are interleaved
-        track.stream.codec_context.options = {"err_detect": "crccheck+explode", "request_sample_fmt": "s16p"}
+    if track.codec in ("flac", "wavpack"):  # by default a frame with a wrong checksum is accepted
+        track.stream.codec_context.options = {"err_detect": "crccheck+explode", "request_sample_fmt": "s16p"}  # not interleaved
     by_packet = frames_by_packet(track)
     for _, items in restamped(by_packet) if track.container.format.name == "ogg" else by_packet:
         yield from items
@@ -116,6 +116,19 @@ def packets(track: SoundTrack) -> Iterator[SoundPacket | Lost]:
             yield Lost(error.strerror or str(error))
         except OSError as error:  # the disk, not the format
             raise AudioError(f"{track.name}: {error.strerror or error}") from None
+
+
+def counted_samples(track: SoundTrack) -> int | None:
+    """Samples of a FLAC file, by its packets; None if they do not follow one another, if its header gives another number, or if
+    it is no FLAC file."""
+    if track.container.format.name != "flac":
+        return None
+    n_samples = 0
+    for packet in packets(track):
+        if isinstance(packet, Lost) or (packet.size and packet.pts != n_samples):
+            return None
+        n_samples += packet.duration or 0
+    return n_samples if n_samples == track.stream.duration else None
 
 
 def restamped(stream: Iterable[Decoded]) -> Iterator[Decoded]:

@@ -41,8 +41,6 @@ class Stream:
         self._read: Any = getattr(file, "read1", file.read) if self.is_pipe else file.read
         self._head = b""  # peeked at, not yet read
         self._end = None if self.is_pipe else _end(file)
-        self.seen = bytearray()  # everything read until `forget`
-        self._is_seeing = self.is_pipe
 
     @property
     def left(self) -> int | None:
@@ -76,12 +74,9 @@ class Stream:
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end of the stream."""
-        if self._head:
-            data, self._head = self._head[:size], self._head[size:]
-        else:
-            data = bytes(self._read(size))
-        if self._is_seeing:
-            self.seen += data
+        if not self._head:
+            return bytes(self._read(size))
+        data, self._head = self._head[:size], self._head[size:]
         return data
 
     def skip(self, size: int) -> int:
@@ -124,11 +119,6 @@ class Stream:
             return data - position
         except (OSError, AttributeError):  # not a file of this system
             return 0
-
-    def forget(self) -> None:
-        """Drop what was read, and stop keeping it."""
-        self._is_seeing = False
-        self.seen = bytearray()
 
 
 def is_seekable(file: Any) -> bool:

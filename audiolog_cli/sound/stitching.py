@@ -5,8 +5,11 @@ the first file's name, so that an event across a cut is one event and windows ru
 if it begins within TOLERANCE of where the group's sound ends, so the times in a group are never further off than that.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
+from inspect import GEN_SUSPENDED, getgeneratorstate
 from typing import TypeVar
 
 from audiolog_cli.errors import InputError
@@ -26,14 +29,14 @@ def stitched(
 ) -> Iterator[tuple[Item, Iterator[Samples]] | InputError]:
     """Each group's first file and the samples of all its files; errors among the files pass through in place.
 
-    A group's stream must be used up, or abandoned, before the next group is requested. A file that fails ends its group, and its
-    error comes after the group, or is raised in the stream if it is the first file: the files before it are complete. Those after
-    it begin a new group.
+    A group's stream must be used up, or abandoned, before the next group is requested; of a stream that was begun, the rest is
+    then decoded to find where the group ends. A file that fails ends its group, and its error comes after the group, or is raised
+    in the stream if it is the first file: the files before it are complete. Those after it begin a new group.
     """
     queue = iter(files)
     waiting: list[Item | InputError] = []
 
-    def sound(first: Item) -> Iterator[Samples]:
+    def sound(first: Item) -> Generator[Samples]:
         start, n_samples = start_of(first), 0
         file: Item | InputError = first
         while not isinstance(file, InputError):
@@ -62,7 +65,14 @@ def stitched(
         file = waiting.pop() if waiting else next(queue, None)
         if file is None:
             return
-        yield file if isinstance(file, InputError) else (file, sound(file))
+        if isinstance(file, InputError):
+            yield file
+            continue
+        group = sound(file)
+        yield file, group
+        if getgeneratorstate(group) == GEN_SUSPENDED:
+            with suppress(InputError):  # of the first file, after what was wanted of it
+                deque(group, 0)
 
 
 def _follows(start: datetime, group_start: datetime, group_seconds: float) -> bool:

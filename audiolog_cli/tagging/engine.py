@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from audiolog_cli import terminal
@@ -23,7 +24,7 @@ from audiolog_cli.sound.pcm import Samples
 from audiolog_cli.sound.remote import is_url
 from audiolog_cli.sound.stitching import stitched
 from audiolog_cli.tagging.hearing import Course, Notes, Plan, recording_of, records_of, samples_of
-from audiolog_cli.tagging.options import Job
+from audiolog_cli.tagging.options import Job, Listed
 from audiolog_cli.tagging.parts import Parts, key_of
 from audiolog_cli.tagging.processes import Jobs, Say, can_fork, spread
 from audiolog_cli.tally import Outcome
@@ -40,20 +41,24 @@ def stream(
     jobs: Jobs, tagger: "Tagger", plan: Plan, fail_fast: bool = False, are_joined: bool = False
 ) -> Iterator[Cell | End | Failure | Remark]:
     """The records of all recordings in order. With `are_joined`, files whose clock times follow one another are one recording."""
-    if are_joined:
-        records = _records(_joined_sounds(jobs, plan), tagger, plan, in_turn=True)
-    else:
-        said_once: set[str] = set()
+    said_once: set[str] = set()
 
-        def heard(tagger: "Tagger", jobs: Jobs, say: Say) -> Generator[Cell | End | Failure | Remark]:
-            return _records(_sounds(jobs, plan, say, said_once), tagger, plan)
+    def heard(tagger: "Tagger", jobs: Jobs, say: Say) -> Generator[Cell | End | Failure | Remark]:
+        return _records(_sounds(jobs, plan, say, said_once), tagger, plan)
 
-        records = _spread(jobs, tagger, heard)
-    with closing(records):
-        for record in records:
-            yield record
-            if fail_fast and isinstance(record, Failure):
-                return
+    def is_joined(job: Job | InputError) -> bool:
+        return are_joined and not isinstance(job, Listed)
+
+    def joined(jobs: Jobs) -> Generator[Cell | End | Failure | Remark]:
+        return _records(_joined_sounds(jobs, plan), tagger, plan, in_turn=True)
+
+    for are_parts, some in groupby(jobs, is_joined):
+        listen = joined if are_parts else partial(_spread, tagger=tagger, heard=heard)
+        with closing(listen(some)) as records:
+            for record in records:
+                yield record
+                if fail_fast and isinstance(record, Failure):
+                    return
 
 
 def _records(

@@ -26,6 +26,10 @@ class Job(NamedTuple):
     spans: Spans = None
 
 
+class Listed(Job):
+    """The same with the spans that a list of segments has for it, which count from the start of its own file."""
+
+
 def within(option: str, value: float, lowest: float, highest: float = inf) -> None:
     """UsageError, naming the option, for a value outside these bounds or not a number."""
     if not lowest <= value <= highest:

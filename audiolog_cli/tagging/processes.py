@@ -177,6 +177,7 @@ _work: Work[Any]
 def _begin(work: Work[Any]) -> None:
     global _work
     _work = work
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as `_workers` ends it
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # who reads stdout must not wait for us when the run has ended
     Thread(target=_end_with_parent, daemon=True).start()
 
