@@ -1,8 +1,10 @@
-"""Files for annotation editors (Audacity, Raven), read and written, and for video players (subtitles), only written.
+"""Files of annotation editors (Audacity, Raven, read and written; Praat, ELAN, read), and subtitles for video players, written.
 
 Audacity    onset offset label, no header; a file holds the labels of one recording and is named after it
 Raven       a header with `Begin Time (s)`; one selection a line. For a sequence of recordings `Begin Time (s)` counts from the
             start of the first, `Begin Path` names the recording and `File Offset (s)` says where in it the selection begins
+TextGrid    Praat's tiers of intervals and points, in its long or its short form
+.eaf        ELAN's tiers, in XML; like a TextGrid, the labels of the recording that the file is named after
 subtitles   SubRip and WebVTT: what is heard in a film, of one recording
 
 Scenes and events are written as they occur, from onset to offset (`rows.occurrences`). For Raven, which tells scenes from events,
@@ -12,10 +14,11 @@ recording and onset, whatever the order of the lines.
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from pathlib import PurePath
+from itertools import islice
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 from audiolog_cli.columns import at_place, finite_number, is_number, parse_times
@@ -29,6 +32,8 @@ RAVEN_COLUMNS = (
     "Begin Path", "File Offset (s)", "Annotation", "Score", "Kind",
 )  # fmt: skip
 Stretch = TypeVar("Stretch", Cell, Row)
+Numbered = Iterator[tuple[int, str]]  # lines with their numbers
+SUFFIXES = (".txt", ".textgrid", ".eaf")  # of what editors write, in lower case
 LABEL_COLUMNS = ("Annotation", "Common Name", "Species", "Label", "Tags", "Call Type", "Species Code")  # Raven's, BirdNET's
 SCORE_COLUMNS = ("Score", "Confidence")
 
@@ -151,24 +156,32 @@ def _timestamp(seconds: float, point: str) -> str:
 # Reading
 
 
-def is_raven(fields: list[str]) -> bool:
-    """Whether these are the columns of a selection table."""
-    return {"Begin Time (s)", "End Time (s)"} <= set(fields)
+def files_below(folder: Path) -> list[Path]:
+    """The files in a folder that an editor may have written, by their suffixes, sorted."""
+    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
 
 
-def is_audacity(fields: list[str]) -> bool:
-    """Whether this is a line of a label track: two numbers, which may have a decimal comma, and a text."""
-    return len(fields) == 3 and all(is_number(text.replace(",", ".")) for text in fields[:2])
+def reader_of(line: str) -> Callable[[Numbered, str], Iterator[Cell]] | None:
+    """What reads a file that begins with this line; None if it is of no editor.
+
+    A label track has no header, but begins with two numbers, which may have a decimal comma, and a text.
+    """
+    fields = line.rstrip("\r\n").split("\t")
+    if {"Begin Time (s)", "End Time (s)"} <= set(fields):
+        return read_raven
+    if len(fields) == 3 and all(is_number(text.replace(",", ".")) for text in fields[:2]):
+        return read_audacity
+    if line.lstrip().startswith(("<?xml", "<ANNOTATION_DOCUMENT")):
+        return read_eaf
+    return read_textgrid if '"ooTextFile' in line else None
 
 
-def read_audacity(numbered: Iterable[tuple[int, str]], name: str) -> Iterator[Cell]:
+def read_audacity(numbered: Numbered, name: str) -> Iterator[Cell]:
     """The labels of a track as event cells of score 1; the recording is what the file is named after.
 
     Lines that begin with a backslash hold the frequencies of the label before them.
     """
-    if name == "stdin":
-        raise RecordError("stdin: an Audacity label track names no recording; give it as a file that is named after it")
-    filename = recording_of(name)
+    filename = _named_after(name)
     cells = []
     for number, line in numbered:
         if line.startswith("\\") or line.isspace():
@@ -183,7 +196,52 @@ def read_audacity(numbered: Iterable[tuple[int, str]], name: str) -> Iterator[Ce
     yield from sorted(cells, key=lambda cell: cell.onset)
 
 
-def read_raven(numbered: Iterator[tuple[int, str]], name: str) -> Iterator[Cell]:
+def read_textgrid(numbered: Numbered, name: str) -> Iterator[Cell]:
+    """The labelled intervals and points of all tiers; the tiers' names are not used.
+
+    As in Praat, only texts in quotes and numbers that stand alone count: what else the long form says is for people.
+    """
+    filename, cells = _named_after(name), []
+    text = "\n".join(line.rstrip("\n") for _, line in numbered)
+    values = iter([quoted.replace('""', '"') or number for quoted, number in IN_TEXTGRID.findall(text)])
+    try:
+        _, what, _, _, n_tiers = islice(values, 5)  # "ooTextFile", ..., from, to, ...
+        if what != "TextGrid":
+            raise ValueError
+        for _ in range(int(n_tiers)):
+            kind, _, _, _, n_marks = islice(values, 5)  # ..., name, from, to, ...
+            for _ in range(int(n_marks)):
+                onset, *offset, label = islice(values, 3 if kind == "IntervalTier" else 2)
+                if label.strip():
+                    cells.append(_cell(filename, onset, offset[0] if offset else onset, label, name))
+    except ValueError:
+        raise RecordError(f"{name}: not a whole TextGrid; save it in Praat once more, as a text file") from None
+    yield from sorted(cells, key=lambda cell: cell.onset)
+
+
+IN_TEXTGRID = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)(?!\S)')
+
+
+def read_eaf(numbered: Numbered, name: str) -> Iterator[Cell]:
+    """The annotations of all tiers that have times of their own; the tiers' names are not used."""
+    from xml.etree import ElementTree
+
+    filename, cells = _named_after(name), []
+    try:
+        root = ElementTree.fromstring("\n".join(line.rstrip("\n") for _, line in numbered))
+        slots = {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in root.iter("TIME_SLOT")}  # milliseconds
+        for mark in root.iter("ALIGNABLE_ANNOTATION"):
+            onset, offset = (str(int(slots[mark.get(side)] or "") / 1000) for side in ("TIME_SLOT_REF1", "TIME_SLOT_REF2"))
+            if label := (mark.findtext("ANNOTATION_VALUE") or "").strip():
+                cells.append(_cell(filename, onset, offset, label, name))
+    except (ElementTree.ParseError, ValueError, KeyError):
+        root = None
+    if root is None or root.tag != "ANNOTATION_DOCUMENT":
+        raise RecordError(f"{name}: expected a file of ELAN in which all annotations have times; save it in ELAN once more")
+    yield from sorted(cells, key=lambda cell: cell.onset)
+
+
+def read_raven(numbered: Numbered, name: str) -> Iterator[Cell]:
     """The selections of a table as cells; one that appears in several views counts once.
 
     RecordError for several recordings without `File Offset (s)`: nothing then says where in its recording a selection begins.
@@ -252,6 +310,13 @@ def _file_of(row: Mapping[str, str], name: str) -> str:
     """The recording of a selection: its path, its name, or else the recording that the table is named after."""
     written = row.get("Begin Path") or row.get("Begin File") or recording_of(name)
     return written.replace("\\", "/") if "/" not in written else written
+
+
+def _named_after(name: str) -> str:
+    """The recording of a file that does not say which it is of; RecordError for stdin."""
+    if name == "stdin":
+        raise RecordError("stdin: these annotations name no recording; give them as a file that is named after it")
+    return recording_of(name)
 
 
 def recording_of(name: str) -> str:

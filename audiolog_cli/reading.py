@@ -80,22 +80,18 @@ def is_list(line: str) -> bool:
 
 
 def is_annotation(line: str) -> bool:
-    """Whether a file that begins with this line is an Audacity label track or a Raven selection table."""
-    fields = line.rstrip("\r\n").split("\t")
-    return editors.is_raven(fields) or editors.is_audacity(fields)
+    """Whether a file that begins with this line is of an annotation editor."""
+    return editors.reader_of(line) is not None
 
 
 def _reader_of(line: str, name: str) -> Callable[[Numbered, str], Iterator[Record]]:
     for beginnings, form, remedy in OTHERWISE:
         if line.startswith(beginnings):
             raise RecordError(f"{name}: {form}, expected text in UTF-8; `{remedy}` makes it so")
-    fields = line.rstrip("\r\n").split("\t")
     if line.lstrip().startswith("{"):
         return _read_jsonl
-    if editors.is_raven(fields):
-        return editors.read_raven
-    if editors.is_audacity(fields):
-        return editors.read_audacity
+    if reader := editors.reader_of(line):
+        return reader
     if "\0" in line or line.startswith(NOT_TEXT):
         raise RecordError(
             f"{name}: no text, expected a table; `audiolog tag` turns recordings into tables, and Parquet is read from files"

@@ -11,6 +11,7 @@ from audiolog_cli.editors import Noted, raven_lines, read_raven, recording_of
 from audiolog_cli.errors import RecordError
 from audiolog_cli.reading import read_records
 from audiolog_cli.records import Cell
+from tests.audio_files import noise, write_wav
 from tests.shell import audiolog
 
 HEADER = "filename\tonset\toffset\tkind\tlabel\tscore\n"
@@ -196,7 +197,7 @@ def test_audacity_labels_belong_to_the_recording_that_the_file_is_named_after() 
 @pytest.mark.parametrize(
     ("lines", "name", "message"),
     [
-        (["0\t1\tdog\n"], "stdin", "stdin: an Audacity label track names no recording; give it as a file that is named after it"),
+        (["0\t1\tdog\n"], "stdin", "stdin: these annotations name no recording; give them as a file that is named after it"),
         (
             ["0\t1\tdog\n", "0\t1\n"],
             "x.txt",
@@ -252,3 +253,108 @@ def test_subtitles_say_what_is_heard_and_where_a_scene_begins(tmp_path: Path) ->
 def test_csv_for_spreadsheets_has_their_mark_and_line_ends(tmp_path: Path) -> None:
     cells = HEADER + "Vögel.wav\t0\t1\tscene\tpark\t0.9\n"
     assert table(cells, "csv-excel", tmp_path) == ("\ufefffilename,onset,offset,scene,events\r\nVögel.wav,0.000,1.000,park,\r\n")
+
+
+# Tiers
+
+LONG = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+xmin = 0
+xmax = 12.5
+tiers? <exists>
+size = 2
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "sounds 7"
+        xmin = 0
+        xmax = 12.5
+        intervals: size = 3
+        intervals [1]:
+            xmin = 0
+            xmax = 2.25
+            text = ""
+        intervals [2]:
+            xmin = 2.25
+            xmax = 4.5
+            text = "a ""great"" tit"
+        intervals [3]:
+            xmin = 4.5
+            xmax = 12.5
+            text = " "
+    item [2]:
+        class = "TextTier"
+        name = "moments"
+        xmin = 0
+        xmax = 12.5
+        points: size = 1
+        points [1]:
+            number = 1e-1
+            mark = "5 knocks"
+"""
+SHORT = '"ooTextFile"\n"TextGrid"\n\n0\n12.5\n<exists>\n2\n"IntervalTier"\n"sounds 7"\n0\n12.5\n3\n0\n2.25\n""\n2.25\n4.5\n' + (
+    '"a ""great"" tit"\n4.5\n12.5\n" "\n"TextTier"\n"moments"\n0\n12.5\n1\n0.1\n"5 knocks"\n'
+)
+EAF = """<?xml version="1.0" encoding="UTF-8"?>
+<ANNOTATION_DOCUMENT AUTHOR="" DATE="2026-05-04T10:00:00+01:00" FORMAT="3.0" VERSION="3.0">
+    <HEADER MEDIA_FILE="" TIME_UNITS="milliseconds"/>
+    <TIME_ORDER>
+        <TIME_SLOT TIME_SLOT_ID="ts1" TIME_VALUE="100"/>
+        <TIME_SLOT TIME_SLOT_ID="ts2" TIME_VALUE="2250"/>
+        <TIME_SLOT TIME_SLOT_ID="ts3" TIME_VALUE="4500"/>
+    </TIME_ORDER>
+    <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID="sounds">
+        <ANNOTATION>
+            <ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" TIME_SLOT_REF1="ts2" TIME_SLOT_REF2="ts3">
+                <ANNOTATION_VALUE>a "great" tit</ANNOTATION_VALUE>
+            </ALIGNABLE_ANNOTATION>
+        </ANNOTATION>
+        <ANNOTATION>
+            <ALIGNABLE_ANNOTATION ANNOTATION_ID="a2" TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts1">
+                <ANNOTATION_VALUE>5 knocks</ANNOTATION_VALUE>
+            </ALIGNABLE_ANNOTATION>
+        </ANNOTATION>
+        <ANNOTATION>
+            <ALIGNABLE_ANNOTATION ANNOTATION_ID="a3" TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts2">
+                <ANNOTATION_VALUE></ANNOTATION_VALUE>
+            </ALIGNABLE_ANNOTATION>
+        </ANNOTATION>
+    </TIER>
+</ANNOTATION_DOCUMENT>
+"""
+
+
+@pytest.mark.parametrize(("text", "suffix"), [(LONG, "TextGrid"), (SHORT, "TextGrid"), (EAF, "eaf")])
+def test_tiers_are_events_of_the_recording_that_the_file_is_named_after(text: str, suffix: str) -> None:
+    found = list(read_records(text.splitlines(keepends=True), f"day/rec.1.{suffix}"))
+    assert found == [Cell("rec.1", 0.1, 0.1, "event", "5 knocks", 1.0), Cell("rec.1", 2.25, 4.5, "event", 'a "great" tit', 1.0)]
+    with pytest.raises(RecordError, match="stdin: these annotations name no recording"):
+        list(read_records([text], "stdin"))
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "message"),
+    [
+        (LONG[:400], "TextGrid", "not a whole TextGrid"),
+        (LONG.replace("TextGrid", "PitchTier"), "TextGrid", "not a whole TextGrid"),
+        (LONG.replace("2.25", "5.25"), "TextGrid", "expected 0 <= onset <= offset"),
+        (EAF[:900], "eaf", "expected a file of ELAN"),
+        (EAF.replace(' TIME_VALUE="4500"', ""), "eaf", "expected a file of ELAN in which all annotations have times"),
+        (EAF.replace("ANNOTATION_DOCUMENT", "svg"), "eaf", "expected a file of ELAN"),
+    ],
+)
+def test_broken_tiers_are_one_line(text: str, suffix: str, message: str) -> None:
+    with pytest.raises(RecordError, match=f"^rec.{suffix}: {message}"):
+        list(read_records(text.splitlines(keepends=True), f"rec.{suffix}"))
+
+
+def test_tiers_serve_as_reference_and_as_an_own_data_set(tmp_path: Path) -> None:
+    (tmp_path / "rec.TextGrid").write_text(LONG)
+    cells = HEADER + 'rec.wav\t2\t5\tevent\ta "great" tit\t0.9\nrec.wav\t0\t1\tevent\t5 knocks\t0.9\n'
+    for reference in ("rec.TextGrid", "."):
+        scored = audiolog(f"eval --reference {reference} -q", tmp_path, cells.encode())
+        assert scored.code == 0 and "segment_f1\t1.0" in scored.stdout
+    write_wav(tmp_path / "rec.wav", noise(12.5, 8000, 0.1, 0), 8000)
+    checked = audiolog("train . --check-data -q", tmp_path)
+    assert checked.code == 0 and 'event\ta "great" tit\t1\t1\t0.04' in checked.stdout

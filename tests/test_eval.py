@@ -419,7 +419,7 @@ def test_confidence_intervals_enclose_the_figure_and_repeat(folder: Path) -> Non
         ("eval cells.tsv --reference none.tsv", 1, "none.tsv: no such file"),
         ("eval cells.tsv --reference ref.tsv --plot x.svg", 2, "--plot: nothing to draw"),
         ("eval --reference ref.tsv --scores-dir bad", 1, "rec1.tsv:1: expected the columns onset"),
-        ("eval cells.tsv --reference scores", 1, "scores: no .txt files"),
+        ("eval cells.tsv --reference scores", 1, "scores: no annotations"),
         ("eval cells.tsv --reference ref.tsv --durations d.tsv", 1, "rec2: in the reference, but --durations does not list it"),
         ("eval cells.tsv --reference ref.tsv --segment 0", 2, "0 is not in the range"),
     ],

@@ -1,8 +1,8 @@
 """Clips of one sound each (ESC-50, UrbanSound8K), or your own folder with two lists -> a `Dataset`.
 
 In: the unpacked published archives, or a folder of audio with `events.tsv` (filename onset offset event_label) and, if scenes are
-known, `scenes.tsv` (filename scene_label, or filename onset offset scene_label); in place of `events.tsv`, or beside it, Audacity
-label tracks and Raven selection tables (.txt). Nothing is mixed or resampled here.
+known, `scenes.tsv` (filename scene_label, or filename onset offset scene_label); in place of `events.tsv`, or beside it, files of
+annotation editors (Audacity, Raven, Praat, ELAN). Nothing is mixed or resampled here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +19,7 @@ from audiolog_cli.datasets.dataset import (
     read_lines,
     read_rows,
 )
+from audiolog_cli.editors import files_below
 from audiolog_cli.errors import RecordError
 from audiolog_cli.reading import is_annotation, read_records
 from audiolog_cli.records import Cell, composed
@@ -174,9 +175,9 @@ def _of_editors(
 
 
 def annotation_files(root: Path) -> list[Path]:
-    """The Audacity label tracks and Raven selection tables (.txt) below a folder, sorted."""
+    """The files of annotation editors below a folder, sorted."""
     found = []
-    for path in filter(Path.is_file, sorted(root.rglob("*.txt"))):
+    for path in files_below(root):
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             found += [path] if is_annotation(file.readline()) else []
     return found

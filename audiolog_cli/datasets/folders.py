@@ -47,8 +47,8 @@ def layout_of(folder: Path) -> str:
     if annotation_files(folder):
         return "folder"
     raise UsageError(
-        f"{folder}: neither a pool nor a data set that is known; expected in it one of {', '.join(LAYOUTS)}, or label tracks of "
-        "Audacity or selection tables of Raven (.txt)"
+        f"{folder}: neither a pool nor a data set that is known; expected in it one of {', '.join(LAYOUTS)}, or files of "
+        "Audacity, Raven, Praat or ELAN"
     )
 
 

@@ -3,7 +3,7 @@
     records            cells and rows as `tag` and `table` write them: TSV, JSON Lines, Parquet
     DCASE list         filename onset offset event_label
     soft labels        filename onset offset event_label soft_label; an event where the soft label is strictly above 0.5
-    Audacity, Raven    label tracks and selection tables, see editors.py
+    editors' files     of Audacity, Raven, Praat, ELAN, see editors.py
     MAESTRO Real       a folder of `soft_labels_SCENE/NAME.txt` (or one such file): onset offset label soft_label, no header
     Imoto              path scene_label event_start_time event_end_time event_label
     scene list         filename scene_label, or filename onset offset scene_label
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from audiolog_cli import parquet, terminal
 from audiolog_cli.columns import MAESTRO_COLUMNS, at_place, finite_number, first_repeated, is_number, parse_times, read_columns
+from audiolog_cli.editors import files_below
 from audiolog_cli.errors import InputError, RecordError, UsageError
 from audiolog_cli.reading import is_annotation, is_list, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, composed, whole
@@ -191,10 +192,11 @@ def _is_maestro_file(path: str) -> bool:
 
 
 def _read_folder(folder: Path, annotations: Annotations) -> None:
-    paths = sorted(folder.rglob("*.txt"))
+    paths = files_below(folder)
     if not paths:
         raise InputError(
-            f"{folder}: no .txt files; expected MAESTRO's soft labels (soft_labels_SCENE/NAME.txt), or files of Audacity or Raven"
+            f"{folder}: no annotations; expected MAESTRO's soft labels (soft_labels_SCENE/NAME.txt), or files of Audacity, "
+            "Raven, Praat or ELAN"
         )
     for path in paths:
         with terminal.text_input(str(path)) as (lines, name):

@@ -3,7 +3,8 @@
     my_sounds/kettle/*.wav            clips of a sound; the part that sounds is found by its level
     my_sounds/scene:kitchen/*.flac    recordings of a place
     my_sounds/background/*.flac       recordings in which none of the sounds is heard
-    my_sounds/day.flac + day.txt      a recording and a list of what is heard in it, by the same name: Audacity, Raven or TSV
+    my_sounds/day.flac + day.txt      a recording and a list of what is heard in it, by the same name: Audacity,
+                                      Raven, Praat, ELAN or TSV
 
 A list beside a clip in a label's folder works as well. What a list does not mark holds none of the labels, unless the list came
 from `--suggest` (a label in it ends with a question mark or begins with "not "): then only what is marked counts.
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
+from audiolog_cli.editors import SUFFIXES
 from audiolog_cli.errors import InputError, UsageError
 from audiolog_cli.evaluation.references import read_annotations
 from audiolog_cli.records import check_text, composed
@@ -23,7 +25,7 @@ from audiolog_cli.wording import counted
 BACKGROUND = "background"  # name of the folder without any of the sounds
 SCENE = "scene:"
 NOT, UNSURE = "not ", "?"
-LIST_SUFFIXES = (".txt", ".tsv", ".csv", ".jsonl")
+LIST_SUFFIXES = (*SUFFIXES, ".tsv", ".csv", ".jsonl")
 FEWEST = 3  # clips of a label; with fewer, none can be held out for testing
 
 
