@@ -304,6 +304,13 @@ def test_own_folder_joins_what_two_lists_say_of_a_recording_however_they_spell_i
     assert {event.label for event in recording.events} == {"cat", "dog"}
 
 
+def test_a_label_may_hold_a_character_that_other_programs_end_lines_with(tmp_path: Path) -> None:
+    sound(tmp_path / "a.wav")
+    write(tmp_path / "events.tsv", "filename\tonset\toffset\tevent_label\r\na.wav\t0\t1\tdog\u2028bark\r\n")
+    dataset = read_folder(tmp_path)
+    assert (dataset.problems, dataset.labels.events) == ((), ("dog\u2028bark",))
+
+
 def test_own_folds_hold_every_recording_once(tmp_path: Path) -> None:
     """The last of two folds counted, and recordings without one were never used; nothing said so."""
     for name in ("Vo\u0308gel.wav", "b.wav", "c.wav"):

@@ -98,16 +98,9 @@ def eval(
 
     if not reference:
         raise UsageError("eval needs the truth: --reference PATH")
-    options = Options(
-        segment,
-        decode,
-        threshold,
-        {composed(label): score for label, score in thresholds_in(thresholds).items()},
-        tuple(read_labels(labels)) if labels else (),
-        scene_unit,
-        allow_unknown_labels,
-        allow_unknown_files,
-    )
+    own = {composed(label): score for label, score in thresholds_in(thresholds).items()}
+    scored = tuple(read_labels(labels)) if labels else ()
+    options = Options(segment, decode, threshold, own, scored, scene_unit, allow_unknown_labels, allow_unknown_files)
     material = _material(files or [], reference, scores_dir, durations, folds, options)
     results = [file_result(material, name) for name in material.files]
     parts = report(material, results, by_class, by_file, confidence)

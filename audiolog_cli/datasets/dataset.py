@@ -146,15 +146,16 @@ def read_rows(path: Path, columns: tuple[str, ...], findings: Findings, delimite
 def read_lines(path: Path, findings: Findings) -> list[str]:
     """The lines of a text file; none, and a problem, if it is missing, not UTF-8 or empty."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")  # splitlines() also ends one at U+2028
     except OSError as error:
         findings.problems.append(f"{path}: {error.strerror}")
         return []
     except UnicodeDecodeError:
         findings.problems.append(f"{path}: not text in UTF-8")
         return []
-    if not lines:
+    if lines == [""]:
         findings.problems.append(f"{path}: empty")
+        return []
     return lines
 
 

@@ -69,8 +69,7 @@ def _finite(value: Any) -> Any:
 def github_lines(parts: Results) -> Iterator[str]:
     """Markdown tables: the headline figures, then one table per request with a row per fold, label, scene or file."""
     yield from _table(*_headline_table(parts))
-    folds = {name: parts["folds"][name] for name in parts.get("folds", {})}
-    if folds:
+    if folds := parts.get("folds"):
         yield from _wide("fold", folds | {"mean of folds": parts["mean_of_folds"], "pooled": parts["pooled"]}, HEADLINES)
     by_class = {"segment": ("f1", "precision", "recall", "error_rate", "n_reference", "n_estimated"), "event": ("f1",)}
     scores = {"score": ("average_precision", "auroc", "best_f1", "best_threshold")}
