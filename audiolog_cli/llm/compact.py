@@ -8,7 +8,7 @@ pauses or dropped short events, the text says so.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from audiolog_cli.llm.outline import NOT_ANALYSED, Section, sections
+from audiolog_cli.llm.outline import NOT_ANALYSED, sections
 from audiolog_cli.records import Row
 from audiolog_cli.rows import occurrences
 from audiolog_cli.wording import plain
@@ -46,7 +46,8 @@ def grouped_text(rows: Sequence[Row]) -> str:
     lines = ["Start(s)-End(s) scene, and below it each event with its start-end times"]
     first = 0
     for section in sections(rows, start=rows[0].onset if rows else 0.0):
-        lines.append(f"{plain(section.when.onset)}-{plain(section.when.offset)} {_name(section)}")
+        name = f"({NOT_ANALYSED})" if section.scene is None else section.scene or NO_SCENE
+        lines.append(f"{plain(section.when.onset)}-{plain(section.when.offset)} {name}")
         last = first
         while last < len(rows) and rows[last].onset < section.when.offset:
             last += 1
@@ -87,10 +88,6 @@ def layouts(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     yield "", grouped_text(rows)
     for what, seconds in STRETCHES.items():
         yield f"totals of each {what}", totals_text(rows, seconds)
-
-
-def _name(section: Section) -> str:
-    return f"({NOT_ANALYSED})" if section.scene is None else section.scene or NO_SCENE
 
 
 def _events(rows: Sequence[Row]) -> list[str]:

@@ -13,7 +13,7 @@ from audiolog_cli.check.claims import TOLERANCE, Claim, wrong_claims
 from audiolog_cli.check.facts import Table, holds, table_of
 from audiolog_cli.check.verdicts import Verdict, reason, section_table, sentence_claims, unspoken
 from audiolog_cli.check.words import MISSING, QUIET, mentions
-from audiolog_cli.llm.outline import SHOWN, Fact
+from audiolog_cli.llm.outline import SHOWN
 from audiolog_cli.llm.units import Unit
 from audiolog_cli.wording import capital
 
@@ -53,11 +53,8 @@ def repaired(unit: Unit, answer: str, ask_again: AskAgain) -> list[Line]:
         return by_table(unit)
     left = untold(kept, table, unit.form)
     text = _paragraph(unit, kept).removeprefix(f"{unit.title}\n")
-    rest = [
-        Line(capital(fact.line.removeprefix(f"{SUMMARY} ")), "table", fact.labels)
-        for fact in unit.facts
-        if _is_needed(fact, left, unit)
-    ]
+    needed = [fact for fact in unit.facts if left & set(fact.labels) or (unit.form == "closing" and not fact.labels)]
+    rest = [Line(capital(fact.line.removeprefix(f"{SUMMARY} ")), "table", fact.labels) for fact in needed]
     return [Line(text, "model", _labels(kept), len(kept)), *rest]
 
 
@@ -206,10 +203,6 @@ def _is_timed(label: str, claims: Sequence[Claim], table: Table) -> bool:
         for since, until in spans.pairs()
     )
     return told >= min(len(spans), SHOWN)
-
-
-def _is_needed(fact: Fact, left: set[str], unit: Unit) -> bool:
-    return bool(left & set(fact.labels)) or (unit.form == "closing" and not fact.labels)
 
 
 def _labels(kept: Sequence[Verdict]) -> tuple[str, ...]:

@@ -8,8 +8,10 @@ import json
 import os
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from audiolog_cli import terminal
@@ -74,44 +76,29 @@ class Output:
         self.tally.end()
 
 
-@dataclass(slots=True)
-class Queue:
-    """Recordings, each to be used up before the next; can tell whether there is more than one."""
-
-    left: Iterator[Recording]
-    taken: int = 0
-    following: Recording | None = None
-
-    def next(self) -> Recording | None:
-        """The next recording, None at the end."""
-        recording, self.following = self.following or next(self.left, None), None
-        self.taken += recording is not None
-        return recording
-
-    def is_several(self) -> bool:
-        """Whether there is more than one; to be called when the current one's rows have been read."""
-        self.following = self.following or next(self.left, None)
-        return self.taken > 1 or self.following is not None
-
-
-Writer = Callable[[Recording, Queue], Iterator[str]]  # makes a log of a recording: its pieces, as they come
+AreSeveral = Callable[[], bool]  # whether there is more than one recording; for when the current one's rows have been read
+Writer = Callable[[Recording, AreSeveral], Iterator[str]]  # makes a log of a recording: its pieces, as they come
 
 
 def written(recordings: Iterator[Recording], write: Writer, output: Output) -> Iterator[str]:
     """The logs of all recordings; as text, separated by empty lines."""
-    queue = Queue(recordings)
-    recording = queue.next()
-    if recording is None:
-        terminal.say("the table has no rows: there is nothing to summarise")
-    while recording is not None:
-        if queue.taken > 1 and not output.as_json:
+    taken, ahead = 0, deque[Recording]()  # at most one is ahead
+
+    def are_several() -> bool:
+        ahead.extend(islice(recordings, 1 - len(ahead)))
+        return taken > 1 or bool(ahead)
+
+    while (recording := ahead.popleft() if ahead else next(recordings, None)) is not None:
+        taken += 1
+        if taken > 1 and not output.as_json:
             yield "\n"
-        yield from write(recording, queue)
+        yield from write(recording, are_several)
         if recording.failure is None:
             output.tally.done += 1
         else:
             output.tally.fail(f"the log is of an unfinished table: {recording.failure}")
-        recording = queue.next()
+    if not taken:
+        terminal.say("the table has no rows: there is nothing to summarise")
 
 
 # Who writes
@@ -127,7 +114,7 @@ def outliner(question: Prompt, output: Output) -> Writer:
         "this log is an outline, written by rule; for a language model add --llm local, ollama:MODEL, openai:MODEL or URL#MODEL"
     )
 
-    def write(recording: Recording, queue: Queue) -> Iterator[str]:
+    def write(recording: Recording, several: AreSeveral) -> Iterator[str]:
         if not (output.as_json or output.is_checked):
             yield from (line + "\n" for line in outline(recording, question.name))
             return
@@ -142,11 +129,11 @@ def asker(asking: "Asking", by: str, retry: int, output: Output) -> Writer:
     """Asks the language model, `by` as in `log.by_model`, and reports what that cost."""
     from audiolog_cli.llm.asking import Costs
 
-    def write(recording: Recording, queue: Queue) -> Iterator[str]:
+    def write(recording: Recording, several: AreSeveral) -> Iterator[str]:
         own = replace(asking, costs=Costs())
         started = time.monotonic()
         try:
-            yield from _by_model(own, by, retry, output, recording, queue)
+            yield from _by_model(own, by, retry, output, recording, several)
         except (LLMError, KeyboardInterrupt):
             if own.folder and own.costs.calls + own.costs.kept:
                 terminal.say(f"finished answers are kept in {own.folder}; the same command goes on from there")
@@ -157,7 +144,7 @@ def asker(asking: "Asking", by: str, retry: int, output: Output) -> Writer:
     return write
 
 
-def _by_model(asking: "Asking", by: str, retry: int, output: Output, recording: Recording, queue: Queue) -> Iterator[str]:
+def _by_model(asking: "Asking", by: str, retry: int, output: Output, recording: Recording, several: AreSeveral) -> Iterator[str]:
     """Text written section by section is printed as it comes, unless claims in it may be marked."""
     from audiolog_cli.llm.backend import Pieces
     from audiolog_cli.llm.log import by_model
@@ -174,7 +161,7 @@ def _by_model(asking: "Asking", by: str, retry: int, output: Output, recording: 
     elif printed:
         output.said(log)
     else:
-        needs_heading = log.in_one_piece and not output.as_json and queue.is_several()
+        needs_heading = log.in_one_piece and not output.as_json and several()
         yield (f"Log of {recording.title}\n\n" if needs_heading else "") + output.shown(log, asking)
     if log.rows and output.mode == "repair":
         n_model, n_table = log.sentences("model"), log.sentences("table")
@@ -190,7 +177,7 @@ def planner(asking: "Asking", by: str, as_json: bool) -> Writer:
     from audiolog_cli.llm.clean import printable
     from audiolog_cli.llm.log import planned
 
-    def write(recording: Recording, queue: Queue) -> Iterator[str]:
+    def write(recording: Recording, several: AreSeveral) -> Iterator[str]:
         requests = planned(recording, asking, by)
         tokens = sum(asking.size(request) + request.max_tokens for request in requests)
         if as_json:
