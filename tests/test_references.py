@@ -8,16 +8,8 @@ import pytest
 
 from audiolog_cli.errors import InputError, RecordError
 from audiolog_cli.evaluation.material import Side
-from audiolog_cli.evaluation.references import (
-    Annotations,
-    read_annotations,
-    read_durations,
-    read_folds,
-    read_frame_scores,
-    read_labels,
-    read_lines,
-    score_files,
-)
+from audiolog_cli.evaluation.references import Annotations, read_annotations, read_lines
+from audiolog_cli.evaluation.tables import read_durations, read_folds, read_frame_scores, read_labels, score_files
 
 
 def read(text: str) -> Annotations:

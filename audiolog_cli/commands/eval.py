@@ -93,8 +93,8 @@ def eval(
     from audiolog_cli.evaluation import formats
     from audiolog_cli.evaluation.figures import file_result
     from audiolog_cli.evaluation.material import Options
-    from audiolog_cli.evaluation.references import read_labels
     from audiolog_cli.evaluation.report import report, summary
+    from audiolog_cli.evaluation.tables import read_labels
 
     if not reference:
         raise UsageError("eval needs the truth: --reference PATH")
@@ -126,17 +126,16 @@ def eval(
 
 def _material(files: list[str], reference: list[str], scores: str, durations: str, folds: str, options: "Options") -> "Material":
     """Read all inputs; without files, stdin is the estimate unless there are scores."""
-    from audiolog_cli.evaluation import references
+    from audiolog_cli.evaluation import tables
     from audiolog_cli.evaluation.material import prepare
+    from audiolog_cli.evaluation.references import read_annotations
 
-    truth = references.read_annotations(reference)
-    estimate = references.read_annotations(files or ["-"]) if files or not scores else None
     return prepare(
-        truth,
-        estimate,
-        references.score_files(scores) if scores else {},
-        references.read_durations(durations) if durations else {},
-        references.read_folds(folds) if folds else {},
+        read_annotations(reference),
+        read_annotations(files or ["-"]) if files or not scores else None,
+        tables.score_files(scores) if scores else {},
+        tables.read_durations(durations) if durations else {},
+        tables.read_folds(folds) if folds else {},
         options,
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from audiolog_cli.errors import InputError
 from audiolog_cli.evaluation.material import Material
-from audiolog_cli.evaluation.references import FrameScores
+from audiolog_cli.evaluation.tables import FrameScores
 from audiolog_cli.metrics import activity, event_based, scene_based, score_based, segment_based
 from audiolog_cli.metrics.activity import Bools, Floats, Intervals
 from audiolog_cli.metrics.segment_based import Counts

@@ -18,7 +18,8 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from audiolog_cli.errors import InputError
-from audiolog_cli.evaluation.references import WHOLE_FILE, Annotations, FrameScores, LabelledSpans, read_frame_scores
+from audiolog_cli.evaluation.references import WHOLE_FILE, Annotations, LabelledSpans
+from audiolog_cli.evaluation.tables import FrameScores, read_frame_scores
 from audiolog_cli.metrics.activity import Decode, Floats, Intervals, merge_touching
 from audiolog_cli.metrics.scene_based import NONE, Stretch
 from audiolog_cli.records import composed
