@@ -1,4 +1,4 @@
-"""Lines of text in, records out: TSV, JSON Lines, DCASE lists, and the files of two annotation editors (see `editors.py`).
+"""Lines of text in, records out: TSV, JSON Lines, DCASE lists, and the files of annotation editors (see `editors.py`).
 
 The first line decides the format; columns are found by name. Lines without a header (`grep bird cells.tsv`) are recognised by
 their fields. A DCASE list is read as event cells of score 1; a line that names only a recording, as DESED writes those without
@@ -14,6 +14,7 @@ from typing import Any
 
 from audiolog_cli import editors
 from audiolog_cli.columns import finite_number, is_number, parse_times
+from audiolog_cli.editors import Numbered
 from audiolog_cli.errors import RecordError
 from audiolog_cli.moments import check_time
 from audiolog_cli.records import (
@@ -39,8 +40,6 @@ OTHERWISE = (  # how files begin that hold a table in another form, and what mak
     ("\x1f\udc8b", "gzip", "gunzip -c"),
     ("(\udcb5/\udcfd", "zstd", "zstdcat"),
 )
-
-Numbered = Iterator[tuple[int, str]]
 
 
 def read_records(lines: Iterable[str], name: str) -> Iterator[Record]:
