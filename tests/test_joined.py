@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from audiolog_cli.sound.audio import Damage, decode
 from audiolog_cli.sound.mp3 import Part, id3_size
 from audiolog_cli.sound.ogg import Link
-from audiolog_cli.sound.riff import Stream
+from audiolog_cli.sound.stream import Stream
 from tests.audio_files import burst_onsets, bursts, encode
 
 

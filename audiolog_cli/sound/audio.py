@@ -27,7 +27,8 @@ from audiolog_cli.sound.decoding import Clock, channels_of, mono_blocks
 from audiolog_cli.sound.doubts import Hum, Silence, ultrasound
 from audiolog_cli.sound.packets import counted_samples
 from audiolog_cli.sound.pcm import RawFormat, Samples
-from audiolog_cli.sound.riff import Stream, Wave, is_seekable
+from audiolog_cli.sound.riff import Wave
+from audiolog_cli.sound.stream import Stream, is_seekable
 
 SAMPLE_RATE = 32_000  # Hz, of the models
 

@@ -22,7 +22,8 @@ from audiolog_cli.sound.mp3 import Part, is_tagged
 from audiolog_cli.sound.ogg import Link, is_ogg
 from audiolog_cli.sound.pcm import PROBED, RawFormat, Read, may_be_compressed, of_wave
 from audiolog_cli.sound.remote import is_url, open_url, reason
-from audiolog_cli.sound.riff import NotWave, Stream, Wave, is_seekable, is_wave
+from audiolog_cli.sound.riff import NotWave, Wave, is_wave
+from audiolog_cli.sound.stream import Stream, is_seekable
 from audiolog_cli.sound.wavpack import Blocks, is_wavpack
 
 Source = str | os.PathLike[str] | BinaryIO

@@ -8,7 +8,7 @@ Formats: the MP3 Info tag (Gabriel Bouvigne's specification of the LAME tag), ID
 
 import re
 
-from audiolog_cli.sound.riff import Stream
+from audiolog_cli.sound.stream import Stream
 
 SIDE_INFORMATION = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}  # bytes; MPEG 1?, mono?
 TAGGED = 4 + max(SIDE_INFORMATION.values()) + 4  # bytes of a frame that show whether it is a tag

@@ -6,11 +6,10 @@ and loses what follows a change of rate or channels, and the exact end of each l
 Format: RFC 3533.
 """
 
-from audiolog_cli.sound.riff import Stream
+from audiolog_cli.sound.stream import Stream
 
 MAGIC = b"OggS"
 HEAD = 27  # bytes of a page before the sizes of its segments
-SEARCHED = 1 << 12  # bytes of damage that are searched for the next page at once
 
 
 def is_ogg(head: bytes) -> bool:
@@ -40,9 +39,7 @@ class Link:
         """Look at the next page, or at what is there instead."""
         head = self._stream.peek(HEAD)
         if len(head) < HEAD or not is_ogg(head):
-            damaged = self._stream.peek(SEARCHED)
-            next_page = damaged.find(MAGIC, 1)
-            self._left = next_page if next_page > 0 else max(min(1, len(damaged)), len(damaged) - len(MAGIC) + 1)
+            self._left = self._stream.before(MAGIC)
             return
         begins_track = head[4:14] == b"\0\2" + bytes(8)  # version 0, the first page of a track, at time 0
         if begins_track and self._is_begun:

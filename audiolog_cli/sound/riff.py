@@ -8,10 +8,11 @@ at 4 GB, that means "unknown" or that a crashed recorder left behind, or past th
 Formats: Microsoft's RIFF, EBU Tech 3306 (RF64), ITU-R BS.2088 (BW64), Sony's Wave64.
 """
 
-import os
 import re
 from collections.abc import Collection, Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
+
+from audiolog_cli.sound.stream import Stream
 
 UNKNOWN_SIZE = 0xFFFF_FFFF  # of a chunk whose size is in ds64, or of an endless stream
 LONGEST_CHUNK = 1 << 20  # bytes read of a chunk
@@ -29,108 +30,6 @@ KNOWN = frozenset(
 TAGS = (b"TAG", b"APETAGEX", b"ID3\x03", b"ID3\x04")  # MP3 tags, at the end of some WAVs
 FEW = 512  # bytes after the audio that are not a chunk and too few to be audio
 ANOTHER = re.compile(rb"(?:RIFF|RF64|BW64)....WAVE(?:fmt |ds64|JUNK|bext|LIST)", re.DOTALL)
-ZEROS = bytes(1 << 20)
-
-
-class Stream:
-    """A file, or what a pipe holds right now: live sound must not wait until a block is full."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.is_pipe = not is_seekable(file)
-        self._read: Any = getattr(file, "read1", file.read) if self.is_pipe else file.read
-        self._head = b""  # peeked at, not yet read
-        self._end = None if self.is_pipe else _end(file)
-
-    @property
-    def left(self) -> int | None:
-        """How many bytes are left; None if only reading can tell."""
-        return None if self._end is None else self._end - self._file.tell() + len(self._head)
-
-    def peek(self, size: int) -> bytes:
-        """The next `size` bytes (fewer only at the end), which `read` will give again."""
-        while len(self._head) < size and (data := self._read(size - len(self._head))):
-            self._head += data
-        return self._head[:size]
-
-    def peek_at(self, offset: int, size: int) -> bytes:
-        """Bytes further on in a file; none in a pipe."""
-        if self._end is None:
-            return b""
-        position = self._file.tell()
-        self._file.seek(position - len(self._head) + offset)
-        data = self._file.read(size)
-        self._file.seek(position)
-        return data
-
-    def rewind(self) -> None:
-        """Move a file back to where it was before `peek`."""
-        self._file.seek(-len(self._head), os.SEEK_CUR)
-        self._head = b""
-
-    def unread(self, data: bytes) -> None:
-        """Push bytes back, to be read again."""
-        self._head = data + self._head
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes; none at the end of the stream."""
-        if not self._head:
-            return bytes(self._read(size))
-        data, self._head = self._head[:size], self._head[size:]
-        return data
-
-    def skip(self, size: int) -> int:
-        """Skip bytes; returns how many there were."""
-        if (left := self.left) is not None:
-            size = min(size, left)
-            self._file.seek(size - len(self._head), os.SEEK_CUR)
-            self._head = b""
-            return size
-        n_skipped = 0
-        while n_skipped < size and (data := self.read(min(size - n_skipped, 1 << 16))):
-            n_skipped += len(data)
-        return n_skipped
-
-    def skip_zeros(self) -> int:
-        """Skip zeros, holes of a sparse file in one step; returns how many there were."""
-        n_zeros = 0
-        while True:
-            if not self._head and self._end is not None and (hole := self._hole()):
-                n_zeros += self.skip(hole)
-            data = self.read(len(ZEROS))
-            if data != ZEROS[: len(data)]:
-                n = len(data) - len(data.lstrip(b"\0"))
-                self.unread(data[n:])
-                return n_zeros + n
-            if not data:
-                return n_zeros
-            n_zeros += len(data)
-
-    def _hole(self) -> int:
-        """How many bytes from here on the file system knows to be zeros."""
-        try:
-            descriptor, position = self._file.fileno(), self._file.tell()
-            before = os.lseek(descriptor, 0, os.SEEK_CUR)
-            try:
-                data = os.lseek(descriptor, position, os.SEEK_DATA)
-            except OSError:  # no data up to the end
-                data = os.lseek(descriptor, 0, os.SEEK_END)
-            os.lseek(descriptor, before, os.SEEK_SET)
-            return data - position
-        except (OSError, AttributeError):  # not a file of this system
-            return 0
-
-
-def is_seekable(file: Any) -> bool:
-    """Whether the file can seek; pipes, FIFOs and terminals cannot."""
-    return bool(getattr(file, "seekable", bool)())
-
-
-def _end(file: BinaryIO) -> int:
-    position = file.tell()
-    end = file.seek(0, os.SEEK_END)
-    file.seek(position)
-    return end
 
 
 def is_wave(head: bytes) -> bool:

@@ -6,14 +6,13 @@ Nothing is decoded here.
 Format: WavPack 4 & 5 binary file, https://www.wavpack.com/WavPack5FileFormat.pdf.
 """
 
-from audiolog_cli.sound.riff import Stream
+from audiolog_cli.sound.stream import Stream
 
 MAGIC = b"wvpk"
 HEAD = 32  # bytes of a block before its contents
 LONGEST_BLOCK = 1 << 20  # bytes
 ALL_CHANNELS = 0x18  # in the flags: the first block of several channels, and the last
 VERSIONS = range(0x402, 0x411)
-SEARCHED = 1 << 12  # bytes of damage that are searched for the next block at once
 
 
 def is_wavpack(head: bytes) -> bool:
@@ -47,9 +46,7 @@ class Blocks:
             if is_block(head):
                 self._left = 8 + int.from_bytes(head[4:8], "little")
             else:
-                damaged = self._stream.peek(SEARCHED)
-                following = damaged.find(MAGIC, 1)
-                self._stream.read(following if following > 0 else max(1, len(damaged) - len(MAGIC) + 1))
+                self._stream.read(self._stream.before(MAGIC))
         data = self._stream.read(min(size, self._left)) if self._left else b""
         self._left -= len(data)
         return data
