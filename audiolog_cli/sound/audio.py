@@ -23,7 +23,7 @@ from av.audio.resampler import AudioResampler
 from audiolog_cli.errors import AudioError, UsageError
 from audiolog_cli.sound.containers import SoundTrack, Source, Track, open_bytes, open_track, open_tracks, source_name
 from audiolog_cli.sound.damage import Damage, Report, warn_of_damage
-from audiolog_cli.sound.decoding import Clock, channels_of, mono_blocks
+from audiolog_cli.sound.decoding import Position, channels_of, mono_blocks
 from audiolog_cli.sound.doubts import Hum, Silence, ultrasound
 from audiolog_cli.sound.packets import counted_samples
 from audiolog_cli.sound.pcm import RawFormat, Samples
@@ -79,14 +79,14 @@ def decode(source: Source, options: DecodeOptions = DecodeOptions(), report: Rep
 
 def all_blocks(tracks: Iterator[Track], options: DecodeOptions, report: Report) -> Iterator[tuple[int, Samples]]:
     """(rate, samples) of the tracks of a source, one after another; the times of damage count from the start of the first."""
-    clock, silence = Clock(), Silence(report)
+    position, silence = Position(), Silence(report)
 
     def told(damage: Damage) -> None:
         silence.is_explained |= damage.cause == "cancelling"
         report(replace(damage, onset=damage.onset + start, offset=damage.offset + start))
 
     while True:
-        start = clock.now
+        start = position.now
         try:
             track = next(tracks, None)
         except AudioError as error:
@@ -102,8 +102,8 @@ def all_blocks(tracks: Iterator[Track], options: DecodeOptions, report: Report) 
             report(Damage(start, start, track.others, "other_tracks"))
         ultrasound(track.rate, options.sample_rate, report)
         for rate, samples in mono_blocks(track, options.channel, told):
-            silence.add(samples, clock.now, rate)
-            clock.advance(len(samples), rate)
+            silence.add(samples, position.now, rate)
+            position.advance(len(samples), rate)
             yield rate, samples
 
 

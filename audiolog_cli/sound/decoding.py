@@ -37,7 +37,7 @@ MOST_CHANNELS = 8  # of frames that are gathered: of more planes, PyAV does not 
 
 
 @dataclass(slots=True)
-class Clock:
+class Position:
     """The output's position in seconds, across changes of the sample rate."""
 
     rate: int = 0
@@ -62,16 +62,16 @@ def mono_blocks(track: Track, channel: str, report: Report) -> Iterator[tuple[in
     `channel` is `mix` (see `mix_of`), `left`, `right` or a number from 1. Raises AudioError when the file
     cannot be read further or has no such channel.
     """
-    clock = Clock()
+    position = Position()
     merged = MergedReport(report)
     cancelling = Cancelling()
     for block in blocks(track, merged):
-        onset = clock.now
+        onset = position.now
         samples = to_mono(block, channel, track.name, cancelling)
-        clock.advance(len(samples), block.rate)
+        position.advance(len(samples), block.rate)
         yield block.rate, within_full_scale(samples, onset, block.rate, merged)
     merged.close()
-    cancelling.close(clock.rate, report)
+    cancelling.close(position.rate, report)
 
 
 def blocks(track: Track, report: Report) -> Iterator["Piece"]:
@@ -80,14 +80,14 @@ def blocks(track: Track, report: Report) -> Iterator["Piece"]:
     if isinstance(track, SoundTrack):
         yield from gathered(timed_frames(track, report), seconds)
     elif isinstance(track, PcmTrack):
-        clock = Clock()
+        position = Position()
         try:
             for frame in frames(track.read, track.layout, seconds):
-                clock.advance(frame.samples, track.rate)
+                position.advance(frame.samples, track.rate)
                 yield piece_of(frame)
         except OSError as error:  # the disk
             raise AudioError(f"{track.name}: {error.strerror or error}") from None
-        report_end(track, clock.now, "", report)
+        report_end(track, position.now, "", report)
 
 
 class Piece(NamedTuple):
@@ -156,38 +156,38 @@ def within_full_scale(samples: Samples, onset: float, rate: int, report: Report)
 
 def timed_frames(track: SoundTrack, report: Report) -> Iterator[AudioFrame | Piece]:
     """Decode frame by frame, with silence where the time stamps say that sound is missing."""
-    clock = Clock()
+    position = Position()
     start: float | None = None  # time stamp of the first sample
     trouble = ""
     late = late_start(track)
     if late:
         yield from silence(late, track.stream.sample_rate)
-        clock.advance(late, track.stream.sample_rate)
-        report(Damage(0.0, clock.now, "the sound begins later than the film, silence before it", "begins_late"))
+        position.advance(late, track.stream.sample_rate)
+        report(Damage(0.0, position.now, "the sound begins later than the film, silence before it", "begins_late"))
     for item in decoded(track):
         if isinstance(item, Lost):
             trouble = item.reason
             if start is None and (declared := declared_start(track.stream)) is not None:
-                start = declared - clock.now
+                start = declared - position.now
             start = start - item.seconds if start is not None else None
             continue
         rate = checked_rate(item.sample_rate, track.name)
         stamp = item.time
         if stamp is not None:
-            now = clock.now
+            now = position.now
             start = stamp - now if start is None else start
             gap = stamp - start - now
             if gap > EXACT_TOLERANCE or trouble:  # rare; with short frames, this loop's calls cost more than decoding
                 n_missing = missing_samples(gap, item, trouble, now, report)
                 yield from silence(n_missing, rate)
-                clock.advance(n_missing, rate)
+                position.advance(n_missing, rate)
         trouble = ""
-        sound = without_padding(item, clock.n_samples, track.padding) if track.padding else item
-        clock.advance(sound.samples, rate)
+        sound = without_padding(item, position.n_samples, track.padding) if track.padding else item
+        position.advance(sound.samples, rate)
         yield sound
-    if trouble and clock.n_samples == late:
+    if trouble and position.n_samples == late:
         raise AudioError(f"{track.name}: the sound cannot be decoded ({trouble}){index_hint(track)}")
-    report_end(track, clock.now, trouble, report)
+    report_end(track, position.now, trouble, report)
 
 
 def checked_rate(rate: int, name: str) -> int:
