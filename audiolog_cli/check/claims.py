@@ -8,17 +8,19 @@ It cannot see loudness, distance, causes, moods or anything else that is not a l
 (unknown words, `it` across lines) is not counted.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from audiolog_cli.check import holding
 from audiolog_cli.check.facts import Spans, Table, holds, spans_of, table_of
 from audiolog_cli.check.holding import TOLERANCE, Position, labels_of, place_of, positions_of
+from audiolog_cli.check.language import compiled
 from audiolog_cli.check.places import Place
 from audiolog_cli.check.qualities import qualities
-from audiolog_cli.check.sentences import EXCEPT, Quality, Statement, sentences
-from audiolog_cli.check.statements import Denial, statements
-from audiolog_cli.check.times import Time
+from audiolog_cli.check.sentences import EXCEPT, Quality, Sentence, Statement, sentences
+from audiolog_cli.check.statements import BARE, PART, Denial, statements, take_turns
+from audiolog_cli.check.times import FOR, WINDOW, Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention, places
 from audiolog_cli.wording import clock
 
@@ -26,6 +28,8 @@ __all__ = ["TOLERANCE", "Claim", "Report", "Table", "check", "claims_of", "cover
 
 MINUTE = 60.0  # seconds that an hour and minutes may be off
 NOT_THEN = "not at that time"
+PARTLY = compiled("<partly>")
+KIND_OF = compiled(r"[\s-]+<recording>")  # a harbour recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +97,40 @@ def claims_of(text: str, table: Table) -> list[Claim]:
         for statement in [*plain, *said]:
             for placed in place.placed(statement, sentence):
                 for claim in _plausible(placed, text, table):
+                    if claim.problem and _is_of_another(claim, placed, sentence, table):
+                        continue
                     claims.setdefault((claim.start, claim.end, claim.problem), claim)
         stated = [each.mentions for each in plain if each.mentions and not each.denied]
         before = stated[-1] if stated else before if not sentence.mentions else ()
     return list(claims.values())
+
+
+def _is_of_another(claim: Claim, statement: Statement, sentence: Sentence, table: Table) -> bool:
+    """Whether what seems wrong is right of another label of the sentence: `babble in the two hours in the pub`."""
+    others = [each for each in sentence.mentions if labels_of(each, table) and labels_of(each, table).isdisjoint(claim.labels)]
+    if (quality := statement.quality) and quality.kind == "lasts" and not FOR.search(sentence.masked[: quality.start][-WINDOW:]):
+        return any(abs(table.when(labels_of(each, table)).seconds - quality.value) <= TOLERANCE for each in others)
+    time = statement.time
+    if claim.problem != NOT_THEN or time is None or claim.onset is None or claim.offset is None:
+        return False
+    part, n_scenes = PART.match(sentence.line), sum(each.concept in sentence.scenes for each in sentence.mentions)
+    is_name = part and re.search(r"[^\W\d_]", part["name"]) and part.end("name") + sentence.start < sentence.mentions[0].start
+    if set(claim.labels) & table.scenes and (n_scenes > 1 or is_name or PARTLY.search(sentence.line)):
+        return _is_inside(table.when(frozenset(claim.labels)), claim.onset - TOLERANCE, claim.offset + TOLERANCE)
+    if time.in_row or statement.in_part:
+        return False
+    if any(BARE.fullmatch(sentence.masked, each.end, time.start) for each in statement.mentions):  # `cars, a dog (0:05)`
+        others = [each for each in others if any(each in run for run in sentence.runs if statement.mentions[-1] in run)]
+    elif take_turns(sentence):
+        return False
+    for each in others:
+        spans = table.when(labels_of(each, table))
+        is_at = BARE.fullmatch(sentence.masked, each.end, time.start) or each.concept not in sentence.scenes
+        edges = ("onset", "offset") if claim.onset == claim.offset else ("",)
+        exact = spans.begins_and_ends(claim.onset, claim.offset, TOLERANCE)
+        if is_at and (exact or any(edge and holds(spans, claim.onset, claim.onset, TOLERANCE, edge) for edge in edges)):
+            return True
+    return False
 
 
 def _has_any(statement: Statement, excepted: list[Mention], table: Table) -> bool:
@@ -186,8 +220,9 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
             labels &= table.known.firm.get(mention.concept, frozenset())
         if statement.time is None and (is_pseudo or (not labels and statement.supposed)):
             continue
-        if not (labels or statement.time) and mention.concept in places() and table.known.strange & table.scenes:
-            continue  # `a library` may be said of a reading room
+        is_place = not (labels or statement.time) and mention.concept in places()
+        if is_place and (table.known.strange & table.scenes or KIND_OF.match(text, mention.end)):
+            continue  # `a library` may be said of a reading room, `a harbour recording` of a beach
         start = min(mention.start, statement.time.start) if statement.time else mention.start
         end = max(mention.end, statement.time.end) if statement.time else mention.end
         if statement.time is None:
@@ -257,6 +292,12 @@ def _problem(statement: Statement, mention: Mention, labels: frozenset[str], pos
     return "" if any(holds(each, onset, offset, tolerance, edge) for each in alternatives) else NOT_THEN
 
 
+def _is_inside(spans: Spans, onset: float, offset: float) -> bool:
+    """Whether a stretch lies in a range, or half of the range in one."""
+    parts = spans.meeting(onset, offset)
+    return any(onset <= on and off <= offset or min(off, offset) - max(on, onset) > (offset - onset) / 2 for on, off in parts)
+
+
 def _is_loose(statement: Statement, mention: Mention, position: Position, table: Table) -> bool:
     """Whether a label need only be heard somewhere within the time of its statement.
 
@@ -290,6 +331,8 @@ def _untimed_problem(statement: Statement, labels: frozenset[str], table: Table)
     """What is wrong with a claim without a time: denied wrongly, or not heard in the scene that it is stated under."""
     if not labels:
         return "" if statement.denied else "not in the table"
+    if statement.denied and statement.here:
+        return ""  # in a line with a time
     place = place_of(statement, table)
     if not place or statement.scene in statement.mentions:
         return "heard, says the table" if statement.denied and not place else ""

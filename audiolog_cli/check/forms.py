@@ -41,7 +41,8 @@ SLOTS = {  # what a form's signs stand for
     "Z": "(?P<a>\x05+)",
     "N": f"(?P<n>{NUMBER})",
     "D": "(?<!\x04)(?P<d>\x04+)",
-    "P": r"(?P<p>\d+(?:[.,]\d+)?\s?(?:%|<percent>)|<fractions>)(?!\s+(?:of\s+)?(?:an?\s+)?<hours|minutes|seconds>)",
+    "P": r"(?<!first\s)(?<!second\s)(?<!last\s)(?<!final\s)(?<!other\s)"
+    r"(?P<p>\d+(?:[.,]\d+)?\s?(?:%|<percent>)|<fractions>)(?!\s+(?:of\s+)?(?:an?\s+)?<hours|minutes|seconds>)",
     "L": f"(?P<l>{AMOUNT})",
 }
 SLOT = re.compile(

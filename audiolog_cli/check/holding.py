@@ -61,12 +61,14 @@ def positions_of(time: Time | None, statement: Statement, table: Table) -> list[
     edges = table.changes[:MOST_VISITS] if statement.scene or statement.spoken_of else ()
     if time.share:
         visits = list(pairwise([table.onset, *table.changes[:MOST_VISITS], table.end]))
+        here = positions_of(statement.here, replace(statement, here=None), table)
         named = table.when(scene).pairs() if (scene := scene_of(statement, table)) else ()
         of_visits = visits if statement.scene or statement.spoken_of else []
-        wholes = [(table.onset, table.end), *(of_visits if time.share[1] - time.share[0] == END_SHARE else named)]
+        wholes = [(table.onset, table.end), *here, *(of_visits if time.share[1] - time.share[0] == END_SHARE else named)]
         return [(on + time.share[0] * (off - on), on + time.share[1] * (off - on)) for on, off in wholes]
     if time.onset < 0:
-        return [(end + time.onset, end) for end in (table.end, *edges)]
+        ends = [last for _, last in positions_of(statement.here, replace(statement, here=None), table)]
+        return [(end + time.onset, end) for end in (table.end, *edges, *ends)]
     own = [(time.onset, time.offset)]
     if time.from_edge:
         own = [(onset, onset + time.offset) for onset in (table.onset, *edges)]
@@ -200,7 +202,7 @@ def _lasts(case: Case) -> str:
             lengths = []
         elif points:
             near = [pair for point in points for pair in spans.meeting(point - NEAR, point + NEAR)]
-            lengths, totals = sorted(offset - onset for onset, offset in near), []
+            lengths, totals = (sorted(offset - onset for onset, offset in near), []) if near else (lengths, totals)
         elif case.statement.times:
             totals.append(region.seconds)  # `from 0:05 to 0:10 (5 s)`
         if _some_agree(lengths, case.quality) or any(_is_near(each, case.quality) for each in totals):

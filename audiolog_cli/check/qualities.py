@@ -93,6 +93,7 @@ def _of_what_was_named(sentence: Sentence) -> Iterator[Statement]:
     if not of_all and (not sentence.heading or speaks_of_something_else(_without_cues(sentence.masked, clause), clause)):
         return
     for quality in [*_durations(sentence), *_counts(sentence)]:
+        of_all = OF_ALL.search(sentence.masked, sentence.start, quality.start) is not None
         earlier = [time for time in sentence.times if time.start < quality.start]
         is_length = FOR.search(sentence.masked[max(sentence.start, quality.start - WINDOW) : quality.start])
         if of_all and quality.kind == "lasts" and is_length and not (earlier or SESSIONS.search(sentence.line)):

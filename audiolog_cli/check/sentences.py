@@ -49,6 +49,7 @@ _A = r"(?:\s+<joining|scene_word>)*(?:\s+[^\W\d_]+)?\s*\Z"  # the words between 
 OF_THE = re.compile(r"\s+of\s+(?:the|an?|this)\s+", re.IGNORECASE)
 BRACKETS, ASIDE = re.compile(r"\([^()\n]*\)"), re.compile(r"\(\s*\Z")
 SILENCED, SILENT = compiled(r"\s+<silenced>\s+"), compiled(r"\s+<heard>\s+<quiet|quiet_state>")  # the crickets are silent
+SUBORDINATE = compiled(r"[\x01\x04][\s),:]*(?:[^\W\d_]+\s+){0,2}<subordinate>(?:\s+[^\W\d_]+(?:['’]s)?){0,3}\s*\Z")
 HEADED = re.compile(r"(?:^|\n)[^\w\n]*\x01+[^\w\n]*\Z")  # 1:00 – 2:00 · Quiet period
 
 
@@ -164,9 +165,9 @@ def sentences(text: str, table: Table) -> Iterator[Sentence]:
             continue
         if sentence.mentions:
             sentence.clauses = _clauses(sentence)
-            heading = sentence.mentions[-1:]
+            heading = _main(sentence) or heading
             introduced = sentence.line.rstrip().endswith(":") and len({each.concept for each in sentence.mentions}) == 1
-            introduced = introduced and heading[0].concept not in table.scenes | table.scene_concepts
+            introduced = introduced and bool(heading) and heading[0].concept not in table.scenes | table.scene_concepts
         sentence.is_introduced = introduced and not sentence.mentions
         yield sentence
 
@@ -283,6 +284,14 @@ def _clauses(sentence: Sentence) -> list[Clause]:
             else:
                 clause.runs.append([mention])
     return clauses
+
+
+def _main(sentence: Sentence) -> list[Mention]:
+    """The last label that does not only tell when, or with what, something else is heard: `at 28 s, while the crowd cheers`."""
+    if not re.match(r"[^\w\x01]*\x01", sentence.line):
+        return sentence.mentions[-1:]
+    free = [each for each in sentence.mentions if not SUBORDINATE.search(sentence.masked, sentence.start, each.start)]
+    return free[-1:]
 
 
 def _front_end(sentence: Sentence) -> int:

@@ -13,7 +13,7 @@ from itertools import zip_longest
 
 from audiolog_cli.check.facts import DAY, Table
 from audiolog_cli.check.language import compiled
-from audiolog_cli.check.sentences import _A, AND, ASIDE, CLAUSE_END, OF_ALL, SILENT, Clause, Sentence, Statement
+from audiolog_cli.check.sentences import _A, AND, ASIDE, CLAUSE_END, OF_ALL, SILENT, SUBORDINATE, Clause, Sentence, Statement
 from audiolog_cli.check.times import Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
@@ -23,12 +23,12 @@ RESTRICTED = compiled(
 )  # `no birds are heard there`
 REACH = re.compile(r"(?:[^\w:：]*\w+){0,9}?[^\w:：]*")  # how far `without` reaches
 DENIED_NEXT = compiled("<denied_next>")
-SUPPOSED = compiled("<supposed>")
+SUPPOSED, FIRMLY = compiled("<supposed>"), compiled("<firmly>")
 BESIDE_TIMES = compiled(
     r"<beside_times>|\W|\d|[\x01\x04]"
 )  # what a clause of times may hold and still refer to the label before it
 PART = re.compile(
-    r"(?P<name>[^\x01:：]{0,40})\x01+[\s)\]]*[:：|\u2013\u2014·-]"
+    r"(?P<name>[^\x01:：]{0,40})\x01+(?:[\s(]+\x01+)?[\s)\]]*[:：|\u2013\u2014·-]"
 )  # a line that begins with a time, or a name and a time
 THEN = compiled("<then|next>")
 BRACKET = re.compile(r"\s*[(\[]\s*")
@@ -96,6 +96,8 @@ def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
             when, sentence, table
         ):
             continue
+        if when and run and when.onset == when.offset and SUBORDINATE.search(sentence.masked, when.start, run[0].start):
+            when = None  # `at 28 s, while the crowd cheers`: of what was named before
         when = _with_edge(when, run, sentence.masked)
         is_inside = front and run and when is None and not SEQUEL.search(sentence.masked, front.end, run[0].start)
         when = front if is_inside else when
@@ -106,7 +108,7 @@ def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
         is_counted = when is not None and COUNTED.search(sentence.masked, clause.start, clause.end) is not None
         denied = is_denied(sentence, clause, run)
         supposed = SUPPOSED.search(sentence.masked, sentence.start, clause.end) is not None
-        is_partly = FOR_A_WHILE.search(sentence.masked, clause.start, clause.end) if when else _is_restricted(sentence, clause)
+        is_partly = FOR_A_WHILE.search(sentence.masked, clause.start, clause.end) if when else _is_restricted(sentence, run)
         if not (denied and is_partly):
             instead = _others(sentence, clause, run, when) if when not in (None, front) and not denied else ()
             found = Statement(
@@ -171,14 +173,16 @@ def _changes(sentence: Sentence) -> Iterator[Statement]:
             yield Statement((mention,), replace(points[0], edge=edge), False, False)
 
 
-def _is_restricted(sentence: Sentence, clause: Clause) -> bool:
-    """Whether a clause denies for a while only, or as a condition: `without the waves, it would be silent`."""
-    end = next((each.end for each in sentence.clauses if each.start > clause.start), sentence.end)
-    found = [pattern.search(sentence.masked, clause.start, end) for pattern in (SUPPOSED, RESTRICTED)]
-    part = PART_WITHOUT.search(sentence.masked, clause.start, end)
-    if part and not any(part.start() <= each.start < part.end() for each in sentence.mentions):
+def _is_restricted(sentence: Sentence, run: Sequence[Mention]) -> bool:
+    """Whether a denial without a time is for a while only, or a condition: `without the waves, it would be silent`."""
+    if FIRMLY.search(sentence.line):
+        return False
+    if run and (any(each.end <= run[0].start for each in sentence.times) or all(each.concept in sentence.scenes for each in run)):
         return True
-    return any(found) or OPENED.match(sentence.masked, sentence.start) is not None
+    part = PART_WITHOUT.search(sentence.line)
+    if part and not any(part.start() <= each.start - sentence.start < part.end() for each in sentence.mentions):
+        return True
+    return SUPPOSED.search(sentence.line) is not None or RESTRICTED.search(sentence.line) is not None
 
 
 def _others(sentence: Sentence, clause: Clause, run: Sequence[Mention], when: Time) -> tuple[tuple[Mention, ...], ...]:
@@ -201,7 +205,7 @@ def _others(sentence: Sentence, clause: Clause, run: Sequence[Mention], when: Ti
         is_point = when.onset == when.offset
         runs = [[each for each in found if is_point or each.concept not in sentence.scenes] for found in clause.runs]
         return (*last, *(tuple(each) for each in runs if each and len(clause.runs) > len(clause.times)))
-    if _take_turns(sentence):
+    if take_turns(sentence):
         return tuple(last)
     before = [run for run in sentence.runs if run[-1].end <= when.start]
     after = [run for run in sentence.runs if run[0].start >= when.end]
@@ -209,7 +213,7 @@ def _others(sentence: Sentence, clause: Clause, run: Sequence[Mention], when: Ti
     return (*last, *(tuple(run) for run in near))
 
 
-def _take_turns(sentence: Sentence) -> bool:
+def take_turns(sentence: Sentence) -> bool:
     """Whether every time of a sentence has labels of its own: T L T L, or L T L T."""
     items: list[Mention | Time] = [*(run[0] for run in sentence.runs), *sentence.times]
     items.sort(key=lambda item: item.start)

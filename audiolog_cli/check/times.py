@@ -69,7 +69,7 @@ DATES = re.compile(  # as `tag` writes them, or without their time
 )
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[.,]\d+)?|<numbers>(?:-<numbers>)?)(?:\s+<and_a_half>)?"
 AMOUNT = "|".join(  # 1 h 2 min 3 s, and its shorter forms, the longest first
-    rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}\s*(?:<and>\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}(?:\s+<and_a_half|and_a_quarter|and_three_quarters>)?"
+    rf"(?:{NUMBER}(?:\s+an?)?\s*-?{biggest}[\s-]*(?:<and>\s*)?)?{middle}{NUMBER}(?:\s+an?)?\s*-?{smallest}(?:\s+<and_a_half|and_a_quarter|and_three_quarters>)?"
     for biggest, middle, smallest in (
         ("<hours>", rf"(?:{NUMBER}\s*-?<minutes>\s*(?:<and>\s*)?)?", "<seconds>"),
         ("<hours>", "", "<minutes>"),

@@ -20,6 +20,10 @@ DOUBTFUL = "?"  # follows a member of an umbrella that not everybody would count
 NOTHING = "-"  # the concept of phrases that hold a label's word but name no sound: phone call, way home
 CONCEPTS = Path(__file__).parent / "labels.tsv"
 TOKENS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+GENERIC = frozenset(  # what may be said of a sound that labels.tsv does not know
+    {"speech", "voice", "people", "crowd", "shouting", "whispering", "person_singing", "animal", "machine"}
+    | {"clock_tick", "bell", "engine", "vehicle", "traffic"}
+)
 MANY = frozenset({"animal", "people", "voice", "crowd", "children_playing", "speech"})
 SKIPPED = frozenset({"a", "an", "the", "of"})  # inside a phrase: knocking on a door
 FOREIGN = re.compile(r"([^\W\d_])\1e$")  # Welle is not a form of `well`: an ending foreign to English is kept
@@ -44,6 +48,7 @@ GENERAL = frozenset(  # words of labels that say little by themselves, as stems
     | {"leav", "run", "long", "short", "room", "area", "deck", "old", "new", "single", "other", "distant", "near"}
 )
 SHORT = 3  # letters of an alias that is not taken for a form of another word: tos, tossed
+SHORT_WORD = 4  # letters of a word that keeps its `e`: care is no form of car, nor type of typing
 LONGEST_PHRASE = 5  # words
 
 
@@ -77,7 +82,7 @@ def stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             word = word[: -len(ending)]
             break
-    word = word.removesuffix("e") if len(word) > 3 else word
+    word = word.removesuffix("e") if len(word) > SHORT_WORD else word
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
 
 
@@ -169,12 +174,14 @@ def lexicon(labels: Iterable[str]) -> Lexicon:
         own_labels = {label for label in labels if own.get(phrase(label)) == umbrella}
         for member, is_firm in _members(umbrella, umbrellas):
             if is_firm and not meant.get(member, own_labels):
-                meant[member] |= own_labels  # `street` may be said of a built-up area
+                meant[member] |= own_labels  # `street` may be said of a built-up area, `music` of a guitar
     for label in labels:  # "ship" may be meant for ship_horn
         for first, last in _slices(len(words := phrase(label))):
             if not meant.get(inner := phrases.get(words[first:last], ""), {label}):
                 meant[inner].add(label)
     strange = frozenset(label for label in labels if phrase(label) not in phrases)
+    if strange:  # `someone speaks` may be said of a presenter
+        doubtful |= {words for words, concept in own.items() if concept in GENERIC and not meant.get(concept)}
     parts = _own_words(sorted(strange), own)
     return Lexicon(
         parts | own, _frozen(meant), _frozen(firm), strange, frozenset(umbrellas), doubtful | parts.keys() - own.keys(), named
