@@ -333,6 +333,10 @@ SERVICE_FAILURES = {
     "not an object": (sse("[1]"), "the server does not speak OpenAI's protocol: expected a JSON object, got '[1]'"),
     "cut connection": (replace(sse(delta("A dog")), broken=True), "the connection to http://127.0.0.1:"),
     "endless": (sse(*[delta("0:05 dog, ")] * 60), "the model repeats itself without end"),
+    "boundless": (
+        sse(*[delta(" ".join(map(str, range(500 * part, 500 * part + 500)))) for part in range(60)]),
+        "the model goes on and on, far beyond the 1024 tokens it may answer",
+    ),
 }
 
 
@@ -354,6 +358,13 @@ def test_a_busy_service_is_asked_again_when_it_says(status: int, tmp_path: Path)
     done, asked, name = service(lambda _: answers.pop(0), tmp_path)
     assert (done.code, done.stdout, len(asked)) == (0, SAID + "\n", 3)
     assert f"audiolog: {name}: the service is busy ({status}: busy); trying again in 0 s\n" in done.stderr
+
+
+@pytest.mark.parametrize("header", ["nan", "-5", "soon"])
+def test_a_busy_service_that_says_nothing_useful_is_asked_again_after_a_second(header: str, tmp_path: Path) -> None:
+    answers = [Answer("{}", 503, headers={"Retry-After": header}), sse(delta(SAID), STOP)]
+    done, _, _ = service(lambda _: answers.pop(0), tmp_path)
+    assert done.code == 0 and "trying again in 1 s\n" in done.stderr
 
 
 def test_no_service_there(tmp_path: Path) -> None:

@@ -15,11 +15,10 @@ from typing import TypeVar
 
 from audiolog_cli import terminal
 from audiolog_cli.llm import answers
-from audiolog_cli.llm.backend import Backend, Reply, Request
+from audiolog_cli.llm.backend import LONGEST_TOKEN, Backend, Reply, Request
 from audiolog_cli.llm.budget import Budget, estimate
 from audiolog_cli.llm.prompts import Prompt
 
-LONGEST_TOKEN = 16  # characters per token of a table on average, at the very most; longer messages need no counting
 SMALL = 2e9  # parameters; a smaller model gets lost in a whole table
 AHEAD = 4  # finished answers per slot that may wait for an earlier one
 SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([mb])(?![a-z])", re.IGNORECASE)

@@ -17,6 +17,8 @@ from audiolog_cli.llm.clean import cleaned, printable
 
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before the next try if the server does not say
 LONGEST_WAIT = 60.0  # seconds; a server that asks for more is not waited for
+LONGEST_TOKEN = 16  # characters per token on average, at the very most
+LONGEST_ANSWER = 100_000  # characters, from a server that knows no limit, where few tokens are allowed
 REPEATS = 12  # the same few characters this often in a row mean that the model is stuck in a loop
 SMALLEST_CONTEXT = 256  # tokens; a server that truncates a prompt fills its context, and none has a smaller one
 
@@ -144,18 +146,18 @@ class Pieces(Generic[Value]):
 
 
 def _collected(start: Callable[[], Stream], request: Request, name: str, say: Callable[[str], None]) -> Reply:
-    """All of a stream, abandoned if it repeats itself."""
+    """All of a stream, abandoned if it does not come to an end."""
     text = ""
     stream = Pieces(retried(start, say))
     for piece in stream:
         text += piece
-        if is_repeating(text[-4000:]):
+        is_boundless = len(text) > max(LONGEST_ANSWER, LONGEST_TOKEN * request.max_tokens)
+        if is_boundless or is_repeating(text[-4000:]):
             stream.generator.close()
-            flaw = (
-                f"{name}: the model repeats itself without end ({printable(text[-12:])!r}); try another model or a lower "
-                f"--max-tokens"
-            )
-            return Reply(cleaned(text), Usage(None, None), flaw)
+            what = f"repeats itself without end ({printable(text[-12:])!r})"
+            if is_boundless:
+                what, text = f"goes on and on, far beyond the {request.max_tokens} tokens it may answer", ""
+            return Reply(cleaned(text), Usage(None, None), f"{name}: the model {what}; try another one or a lower --max-tokens")
     text, usage = cleaned(text), stream.value
     if usage.is_cut:
         return Reply(text, usage, f"{name}: the answer was cut off at {request.max_tokens} tokens; raise --max-tokens")

@@ -302,10 +302,11 @@ def _field(error: Any, name: str) -> Any:
 
 
 def _retry_after(response: "httpx.Response") -> float | None:
-    """Seconds from a Retry-After header, which holds a number or a date."""
+    """Seconds from a Retry-After header, which holds a number or a date; None without one that says something."""
     value = response.headers.get("retry-after", "")
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
+        return seconds if seconds >= 0 else None
     except ValueError:
         pass
     try:
