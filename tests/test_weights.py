@@ -18,6 +18,7 @@ from audiolog_cli.model import checkpoint, efficientat
 from audiolog_cli.weights import find as finding
 from audiolog_cli.weights import pull as pulling
 from audiolog_cli.weights.pull import Published
+from tests.conftest import write_wav
 from tests.hub import Hub, serving
 from tests.layout_files import mini, transformers
 from tests.shell import Result, audiolog, sh
@@ -107,6 +108,26 @@ def test_list_shows_what_is_here_and_what_can_be_had(tmp_path: Path, tiny_weight
     assert rows["broken"] == ["damaged", "14", "-", "-", str(cache / "broken.safetensors")]
     assert rows[NAME] == ["pull", "-", "backbone", "Apache-2.0", "hub: laion/clap-htsat-unfused"]
     assert rows["htsat-audioset"][0] == "by hand"
+
+
+def test_labels_are_those_that_tag_writes_and_its_thresholds(tmp_path: Path, tiny_weights: Path) -> None:
+    done = audiolog(f"weights labels {tiny_weights}", tmp_path)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout == (
+        "kind\tlabel\tthreshold\tsure\tscenes\n"
+        "scene\thome\t0.0\t0.0\t\n"
+        "scene\tstreet\t0.0\t0.0\t\n"
+        "event\tcar\t0.5\t0.5\t\n"
+        "event\tdog\t0.5\t0.5\t\n"
+        "event\tsiren\t0.5\t0.5\t\n"
+    )
+    write_wav(tmp_path / "a.wav", 4)
+    (tmp_path / "all.awk").write_text('BEGIN { FS = OFS = "\\t" } NR > 1 { $3 = 0 } NR == 1 || $1 == "event"\n')
+    edited = sh(
+        "audiolog weights labels everyday | awk -f all.awk > all.tsv; audiolog tag a.wav --thresholds all.tsv -q | grep -c event",
+        tmp_path,
+    )
+    assert edited.stdout == "240\n"  # 60 events in each of four seconds: a score of 0 is always reached
 
 
 def test_list_and_path_never_import_torch(tmp_path: Path) -> None:

@@ -68,6 +68,32 @@ def path(
     terminal.write_lines([f"{find(name)}\n"])
 
 
+def labels(
+    name: Annotated[
+        str, Argument(metavar="FILE|NAME", help="A checkpoint of audiolog's own format.", autocompletion=complete_weights)
+    ] = "everyday",
+    quiet: Quiet = False,
+) -> None:
+    """Print what a checkpoint can name: scenes, groups of scenes (the kind of place, where no scene is sure) and events.
+
+    One line each: kind, label, threshold (the score from which it is named), sure (the same with `tag --sure`), and the scenes
+    of a group.
+
+    Example: audiolog weights labels | grep dog
+    """
+    from audiolog_cli.model import checkpoint
+    from audiolog_cli.weights.find import find, read_header
+
+    file = find(name)
+    card = checkpoint.card_of(file, read_header(file))
+    lines: list[tuple[object, ...]] = [("kind", "label", "threshold", "sure", "scenes")]
+    lines += [("scene", scene, card.scene_bar, card.scene_bar, "") for scene in card.scenes]
+    lines += [("group", group, card.group_bar, card.group_bar, ";".join(scenes)) for group, scenes in card.groups.items()]
+    sure = card.sure_thresholds or card.thresholds
+    lines += [("event", *event, "") for event in zip(card.events, card.thresholds, sure, strict=True)]
+    terminal.write_lines("\t".join(map(str, line)) + "\n" for line in lines)
+
+
 def pull(
     name: Annotated[
         str, Argument(metavar="NAME", help="A name that `audiolog weights list` shows.", autocompletion=complete_published)
@@ -211,7 +237,7 @@ def words(
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "list": list_weights, "path": path, "pull": pull, "convert": convert, "check": check, "words": words,
+    "list": list_weights, "labels": labels, "path": path, "pull": pull, "convert": convert, "check": check, "words": words,
 }  # fmt: skip
 
 
