@@ -7,9 +7,12 @@ finds them. The macros are man(7)'s, which groff and mandoc both know.
 """
 
 import inspect
+import os
 import re
 import sys
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from command_docs import EXIT_CODES
@@ -55,6 +58,11 @@ def records(context: Context, of_arguments: bool) -> Iterator[str]:
             yield f".TP\n{marked(record[0])}\n{escaped(' '.join(record[1].split()))}\n"
 
 
+def made_on() -> str:
+    """Today's date in UTC, or that of SOURCE_DATE_EPOCH, for builds that give the same bytes again."""
+    return datetime.fromtimestamp(float(os.environ.get("SOURCE_DATE_EPOCH") or time.time()), UTC).date().isoformat()
+
+
 def page(context: Context, beside: list[str]) -> str:
     """The manual page of one command; `beside` are the pages under SEE ALSO."""
     name = context.command_path.replace(" ", "-")
@@ -62,7 +70,7 @@ def page(context: Context, beside: list[str]) -> str:
     examples = [part.removeprefix("Example: ") for part in rest if part.startswith("Example: ")]
     pieces = " ".join(context.command.collect_usage_pieces(context))
     text = (
-        f'.\\" Made by tools/man_pages.py\n.TH {escaped(name.upper())} 1 "" "audiolog {__version__}" "audiolog '
+        f'.\\" Made by tools/man_pages.py\n.TH {escaped(name.upper())} 1 {made_on()} "audiolog {__version__}" "audiolog '
         f'manual"\n.nh\n.ad l\n'
     )
     text += f".SH NAME\n{escaped(name)} \\- {escaped(first[0].lower() + first[1:].rstrip('.'))}\n"
