@@ -23,8 +23,8 @@ from typing import TypeVar
 
 from audiolog_cli.columns import at_place, finite_number, is_number, parse_times
 from audiolog_cli.errors import RecordError
-from audiolog_cli.records import Cell, End, Failure, Row, check_text
-from audiolog_cli.wording import UNNAMED, words
+from audiolog_cli.records import Cell, End, Failure, Remark, Row, check_text
+from audiolog_cli.wording import UNNAMED, counted, words
 
 TOP_OF_BAND = 16_000.0  # Hz: half of the models' sample rate
 RAVEN_COLUMNS = (
@@ -161,7 +161,7 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
 
 
-def reader_of(line: str) -> Callable[[Numbered, str], Iterator[Cell]] | None:
+def reader_of(line: str) -> Callable[[Numbered, str], Iterator[Cell | Remark]] | None:
     """What reads a file that begins with this line; None if it is of no editor.
 
     A label track has no header, but begins with two numbers, which may have a decimal comma, and a text.
@@ -176,7 +176,7 @@ def reader_of(line: str) -> Callable[[Numbered, str], Iterator[Cell]] | None:
     return read_textgrid if '"ooTextFile' in line else None
 
 
-def read_audacity(numbered: Numbered, name: str) -> Iterator[Cell]:
+def read_audacity(numbered: Numbered, name: str) -> Iterator[Cell | Remark]:
     """The labels of a track as event cells of score 1; the recording is what the file is named after.
 
     Lines that begin with a backslash hold the frequencies of the label before them.
@@ -193,10 +193,10 @@ def read_audacity(numbered: Numbered, name: str) -> Iterator[Cell]:
             )
         onset, offset = (text.replace(",", ".") for text in fields[:2])
         cells.append(_cell(filename, onset, offset, fields[2], f"{name}:{number}"))
-    yield from sorted(cells, key=lambda cell: cell.onset)
+    yield from _in_order(cells)
 
 
-def read_textgrid(numbered: Numbered, name: str) -> Iterator[Cell]:
+def read_textgrid(numbered: Numbered, name: str) -> Iterator[Cell | Remark]:
     """The labelled intervals and points of all tiers; the tiers' names are not used.
 
     As in Praat, only texts in quotes and numbers that stand alone count: what else the long form says is for people.
@@ -216,13 +216,13 @@ def read_textgrid(numbered: Numbered, name: str) -> Iterator[Cell]:
                     cells.append(_cell(filename, onset, offset[0] if offset else onset, label, name))
     except ValueError:
         raise RecordError(f"{name}: not a whole TextGrid; save it in Praat once more, as a text file") from None
-    yield from sorted(cells, key=lambda cell: cell.onset)
+    yield from _in_order(cells)
 
 
 IN_TEXTGRID = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)(-?[0-9.]+(?:[eE][-+]?[0-9]+)?)(?!\S)')
 
 
-def read_eaf(numbered: Numbered, name: str) -> Iterator[Cell]:
+def read_eaf(numbered: Numbered, name: str) -> Iterator[Cell | Remark]:
     """The annotations of all tiers that have times of their own; the tiers' names are not used."""
     from xml.etree import ElementTree
 
@@ -238,10 +238,10 @@ def read_eaf(numbered: Numbered, name: str) -> Iterator[Cell]:
         root = None
     if root is None or root.tag != "ANNOTATION_DOCUMENT":
         raise RecordError(f"{name}: expected a file of ELAN in which all annotations have times; save it in ELAN once more")
-    yield from sorted(cells, key=lambda cell: cell.onset)
+    yield from _in_order(cells)
 
 
-def read_raven(numbered: Numbered, name: str) -> Iterator[Cell]:
+def read_raven(numbered: Numbered, name: str) -> Iterator[Cell | Remark]:
     """The selections of a table as cells; one that appears in several views counts once.
 
     RecordError for several recordings without `File Offset (s)`: nothing then says where in its recording a selection begins.
@@ -271,12 +271,22 @@ def read_raven(numbered: Numbered, name: str) -> Iterator[Cell]:
         kind = "scene" if row.get("Kind") == "scene" else "event"  # others have a column Kind for what they call so
         label = "" if (kind, cell.label) == ("scene", UNNAMED) else cell.label
         cells.append(_in_its_file(cell, row, place)._replace(kind=kind, label=label, score=_score(row, score_column, place)))
-    files = {cell.filename: index for index, cell in reversed(list(enumerate(cells)))}
+    files = {cell.filename for cell in cells}
     if len(files) > 1 and "File Offset (s)" not in columns:
         raise RecordError(
             f"{name}: selections in {len(files)} recordings and no column File Offset (s), which says where in its recording "
             "each begins; add it in Raven and save the table again"
         )
+    yield from _in_order(cells)
+
+
+def _in_order(cells: list[Cell]) -> Iterator[Cell | Remark]:
+    """Sorted by recording, in their order, and onset; before them a remark if some have no length."""
+    moments = [cell for cell in cells if cell.onset == cell.offset]
+    if moments:
+        what = f"{counted(len(moments), 'label')} without length: eval counts them, but no row, log or page shows them"
+        yield Remark(moments[0].filename, 0.0, 0.0, "note", "moments", what)
+    files = {cell.filename: index for index, cell in reversed(list(enumerate(cells)))}
     yield from sorted(cells, key=lambda cell: (files[cell.filename], cell.onset))
 
 

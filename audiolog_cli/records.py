@@ -133,11 +133,11 @@ def whole(seconds: float) -> float:
 
 
 def row_of(filename: str, onset: float, offset: float, scene: str, events: Iterable[str], time: str | None) -> Row:
-    """A row with each event once, in alphabetical order, and times in whole milliseconds.
+    """A row with each event once, in alphabetical order, and times in whole milliseconds; `dog; cat` is `cat;dog`.
 
     ValueError for an event without a name or a time that is not in ISO 8601, RecordError for a label with a `;` in it.
     """
-    labels = tuple(sorted(set(map(check_event, events))))
+    labels = tuple(sorted({check_event(event.strip(" ")) for event in events}))
     if "" in labels:
         raise ValueError("expected every event to have a label, got an empty one")
     return Row(filename, whole(onset), whole(offset), scene, labels, check_time(time) if time else None)

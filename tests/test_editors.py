@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from audiolog_cli.editors import Noted, raven_lines, read_raven, recording_of
 from audiolog_cli.errors import RecordError
 from audiolog_cli.reading import read_records
-from audiolog_cli.records import Cell
+from audiolog_cli.records import Cell, Remark
 from tests.audio_files import noise, write_wav
 from tests.shell import audiolog
 
@@ -257,6 +257,8 @@ def test_csv_for_spreadsheets_has_their_mark_and_line_ends(tmp_path: Path) -> No
 
 # Tiers
 
+MOMENTS = "1 label without length: eval counts them, but no row, log or page shows them"
+
 LONG = """File type = "ooTextFile"
 Object class = "TextGrid"
 
@@ -328,6 +330,7 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?>
 @pytest.mark.parametrize(("text", "suffix"), [(LONG, "TextGrid"), (SHORT, "TextGrid"), (EAF, "eaf")])
 def test_tiers_are_events_of_the_recording_that_the_file_is_named_after(text: str, suffix: str) -> None:
     found = list(read_records(text.splitlines(keepends=True), f"day/rec.1.{suffix}"))
+    assert found.pop(0) == Remark("rec.1", 0.0, 0.0, "note", "moments", MOMENTS)
     assert found == [Cell("rec.1", 0.1, 0.1, "event", "5 knocks", 1.0), Cell("rec.1", 2.25, 4.5, "event", 'a "great" tit', 1.0)]
     with pytest.raises(RecordError, match="stdin: these annotations name no recording"):
         list(read_records([text], "stdin"))
@@ -358,3 +361,11 @@ def test_tiers_serve_as_reference_and_as_an_own_data_set(tmp_path: Path) -> None
     write_wav(tmp_path / "rec.wav", noise(12.5, 8000, 0.1, 0), 8000)
     checked = audiolog("train . --check-data -q", tmp_path)
     assert checked.code == 0 and 'event\ta "great" tit\t1\t1\t0.04' in checked.stdout
+
+
+def test_point_labels_are_not_left_out_in_silence(tmp_path: Path) -> None:
+    """Audacity makes one where nothing is selected: a track of them gave an empty table."""
+    (tmp_path / "rec.txt").write_text("5.0\t5.0\tdog\n7.5\t7.5\tdog\n")
+    done = audiolog("table rec.txt", tmp_path)
+    assert done.stdout == "filename\tonset\toffset\tscene\tevents\n"
+    assert done.stderr == f"audiolog: rec: {MOMENTS.replace('1 label', '2 labels')}\n"

@@ -177,7 +177,7 @@ def test_a_name_that_would_break_the_table_is_an_error(text: str, what: str) -> 
 
 
 names = st.text(st.characters(exclude_characters="\t\n\r", exclude_categories=["Cs"]), min_size=1, max_size=20)
-labels = st.text(st.characters(exclude_characters="\t\n\r;", exclude_categories=["Cs"]), min_size=1, max_size=20)
+labels = st.text(st.characters(exclude_characters="\t\n\r; ", exclude_categories=["Cs"]), min_size=1, max_size=20)
 milliseconds = st.integers(0, 10**9).map(lambda n: n / 1000)
 intervals = st.tuples(milliseconds, milliseconds).map(sorted)
 probabilities = st.integers(0, 1000).map(lambda n: n / 1000)

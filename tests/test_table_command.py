@@ -117,3 +117,10 @@ def test_a_log_of_a_name_with_control_characters_still_finds_its_recording(tmp_p
     (tmp_path / "log.md").write_text(audiolog("summarize", tmp_path, cells).stdout)
     page = audiolog("report --log log.md", tmp_path, cells)
     assert page.code == 0 and "The table holds events alone" in page.stdout
+
+
+def test_events_of_a_row_written_with_spaces_are_the_same_events(tmp_path: Path) -> None:
+    """As people write lists; ` cat` was a kind of its own in the log."""
+    rows = ROW_HEADER + "a.wav\t0\t1\tpark\tdog; cat\na.wav\t1\t2\tpark\tcat;dog\n"
+    log = audiolog("summarize --prompt timing -q", tmp_path, rows.encode()).stdout
+    assert "  cat: throughout\n  dog: throughout\n" in log
