@@ -188,6 +188,21 @@ def test_recordings_together_follow_their_clocks() -> None:
     assert whole.duration == 65.0
 
 
+def test_a_day_of_recordings_together_has_a_short_heading() -> None:
+    each = [Row(f"{hour:02d}.wav", 0.0, 60.0, "home", ()) for hour in range(24)]
+    assert next(outline(together(recordings(iter(each))), "timing")) == "Log of 00.wav + 22 more + 23.wav"
+
+
+def test_recordings_of_unknown_length_together_are_reported() -> None:
+    """`grep dog cells.tsv`: where the second recording begins is not known."""
+    said: list[str] = []
+    barks = [Cell("a.wav", 5.0, 6.0, "event", "dog", 0.9), Cell("b.wav", 5.0, 6.0, "event", "dog", 0.9)]
+    together(recordings(iter(barks)), said.append)
+    assert said == ["times after a.wav may be too early: the table does not say how long it is (no scenes and no end record)"]
+    together(recordings(iter([barks[0], End("a.wav", 60.0, 1, "w", "0"), barks[1]])), said.append)
+    assert len(said) == 1
+
+
 def test_recordings_together_over_a_change_of_the_clocks() -> None:
     """01:59:55 and 03:00:00 on the wall clock are five seconds apart."""
     both = [

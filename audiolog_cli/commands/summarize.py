@@ -138,6 +138,6 @@ def summarize(
         elif not check_only:
             writer = outliner(question, output)
         each = recordings(stack.enter_context(record_input(files or ["-"])), table)
-        logs = iter([joined(each)]) if together else each
+        logs = iter([joined(each, terminal.say)]) if together else each
         terminal.write_lines(checked(check_only, logs, output) if check_only else written(logs, writer, output))
     output.end()

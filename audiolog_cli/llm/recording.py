@@ -5,7 +5,7 @@ be used up before the next. What only cells hold (scores) or only JSON Lines hol
 one row is held.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, chain, groupby
@@ -134,11 +134,12 @@ def _in_order(rows: Iterator[Row]) -> Iterator[Row]:
 # Several recordings as one
 
 
-def together(each: Iterable[Recording]) -> Recording:
+def together(each: Iterable[Recording], say: Callable[[str], None] = lambda _: None) -> Recording:
     """Recordings on one time line, ordered by their absolute times if all have them, else in the order given, end to end.
 
     Times count from the start of the first. Holds all rows in memory. Where two overlap by up to OVERLAP, the first ends earlier.
     InputError if they overlap more, or if some times have a zone and others do not: how far apart they are is then unknown.
+    End to end, where a recording begins is only known if the one before it was analysed to its end: `say` is told if it was not.
     """
     read = [(recording, list(recording.rows)) for recording in each]
     held = [(recording, rows) for recording, rows in read if rows]
@@ -151,12 +152,11 @@ def together(each: Iterable[Recording]) -> Recording:
         shifts = [start - min(known) for start in sorted(known)]
     else:
         lengths = [max(recording.duration or 0.0, rows[-1].offset) for recording, rows in held]
+        if open_end := next((one.filename for one, rows in held[:-1] if one.duration is None and not _tells_all(rows)), ""):
+            say(f"times after {open_end} may be too early: the table does not say how long it is (no scenes and no end record)")
         shifts = list(accumulate(lengths, initial=0.0))[:-1]
-    whole = Recording(
-        " + ".join(recording.filename for recording, _ in held) or "no recording",
-        iter(()),
-        title=" + ".join(recording.title for recording, _ in held),
-    )
+    names, titles = (joined([getattr(one, name) for one, _ in held]) for name in ("filename", "title"))
+    whole = Recording(names or "no recording", iter(()), title=titles)
     whole.failure = next((recording.failure for recording, _ in read if recording.failure is not None), None)
     rows: list[Row] = []
     for (recording, own), shift in zip(held, shifts, strict=True):
@@ -177,6 +177,20 @@ def together(each: Iterable[Recording]) -> Recording:
                 whole.surest[label] = (score, onset + shift)
     whole.rows = merge(rows)
     return whole
+
+
+def joined(names: Sequence[str]) -> str:
+    """Recordings in a heading: all of a few, the first and the last of many.
+
+    >>> joined(["a.wav", "b.wav"]), joined(["1.wav", "2.wav", "3.wav", "4.wav"])
+    ('a.wav + b.wav', '1.wav + 2 more + 4.wav')
+    """
+    return " + ".join(names if len(names) < 4 else [names[0], f"{len(names) - 2} more", names[-1]])
+
+
+def _tells_all(rows: Sequence[Row]) -> bool:
+    """Whether there are rows of what was analysed, not of events alone."""
+    return any(row.scene or not row.events for row in rows)
 
 
 def _start(rows: Sequence[Row]) -> datetime | None:
