@@ -27,6 +27,16 @@ def test_clock_times_are_kept_where_the_first_record_is_not_a_cell() -> None:
     )
 
 
+def test_clock_times_that_come_after_cells_without_are_not_left_out_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "without.tsv").write_text(HEADER + CELLS)
+    timed = CELLS.replace("a.wav", "b.wav").replace("\n", "\t2026-11-22T06:00:00Z\n")
+    (tmp_path / "with.tsv").write_text(HEADER.replace("score", "score\ttime") + timed)
+    done = audiolog("table without.tsv with.tsv", tmp_path)
+    assert done.stdout == ROW_HEADER + ROWS + ROWS.replace("a.wav", "b.wav")
+    assert done.stderr == "audiolog: b.wav: its clock times are left out, as what comes first has none; give it first\n"
+    assert audiolog("table with.tsv without.tsv", tmp_path).stderr == ""
+
+
 def test_a_stream_without_its_header_is_known_by_its_columns() -> None:
     """grep bird cells.tsv | audiolog table"""
     line = "a.wav\t0.000\t1.000\tevent\tbird\t0.800"

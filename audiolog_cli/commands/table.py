@@ -22,6 +22,9 @@ TableFormat = Literal[
 ]
 
 
+WITHOUT_TIME = ("raven", "audacity", "srt", "vtt")  # formats that have no place for clock times
+
+
 def table(
     files: Files = None,
     format: Annotated[
@@ -59,6 +62,8 @@ def table(
         rows = tally.passing(
             rows_of(noted.cells(records) if format == "raven" else records, options), (Row, End), "not in the table: "
         )
+        if not with_time and format not in ("jsonl", *WITHOUT_TIME):
+            rows = _without_times(rows)
         if format == "parquet":
             parquet.write_stdout(rows, Row, with_time)
         elif format == "jsonl":
@@ -91,6 +96,17 @@ def _peek_time(records: Iterator[Cell | End | Failure]) -> tuple[Iterator[Cell |
         if isinstance(record, Cell):
             break
     return chain(before, records), bool(before) and isinstance(before[-1], Cell) and before[-1].time is not None
+
+
+def _without_times(rows: Iterable[Row | End | Failure]) -> Iterator[Row | End | Failure]:
+    """The rows unchanged; says so where clock times begin after the header, which has no column for them, is written."""
+    stream = iter(rows)
+    for row in stream:
+        yield row
+        if isinstance(row, Row) and row.time:
+            terminal.say(f"{row.filename}: its clock times are left out, as what comes first has none; give it first")
+            break
+    yield from stream
 
 
 def _with_remarks(records: Iterable[Record], remarks: list[Remark]) -> Iterator[Record]:
