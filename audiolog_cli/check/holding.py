@@ -13,7 +13,7 @@ from audiolog_cli.check.facts import DAY, Spans, Table, spans_of
 from audiolog_cli.check.sentences import Quality, Statement
 from audiolog_cli.check.times import END_SHARE, Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention, phrase
-from audiolog_cli.wording import clock, length
+from audiolog_cli.wording import clock, length, words
 
 TOLERANCE = 1.0  # seconds that a time may be off before it is wrong
 MOSTLY_SHARE = 0.4  # of the time, or of what is heard most: less is not "mostly"
@@ -146,19 +146,30 @@ class Case:
 
     def choices(self) -> Iterator[tuple[Spans, Spans]]:
         """For every reading: when a label, or all of them together, are heard in a region; and the region."""
-        groups = {
-            self.labels,
-            self.labels - self.table.scenes or self.labels,
-            *(frozenset({variant}) for label in self.labels for variant in self.table.variants(label)),
-        }
-        for region, key in self.within:
+        each = [frozenset({variant}) for label in sorted(self.labels) for variant in self.table.variants(label)]
+        groups = dict.fromkeys((self.labels, self.labels - self.table.scenes or self.labels, *each))
+        for region in self.within:
             for group in groups:
-                yield self.table.when_within(group, region, key), region
+                yield self.when(region, group), region[0]
 
-    def heard(self, region: Region) -> dict[str, float]:
-        """The seconds of every other event in a region."""
-        others = {event: self.table.when_within(frozenset({event}), *region).seconds for event in self.table.events - self.labels}
-        return {event: seconds for event, seconds in sorted(others.items()) if seconds > 0}
+    def when(self, region: Region, labels: frozenset[str] | None = None) -> Spans:
+        """When the labels, its own by default, are heard in a region."""
+        return self.table.when_within(self.labels if labels is None else labels, *region)
+
+    def heard(self, region: Region) -> dict[str, Spans]:
+        """When every other event that there is in a region is heard there."""
+        others = {event: self.when(region, frozenset({event})) for event in sorted(self.table.events - self.labels)}
+        return {event: spans for event, spans in others.items() if spans}
+
+    @property
+    def named(self) -> list[frozenset[str]]:
+        """What each mention of the statement may mean."""
+        return [labels_of(mention, self.table) for mention in self.statement.mentions]
+
+    @property
+    def others(self) -> list[frozenset[str]]:
+        """What each of the other mentions in the quality may mean."""
+        return [labels_of(mention, self.table) for mention in self.quality.others]
 
 
 def problem(labels: frozenset[str], statement: Statement, quality: Quality, table: Table) -> str:
@@ -173,7 +184,7 @@ def _counts(case: Case) -> str:
         return ""
     said = [(_least(spans), len(spans)) for spans, _ in case.choices()]
     if len(case.labels) > 1:  # `three vehicles`: each label by itself
-        each = [sum(len(case.table.when_within(frozenset({label}), *region)) for label in case.labels) for region in case.within]
+        each = [sum(len(case.when(region, frozenset({label}))) for label in case.labels) for region in case.within]
         said += [(min(least for least, _ in said), max(each))]
     if any(_agrees(*each, case.quality) for each in said):
         return ""
@@ -237,15 +248,11 @@ def _scene_count(case: Case) -> str:
 
 def _share(case: Case) -> str:
     """Heard for that share of the recording or scene, all together or one of the labels."""
-    groups = [case.labels, *(labels_of(mention, case.table) for mention in case.statement.mentions)]
-    slack, shares = SHARE_SLACK + 0.1 * case.quality.value, []
-    for region, key in case.within:
-        shares += [case.table.when_within(group, region, key).seconds / max(region.seconds, 1.0) for group in groups]
-    return (
-        ""
-        if any(_agrees(share - slack, share + slack, case.quality) for share in shares)
-        else f"{100 * shares[-len(groups)]:.0f} %, says the table"
-    )
+    groups, slack, shares = [case.labels, *case.named], SHARE_SLACK + 0.1 * case.quality.value, []
+    for region in case.within:
+        shares += [case.when(region, group).seconds / max(region[0].seconds, 1.0) for group in groups]
+    is_right = any(_agrees(share - slack, share + slack, case.quality) for share in shares)
+    return "" if is_right else f"{100 * shares[-len(groups)]:.0f} %, says the table"
 
 
 def _throughout(case: Case) -> str:
@@ -272,14 +279,14 @@ def _mostly(case: Case) -> str:
     """Heard more than the other events of the region, or for much of its time."""
     found = ""
     for region in case.within:
-        seconds = case.table.when_within(case.labels, *region).seconds
+        seconds = case.when(region).seconds
         others = {} if case.labels <= case.table.scenes | {QUIET, MISSING} else case.heard(region)
-        if seconds >= MOSTLY_SHARE * region[0].seconds or (others and seconds >= MOSTLY_SHARE * max(others.values())):
+        most = max(others, key=lambda event: others[event].seconds, default="")
+        if seconds >= MOSTLY_SHARE * region[0].seconds or (most and seconds >= MOSTLY_SHARE * others[most].seconds):
             return ""
         if not others and case.labels <= case.table.events and seconds:
             return ""  # nothing else is heard
-        most = max(others, key=lambda event: others[event], default="")
-        found = found or (f"{_words(most)} more, says the table" if most else "not for most of the time")
+        found = found or (f"{words(most)} more, says the table" if most else "not for most of the time")
     return found
 
 
@@ -292,14 +299,14 @@ def _mostly_then(case: Case) -> str:
 
 def _mostly_there(case: Case) -> str:
     """Heard mostly in these scenes."""
-    spans, scenes = case.table.when(case.labels), [labels_of(each, case.table) for each in case.quality.others]
-    inside = spans.within(case.table.when(frozenset().union(*scenes))).seconds
+    spans = case.table.when(case.labels)
+    inside = spans.within(case.table.when(frozenset().union(*case.others))).seconds
     return "" if inside >= MOSTLY_SHARE * spans.seconds else "mostly elsewhere, says the table"
 
 
 def _only(case: Case) -> str:
     """No other event in the region."""
-    named = case.labels.union(*(labels_of(mention, case.table) for mention in case.quality.others))
+    named = case.labels.union(*case.others)
     stems = {stem for label in named for stem in phrase(label)}  # as in `metros leave`
     found = ""
     for region, key in case.within:
@@ -308,15 +315,15 @@ def _only(case: Case) -> str:
         others = [event for event in case.heard((region, key)) if event not in named and stems.isdisjoint(phrase(event))]
         if not others:
             return ""
-        found = found or f"{_words(others[0])} is there too, says the table"
+        found = found or f"{words(others[0])} is there too, says the table"
     return found
 
 
 def _only_then(case: Case) -> str:
     """At no other time in the region."""
     said = spans_of((onset - 4 * TOLERANCE, offset + 4 * TOLERANCE) for onset, offset in case.ranges)
-    for region, key in regions(case.statement, case.table, ()):
-        spans = case.table.when_within(case.labels, region, key)
+    for region in regions(case.statement, case.table, ()):
+        spans = case.when(region)
         if spans.seconds - spans.within(said).seconds <= 2 * TOLERANCE * len(case.ranges):
             return ""
     other = next(onset for onset, offset in case.table.when(case.labels).pairs() if not said.covers(onset, offset, 0.0))
@@ -326,22 +333,21 @@ def _only_then(case: Case) -> str:
 def _only_there(case: Case) -> str:
     """In no other scene."""
     spans = case.table.when(case.labels)
-    there = spans.within(case.table.when(frozenset().union(*(labels_of(each, case.table) for each in case.quality.others))))
+    there = spans.within(case.table.when(frozenset().union(*case.others)))
     return "" if spans.seconds - there.seconds <= 2 * TOLERANCE * len(spans) else "also elsewhere, says the table"
 
 
 def _comes_before(case: Case) -> str:
     """Each of the labels is heard once before the others; with the bound "all", before every time that these are heard."""
-    heard, others = case.table.heard, labels_of(case.quality.others[0], case.table)
+    heard, others, known = case.table.heard, case.others[0], case.table.known
     concept = case.quality.others[0].concept
-    known = case.table.known
     is_vague = len(case.labels) > len(case.statement.mentions) or concept in known.umbrellas and not known.named.get(concept)
     if not others or case.labels == others or (known.strange and is_vague):
         return ""  # `Later, the birds`: perhaps one that labels.tsv does not know
-    each = [labels_of(mention, case.table) for mention in case.statement.mentions]
-    first = (min if case.quality.bound == "any" else max)(min(heard[label].onsets[0] for label in own) for own in each if own)
+    each = [own for own in case.named if own]
+    first = (min if case.quality.bound == "any" else max)(min(heard[label].onsets[0] for label in own) for own in each)
     if case.quality.bound == "last":
-        first = max(max(heard[label].onsets[-1] for label in own) for own in each if own)
+        first = max(max(heard[label].onsets[-1] for label in own) for own in each)
     if case.quality.bound == "all" or case.quality.kind == "all_before":
         latest = min(heard[label].onsets[0] for label in others)
     else:
@@ -357,8 +363,8 @@ def _comes_before(case: Case) -> str:
 def _in_order(case: Case) -> str:
     """The labels are heard one after the other: each once after, or when, the one before it first is."""
     reached = case.table.onset
-    for mention in case.statement.mentions:
-        onsets = case.table.when(labels_of(mention, case.table)).onsets
+    for labels in case.named:
+        onsets = case.table.when(labels).onsets
         index = bisect_left(onsets, reached - TOLERANCE)
         if index == len(onsets):
             return "not in that order"
@@ -388,9 +394,9 @@ def _last_at(case: Case) -> str:
 
 def _longer(case: Case) -> str:
     """Heard longer than another label, in all or at once, in one of the regions."""
-    others = labels_of(case.quality.others[0], case.table)
+    others = case.others[0]
     for region in case.within if others else ():
-        own, other = (case.table.when_within(labels, *region) for labels in (case.labels, others))
+        own, other = case.when(region), case.when(region, others)
         if own.seconds + TOLERANCE >= other.seconds or own.lengths[-1:] >= other.lengths[-1:]:
             return ""
     return "heard for less time, says the table" if others else ""
@@ -398,9 +404,9 @@ def _longer(case: Case) -> str:
 
 def _oftener(case: Case) -> str:
     """Heard more often than another label, in one of the regions."""
-    others = labels_of(case.quality.others[0], case.table)
+    others = case.others[0]
     for region in case.within if others else ():
-        if len(case.table.when_within(case.labels, *region)) > _least(case.table.when_within(others, *region)):
+        if len(case.when(region)) > _least(case.when(region, others)):
             return ""
     return "heard less often, says the table" if others else ""
 
@@ -409,12 +415,11 @@ def _oftenest(case: Case) -> str:
     """Heard at least as often as every other event, in one of the regions; or longest, where `most common` may mean that."""
     found = ""
     for region in case.within:
-        own = len(case.table.when_within(case.labels, *region))
-        others = {event: _least(case.table.when_within(frozenset({event}), *region)) for event in case.table.events - case.labels}
-        most = max(others, key=lambda event: others[event], default="")
-        if not most or own >= others[most]:
+        others = case.heard(region)
+        most = max(others, key=lambda event: _least(others[event]), default="")
+        if not most or len(case.when(region)) >= _least(others[most]):
             return ""
-        found = found or f"{_words(most)} more often, says the table"
+        found = found or f"{words(most)} more often, says the table"
     return found
 
 
@@ -422,14 +427,12 @@ def _longest(case: Case) -> str:
     """Heard longest, in all or at once, in one of the regions."""
     found = ""
     for region in case.within:
-        own = case.table.when_within(case.labels, *region)
-        each = {event: case.table.when_within(frozenset({event}), *region) for event in case.table.events - case.labels}
-        others = {event: spans for event, spans in each.items() if spans}
+        own, others = case.when(region), case.heard(region)
         total = max((spans.seconds for spans in others.values()), default=0.0)
         single = max((spans.lengths[-1] for spans in others.values()), default=0.0)
         if own and (own.seconds >= LONGEST_SHARE * total or own.lengths[-1] >= LONGEST_SHARE * single):
             return ""
-        found = found or f"{_words(max(others, key=lambda event: others[event].seconds, default=''))} longer, says the table"
+        found = found or f"{words(max(others, key=lambda event: others[event].seconds, default=''))} longer, says the table"
     return "" if case.labels <= case.table.scenes else found
 
 
@@ -440,8 +443,7 @@ def _foremost(case: Case) -> str:
 
 def _overlaps(case: Case) -> str:
     """Heard, some time, at once with another label."""
-    own = [labels_of(mention, case.table) for mention in case.statement.mentions]
-    others = [labels_of(mention, case.table) for mention in case.quality.others]
+    own, others = case.named, case.others
     if not others:
         own, others = (own[:1], own[1:]) if len(own) == 2 else ([], [])
     pairs = [(case.table.when(a), case.table.when(b)) for a in own for b in others if a and b and a.isdisjoint(b)]
@@ -453,10 +455,7 @@ def _overlaps(case: Case) -> str:
 
 def _apart(case: Case) -> str:
     """Never heard at once with another label."""
-    spans, others = (
-        case.table.when(case.labels),
-        frozenset().union(*(labels_of(each, case.table) for each in case.quality.others)),
-    )
+    spans, others = case.table.when(case.labels), frozenset[str]().union(*case.others)
     shared = spans.within(case.table.when(others)) if others and case.labels.isdisjoint(others) else None
     return f"both at {clock(shared.onsets[0])}, says the table" if shared and shared.seconds > 2 * TOLERANCE else ""
 
@@ -488,9 +487,9 @@ def _is_at_edge(case: Case, distance: Callable[[Spans, Spans], float]) -> bool:
         if (case.statement.in_its_scene or case.quality.kind == "closes_here") and not is_scene
         else (whole,)
     ):
-        if spans := case.table.when_within(case.labels, *region):
+        if spans := case.when(region):
             own, near = distance(spans, region[0]), 0.0 if is_scene else OPENING_SHARE * region[0].seconds
-            rest = [each for label in others if (each := case.table.when_within(frozenset({label}), *region))]
+            rest = [each for label in others if (each := case.when(region, frozenset({label})))]
             if own <= max(near, TOLERANCE + min(distance(each, region[0]) for each in rest)):
                 return True
     return False
@@ -527,7 +526,3 @@ KINDS: dict[str, Callable[[Case], str]] = {
     "closes": _closes,
     "closes_here": _closes,
 }
-
-
-def _words(label: str) -> str:
-    return label.replace("_", " ")

@@ -41,7 +41,8 @@ def any_of(*kinds: str) -> str:
     >>> [bool(re.search(any_of(kind), text)) for kind, text in (("seconds", "5s"), ("denied", "knot"), ("denied", "not"))]
     [True, False, True]
     """
-    phrases = sorted({phrase for table in tables() for kind in kinds for phrase in table.get(kind, ())}, key=len, reverse=True)
+    each = {phrase for table in tables() for kind in kinds for phrase in table.get(kind, ())}
+    phrases = sorted(sorted(each), key=len, reverse=True)
     words = "|".join(_pattern(phrase) for phrase in phrases if not CJK.search(phrase))
     characters = "|".join(re.escape(phrase) for phrase in phrases if CJK.search(phrase))
     bounded = rf"(?<![^\W\d_])(?:{words})(?![^\W\d_])" if words else NEVER

@@ -147,7 +147,7 @@ class Lexicon:
 def lexicon(labels: Iterable[str]) -> Lexicon:
     """The lexicon of a table with these labels (scenes and events)."""
     phrases, _, umbrellas, doubtful = vocabulary()
-    labels = list(labels)
+    labels = sorted(labels)  # of two with the same words, the last is meant
     own = dict(phrases)
     meant: dict[str, set[str]] = {concept: set() for concept in phrases.values()}
     for label in labels:
@@ -175,9 +175,10 @@ def lexicon(labels: Iterable[str]) -> Lexicon:
         for member, is_firm in _members(umbrella, umbrellas):
             if is_firm and not meant.get(member, own_labels):
                 meant[member] |= own_labels  # `street` may be said of a built-up area, `music` of a guitar
+    lacking = {concept for concept, found in meant.items() if not found}
     for label in labels:  # "ship" may be meant for ship_horn
         for first, last in _slices(len(words := phrase(label))):
-            if not meant.get(inner := phrases.get(words[first:last], ""), {label}):
+            if (inner := phrases.get(words[first:last])) in lacking:
                 meant[inner].add(label)
     strange = frozenset(label for label in labels if phrase(label) not in phrases)
     if strange:  # `someone speaks` may be said of a presenter
