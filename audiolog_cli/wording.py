@@ -105,6 +105,11 @@ def join(parts: Sequence[str]) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """A share in whole per cent; `under 1 %` if that would round a positive share to 0."""
+    """A share in whole per cent; neither nothing nor all is said of what rounds to it.
+
+    >>> percent(47, 100), percent(1, 200), percent(199, 200), percent(3, 3)
+    ('47 %', 'under 1 %', 'over 99 %', '100 %')
+    """
     share = 100 * part / whole if whole else 0.0
-    return "under 1 %" if 0 < share < 0.5 else f"{share:.0f} %"
+    text = f"{share:.0f}"
+    return "under 1 %" if share > 0 and text == "0" else "over 99 %" if share < 100 and text == "100" else f"{text} %"

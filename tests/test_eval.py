@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from audiolog_cli.evaluation.formats import _confusion_table
 from tests.shell import ROOT, Result, audiolog, sh
 
 # Two recordings. rec1: a car for 3 s, a dog from 2 s to 4 s. rec2: a dog in the second second.
@@ -492,3 +493,9 @@ def test_the_examples_of_the_manual(folder: Path) -> None:
         for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             line, _, output = example.partition("\n")
             assert sh(line, folder).stdout == output, line
+
+
+def test_a_confusion_of_weeks_shows_all_its_seconds() -> None:
+    """As 1.23457e+06, before."""
+    matrix = {"labels": ["park", "(none)"], "rows_are_reference": [[1234567.5, 0.0], [0.0, 0.0]]}
+    assert "| park                 | 1234567.5 | 0      |\n" in "".join(_confusion_table(matrix))

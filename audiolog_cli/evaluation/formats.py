@@ -12,6 +12,7 @@ from typing import Any
 from audiolog_cli.evaluation.report import Results
 from audiolog_cli.records import check_text
 from audiolog_cli.terminal import visible
+from audiolog_cli.wording import plain
 
 HEADLINES = {
     "segment": ("error_rate", "f1", "precision", "recall", "macro_f1"),
@@ -117,7 +118,7 @@ def _wide(what: str, rows: Mapping[str, Any], wanted: Mapping[str, tuple[str, ..
 def _confusion_table(confusion: Mapping[str, Any]) -> Iterator[str]:
     yield "\n"
     rows = [
-        [label, *(f"{value:g}" for value in row)]
+        [label, *(plain(value) for value in row)]
         for label, row in zip(confusion["labels"], confusion["rows_are_reference"], strict=True)
     ]
     yield from _table(["reference \\ estimate", *confusion["labels"]], rows)
