@@ -432,7 +432,8 @@ def _longest(case: Case) -> str:
         single = max((spans.lengths[-1] for spans in others.values()), default=0.0)
         if own and (own.seconds >= LONGEST_SHARE * total or own.lengths[-1] >= LONGEST_SHARE * single):
             return ""
-        found = found or f"{words(max(others, key=lambda event: others[event].seconds, default=''))} longer, says the table"
+        most = max(others, key=lambda event: others[event].seconds, default="")
+        found = found or (f"{words(most)} longer, says the table" if most else "not there, says the table")
     return "" if case.labels <= case.table.scenes else found
 
 
