@@ -221,6 +221,13 @@ def test_check_only_takes_text_and_one_thing_from_stdin(tmp_path: Path) -> None:
     assert audiolog("summarize --check-only -", tmp_path, SHORT) == (2, "", message)
 
 
+def test_check_only_of_nothing_is_no_success(tmp_path: Path) -> None:
+    """`... > log.txt` of a program that failed leaves an empty file, which claims nothing wrong."""
+    (tmp_path / "log.txt").write_text("\n")
+    done = audiolog("summarize --check-only log.txt --check strict", tmp_path, SHORT)
+    assert done == (1, "", "audiolog: log.txt: empty, expected a log\n")
+
+
 def test_check_only_needs_one_recording(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("A dog barks.")
     both = SHORT + cells_tsv({"farm": [(0, 4)]}, {}, "barn.wav")

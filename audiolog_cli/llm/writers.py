@@ -200,6 +200,8 @@ def checked(path: str, recordings: Iterator[Recording], output: Output) -> Itera
     from audiolog_cli.llm.log import Log, section_parts
 
     text = printable(terminal.read_text(path)).strip()
+    if not text:
+        raise InputError(f"{path}: empty, expected a log")
     recording = next(recordings, None)
     if recording is None:
         terminal.say("the table has no rows: there is nothing to check against")
