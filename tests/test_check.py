@@ -244,10 +244,8 @@ def test_problems_are_worded_alike_in_every_run() -> None:
     both: list[tuple[float, float]] = [(40, 44), (50, 54)]
     events: Spans = {"truck": [(0, 5), *both], "car": [(10, 15), *both], "bus": [(20, 25), *both], "dog": [(7, 8)]}
     table = rows({"street": [(0, 60)]}, events)
-    assert wrong("From 0:26 to 0:38 the dog is the longest sound.", table)[1] == (
-        "dog is the longest sound",
-        "not there, says the table",
-    )
+    problems = [problem for _, problem in wrong("From 0:26 to 0:38 the dog is the longest sound.", table)]
+    assert problems == ["not at that time", "not for most of the time", "not there, says the table"]
     assert wrong("The dog is heard most often.", table) == [("dog is heard most often", "bus more often, says the table")]
     assert wrong("Vehicles are heard twenty times.", table) == [("Vehicles are heard twenty times", "5 times, says the table")]
     assert lexicon(["Zorp", "zorp"]) == lexicon(["zorp", "Zorp"])
