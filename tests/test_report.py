@@ -26,7 +26,7 @@ from audiolog_cli.report.figure import picture
 from audiolog_cli.report.log import as_html, logs
 from audiolog_cli.report.packing import pack
 from audiolog_cli.report.page import Part, asset, page
-from audiolog_cli.report.summary import hour_edges, hours_table, moment
+from audiolog_cli.report.summary import hour_edges, hours_table, moment, totals_table
 from audiolog_cli.report.timeline import ClockPoint, LabelTrack, Timeline, recordings
 from audiolog_cli.sound.audio import decode
 from tests.conftest import write_wav
@@ -439,6 +439,17 @@ def a_day(n_labels: int, active: float = 0.02) -> Timeline:
 
 def test_a_day_of_forty_labels_stays_small_even_if_every_cell_is_a_coin_toss() -> None:
     assert len(page([Part(a_day(40, active=0.5))])) < 5_000_000
+
+
+def test_shares_are_of_the_time_that_was_analysed() -> None:
+    """Three hours with the second not analysed: an hour in which nothing was recorded is not a quiet one."""
+    hour, rain = 3_600_000, LabelTrack("event", "rain", array("q", [0]), array("q", [3_600_000]), bytearray([90]))
+    park = LabelTrack("scene", "park", array("q", [0, 2 * hour]), array("q", [hour, 3 * hour]), bytearray([90, 90]))
+    day = Timeline("day.wav", 3 * hour, scenes=[park], events=[rain])
+    assert ">100.0%</td>" in totals_table(day) and ">50.0%</td>" in totals_table(day)
+    assert hours_table(day).count('<td title="not analysed">–</td>') == 2 * sum(
+        hour <= edge < 2 * hour for edge in hour_edges(day)
+    )
 
 
 def test_hours_are_full_hours_of_the_clock_and_shares_add_up() -> None:

@@ -56,33 +56,35 @@ def facts(recording: Timeline) -> str:
 
 
 def totals_table(recording: Timeline) -> str:
-    """One line per label: how long, how often, first and last time, and highest score."""
+    """One line per label: how long, its share of what was analysed, how often, first and last time, and highest score."""
     columns = ("Label", "Heard", "Share", "Times", "First", "Last", "Highest score")
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    known = recording.duration * analysed(recording, [0, recording.duration])[0]
     groups = "".join(
-        _group(recording, tracks, name) for tracks, name in ((recording.scenes, "Scenes"), (recording.events, "Sounds"))
+        _group(recording, known, tracks, name) for tracks, name in ((recording.scenes, "Scenes"), (recording.events, "Sounds"))
     )
     return f'<table class="totals"><caption>What was heard</caption><thead><tr>{head}</tr></thead>{groups}</table>'
 
 
-def _group(recording: Timeline, tracks: list[LabelTrack], name: str) -> str:
+def _group(recording: Timeline, known: float, tracks: list[LabelTrack], name: str) -> str:
     if not tracks:
         return ""
-    rows = "".join(f"<tr>{''.join(_totals(recording, track))}</tr>" for track in tracks)
+    rows = "".join(f"<tr>{''.join(_totals(recording, known, track))}</tr>" for track in tracks)
     return f'<tbody><tr><th scope="rowgroup" colspan="7">{name}</th></tr>{rows}</tbody>'
 
 
-def _totals(recording: Timeline, track: LabelTrack) -> Iterator[str]:
+def _totals(recording: Timeline, known: float, track: LabelTrack) -> Iterator[str]:
+    """`known` milliseconds were analysed."""
     stretches = list(track.stretches())
     yield f'<th scope="row">{shown(track.label) or NO_SCENE}</th>'
-    yield f"<td>{length(track.heard / 1000)}</td><td>{track.heard / recording.duration:.1%}</td><td>{len(stretches)}</td>"
+    yield f"<td>{length(track.heard / 1000)}</td><td>{min(1, track.heard / known):.1%}</td><td>{len(stretches)}</td>"
     for onset in (stretches[0][0], stretches[-1][0]):
         yield f'<td><a href="#t={onset / 1000:.3f},{onset / 1000:.3f}">{moment(recording, onset)}</a></td>'
     yield f"<td>{max(track.scores) / 100:.2f}</td>"
 
 
 def hours_table(recording: Timeline) -> str:
-    """The overview of a long recording: labels down, hours across, the share of each hour as its shade; "" for a short one."""
+    """The overview of a long recording: labels down, hours across, shares of their analysed time; "" for a short one."""
     if recording.duration < LONG:
         return ""
     edges = hour_edges(recording)
@@ -90,9 +92,11 @@ def hours_table(recording: Timeline) -> str:
         f'<th scope="col"><a href="#t={start / 1000:.3f},{end / 1000:.3f}">{heading}</a></th>'
         for start, end, heading in zip(edges, edges[1:], _headings(recording, edges), strict=False)
     )
-    rows = "".join(_hours(track, edges) for track in [*recording.scenes, *recording.events])
+    known = analysed(recording, edges)
+    rows = "".join(_hours(track, edges, known) for track in [*recording.scenes, *recording.events])
+    caption = "Through the day, percent of the analysed time in which each was heard"
     return (
-        '<div class="scroll"><table class="hours"><caption>Through the day, percent of the time in which each was heard</caption>'
+        f'<div class="scroll"><table class="hours"><caption>{caption}</caption>'
         f'<thead><tr><th scope="col">Label</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
@@ -114,13 +118,23 @@ def hour_edges(recording: Timeline) -> list[int]:
     return [0, *(edge for edge in recording.round_positions(step) if 0 < edge < recording.duration), recording.duration]
 
 
-def _hours(track: LabelTrack, edges: list[int]) -> str:
+def analysed(recording: Timeline, edges: list[int]) -> list[float]:
+    """The share of each [edge, next edge) that was analysed; 1 in a table without scenes, which does not say."""
+    if not recording.scenes:
+        return [1.0] * (len(edges) - 1)
+    return [min(1.0, sum(each)) for each in zip(*(shares(track, edges) for track in recording.scenes), strict=True)]
+
+
+def _hours(track: LabelTrack, edges: list[int], known: list[float]) -> str:
     cells = []
-    for share in shares(track, edges):
-        percent = round(100 * share)
-        shade = sqrt(min(1, share))  # so that one percent can be told from nothing
+    for heard, part in zip(shares(track, edges), known, strict=True):
+        if not part:
+            cells.append('<td title="not analysed">–</td>')
+            continue
+        share = min(1, heard / part)
+        shade = sqrt(share)  # so that one percent can be told from nothing
         much = ' class="much"' if shade > 0.8 else ""
-        cells.append(f'<td{much} style="--shade:{shade:.2f}">{percent or "·"}</td>' if share else "<td></td>")
+        cells.append(f'<td{much} style="--shade:{shade:.2f}">{round(100 * share) or "·"}</td>' if share else "<td></td>")
     return f'<tr class="{track.kind}"><th scope="row">{shown(track.label) or NO_SCENE}</th>{"".join(cells)}</tr>'
 
 
