@@ -25,6 +25,7 @@ ENCODERS: dict[str, tuple[str, str, dict[str, str]]] = {
     ".mka": ("flac", "s16", {}),
     ".mp4": ("aac", "fltp", {}),
     ".w64": ("pcm_s16le", "s16", {}),
+    ".caf": ("pcm_s24be", "s32", {}),
 }
 
 

@@ -25,7 +25,7 @@ from tests.audio_files import ENCODERS, Wave, burst_onsets, bursts, encode, nois
 from tests.conftest import not_root
 
 RATES = {".opus": 48_000, ".webm": 48_000}  # Opus knows no 44.1 kHz
-LOSSLESS = (".wav", ".flac", ".wv", ".mka")
+LOSSLESS = (".wav", ".flac", ".wv", ".mka", ".caf")
 
 
 def whole(source: Source, channel: str = "mix", raw: RawFormat | None = None) -> Wave:
@@ -438,7 +438,7 @@ def test_flac_damage_is_reported_with_its_range_in_time(damaged: Callable[[str, 
     assert offset - onset == pytest.approx(4608 / 44_100, abs=0.002)  # one FLAC frame
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".wv", ".mp3"])
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".wv", ".mp3", ".caf"])
 def test_a_recording_that_breaks_off_is_read_as_far_as_it_goes(suffix: str, tmp_path: Path) -> None:
     path = encode(tmp_path / f"a{suffix}", noise(5, 44_100), 44_100)
     data = path.read_bytes()
@@ -448,6 +448,13 @@ def test_a_recording_that_breaks_off_is_read_as_far_as_it_goes(suffix: str, tmp_
         assert damage == [
             f"{len(samples) / SAMPLE_RATE:.3f}-5.000 s: the file breaks off before the end that its header declares"
         ]
+
+
+def test_the_padding_of_a_last_packet_is_no_missing_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ALAC in CAF, as phones record it: packets of 4096 samples, half a second at 8 kHz."""
+    monkeypatch.setitem(ENCODERS, ".caf", ("alac", "s16p", {}))
+    path = encode(tmp_path / "a.caf", noise(5, 8000), 8000)
+    assert whole_and_damage(io.BytesIO(path.read_bytes()))[1] == []
 
 
 def test_what_is_not_a_number_is_silence_and_reported() -> None:

@@ -234,7 +234,10 @@ def chosen(container: InputContainer, number: int, name: str) -> tuple[AudioStre
 def declared_seconds(container: InputContainer, stream: AudioStream) -> float | None:
     """The length in the header, for containers that count samples (others estimate it from the bit rate)."""
     container_format = container.format.name.split(",")[0]
-    if container_format not in ("aiff", "caf", "au", "flac", "mov", "wv") or not stream.duration:
+    if container_format == "caf":  # its duration is an estimate from the file's size, or includes the end of the last packet
+        is_pcm = stream.codec_context.name.startswith("pcm_") and stream.sample_rate
+        return stream.frames / stream.sample_rate if is_pcm and stream.frames else None
+    if container_format not in ("aiff", "au", "flac", "mov", "tta", "wv") or not stream.duration:
         return None
     return float(stream.duration * stream.time_base) if stream.time_base else None
 
