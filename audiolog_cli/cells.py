@@ -85,6 +85,9 @@ def _all_cells(windows: Iterable[WindowScores], n_cell: int, rule: Rule, sample_
     tilings: list[int] = []  # per tiling of the recording, where its last window ends
     for window in windows:
         end = window.start + window.n_samples
+        begun = pending.get(window.start // n_cell)
+        if begun and begun.end < window.start:  # what lies between was not heard: another cell begins
+            yield from (pending.pop(index).scores(rule, sample_rate) for index in sorted(pending))
         tiling = next((i for i, covered in enumerate(tilings) if covered <= window.start), len(tilings))
         tilings[tiling : tiling + 1] = [end]
         for index in range(window.start // n_cell, -(-end // n_cell)):

@@ -99,6 +99,16 @@ def test_stretches_that_no_window_covered_have_no_cell_and_clip_theirs() -> None
     ]
 
 
+def test_a_cell_does_not_bridge_time_that_no_window_covered() -> None:
+    """Stretches of 2 s left by `segment --skip-quiet`, and cells of a minute."""
+    assert scored(
+        [window(4, [0.5] * 10, valid=2.0), window(8, [0.7] * 10, valid=2.0), window(10, [0.6] * 10, valid=2.0)], 60
+    ) == [
+        (4, 6, 0.5),
+        (8, 12, 0.7),
+    ]
+
+
 def test_a_cell_is_out_as_soon_as_no_later_window_can_change_it() -> None:
     heard: list[str] = []
 
