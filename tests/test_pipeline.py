@@ -1,5 +1,6 @@
 """One stream of batches for all recordings: in order, in any batches the same to the bit, and nothing held but what is due."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -69,6 +70,16 @@ def test_recordings_come_in_order_with_their_own_scores(jobs: int, batch_size: i
     found = results(tagger, [Recording(str(i), windows(3 * i, n), is_live=i == 3) for i, n in enumerate(lengths)])
     assert list(found.items()) == [(str(i), list(range(3 * i, 3 * i + n))) for i, n in enumerate(lengths)]
     assert max(network.asked) <= batch_size
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists the threads of a process there")
+def test_its_threads_are_gone_when_it_ends(loaded: Tagger) -> None:
+    """From the system as well: one that still frees MKL's memory holds a lock that a forked worker would wait for for ever."""
+    tagger, _ = counting(loaded, jobs=4)
+    before = set(os.listdir("/proc/self/task"))
+    for _ in range(50):
+        results(tagger, [Recording("a", windows(0, 3))])
+        assert set(os.listdir("/proc/self/task")) <= before
 
 
 def test_short_recordings_share_batches_which_grow_so_that_the_first_line_comes_soon(loaded: Tagger) -> None:

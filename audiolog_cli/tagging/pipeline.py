@@ -16,6 +16,7 @@ At most `limit` recordings and `limit` windows of them are held; the recording w
 memory depends neither on how long recordings are nor on how many.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from functools import partial
 from itertools import islice
 from math import ceil
 from threading import Condition, Lock, Thread
+from time import sleep
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -111,7 +113,8 @@ def pipeline(
     n_hop = round(hop * tagger.card.front_end.sample_rate)
     state = State(tagger, n_hop, limit=tagger.batch_size * (tagger.jobs + 1))
     workers = [Thread(target=_work, args=(state,), daemon=True) for _ in range(tagger.jobs)]
-    for thread in (*workers, Thread(target=_list, args=(state, recordings, in_turn), daemon=True)):
+    lister = Thread(target=_list, args=(state, recordings, in_turn), daemon=True)
+    for thread in (*workers, lister):
         thread.start()
     try:
         while (recording := _first(state)) is not None:
@@ -121,8 +124,19 @@ def pipeline(
         with state.lock:
             state.is_stopped = True
             state.wake_all()
-        for worker in workers:
-            worker.join()
+        for thread in (*workers, lister) if state.is_listed else workers:  # else it may be waiting for a name
+            _await_end(thread)
+
+
+def _await_end(thread: Thread) -> None:
+    """Wait until a thread is gone, for the system as well.
+
+    One that Python has done with may still be freeing MKL's memory, under a lock. A copy of this process (`processes.py`) made
+    at that moment would wait for the lock for ever.
+    """
+    thread.join()
+    while os.path.exists(f"/proc/self/task/{thread.native_id}"):
+        sleep(0.0005)
 
 
 # The caller's side
