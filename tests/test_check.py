@@ -118,6 +118,8 @@ def test_every_alias_means_one_concept() -> None:
         ("In the metro station birds sing.", [("birds sing", "not in that scene")]),
         ("The recording lasts 60 s, from 0:00 to 1:00.", []),
         ("Not only cars but also footsteps are heard.", []),
+        ("| Sound |\n|---|\n| birds; again at 0:50 |", []),
+        ("| Sound |\n|---|\n| birds; again at 0:20 |", [("birds; again at 0:20", "not at that time")]),
     ],
 )
 def test_claims(text: str, expected: list[tuple[str, str]]) -> None:

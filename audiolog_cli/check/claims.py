@@ -114,7 +114,11 @@ def _is_of_another(claim: Claim, statement: Statement, sentence: Sentence, table
     if claim.problem != NOT_THEN or time is None or claim.onset is None or claim.offset is None:
         return False
     part, n_scenes = PART.match(sentence.line), sum(each.concept in sentence.scenes for each in sentence.mentions)
-    is_name = part and re.search(r"[^\W\d_]", part["name"]) and part.end("name") + sentence.start < sentence.mentions[0].start
+    is_name = (
+        part is not None
+        and re.search(r"[^\W\d_]", part["name"])
+        and all(part.end("name") + sentence.start < each.start for each in sentence.mentions)
+    )
     if set(claim.labels) & table.scenes and (n_scenes > 1 or is_name or PARTLY.search(sentence.line)):
         return _is_inside(table.when(frozenset(claim.labels)), claim.onset - TOLERANCE, claim.offset + TOLERANCE)
     if time.in_row or statement.in_part:
