@@ -178,7 +178,7 @@ def lexicon(labels: Iterable[str]) -> Lexicon:
     lacking = {concept for concept, found in meant.items() if not found}
     for label in labels:  # "ship" may be meant for ship_horn
         for first, last in _slices(len(words := phrase(label))):
-            if (inner := phrases.get(words[first:last])) in lacking:
+            if (inner := phrases.get(words[first:last], "")) in lacking:
                 meant[inner].add(label)
     strange = frozenset(label for label in labels if phrase(label) not in phrases)
     if strange:  # `someone speaks` may be said of a presenter
