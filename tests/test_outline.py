@@ -280,6 +280,7 @@ def tables(draw: st.DrawFn) -> list[Row]:
 
 
 @settings(max_examples=60, deadline=None)
+@example([Row("a", 0.0, 1.0, "park", ("car",))], "timing")  # of a recording as short as the tolerance
 @example([Row("a", 0.0, 1.0, "home", ()), Row("a", 1.0, 2.0, "", ("dog_bark",))], "timing")  # throughout a single second
 @given(tables(), st.sampled_from(["timing", "overview", "brief"]))
 def test_the_check_finds_no_fault_with_an_outline(made: list[Row], form: str) -> None:

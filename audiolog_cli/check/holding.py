@@ -262,7 +262,7 @@ def _throughout(case: Case) -> str:
         if not region or not seconds:
             continue
         # Times of a heading are widened by the tolerance on both sides.
-        extent = min(region.offsets[-1] - region.onsets[0], region.seconds) - 2 * TOLERANCE
+        extent = max(0.0, min(region.offsets[-1] - region.onsets[0], region.seconds) - 2 * TOLERANCE)
         pauses = spans.within(region).pauses if region.seconds else []
         if seconds >= THROUGHOUT_SHARE * extent and max(pauses[-1:], default=0.0) <= LONGEST_PAUSE * extent:
             return ""
