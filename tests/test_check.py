@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from time import process_time
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from audiolog_cli.check.claims import Claim, check, claims_of, marked
 from audiolog_cli.check.facts import Table, holds, spans_of, table_of
@@ -391,6 +393,24 @@ def test_further_answers_to_the_prompts_are_distinguished() -> None:
     assert (n_right, n_wrong) == (200, 200)
     assert len(alarms) <= 38
     assert len(passed) <= 62
+
+
+WORDS = [
+    "birds", "a car", "footsteps", "voices", "animals", "nothing", "silence", "no", "not", "never", "without", "at 0:10",
+    "from 0:05 to 0:20", "0:10 to", "0:20", "in the first half", "towards the end", "until 0:40", "after 0:20", "(0:30)",
+    "(0:10-0:20)", "after", "before", "then", "later", "while", "during", "only", "mostly", "throughout", "park", "the street",
+    "in the park", "twice", "for 10 s", "30 seconds in all", "and", "or", "but", "except", "again", "which", "with",
+    "the first", "the last", "followed by", "each", "both", "it", "this", "there", "starts", "ends", "lasts", "is heard",
+    "half of the time", "about", "at most", ",", ".", ":", "|",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from([*WORDS, ";", "\n", "\n- ", "\n\n## ", " |\n| ", "|---|---|\n"]), max_size=30).map(" ".join))
+@example("towards the end (0:10-0:20) birds in the park is heard throughout")  # once there was no answer to these
+@example("after 0:20 ; never silence , in the second half --- voices")
+def test_any_text_is_checked(text: str) -> None:
+    for claim in check(text, table_of(CITY)).claims:
+        assert claim.text == text[claim.start : claim.end]
 
 
 def test_constructions_of_sentences_are_read() -> None:

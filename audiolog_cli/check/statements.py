@@ -191,6 +191,8 @@ def _others(sentence: Sentence, clause: Clause, run: Sequence[Mention], when: Ti
     In `cars and a dog at 0:05` it may be the dog's alone. Of more runs than times in a clause, any may be meant, and of those on
     both sides of a clause of its own, unless labels and times take turns throughout the sentence.
     """
+    if not run:
+        return ()
     if when.from_edge and when.start < run[0].start:
         return ()  # `in the first half, ...`: all that follows
     if len(run) == 1 and BRACKET.fullmatch(sentence.masked, run[-1].end, when.start):

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from errno import ENOSPC
+from fcntl import LOCK_EX, LOCK_NB, flock
 from io import FileIO
 from itertools import islice
 from pathlib import Path
@@ -65,7 +66,7 @@ class Kept:
         """The scores of all windows: first those in the file, then those of the missing ones, which are noted on the way.
 
         Every window is handed to the system before it is passed on, so a killed program loses none; fsync runs at most once a
-        second, so a power cut loses no more than that.
+        second, so a power cut loses no more than that. A recording that is named twice is noted once.
         """
         if self.n_windows:
             with self.path.open("rb") as file:
@@ -73,6 +74,9 @@ class Kept:
         if self.is_complete:
             return
         with self.path.open("ab", buffering=0) as file:
+            if not is_alone(file) or file.tell() != self.n_bytes:
+                yield from scores
+                return
             synced = monotonic()
             for one in scores:
                 due = monotonic() - synced > SYNC_EVERY
@@ -142,18 +146,32 @@ def append(file: FileIO, payload: bytes, to_disk: bool) -> None:
             os.fsync(file.fileno())
 
 
+def is_alone(file: FileIO | BinaryIO) -> bool:
+    """Whether nobody else writes to an open file, and from now on, until it is closed, nobody will."""
+    try:
+        flock(file, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def recover(path: Path) -> tuple[int, int, bool, list[Found]]:
-    """Cut off an incomplete last block; returns the fields of `Kept` after its path."""
+    """Cut off an incomplete last block, or windows that two runs noted; returns the fields of `Kept` after its path."""
     n_bytes = n_windows = 0
-    end = b""
+    last, end = -1, b""
     if not path.exists():
         return n_bytes, n_windows, False, []
     with path.open("r+b") as file:
+        is_ours = is_alone(file)
         for payload in blocks(file):
-            n_bytes = file.tell()
-            end = payload if payload.startswith(END) else b""
-            n_windows += not end
-        file.truncate(n_bytes)
+            start = int.from_bytes(payload[:8], "little", signed=True)
+            if payload.startswith(END):
+                n_bytes, end = file.tell(), payload
+            if start <= last:  # the end, or a window that was there
+                break
+            n_bytes, n_windows, last = file.tell(), n_windows + 1, start
+        if is_ours:
+            file.truncate(n_bytes)
     return n_bytes, n_windows, bool(end), found_by(end) if end else []
 
 
