@@ -62,6 +62,28 @@ def test_any_cut_and_any_flipped_byte_leave_only_what_is_right(n: int, data: st.
         assert Kept.at(path) == Kept(path, len(whole), n, is_complete=True)
 
 
+@pytest.mark.parametrize("n_before", [0, 2])
+def test_a_recording_that_is_named_twice_is_noted_once(n_before: int, tmp_path: Path) -> None:
+    """Both are heard at the same time, perhaps in two processes; the next run finds each window once."""
+    path = tmp_path / "j"
+    path.write_bytes(b"".join(block(pack(scores(i))) for i in range(n_before)))
+    twins = [Kept.at(path), Kept.at(path)]
+    heard = [kept.continued(map(scores, range(n_before, 5))) for kept in twins]
+    for found in zip(*heard, strict=True):
+        assert same([found[0]], [found[1]])
+    kept = Kept.at(path)
+    assert (kept.n_windows, kept.is_complete) == (5, True)
+    assert same(list(kept.continued(iter(()))), [scores(i) for i in range(5)])
+
+
+def test_windows_that_an_earlier_version_noted_twice_are_heard_again(tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(b"".join(block(pack(scores(i))) for i in (0, 1, 0, 2, 1, 2)) + 2 * block(ended([])))
+    assert Kept.at(tmp_path / "j").n_windows == 2
+    (tmp_path / "j").write_bytes(2 * (block(pack(scores(0))) + block(ended([]))))
+    kept = Kept.at(tmp_path / "j")
+    assert (kept.n_windows, kept.is_complete) == (1, True)
+
+
 def test_a_run_that_fails_keeps_what_it_had(tmp_path: Path) -> None:
     def score() -> Iterator[WindowScores]:
         yield from map(scores, range(2))
