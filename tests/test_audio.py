@@ -450,6 +450,18 @@ def test_a_recording_that_breaks_off_is_read_as_far_as_it_goes(suffix: str, tmp_
         ]
 
 
+def test_a_pause_in_speech_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AMR, as phones record it: while nobody speaks, its packets hold next to nothing, here up to the end."""
+    monkeypatch.setitem(ENCODERS, ".amr", ("libopencore_amrnb", "s16", {"dtx": "1"}))
+    second = sine(1, 8000)
+    path = encode(tmp_path / "a.amr", np.concatenate((0 * second, second, *[0 * second] * 3, second, *[0 * second] * 4)), 8000)
+    assert path.stat().st_size < 10 * 50 * 13 / 2  # half of what it would be without pauses
+    for source in (path, pipe(path.read_bytes())):
+        samples = whole(source)  # damage would be a warning
+        assert len(samples) == pytest.approx(10 * SAMPLE_RATE, abs=0.04 * SAMPLE_RATE)
+        assert burst_onsets(samples, SAMPLE_RATE, level=0.1) == pytest.approx([1.0, 5.0], abs=0.03)
+
+
 def test_the_padding_of_a_last_packet_is_no_missing_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ALAC in CAF, as phones record it: packets of 4096 samples, half a second at 8 kHz."""
     monkeypatch.setitem(ENCODERS, ".caf", ("alac", "s16p", {}))

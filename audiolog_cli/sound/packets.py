@@ -25,6 +25,7 @@ else:
     SoundPacket = Packet  # generic in PyAV's stubs only
 
 MAX_READ_ERRORS = 100  # in a row before a file is given up
+PAUSES = {"amrnb": (8, 160), "amrwb": (9, 320)}  # the first frame type that is no speech, and the samples of 20 ms
 COUNTED_STAMPS = ("mp3", "aac")  # containers that are a row of packets without time stamps
 
 
@@ -58,6 +59,9 @@ def frames_by_packet(track: SoundTrack) -> Iterator[Decoded]:
         if isinstance(packet, Lost):
             yield None, [packet]
             continue
+        if pause := pause_of(packet, track.codec):
+            yield packet, [pause]
+            continue
         try:
             frames: list[AudioFrame | Lost] = [*packet.decode()]
         except (av.error.FFmpegError, EOFError) as error:
@@ -70,6 +74,21 @@ def frames_by_packet(track: SoundTrack) -> Iterator[Decoded]:
         if sizes and (n_uncounted := sizes.add_good(packet)):
             frames.insert(0, Lost("damaged bytes", n_uncounted * seconds_of(packet)))
         yield packet, frames
+
+
+def pause_of(packet: SoundPacket, codec: str) -> AudioFrame | None:
+    """The silence that a packet of AMR stands for while nobody speaks, which libavcodec takes for damage; None for speech.
+
+    The first byte holds the frame type (RFC 4867, 3GPP TS 26.101 and 26.201): from 8, or 9 of AMR-WB, a description of the noise,
+    or nothing.
+    """
+    first_pause, n_samples = PAUSES.get(codec, (0, 0))
+    if not n_samples or not packet.size or bytes(packet)[0] >> 3 & 15 < first_pause:
+        return None
+    frame = AudioFrame("fltp", "mono", n_samples)
+    frame.planes[0].update(bytes(4 * n_samples))
+    frame.sample_rate, frame.pts, frame.time_base = 50 * n_samples, packet.pts, packet.time_base
+    return frame
 
 
 @dataclass(slots=True)
