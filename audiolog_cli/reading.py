@@ -59,7 +59,7 @@ def cells_of(records: Iterable[Record], name: str) -> Iterator[Cell | End | Fail
     """The same records; RecordError, with the name of the table, for segments and rows."""
     for record in records:
         if type(record) is Segment or type(record) is Row:
-            found = "segments" if type(record) is Segment else "rows"
+            found = "rows" if type(record) is Row else f"segments (a list of events has the columns {' '.join(DCASE_COLUMNS)})"
             raise RecordError(f"{name}: expected cells ({' '.join(CELL_COLUMNS)}), got {found}; `audiolog tag` writes cells")
         yield record  # type: ignore[misc]  # mypy does not narrow by `type(...) is`
 

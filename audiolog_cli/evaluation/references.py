@@ -23,7 +23,7 @@ from audiolog_cli import parquet, terminal
 from audiolog_cli.columns import MAESTRO_COLUMNS, at_place, finite_number, first_repeated, is_number, parse_times, read_columns
 from audiolog_cli.editors import files_below
 from audiolog_cli.errors import InputError, RecordError, UsageError
-from audiolog_cli.reading import is_annotation, is_list, read_records
+from audiolog_cli.reading import DCASE_COLUMNS, is_annotation, is_list, read_records
 from audiolog_cli.records import Cell, End, Failure, Record, Remark, Row, composed, whole
 
 SOFT_THRESHOLD = 0.5  # DCASE 2023 task 4B: a hard label is a soft label strictly above this
@@ -140,7 +140,10 @@ def _add_records(records: Iterable[Record], name: str, annotations: Annotations,
         elif isinstance(record, Failure):
             annotations.failures.append(record.message)
         elif not isinstance(record, Remark):
-            raise RecordError(f"{name}: segments say nothing about scenes or events; expected cells, rows or a list of events")
+            raise RecordError(
+                f"{name}: segments say nothing about scenes or events; expected cells, rows or a list of events "
+                f"({' '.join(DCASE_COLUMNS)})"
+            )
 
 
 def _add_soft_label(annotations: Annotations, filename: str, onset: str, offset: str, label: str, value: str) -> None:
