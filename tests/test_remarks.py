@@ -56,6 +56,19 @@ def test_a_log_is_written_and_they_are_reported(tmp_path: Path) -> None:
     assert "a.wav: 3.000-9.500 s: the file breaks off before the end that its header declares\n" in err
 
 
+def test_a_person_is_told_of_ten_places_and_a_program_of_all(tmp_path: Path, tiny_weights: Path) -> None:
+    """A scale that is wrong at every call of a bird would fill the log of a night."""
+    sound = np.tile(np.repeat([0.1, 9.0, 0.1], [15_000, 2000, 15_000]).astype("<f4"), 24)
+    (tmp_path / "a.wav").write_bytes(wav_bytes(sound.tobytes(), 16_000, 1, 32, code=3))
+    done = audiolog(f"tag a.wav --weights {tiny_weights} --format jsonl", tmp_path)
+    said = done.stderr.splitlines()
+    assert len(said) == 10
+    assert said[0] == "audiolog: a.wav: 0.938-1.062 s: samples far beyond full scale, clipped"
+    assert said[9] == "audiolog: a.wav: 18.938-19.062 s: samples far beyond full scale, clipped; further places are not listed"
+    assert done.stdout.count('"kind":"damage"') == 24
+    assert audiolog("segment a.wav --skip-quiet -90", tmp_path).stderr == done.stderr
+
+
 def test_an_evaluation_ignores_them() -> None:
     annotations = Annotations()
     read_lines(jsonl_lines(ALL), "a.jsonl", annotations)

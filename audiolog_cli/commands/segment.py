@@ -63,12 +63,15 @@ def _records(files: Iterable[str], decoding: "DecodeOptions", options: "SegmentO
 def _segments(path: str, decoding: "DecodeOptions", options: "SegmentOptions") -> Generator[Segment, None, float]:
     """Segments from the header if it can be trusted and nothing is left out, else from the sound; returns its seconds."""
     from audiolog_cli.sound.audio import decode, duration
-    from audiolog_cli.sound.damage import Damage
+    from audiolog_cli.sound.damage import Damage, Told
     from audiolog_cli.sound.segments import from_duration, from_sound
 
+    told = Told()
+
     def report(damage: Damage) -> None:
-        if damage.cause not in ("digital_silence", "hum", "ultrasound"):  # these are about the sound, and `tag` reports them
-            terminal.say(f"{path}: {damage}")
+        # Some are about the sound, and `tag` reports them.
+        if damage.cause not in ("digital_silence", "hum", "ultrasound") and (line := told.line(path, damage)):
+            terminal.say(line)
 
     seconds = duration(path, decoding) if options.skip_quiet is None else None
     if seconds is not None:

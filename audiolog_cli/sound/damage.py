@@ -1,11 +1,13 @@
 """What is wrong with a stretch of a recording, or doubtful: one `Damage` each, passed to a `Report`."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from audiolog_cli.wording import remarked
 
+MOST_TOLD = 10  # places of the same kind in a recording
 MERGE_WITHIN = 1.0  # seconds between two stretches of the same damage that are reported as one
 # Causes that are not damage: the file is as it was recorded, but its sound deserves a remark.
 NOTES = ("more_sound", "not_heard", "digital_silence", "hum", "cancelling", "ultrasound", "other_tracks", "begins_late")
@@ -36,6 +38,19 @@ class Damage:
 
 class DamageWarning(UserWarning):
     """Damage in a recording for which the caller gave no `report`."""
+
+
+@dataclass(slots=True)
+class Told:
+    """What a person is told of damage: the first places of each kind, for a recording may have thousands."""
+
+    n_places: Counter[tuple[str, str]] = field(default_factory=Counter)  # by recording and reason
+
+    def line(self, path: str, damage: Damage) -> str:
+        """The line about it; empty if there were MOST_TOLD of this kind before."""
+        self.n_places[path, damage.reason] += 1
+        n = self.n_places[path, damage.reason]
+        return f"{path}: {damage}{'; further places are not listed' * (n == MOST_TOLD)}" * (n <= MOST_TOLD)
 
 
 Report = Callable[[Damage], None]

@@ -24,7 +24,7 @@ from audiolog_cli.moments import at
 from audiolog_cli.records import Cell, End, Remark, check_text
 from audiolog_cli.sound.audio import DecodeOptions, decode, sample_at, windows, windows_at
 from audiolog_cli.sound.clock import TimeSource, start_of, time_source
-from audiolog_cli.sound.damage import Damage
+from audiolog_cli.sound.damage import Damage, Told
 from audiolog_cli.sound.pcm import RawFormat
 from audiolog_cli.tagging.journal import Found, Journal, Kept, is_live_source
 from audiolog_cli.tagging.options import CellOptions, Job, TagOptions
@@ -50,6 +50,7 @@ class Notes:
     has_said_once: set[str] = field(default_factory=set)  # messages that hold for all recordings of a run, which share it
     noticed: deque[tuple[str, Damage, str, float] | str] = field(default_factory=deque)  # as `note` takes them; messages
     kept: list[Found] | None = None  # all of that, for a journal
+    told: Told = field(default_factory=Told)
 
     def note(self, path: str, damage: Damage, name: str = "", shift: float = 0.0) -> None:
         """Note what was found in the sound at `path`, which begins `shift` seconds into the recording called `name`."""
@@ -88,7 +89,8 @@ class Notes:
                 continue
             path, damage, name, shift = noted
             if damage.cause != "ultrasound":  # of the recorder, the same in each of its recordings
-                self.say(f"{path}: {damage}")
+                if line := self.told.line(path, damage):
+                    self.say(line)
             elif damage.reason not in self.has_said_once:
                 self.has_said_once.add(damage.reason)
                 self.say(f"{path}: {damage.reason}; not repeated for other recordings")
