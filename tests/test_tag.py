@@ -447,6 +447,12 @@ def test_live_sound_is_heard_as_it_comes(folder: Path) -> None:
         process.wait(timeout=60)
 
 
+def test_a_start_past_the_end_is_reported(folder: Path) -> None:
+    done = audiolog("tag other.wav --weights w.safetensors --start 60", folder)
+    header = "filename\tonset\toffset\tkind\tlabel\tscore\n"
+    assert done == (0, header, "audiolog: other.wav: ends at 3.000 s, nothing to hear from 60.000 s on\n")
+
+
 def test_segments_past_the_end_are_reported(folder: Path) -> None:
     lines = "filename\tonset\toffset\nother.wav\t0\t2\nother.wav\t3\t4\nother.wav\t100\t110\n"
     done = audiolog("tag --weights w.safetensors", folder, lines.encode())

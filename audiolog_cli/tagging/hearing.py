@@ -27,7 +27,7 @@ from audiolog_cli.sound.clock import TimeSource, start_of, time_source
 from audiolog_cli.sound.damage import Damage, Told
 from audiolog_cli.sound.pcm import RawFormat
 from audiolog_cli.tagging.journal import Found, Journal, Kept, is_live_source
-from audiolog_cli.tagging.options import CellOptions, Job, TagOptions
+from audiolog_cli.tagging.options import CellOptions, Job, Listed, TagOptions
 from audiolog_cli.tagging.scores import score_file, written
 
 if TYPE_CHECKING:
@@ -272,7 +272,10 @@ def _with_its_end_noted(
     past = [onset for onset, _ in spans if sample_at(onset, sample_rate) >= n_samples]
     if past:
         ends = f"{job.path}: ends at {n_samples / sample_rate:.3f} s"
-        say(f"{ends}; {len(past)} of {len(spans)} segments lie past that, from {past[0]:.3f} s on")
+        if isinstance(job, Listed):
+            say(f"{ends}; {len(past)} of {len(spans)} segments lie past that, from {past[0]:.3f} s on")
+        else:
+            say(f"{ends}, nothing to hear from {past[0]:.3f} s on")
 
 
 def timed(cells: Iterable[Cell], path: str, clock: TimeSource, say: Callable[[str], None]) -> Iterator[Cell]:

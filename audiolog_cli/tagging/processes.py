@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby, islice
 from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
@@ -71,9 +71,10 @@ def _size(job: Job | InputError) -> int:
     """Bytes of a recording, 0 if there is nothing to hear; one that may keep us waiting, or comes from far, counts as large."""
     if isinstance(job, InputError):
         return 0
-    if job.spans is not None or job.path == "-" or not os.path.isfile(job.path):
-        return SHORT + 1
-    return os.stat(job.path).st_size
+    if job.spans is None and job.path != "-" and os.path.isfile(job.path):
+        with suppress(OSError):  # moved away meanwhile
+            return os.path.getsize(job.path)
+    return SHORT + 1
 
 
 def _lists(jobs: Jobs) -> Iterator[list[Job | InputError]]:
