@@ -466,6 +466,12 @@ def test_a_log_is_checked_in_linear_time() -> None:
     assert fastest(lambda: claims_of(text, double_table)) <= 1.5 * fastest(lambda: claims_of(text, table))
 
 
+def test_a_sentence_without_an_end_is_checked_in_linear_time() -> None:
+    table = table_of(CITY)
+    once, twice = (", ".join(["birds sing at 0:45 and then a car passes at 0:05"] * n) for n in (200, 400))
+    assert fastest(lambda: claims_of(twice, table), 1) <= 2.8 * fastest(lambda: claims_of(once, table), 2)
+
+
 def fastest(function: Callable[[], object], n_runs: int = 3) -> float:
     """Seconds of processor time that the fastest of several runs takes: noise only adds."""
 

@@ -21,6 +21,7 @@ NAMES = re.compile(r"^Log of .*$|\b[\w-]+\.(?:wav|flac|mp3|m4a|aac|ogg|opus|webm
 MARKUP = re.compile(r"[*`#>\"“”‘_]")
 IDIOMS = compiled(r"<idioms>|,\s*<parenthetical>\s*,")
 SENTENCE_END = re.compile(r"[.!?](?=\s|$)|;(?=\s|$)(?!\s+\w+(?:\s\w+){0,2}\s*(?:[;.\n]|$))|[。；！？]|\n")
+LONGEST = 2000  # characters of a sentence: longer ones, whose reading takes the square of their length, are read in parts
 PSEUDO = (
     (MISSING, compiled("<missing>")),
     (
@@ -224,12 +225,15 @@ def _all_mentions(masked: str, known: Lexicon) -> list[Mention]:
 
 def _bounds(masked: str) -> Iterator[tuple[int, int]]:
     start = 0
-    for match in SENTENCE_END.finditer(masked):
-        if match.start() > start:
-            yield start, match.start()
-        start = match.end()
-    if start < len(masked):
-        yield start, len(masked)
+    for match in (*SENTENCE_END.finditer(masked), None):
+        end = match.start() if match else len(masked)
+        while end - start > LONGEST:
+            cut = masked.rfind(",", start, start + LONGEST) + 1 or start + LONGEST
+            yield start, cut
+            start = cut
+        if end > start:
+            yield start, end
+        start = match.end() if match else end
 
 
 def _clauses(sentence: Sentence) -> list[Clause]:
