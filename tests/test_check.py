@@ -118,6 +118,10 @@ def test_every_alias_means_one_concept() -> None:
         ("Nothing was heard from 0:19 to 0:30.", []),
         ("Nothing was heard from 0:40 to 0:50.", [("Nothing was heard from 0:40 to 0:50", "not at that time")]),
         ("In the metro station birds sing.", [("birds sing", "not in that scene")]),
+        (
+            "A harbour recording: a fiddle and a piano; take care of the type.",
+            [("fiddle", "not in the table"), ("piano", "not in the table")],
+        ),
         ("The recording lasts 60 s, from 0:00 to 1:00.", []),
         ("Not only cars but also footsteps are heard.", []),
         ("| Sound |\n|---|\n| birds; again at 0:50 |", []),
@@ -181,6 +185,17 @@ def test_claims(text: str, expected: list[tuple[str, str]]) -> None:
         ("In the last 24 seconds birds sing, in the first 10 seconds cars pass.", []),
         ("In the first 10 seconds birds sing.", ["not at that time"]),
         ("From 0:16 to 0:05 cars pass.", ["ends before it begins"]),
+        ("A metro leaves once. It is heard at 0:18. It lasts 2 s.", []),
+        ("A metro leaves once. It is heard at 0:40. It lasts 20 s.", ["not at that time", "lasts 2 s, says the table"]),
+        ("Cars: 0:00-0:05; 0:20-0:25", ["not at that time"]),
+        ("Cars pass three times:\n- at 0:02, before the metro leaves\n- at 0:10, while people talk\n- at 0:41", []),
+        ("The clip, which runs for four minutes, is about a commute.", ["the recording lasts 1 min"]),
+        ("The car stops first, then the footsteps; that leaves only voices.", []),
+        ("Birds sing in the last 10 seconds of the recording; it begins at 0:00 with cars.", []),
+        ("Cars pass in the last 10 seconds of the recording.", ["not at that time"]),
+        ("Metros are not heard in the city but at 0:17; no metro while people talk.", []),
+        ("No footsteps are heard while people talk.", []),
+        ("City center and metro station (0:00-0:36)", []),
     ],
 )
 def test_counts_durations_shares_and_orders(text: str, problems: list[str]) -> None:
@@ -391,8 +406,8 @@ def test_right_and_wrong_hand_written_logs_are_distinguished() -> None:
 def test_further_answers_to_the_prompts_are_distinguished() -> None:
     n_right, n_wrong, alarms, passed = figures(UNMENDED)
     assert (n_right, n_wrong) == (200, 200)
-    assert len(alarms) <= 38
-    assert len(passed) <= 62
+    assert len(alarms) <= 22
+    assert len(passed) <= 54
 
 
 WORDS = [

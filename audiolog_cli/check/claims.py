@@ -113,7 +113,7 @@ def _is_of_another(claim: Claim, statement: Statement, sentence: Sentence, table
     time = statement.time
     if claim.problem != NOT_THEN or time is None or claim.onset is None or claim.offset is None:
         return False
-    part, n_scenes = PART.match(sentence.line), sum(each.concept in sentence.scenes for each in sentence.mentions)
+    part, n_scenes = PART.match(sentence.line), sum(bool(labels_of(each, table) & table.scenes) for each in sentence.mentions)
     is_name = (
         part is not None
         and re.search(r"[^\W\d_]", part["name"])
@@ -224,7 +224,7 @@ def _claims(statement: Statement, text: str, table: Table) -> Iterator[Claim]:
             labels &= table.known.firm.get(mention.concept, frozenset())
         if statement.time is None and (is_pseudo or (not labels and statement.supposed)):
             continue
-        is_place = not (labels or statement.time) and mention.concept in places()
+        is_place = not labels and (statement.time is None or statement.time.from_edge) and mention.concept in places()
         if is_place and (table.known.strange & table.scenes or KIND_OF.match(text, mention.end)):
             continue  # `a library` may be said of a reading room, `a harbour recording` of a beach
         start = min(mention.start, statement.time.start) if statement.time else mention.start
@@ -335,8 +335,8 @@ def _untimed_problem(statement: Statement, labels: frozenset[str], table: Table)
     """What is wrong with a claim without a time: denied wrongly, or not heard in the scene that it is stated under."""
     if not labels:
         return "" if statement.denied else "not in the table"
-    if statement.denied and statement.here:
-        return ""  # in a line with a time
+    if statement.denied and (statement.here or labels <= table.scenes):
+        return ""  # in a line with a time, or a place: `at home, no dog is heard`
     place = place_of(statement, table)
     if not place or statement.scene in statement.mentions:
         return "heard, says the table" if statement.denied and not place else ""

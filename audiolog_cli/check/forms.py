@@ -52,6 +52,7 @@ SLOT = re.compile(
     )
 )
 FOR_NOW = compiled("<restricting|for_now>")  # `from then on only rain`
+FOR_NOW_KINDS = frozenset({"only", "mostly", "foremost"})  # qualities that a sentence may state of a while
 SUBJECT = "W> "
 MARKS = {"A": "\x06", "B": "\x06", "S": "\x07", "Q": "\x05", "Z": "\x05", "T": "\x01", "D": "\x04"}
 IT = re.compile(r"it\b", re.IGNORECASE)  # the recording, if that is what the sentence before speaks of
@@ -102,7 +103,7 @@ def formed(sentence: Sentence) -> Iterator[Statement]:
     has = frozenset(shape)
     for form in forms():
         for match in form.pattern.finditer(shape) if form.needs <= has else ():
-            if form.kind == "only" and _is_for_now(sentence, shape, match.start()):
+            if form.kind in FOR_NOW_KINDS and _is_for_now(sentence, shape, match.start()):
                 continue
             if form.of_all and not _is_of_recording(sentence, shape, match.start()):
                 continue
@@ -113,7 +114,7 @@ def formed(sentence: Sentence) -> Iterator[Statement]:
 def _is_for_now(sentence: Sentence, shape: str, position: int) -> bool:
     """Whether `only` is about a time named before: `from then on only rain`, `it is silent at 0:05; only a dog barks`."""
     follows = sentence.masked[sentence.start - 1 : sentence.start] == ";" and not sentence.times
-    return follows or FOR_NOW.search(shape, max(0, position - 32), position) is not None
+    return follows or FOR_NOW.search(shape) is not None
 
 
 def _is_of_recording(sentence: Sentence, shape: str, position: int) -> bool:

@@ -58,6 +58,8 @@ def positions_of(time: Time | None, statement: Statement, table: Table) -> list[
     if time.side:
         points = [onset for onset, _ in positions_of(replace(time, side=""), statement, table)]
         return [(table.onset, point) if time.side == "before" else (point, max(point, table.end)) for point in points]
+    if time.of_all:
+        statement = replace(statement, scene=None, spoken_of=None, here=None)
     edges = table.changes[:MOST_VISITS] if statement.scene or statement.spoken_of else ()
     if time.share:
         visits = list(pairwise([table.onset, *table.changes[:MOST_VISITS], table.end]))
@@ -156,10 +158,11 @@ class Case:
         """When the labels, its own by default, are heard in a region."""
         return self.table.when_within(self.labels if labels is None else labels, *region)
 
-    def heard(self, region: Region) -> dict[str, Spans]:
-        """When every other event that there is in a region is heard there."""
-        others = {event: self.when(region, frozenset({event})) for event in sorted(self.table.events - self.labels)}
-        return {event: spans for event, spans in others.items() if spans}
+    def heard(self, region: Region, are_scenes: bool = False) -> dict[str, Spans]:
+        """When every other event (or scene) that there is in a region is heard there."""
+        labels = (self.table.scenes if are_scenes else self.table.events) - self.labels
+        others = {label: self.when(region, frozenset({label})) for label in sorted(labels)}
+        return {label: spans for label, spans in others.items() if spans}
 
     @property
     def named(self) -> list[frozenset[str]]:
@@ -186,7 +189,7 @@ def _counts(case: Case) -> str:
     if len(case.labels) > 1:  # `three vehicles`: each label by itself
         each = [sum(len(case.when(region, frozenset({label}))) for label in case.labels) for region in case.within]
         said += [(min(least for least, _ in said), max(each))]
-    if any(_agrees(*each, case.quality) for each in said):
+    if any(_agrees(*each, case.quality) for each in said) or not max(most for _, most in said):
         return ""
     return f"{said[0][1]} times, says the table" if said[0][1] != 1 else "once, says the table"
 
@@ -427,14 +430,14 @@ def _longest(case: Case) -> str:
     """Heard longest, in all or at once, in one of the regions."""
     found = ""
     for region in case.within:
-        own, others = case.when(region), case.heard(region)
+        own, others = case.when(region), case.heard(region, case.labels <= case.table.scenes)
         total = max((spans.seconds for spans in others.values()), default=0.0)
         single = max((spans.lengths[-1] for spans in others.values()), default=0.0)
         if own and (own.seconds >= LONGEST_SHARE * total or own.lengths[-1] >= LONGEST_SHARE * single):
             return ""
         most = max(others, key=lambda event: others[event].seconds, default="")
         found = found or (f"{words(most)} longer, says the table" if most else "not there, says the table")
-    return "" if case.labels <= case.table.scenes else found
+    return found
 
 
 def _foremost(case: Case) -> str:
@@ -457,7 +460,8 @@ def _overlaps(case: Case) -> str:
 def _apart(case: Case) -> str:
     """Never heard at once with another label."""
     spans, others = case.table.when(case.labels), frozenset[str]().union(*case.others)
-    shared = spans.within(case.table.when(others)) if others and case.labels.isdisjoint(others) else None
+    is_sure = len(case.labels) == len(others) == 1 and case.labels.isdisjoint(others)
+    shared = spans.within(case.table.when(others)) if is_sure else None
     return f"both at {clock(shared.onsets[0])}, says the table" if shared and shared.seconds > 2 * TOLERANCE else ""
 
 

@@ -10,15 +10,15 @@ from dataclasses import replace
 
 from audiolog_cli.check.forms import formed
 from audiolog_cli.check.language import compiled, value
-from audiolog_cli.check.sentences import JOINING, LOCATED, OF_ALL, Clause, Quality, Sentence, Statement
+from audiolog_cli.check.sentences import JOINING, LOCATED, OF_ALL, SUBORDINATE, Clause, Quality, Sentence, Statement
 from audiolog_cli.check.statements import DENIED, SUPPOSED, speaks_of_something_else
-from audiolog_cli.check.times import FOR, IN_ALL, NUMBER, VAGUELY_BEFORE, WINDOW, Time, bound_of
+from audiolog_cli.check.times import IN_ALL, NUMBER, VAGUELY_BEFORE, Time, bound_of
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
 COUNT = compiled(
     rf"(?P<several><several_times>)|(?<![A-Za-z])(?=\w)(?P<number>{NUMBER})"
     r"\s*(?:<times>(?!\s+<no_count>)|(?:(?!<seconds|minutes|hours>)(?P<kind>[^\W\d_]+)\s+)?<occurrences>"
-    r"(?=\s+(?:of|with|and|lasting|adding|that|which|at|between|during|totalling)\b|\s*(?:[,.;)\n|]|$)))"
+    r"(?=\s+(?:of|with|and|in|over|during|throughout|lasting|adding|that|which|at|between|during|totalling)\b|\s*(?:[,.;)\n|]|$)))"
     r"|(?<=[(:,\u2013\u2014-] )(?P<listed>\d+)\s+<occurrences>"
     r"|(?P<crossed>\d+)\s*[\u00d7x](?!\w)|[\u00d7x]\s?(?P<times>\d+)(?!\w)"
     r"|(?P<count><counts>)(?!\s+<no_count>)"
@@ -38,7 +38,9 @@ COUNTED_NEXT = compiled(r"(?:\s|<adjective>)*")
 SESSIONS = compiled("<occurrences>")
 BETWEEN_COMMAS = compiled(r",\s*(?:<for|about>\s*)*\Z")
 SINGLE = compiled("<single>")
-THROUGHOUT = compiled(r"(?P<entire><entire>)(?:\s+(?:the|this)\s+<recording>)?|(?<!\bin )(?<!\bof )<throughout>(?!\s+<part_of>)")
+THROUGHOUT = compiled(
+    r"(?P<entire><entire>)(?!\s+<of_it>)(?:\s+(?:the|this)\s+<recording>)?|(?<!\bin )(?<!\bof )<throughout>(?!\s+<part_of>)"
+)
 MOSTLY = compiled("<mostly>")
 ONLY = compiled("(?P<sole><the_only>)|(?P<only><only>)")
 THEN, BEFORE, AFTER = compiled("<then>"), compiled("<before>"), compiled("<after>")
@@ -47,6 +49,8 @@ NEXT, EARLIER = compiled(r"<next>(?!\s+<than>)"), compiled(_EARLIER)
 PART_OF_NEXT = compiled("<part_of>")  # most of the first minute
 COMES = compiled(r"\s*<comes>")
 LEFT, ARRIVING = compiled(r"<from>(?:\s+[^\W\d_]+){0,2}\s*\Z"), compiled(r"\s*,?\s*<to|into_it>\b")  # from a street to a park
+BEYOND, OVERLAPPED = compiled(r"\s+<after>\s[^.,;]{0,40}<stops>"), compiled("<overlapped>")
+ENDED = compiled(r"\s+(?:[^\W\d_]+\s+){0,2}?<stops>(?![^\W\d_])")
 FOLLOWS = compiled(r"\s*<follows>\s*(?:,|\Z)")
 OPENS_NEXT = compiled(r"[\s\-–•,]*<next>")
 OPENED = compiled(r"\W*(?P<only><only>\s+)?(?:(?P<before><before>)|(?P<after><after>))([^\x01\x04,.:;()]{0,30})")
@@ -85,21 +89,14 @@ def _statement(mentions: Sequence[Mention], quality: Quality, times: Sequence[Ti
 
 
 def _of_what_was_named(sentence: Sentence) -> Iterator[Statement]:
-    """A sentence without labels: `It lasts for two minutes` under a heading, or `The recording lasts 60 s`."""
-    clause = Clause(sentence.start, sentence.end, times=sentence.times)
+    """A sentence without labels: `It lasts for two minutes` under a heading."""
+    clause, of_all = Clause(sentence.start, sentence.end, times=sentence.times), OF_ALL.search(sentence.line) is not None
     if "\x03" in sentence.line:
         return  # a scene without a name
-    of_all = OF_ALL.search(sentence.line) is not None
-    if not of_all and (not sentence.heading or speaks_of_something_else(_without_cues(sentence.masked, clause), clause)):
-        return
-    for quality in [*_durations(sentence), *_counts(sentence)]:
-        of_all = OF_ALL.search(sentence.masked, sentence.start, quality.start) is not None
-        earlier = [time for time in sentence.times if time.start < quality.start]
-        is_length = FOR.search(sentence.masked[max(sentence.start, quality.start - WINDOW) : quality.start])
-        if of_all and quality.kind == "lasts" and is_length and not (earlier or SESSIONS.search(sentence.line)):
-            yield _statement((), replace(quality, kind="whole_lasts"))
-        elif not of_all:
-            yield _statement(sentence.heading, quality, sentence.times)
+    is_own = of_all or speaks_of_something_else(_without_cues(sentence.masked, clause), clause)
+    if owner := sentence.subject or ([] if is_own else sentence.heading):
+        for quality in [*_durations(sentence), *_counts(sentence)]:
+            yield _statement(owner, quality, sentence.times)
 
 
 def _without_cues(masked: str, clause: Clause) -> str:
@@ -116,6 +113,8 @@ def _without_cues(masked: str, clause: Clause) -> str:
 
 def _durations(sentence: Sentence) -> Iterator[Quality]:
     for each in sentence.durations:
+        if BEYOND.match(sentence.masked, each.end) or OVERLAPPED.search(sentence.masked, sentence.start, each.start):
+            continue  # `for 5 s after the music ends`
         kind = "lasts_in_all" if each.in_all else "lasts"
         yield Quality(kind, each.start, each.end, each.seconds, each.slack, each.bound, each.is_bare)
 
@@ -149,6 +148,8 @@ def _amounts(sentence: Sentence) -> Iterator[Statement]:
     counts = list(_counts(sentence))
     for quality in [*counts, *_durations(sentence)]:
         owner = _owner(sentence, quality.start)
+        if owner and SUBORDINATE.search(sentence.masked, quality.start, max(owner[1][0].start, quality.start)):
+            continue  # `12 seconds, followed by speech`
         if quality in counts and any(
             each.value > quality.value and each.start < quality.start and _owner(sentence, each.start) == owner for each in counts
         ):
@@ -297,6 +298,8 @@ def _orders(sentence: Sentence, last: Sequence[Mention]) -> Iterator[Statement]:
         yield _order(runs[0], last, sentence.start, match)
     for (first, second), gap in _gaps(sentence, runs):
         base = first[-1].end
+        if ENDED.match(gap) or ENDED.match(sentence.masked, second[-1].end):
+            continue  # `the wind stops first, then the rain`
         is_journey = LEFT.search(sentence.masked[sentence.start : first[0].start]) and ARRIVING.match(gap)
         if is_journey and all(each.concept in sentence.scenes for each in (*first, *second)):
             yield _order(first, second, base, is_journey)

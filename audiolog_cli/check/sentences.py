@@ -50,7 +50,11 @@ _A = r"(?:\s+<joining|scene_word>)*(?:\s+[^\W\d_]+)?\s*\Z"  # the words between 
 OF_THE = re.compile(r"\s+of\s+(?:the|an?|this)\s+", re.IGNORECASE)
 BRACKETS, ASIDE = re.compile(r"\([^()\n]*\)"), re.compile(r"\(\s*\Z")
 SILENCED, SILENT = compiled(r"\s+<silenced>\s+"), compiled(r"\s+<heard>\s+<quiet|quiet_state>")  # the crickets are silent
+BEGINS_WITH_TIME = compiled(r"[^\w\x01]*(?:<at>\s+)?\x01")
 SUBORDINATE = compiled(r"[\x01\x04][\s),:]*(?:[^\W\d_]+\s+){0,2}<subordinate>(?:\s+[^\W\d_]+(?:['’]s)?){0,3}\s*\Z")
+IT = compiled(
+    r"\W*(?:[^\W\d_]+,?\s+){0,2}?(?:(?P<it><subject_pronoun>)|<subject_ordinal>)(?!\s+<moments|scene_word|minutes|hours|scene_kind>)"
+)
 HEADED = re.compile(r"(?:^|\n)[^\w\n]*\x01+[^\w\n]*\Z")  # 1:00 – 2:00 · Quiet period
 
 
@@ -118,6 +122,7 @@ class Sentence:
     durations: list[Duration]
     scenes: frozenset[str]  # concepts
     heading: list[Mention]  # what it is about if it names no label itself
+    subject: list[Mention] = field(default_factory=list)  # what its `it` is: the only event of the sentences just before
     is_introduced: bool = False  # a line of a list below `The baby cries twice:`
     follows_recording: bool = False  # the sentence before speaks of the recording
     clauses: list[Clause] = field(default_factory=list)
@@ -150,6 +155,7 @@ def sentences(text: str, table: Table) -> Iterator[Sentence]:
     found_mentions = _all_mentions(masked, table.known)
     starts = [[item.start for item in items] for items in (found_mentions, found_times, found_durations)]
     heading: list[Mention] = []
+    subject: list[Mention] = []
     introduced = False
     of_all = True  # whether the last one speaks of the recording
     asked = -1  # where a question began that names no label: it is one sentence with its answer
@@ -164,7 +170,13 @@ def sentences(text: str, table: Table) -> Iterator[Sentence]:
         if masked[end : end + 1] == "?" and not sentence.mentions and not sentence.times:
             asked = start
             continue
+        it = IT.match(sentence.line)
+        subject = sentence.subject = (
+            subject if it and not sentence.follows_recording and (it["it"] or not sentence.mentions) else []
+        )
         if sentence.mentions:
+            events = [each for each in sentence.mentions if each.concept not in sentence.scenes]
+            subject = events[:1] if len({each.concept for each in events}) == 1 else []
             sentence.clauses = _clauses(sentence)
             heading = _main(sentence) or heading
             introduced = sentence.line.rstrip().endswith(":") and len({each.concept for each in sentence.mentions}) == 1
@@ -194,7 +206,8 @@ def _in_one_way(found: list[Time], table: Table) -> list[Time]:
 def _masked(text: str, items: Sequence[Time] | Sequence[Duration], mark: str) -> str:
     pieces, reached = [], 0
     for item in items:
-        pieces += [text[reached : item.start], mark * (item.end - item.start)]
+        is_last = re.match(r"\.\s+[A-Z*]", text[item.end - 1 : item.end + 4]) is not None  # until 5 p.m. The ...
+        pieces += [text[reached : item.start], mark * (item.end - item.start - is_last), "." * is_last]
         reached = item.end
     return "".join([*pieces, text[reached:]])
 
@@ -292,7 +305,7 @@ def _clauses(sentence: Sentence) -> list[Clause]:
 
 def _main(sentence: Sentence) -> list[Mention]:
     """The last label that does not only tell when, or with what, something else is heard: `at 28 s, while the crowd cheers`."""
-    if not re.match(r"[^\w\x01]*\x01", sentence.line):
+    if not BEGINS_WITH_TIME.match(sentence.line):
         return sentence.mentions[-1:]
     free = [each for each in sentence.mentions if not SUBORDINATE.search(sentence.masked, sentence.start, each.start)]
     return free[-1:]

@@ -13,7 +13,19 @@ from itertools import zip_longest
 
 from audiolog_cli.check.facts import DAY, Table
 from audiolog_cli.check.language import compiled
-from audiolog_cli.check.sentences import _A, AND, ASIDE, CLAUSE_END, OF_ALL, SILENT, SUBORDINATE, Clause, Sentence, Statement
+from audiolog_cli.check.sentences import (
+    _A,
+    AND,
+    ASIDE,
+    BEGINS_WITH_TIME,
+    CLAUSE_END,
+    OF_ALL,
+    SILENT,
+    SUBORDINATE,
+    Clause,
+    Sentence,
+    Statement,
+)
 from audiolog_cli.check.times import Time
 from audiolog_cli.check.words import MISSING, QUIET, Mention
 
@@ -50,8 +62,10 @@ FEW_RUNS = 6  # of labels in a sentence, any of which a time may be of
 THAN = compiled("<than>")
 ANSWER = compiled(r"\W*(?:(?P<no><answer_no>)|<answer_yes>)\W*\Z")
 RESPECTIVELY = compiled("<respectively>")
+PAUSES = compiled("<pause>")
 FOR_A_WHILE = compiled("<for_a_while>")
-COUNTED = compiled("<times|several_times|counts>")  # `three times between 1:00 and 5:00`
+NOT_BUT = compiled(r"<denied>[^.,;]{0,40}\b<but>\s+<at|located>")  # not at night but at 9:00
+COUNTED = compiled("<times|several_times|counts|the_only>")  # `three times between 1:00 and 5:00`
 EDGES_AFTER = tuple(
     (edge, compiled(rf"\s*<{kind}>\s*(?:[,.;:()|]|$|<and>)")) for edge, kind in (("onset", "begins_at"), ("offset", "ends_at"))
 )
@@ -65,16 +79,22 @@ def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
     of_all = OF_ALL.search(line) is not None
     if not sentence.mentions:
         clause = Clause(sentence.start, sentence.end)
-        is_own = (
+        goes_on = sentence.masked[sentence.start - 1 : sentence.start] == ";"
+        if PAUSES.search(line):
+            return  # it pauses from 1:00 to 2:00
+        is_own = not (sentence.subject or sentence.is_introduced) and (
             of_all
-            or (line.lstrip()[:1] == "\x01" and not sentence.is_introduced)
+            or (line.lstrip()[:1] == "\x01" and not goes_on)
             or "\x03" in line
             or speaks_of_something_else(sentence.masked, clause)
         )
-        owners = [] if is_own else sentence.heading
+        owners = [] if is_own else sentence.subject or sentence.heading
         supposed = SUPPOSED.search(line) is not None
         yield from (Statement(tuple(owners), time, False, supposed) for time in sentence.times)
         return
+    if sentence.subject:  # `it is heard at 1:00, when the dog barks`
+        before = [time for time in sentence.times if time.end <= sentence.mentions[0].start]
+        yield from (Statement(tuple(sentence.subject), time, False, False, of_all) for time in before)
     part = PART.match(line)
     is_named = part is not None and re.search(r"[^\W\d_]", part["name"]) is not None
     is_followed = part is not None and sentence.mentions[-1].start > sentence.times[0].start
@@ -96,11 +116,14 @@ def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
             when, sentence, table
         ):
             continue
-        if when and run and when.onset == when.offset and SUBORDINATE.search(sentence.masked, when.start, run[0].start):
+        is_frame = bool(run) and SUBORDINATE.search(sentence.masked, sentence.start, run[0].start) is not None
+        if when and is_frame and when.end <= run[0].start and (when.onset == when.offset or BEGINS_WITH_TIME.match(line)):
             when = None  # `at 28 s, while the crowd cheers`: of what was named before
         when = _with_edge(when, run, sentence.masked)
         is_inside = front and run and when is None and not SEQUEL.search(sentence.masked, front.end, run[0].start)
         when = front if is_inside else when
+        if when and run and part and when is sentence.times[0] and _is_only_heading(when, is_named, run, sentence):
+            continue
         if when and run and _is_of_another(when, clause, run, sentence):
             when = None
         if when is not None and when.in_row and len(sentence.mentions) == 1:
@@ -109,12 +132,25 @@ def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
         denied = is_denied(sentence, clause, run)
         supposed = SUPPOSED.search(sentence.masked, sentence.start, clause.end) is not None
         is_partly = FOR_A_WHILE.search(sentence.masked, clause.start, clause.end) if when else _is_restricted(sentence, run)
-        if not (denied and is_partly):
+        if not (denied and (is_partly or NOT_BUT.search(line))):
             instead = _others(sentence, clause, run, when) if when not in (None, front) and not denied else ()
             found = Statement(
-                tuple(run), when, denied, supposed, of_all, in_part=in_part or is_counted or bool(is_inside), instead=instead
+                tuple(run),
+                when,
+                denied,
+                supposed,
+                of_all or (is_frame and not denied),
+                in_part=in_part or is_counted or bool(is_inside),
+                instead=instead,
             )
             yield replace(found, may_be_part=opens and when in sentence.times[:1] and not denied)
+
+
+def _is_only_heading(time: Time, is_named: bool, run: Sequence[Mention], sentence: Sentence) -> bool:
+    """Whether the time that begins a line is not that of a label in it: `Arrival (17:30): ...`, `1:00: steps began at 1:10`."""
+    until = next((each[0].start for each in sentence.runs if each[0].start > run[-1].end), sentence.end)
+    has_own = any(run[-1].end <= each.start < until for each in sentence.times)
+    return run[0].start > time.end and (has_own or (is_named and time.onset == time.offset))
 
 
 def _is_beside_the_point(when: Time | None, sentence: Sentence, table: Table) -> bool:
@@ -130,7 +166,9 @@ def _is_beside_the_point(when: Time | None, sentence: Sentence, table: Table) ->
             min(edges[0], abs(when.of_day[0] - start)),
             min(edges[1], abs(when.of_day[1] - start - table.end + table.onset) % DAY),
         ]
-    return OF_ALL.search(sentence.line) is not None and max(edges) <= 60 and when.onset != when.offset
+    if when.onset == when.offset:  # `the recording begins at 17:20:00 and contains ...`
+        return OF_ALL.search(sentence.masked, sentence.start, when.start) is not None and bool(when.edge) and min(edges) <= 60
+    return OF_ALL.search(sentence.line) is not None and max(edges) <= min(60, 0.1 * (table.end - table.onset))
 
 
 def _is_of_another(time: Time, clause: Clause, run: Sequence[Mention], sentence: Sentence) -> bool:

@@ -42,6 +42,7 @@ class Time:
     amount: bool = False  # five minutes: perhaps how long something lasts
     side: str = ""  # "before" or "after": all the time on that side of a point, in which what it goes with is somewhere
     share: tuple[float, float] | None = None  # the second half: shares of the recording, instead of seconds
+    of_all: bool = False  # the second half of the recording: not of a scene
     from_edge: bool = False  # the first minute, the last 30 seconds: what it goes with is somewhere in that range
     of_day: tuple[float, float] | None = None  # onset and offset in seconds after midnight, if it may be a time of day
     day_slack: float = 0.0  # seconds of vagueness as a time of day
@@ -189,6 +190,7 @@ LAST_OF_IT = compiled(r"<determiner>\s+<first|last>\s*\Z")  # its last ten minut
 MARK = compiled(r"[\s-]*<mark>")  # the 2-minute mark
 ONWARD = compiled(r"\s*<onward>")  # from two minutes on
 IN_ALL = compiled(r"\s*<in_all>")
+OF_ALL_OF_IT = compiled(r"\s+of\s+(?:the|this)\s+(?:whole\s+|entire\s+)?<recording>")
 LENGTH_AFTER = compiled(r"\s*<minutes|hours>")  # 3:10 min
 DETERMINED = compiled(r"<determiner>\s+\Z")
 NAMED_TIME = compiled(NAMED)
@@ -303,6 +305,8 @@ def _range(text: str, match: re.Match[str]) -> list[Time]:
     worded = FROM.search(before) or BETWEEN.search(before)
     bracketed = re.match(r"\s*[])]", after) and re.search(r"[\[(]\s*$", before)
     begins_line = re.search(r"(?:^|\n)[^\w\n]*\Z", before) and re.match(r"[^\S\n]+[^\W\d_]", after)  # 0-16 footsteps
+    if AMOUNTS.fullmatch(match.group()):
+        return []  # a 2-minute-40-second clip
     joined = text[match.end("first") : match.start("last")]
     if _is(last, "numbers"):
         if not compiled("<oclock>").search(first):
@@ -364,24 +368,26 @@ def _first_or_last(text: str, match: re.Match[str]) -> list[Time]:
                 share=(0.0, VAGUE_SHARE) if is_first else (1 - VAGUE_SHARE, 1.0),
             )
         ]
-    return [
-        Time(match.start(), match.end(), 0.0 if is_first else -length, length if is_first else 0.0, 0.05 * length, from_edge=True)
-    ]
+    onset, offset = (0.0, length) if is_first else (-length, 0.0)
+    of_all = OF_ALL_OF_IT.match(text, match.end()) is not None
+    return [Time(match.start(), match.end(), onset, offset, 0.05 * length, from_edge=True, of_all=of_all)]
 
 
 def _part(text: str, match: re.Match[str]) -> list[Time]:
     """The range of `the second half`, as shares of the recording."""
     share = 1 / next(number for number, kind in ((2, "half"), (3, "third"), (4, "quarter")) if _is(match["part"], kind))
     onset = 0.0 if _is(match["which"], "first") else 1 - share if share == 0.5 or _is(match["which"], "last") else share
-    return [Time(match.start(), match.end(), 0.0, 0.0, from_edge=True, share=(onset, onset + share))]
+    of_all = OF_ALL_OF_IT.match(text, match.end()) is not None
+    return [Time(match.start(), match.end(), 0.0, 0.0, from_edge=True, share=(onset, onset + share), of_all=of_all)]
 
 
 def _near_an_end(text: str, match: re.Match[str]) -> list[Time]:
     """The range of `towards the end`, in the widest sense, as shares of the recording, or of a scene."""
     share = (0.0, END_SHARE) if match["early"] else (1 - END_SHARE, 1.0)
-    if match["whole"] or match["of_all"]:
+    of_all = bool(match["whole"] or match["of_all"])
+    if of_all:
         share = (0.0, WHOLE_END_SHARE) if match["first"] or match["early"] else (1 - WHOLE_END_SHARE, 1.0)
-    return [Time(match.start(), match.end(), 0.0, 0.0, from_edge=True, share=share)]
+    return [Time(match.start(), match.end(), 0.0, 0.0, from_edge=True, share=share, of_all=of_all)]
 
 
 def _day_part(text: str, match: re.Match[str]) -> list[Time]:
