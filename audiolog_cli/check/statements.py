@@ -78,19 +78,7 @@ def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
     line = sentence.line
     of_all = OF_ALL.search(line) is not None
     if not sentence.mentions:
-        clause = Clause(sentence.start, sentence.end)
-        goes_on = sentence.masked[sentence.start - 1 : sentence.start] == ";"
-        if PAUSES.search(line):
-            return  # it pauses from 1:00 to 2:00
-        is_own = not (sentence.subject or sentence.is_introduced) and (
-            of_all
-            or (line.lstrip()[:1] == "\x01" and not goes_on)
-            or "\x03" in line
-            or speaks_of_something_else(sentence.masked, clause)
-        )
-        owners = [] if is_own else sentence.subject or sentence.heading
-        supposed = SUPPOSED.search(line) is not None
-        yield from (Statement(tuple(owners), time, False, supposed) for time in sentence.times)
+        yield from _of_what_was_named(sentence, of_all)
         return
     if sentence.subject:  # `it is heard at 1:00, when the dog barks`
         before = [time for time in sentence.times if time.end <= sentence.mentions[0].start]
@@ -112,11 +100,10 @@ def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
             continue
         if when and run and all(each.may_be for each in run) and not clause.start <= when.start < clause.end:
             continue
-        if NO_LONGER.search(sentence.masked, sentence.start, run[-1].end if run else clause.end) or _is_beside_the_point(
-            when, sentence, table
-        ):
+        until = run[-1].end if run else clause.end
+        if NO_LONGER.search(sentence.masked, sentence.start, until) or _is_beside_the_point(when, sentence, table):
             continue
-        is_frame = bool(run) and SUBORDINATE.search(sentence.masked, sentence.start, run[0].start) is not None
+        is_frame = bool(run and SUBORDINATE.search(sentence.masked, sentence.start, run[0].start))
         if when and is_frame and when.end <= run[0].start and (when.onset == when.offset or BEGINS_WITH_TIME.match(line)):
             when = None  # `at 28 s, while the crowd cheers`: of what was named before
         when = _with_edge(when, run, sentence.masked)
@@ -134,16 +121,23 @@ def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
         is_partly = FOR_A_WHILE.search(sentence.masked, clause.start, clause.end) if when else _is_restricted(sentence, run)
         if not (denied and (is_partly or NOT_BUT.search(line))):
             instead = _others(sentence, clause, run, when) if when not in (None, front) and not denied else ()
-            found = Statement(
-                tuple(run),
-                when,
-                denied,
-                supposed,
-                of_all or (is_frame and not denied),
-                in_part=in_part or is_counted or bool(is_inside),
-                instead=instead,
-            )
-            yield replace(found, may_be_part=opens and when in sentence.times[:1] and not denied)
+            found = Statement(tuple(run), when, denied, supposed, of_all or (is_frame and not denied), instead=instead)
+            may_be_part = opens and when in sentence.times[:1] and not denied
+            yield replace(found, in_part=in_part or is_counted or bool(is_inside), may_be_part=may_be_part)
+
+
+def _of_what_was_named(sentence: Sentence, of_all: bool) -> Iterator[Statement]:
+    """The times of a sentence without labels, of what `it` is or of the heading above; not `it pauses from 1:00 to 2:00`."""
+    line, follows = sentence.line, sentence.masked[sentence.start - 1 : sentence.start]
+    is_own = not (sentence.subject or sentence.is_introduced) and (
+        of_all
+        or (line.lstrip()[:1] == "\x01" and follows != ";")
+        or "\x03" in line
+        or speaks_of_something_else(sentence.masked, Clause(sentence.start, sentence.end))
+    )
+    owners = [] if is_own else sentence.subject or sentence.heading
+    times = [] if PAUSES.search(line) else sentence.times
+    yield from (Statement(tuple(owners), time, False, SUPPOSED.search(line) is not None) for time in times)
 
 
 def _is_only_heading(time: Time, is_named: bool, run: Sequence[Mention], sentence: Sentence) -> bool:
