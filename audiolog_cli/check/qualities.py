@@ -35,7 +35,6 @@ NARRATIVE = compiled("<then|next|narrative>")
 SEVERAL = compiled(rf"(?<![A-Za-z])(?=\w)(?P<number>{NUMBER})(?=\s)(?!\s+<times|occurrences>)")
 ADJECTIVE = compiled("<adjective>")
 COUNTED_NEXT = compiled(r"(?:\s|<adjective>)*")
-SESSIONS = compiled("<occurrences>")
 BETWEEN_COMMAS = compiled(r",\s*(?:<for|about>\s*)*\Z")
 SINGLE = compiled("<single>")
 THROUGHOUT = compiled(
