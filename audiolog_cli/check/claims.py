@@ -88,8 +88,9 @@ def claims_of(text: str, table: Table) -> list[Claim]:
         place.follow(sentence, table.doubles)
         plain = list(statements(sentence, table))
         plain = list(denial.applied(plain, sentence))
-        if EXCEPT.search(sentence.masked, sentence.start, sentence.end):
-            plain = [_without_silence(each) for each in plain]
+        if match := EXCEPT.search(sentence.masked, sentence.start, sentence.end):
+            excepted = [mention for mention in sentence.mentions if mention.start >= match.end()][:1]
+            plain = [_without_silence(each) for each in plain if not (each.denied and _has_any(each, excepted, table))]
         said = (
             [] if place.unnamed and place.time is None else qualities(sentence, before)
         )  # how often in a section without a known scene
@@ -134,6 +135,12 @@ def _is_of_another(claim: Claim, statement: Statement, sentence: Sentence, table
         if is_at and (exact or any(edge and holds(spans, claim.onset, claim.onset, TOLERANCE, edge) for edge in edges)):
             return True
     return False
+
+
+def _has_any(statement: Statement, excepted: list[Mention], table: Table) -> bool:
+    """Whether a denial goes for labels that it excepts: `apart from one car, no traffic`."""
+    said = frozenset().union(*(labels_of(mention, table) for mention in statement.mentions))
+    return any(not said.isdisjoint(labels_of(mention, table)) for mention in excepted)
 
 
 def _without_silence(statement: Statement) -> Statement:

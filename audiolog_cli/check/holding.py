@@ -158,11 +158,10 @@ class Case:
         """When the labels, its own by default, are heard in a region."""
         return self.table.when_within(self.labels if labels is None else labels, *region)
 
-    def heard(self, region: Region, are_scenes: bool = False) -> dict[str, Spans]:
-        """When every other event (or scene) that there is in a region is heard there."""
-        labels = (self.table.scenes if are_scenes else self.table.events) - self.labels
-        others = {label: self.when(region, frozenset({label})) for label in sorted(labels)}
-        return {label: spans for label, spans in others.items() if spans}
+    def heard(self, region: Region, kind: frozenset[str] | None = None) -> dict[str, Spans]:
+        """When every other event, or label of that kind, that there is in a region is heard there."""
+        rest = sorted((self.table.events if kind is None else kind) - self.labels)
+        return {label: spans for label in rest if (spans := self.when(region, frozenset({label})))}
 
     @property
     def named(self) -> list[frozenset[str]]:
@@ -430,7 +429,7 @@ def _longest(case: Case) -> str:
     """Heard longest, in all or at once, in one of the regions."""
     found = ""
     for region in case.within:
-        own, others = case.when(region), case.heard(region, case.labels <= case.table.scenes)
+        own, others = case.when(region), case.heard(region, case.table.scenes if case.labels <= case.table.scenes else None)
         total = max((spans.seconds for spans in others.values()), default=0.0)
         single = max((spans.lengths[-1] for spans in others.values()), default=0.0)
         if own and (own.seconds >= LONGEST_SHARE * total or own.lengths[-1] >= LONGEST_SHARE * single):

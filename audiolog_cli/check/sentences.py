@@ -18,7 +18,7 @@ from audiolog_cli.wording import UNNAMED
 
 # Placeholders, one for each character: \x01 a time, \x03 a scene without a name, \x04 a duration
 NAMES = re.compile(r"^Log of .*$|\b[\w-]+\.(?:wav|flac|mp3|m4a|aac|ogg|opus|webm|mp4)\b", re.MULTILINE)  # of files: not claims
-WRITTEN_DATES = compiled(
+DAYS = compiled(  # in words
     r"(?:\bon\s+)?(?:\d{1,2}(?:st|nd|rd|th)?\s+)?(?-i:<months>)(?:\s+\d{1,2}(?:st|nd|rd|th)?(?![\d:]))?(?:,?\s+\d{4})?"
 )
 MARKUP = re.compile(r"[*`#>\"“”‘_]")
@@ -147,7 +147,7 @@ class Sentence:
 
 def sentences(text: str, table: Table) -> Iterator[Sentence]:
     """The sentences of a log with their labels, times and clauses."""
-    text = blanked(WRITTEN_DATES, blanked(DATES, blanked(NAMES, text)))
+    text = blanked(DAYS, blanked(DATES, blanked(NAMES, text)))
     text = re.sub(UNNAMED, lambda match: "\x03" * len(match.group()), text, flags=re.IGNORECASE)
     text = blanked(IDIOMS, MARKUP.sub(" ", text))
     found_times = _in_one_way(times(text), table)
