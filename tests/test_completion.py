@@ -47,7 +47,7 @@ def typed(shell: list[str], keys: str, wanted: str, home: Path) -> str:
     ("line", "offered"),
     [
         ("ta", "tag table"),
-        ("weights ''", "list path pull convert check words"),
+        ("weights ''", "list labels path pull convert check words"),
         ("tag --re", "--recursive --resume"),
         ("tag --pool ''", "max mean"),
         ("tag --weights ''", "everyday"),
