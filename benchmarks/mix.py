@@ -22,7 +22,7 @@ ROUNDS, WINDOWS = 5, 150
 
 def main(cache: str, *clips: str) -> None:
     torch.set_num_threads(1)
-    bank = load_bank(Source(tuple(map(Path, clips)), "train", Path(cache)), {}, lambda message: None)
+    bank = load_bank(Source(folders=tuple(map(Path, clips)), split="train", cache=Path(cache)), {}, lambda message: None)
     for name, style in STYLES.items():
         rates = []
         for _ in range(ROUNDS):

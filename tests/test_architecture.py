@@ -29,6 +29,9 @@ LAYERS = (
 )
 HEAVY = ("torch", "torchaudio", "safetensors", "onnx", "onnxruntime")
 MODULES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = sorted(
+    path for folder in ("benchmarks", "examples", "experiments", "tools") for path in PACKAGE.parent.glob(f"{folder}/*.py")
+)
 
 
 def level(name: str) -> int:
@@ -91,6 +94,14 @@ def test_the_paths_of_a_recording_and_a_window_name_what_there_is() -> None:
     assert len(dotted) > 15
     for module, name in dotted:
         assert any(name in functions(path) for path in MODULES if path.stem == module), f"{module}.{name}"
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_a_script_imports_of_the_package_is_there(path: Path) -> None:
+    """Most scripts are run once in a while, and by no test."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE.name):
+            exec(compile(ast.Module([node], []), path, "exec"), {})
 
 
 ONE_CELL = "filename\tonset\toffset\tkind\tlabel\tscore\na.wav\t0.000\t1.000\tscene\tpark\t0.900\n"

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,11 +80,12 @@ def test_a_run_that_is_ended_loses_no_row(number: signal.Signals, tmp_path: Path
     """By `timeout`, by a batch system, by a closed terminal; the ninth file and those after it are with other processes."""
     for i in range(30):
         write_wav(tmp_path / f"{i:02d}.wav", 1.0)
-    line = ["audiolog", "tag", *(f"{i:02d}.wav" for i in range(20)), "none.wav", "no.pipe", "--weights", str(tiny_weights)]
+    line = [sys.executable, "-m", "audiolog_cli", "tag", *(f"{i:02d}.wav" for i in range(20)), "none.wav", "no.pipe"]
+    options = ["--weights", str(tiny_weights), "--format", "parquet"]
     os.mkfifo(tmp_path / "no.pipe")
     with (
         (tmp_path / "c.parquet").open("wb") as out,
-        subprocess.Popen([*line, "--format", "parquet"], cwd=tmp_path, stdout=out, stderr=subprocess.PIPE) as process,
+        subprocess.Popen([*line, *options], cwd=tmp_path, stdout=out, stderr=subprocess.PIPE) as process,
     ):
         assert process.stderr
         assert process.stderr.readline() == b"audiolog: none.wav: no such file\n"

@@ -84,12 +84,21 @@ def noise(n_samples: int, colour: NoiseColour, rng: np.random.Generator) -> Wave
     white = rng.standard_normal(n_samples, dtype=np.float32)
     if colour == "white":
         return white
-    n_fft = -(-n_samples // FFT_GRAIN) * FFT_GRAIN
+    n_fft = fft_size(n_samples)
     spectrum = np.fft.rfft(white, n_fft)
     frequencies = np.maximum(np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE), 20.0)
     spectrum *= np.power(frequencies, -0.5 if colour == "pink" else -1.0).astype(np.float32)
     coloured = np.fft.irfft(spectrum, n_fft)[:n_samples].astype(np.float32)
     return coloured / max(rms(coloured), 1e-9)
+
+
+def fft_size(n_samples: int) -> int:
+    """The next multiple of FFT_GRAIN.
+
+    >>> fft_size(320000), fft_size(320001)
+    (320000, 323200)
+    """
+    return -(-n_samples // FFT_GRAIN) * FFT_GRAIN
 
 
 def room(rt60: float, direct_to_reverberant_db: float, rng: np.random.Generator) -> Wave:
