@@ -404,7 +404,7 @@ def test_right_and_wrong_hand_written_logs_are_distinguished() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "n_logs", "most_alarms", "most_passed"), [(READ, 200, 22, 54), (UNREAD, 72, 18, 23)], ids=["read", "unread"]
+    ("names", "n_logs", "most_alarms", "most_passed"), [(READ, 200, 20, 53), (UNREAD, 72, 17, 22)], ids=["read", "unread"]
 )
 def test_further_answers_to_the_prompts_are_distinguished(
     names: tuple[str, ...], n_logs: int, most_alarms: int, most_passed: int

@@ -274,6 +274,7 @@ def _clauses(sentence: Sentence) -> list[Clause]:
             and "|" not in match.group()
             and match.start() != front
             and JOINING.fullmatch(masked[before.end : after.start])
+            and not (isinstance(before, Mention) and _is_second_of_two(masked, items, n_before))
             and not (
                 isinstance(before, Mention) and before.has_verb and any(item.start >= match.end() for item in sentence.times)
             )
@@ -329,3 +330,11 @@ def _front_end(sentence: Sentence) -> int:
             break
         is_listed = is_listed or (front >= 0 and is_and)
     return front
+
+
+def _is_second_of_two(masked: str, items: Sequence[Mention | Time], n_before: int) -> bool:
+    """Whether `, and` with no list before it begins a clause of its own: `with thunder, and birds sing from 5:00`."""
+    if not COMMA_AND.match(masked, items[n_before - 1].end):
+        return False
+    is_first = n_before < 2 or isinstance(items[n_before - 2], Time)
+    return is_first or not JOINING.fullmatch(masked[items[n_before - 2].end : items[n_before - 1].start])

@@ -15,6 +15,7 @@ from audiolog_cli.check.facts import DAY, Table
 from audiolog_cli.check.language import compiled
 from audiolog_cli.check.sentences import (
     _A,
+    AND,
     ASIDE,
     BEGINS_WITH_TIME,
     CLAUSE_END,
@@ -53,12 +54,14 @@ ENTERS, LEAVES, LEFT_FOR = (
 )
 IS_LEFT = compiled(r"(?:\s+<scene_word>)?\s+<is_left>")
 EXCEPTED, NO_LONGER = compiled(r"<excepted>[^\w\n]*\Z"), compiled("<no_longer>")
+AND_BEFORE = compiled(r"<and>\s*,\s*\Z")
 PART_WITHOUT = compiled(
     r"\b(?:an?|another|one|<ordinal>)\s+(?!<recording>)(?:[^\W\d_]+\s+)?(?!<recording>)[^\W\d_]+\s+<without>"
 )  # a pause without
 FEW_RUNS = 6  # of labels in a sentence, any of which a time may be of
 THAN = compiled("<than>")
 ANSWER = compiled(r"\W*(?:(?P<no><answer_no>)|<answer_yes>)\W*\Z")
+RESPECTIVELY = compiled("<respectively>")
 PAUSES = compiled("<pause>")
 FOR_A_WHILE = compiled("<for_a_while>")
 NOT_BUT = compiled(r"<denied>[^.,;]{0,40}\b<but>\s+<at|located>")  # not at night but at 9:00
@@ -91,7 +94,7 @@ def statements(sentence: Sentence, table: Table) -> Iterator[Statement]:
     yield from changes
     changed = {mention for change in changes for mention in change.mentions}
     front = _fronted(sentence)
-    for clause, run, when in _paired(spoken, sentence.masked, sentence.scenes):
+    for clause, run, when in _respectively(sentence) or _paired(spoken, sentence.masked, sentence.scenes):
         run = [mention for mention in run if mention not in changed]
         if changed and not run:
             continue
@@ -167,6 +170,14 @@ def _is_of_another(time: Time, clause: Clause, run: Sequence[Mention], sentence:
     if not clause.start <= time.start < run[0].start or not SEQUEL.search(sentence.masked, time.end, run[0].start):
         return False
     return speaks_of_something_else(sentence.masked, Clause(clause.start, time.start))
+
+
+def _respectively(sentence: Sentence) -> list[tuple[Clause, list[Mention], Time | None]]:
+    """As many times as labels, told to be paired in order: `at 1:00 and 2:00, a dog and a car, respectively`."""
+    events = [mention for mention in sentence.mentions if mention.concept not in sentence.scenes]
+    if not RESPECTIVELY.search(sentence.line) or len(events) != len(sentence.times):
+        return []
+    return [(sentence.clause_at(each.start), [each], time) for each, time in zip(events, sentence.times, strict=True)]
 
 
 def _fronted(sentence: Sentence) -> Time | None:
@@ -292,7 +303,9 @@ def _paired(
     """Every run of labels with each of its times, or with None."""
     beside = [clause for clause in clauses if clause.is_aside or _is_frame(clause, masked)]
     for clause in beside:
-        yield from ((clause, run, when) for run, when in (_inside(clause) if clause.times else zip_longest(clause.runs, ())))
+        yield from (
+            (clause, run, when) for run, when in (_inside(clause, masked) if clause.times else zip_longest(clause.runs, ()))
+        )
     clauses = [clause for clause in clauses if clause not in beside]
     if not any(clause.runs for clause in clauses):
         return
@@ -302,7 +315,7 @@ def _paired(
     last: tuple[Clause, list[Mention]] | None = None
     for index, clause in enumerate(clauses):
         if clause.runs and clause.times:
-            yield from ((clause, run, when) for run, when in _inside(clause))
+            yield from ((clause, run, when) for run, when in _inside(clause, masked))
             last, pending = (clause, _last_events(clause, scenes)), []
         elif clause.runs:
             if pending and THEN.search(masked, pending[-1].end, clause.runs[0][0].start):
@@ -317,6 +330,8 @@ def _paired(
             last = (clause, clause.labels)
         elif times_first and index < last_with_runs:
             pending = clause.times
+        elif clause.times and _is_after_and(clause, masked) and _has_labels_only(clauses, index + 1):
+            pending = clause.times  # `and, between 1:00 and 2:00, people talk`
         elif last and not speaks_of_something_else(masked, clause):
             yield from ((last[0], last[1], time) for time in clause.times)
 
@@ -324,6 +339,17 @@ def _paired(
 def _last_events(clause: Clause, scenes: frozenset[str]) -> list[Mention]:
     """The labels of a clause that a time in a later one may be of: not those of its heading, `Park (1:00-2:00): dogs`."""
     return [mention for mention in clause.labels if mention.concept not in scenes] or clause.labels
+
+
+def _is_after_and(clause: Clause, masked: str) -> bool:
+    """Whether a clause is a time between `and` and a comma."""
+    return AND_BEFORE.search(masked[max(0, clause.start - 8) : clause.start]) is not None and not speaks_of_something_else(
+        masked, clause
+    )
+
+
+def _has_labels_only(clauses: Sequence[Clause], index: int) -> bool:
+    return index < len(clauses) and bool(clauses[index].runs) and not clauses[index].times
 
 
 def _is_frame(clause: Clause, masked: str) -> bool:
@@ -338,8 +364,12 @@ def speaks_of_something_else(masked: str, clause: Clause) -> bool:
     return len(BESIDE_TIMES.sub(" ", masked[clause.start : clause.end]).split()) > 0
 
 
-def _inside(clause: Clause) -> Iterator[tuple[list[Mention], Time | None]]:
+def _inside(clause: Clause, masked: str) -> Iterator[tuple[list[Mention], Time | None]]:
     """Runs and times of one clause: each time with the labels since the last time, or up to the next if a time comes first."""
+    if len(clause.runs) == 1 and len(clause.times) == 1 and _is_of_last(clause.runs[0], clause.times[0], masked):
+        yield clause.runs[0][-1:], clause.times[0]
+        yield clause.runs[0][:-1], None
+        return
     if len(clause.runs) == 1:
         yield from ((clause.runs[0], time) for time in clause.times)
         return
@@ -356,6 +386,14 @@ def _inside(clause: Clause) -> Iterator[tuple[list[Mention], Time | None]]:
         claimed |= set(own)
         yield [mention for number in own for mention in clause.runs[number]], time
     yield from ((run, None) for number, run in enumerate(clause.runs) if number not in claimed)
+
+
+def _is_of_last(run: Sequence[Mention], time: Time, masked: str) -> bool:
+    """Whether a time is only that of the last label of a list: `cars and a dog (0:05)`, `cars, a dog at 0:05`."""
+    if len(run) < 2 or time.start < run[-1].start:
+        return False
+    is_bare = masked[run[-2].end : run[-1].start].lstrip()[:1] == "," and not AND.search(masked, run[0].end, run[-1].start)
+    return is_bare or BRACKET.fullmatch(masked, run[-1].end, time.start) is not None
 
 
 @dataclass(slots=True)
