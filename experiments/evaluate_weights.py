@@ -151,13 +151,14 @@ def print_naming(scores: Scores, card: Card) -> None:
         if card.scenes
         else []
     )
-    if card.sure_thresholds:
-        found_now = (scores.events >= np.asarray(card.sure_thresholds)) & scores.counted
-        found = int((found_now & scores.reference).sum())
-        rows += [
-            ("--sure: precision", f"{found / max(1, found_now.sum()):.3f}"),
-            ("--sure: recall", f"{found / scores.reference.sum():.3f}"),
-        ]
+    for name, thresholds in (("events", card.thresholds), ("--sure", card.sure_thresholds)):
+        if thresholds:
+            found_now = (scores.events >= np.asarray(thresholds)) & scores.counted
+            found = (found_now & scores.reference).sum()
+            rows += [
+                (f"{name}: precision", f"{found / max(1, found_now.sum()):.3f}"),
+                (f"{name}: recall", f"{found / scores.reference.sum():.3f}"),
+            ]
     known = scores.scene >= 0
     promises, right = scores.events[scores.counted], scores.reference[scores.counted]
     best = scores.scenes[known].max(axis=1), scores.scenes[known].argmax(axis=1) == scores.scene[known]
